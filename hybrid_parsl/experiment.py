@@ -1,0 +1,209 @@
+"""The experiment: what is asked, apart from where and how it runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+SearchMethod = Literal["multistart", "grid", "sobol", "spsa", "cobyla", "draw"]
+AerMethod = Literal[
+    "automatic",
+    "statevector",
+    "density_matrix",
+    "stabilizer",
+    "extended_stabilizer",
+    "matrix_product_state",
+]
+
+
+class _Table(BaseModel):
+    """A frozen TOML table that refuses unknown keys and silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ProblemTable(_Table):
+    """``[problem]``: the kind, and the keys that this kind of problem defines.
+
+    Attributes
+    ----------
+    kind
+        A built-in problem, one of an installed plug-in, or ``package.module:Class``.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str = Field(min_length=1)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The keys other than `kind`."""
+        return dict(self.model_extra or {})
+
+
+class Ansatz(_Table):
+    """``[ansatz]``: the parameterised state.
+
+    Attributes
+    ----------
+    layers
+        Number p of alternating layers, 1 to 128. A problem with a circuit of its own
+        ignores it.
+    """
+
+    layers: int = Field(default=1, ge=1, le=128)
+
+
+class Search(_Table):
+    """``[search]``: how the parameters are searched.
+
+    Attributes
+    ----------
+    method
+        ``multistart`` (L-BFGS-B with exact gradients), ``grid``, ``sobol``, ``spsa``,
+        ``cobyla`` or ``draw`` (each parameter drawn once, nothing optimised).
+    starts
+        Number of starts, or of points for ``grid`` and ``sobol``; 1 to 10 000 000.
+    seed
+        Start i is seeded by (seed, i).
+    iterations
+        Upper bound on the iterations of one start, 1 to 100 000.
+    tolerance
+        A start ends when an iteration lowers the energy by less than this, relative to it.
+    precision
+        ``double`` (complex128) or ``single`` (complex64).
+    threads
+        Threads of one rank, 1 to 256.
+    """
+
+    method: SearchMethod = "multistart"
+    starts: int = Field(default=32, ge=1, le=10_000_000)
+    seed: Seed = 0
+    iterations: int = Field(default=200, ge=1, le=100_000)
+    tolerance: float = Field(default=1e-9, gt=0, lt=1)
+    precision: Literal["double", "single"] = "double"
+    threads: int = Field(default=1, ge=1, le=256)
+
+
+class Quantum(_Table):
+    """``[quantum]``: what runs the circuit.
+
+    Attributes
+    ----------
+    backend
+        ``aer``, or ``package.module:factory`` of something shaped like a SamplerV2.
+    method
+        Simulation method of Aer.
+    shots
+        Number of measurements, 1 to 100 000 000.
+    seed
+        Seed of the sampler.
+    """
+
+    backend: str = Field(default="aer", min_length=1)
+    method: AerMethod = "automatic"
+    shots: int = Field(default=4096, ge=1, le=100_000_000)
+    seed: Seed = 0
+
+
+class AnalysisSettings(_Table):
+    """``[analysis]``: what is computed from the measurement.
+
+    Attributes
+    ----------
+    top
+        Number of most frequent bitstrings to list, 1 to 1000.
+    bootstrap
+        Number of bootstrap resamples for the standard error, 10 to 1 000 000.
+    seed
+        Seed of the bootstrap.
+    landscape
+        Points along each axis of the p = 1 landscape, 0 (none) to 512.
+    """
+
+    top: int = Field(default=10, ge=1, le=1000)
+    bootstrap: int = Field(default=1000, ge=10, le=1_000_000)
+    seed: Seed = 0
+    landscape: int = Field(default=48, ge=0, le=512)
+
+
+class Resources(_Table):
+    """``[resources]``: what the search asks of a site.
+
+    Attributes
+    ----------
+    num_nodes
+        Number of nodes, 1 to 100 000.
+    ranks_per_node
+        MPI ranks on each node, 1 to 4096.
+    num_ranks
+        All MPI ranks; ``num_nodes * ranks_per_node`` if left out.
+    walltime_s
+        Longest run time of the search in seconds, 1 to 31 days.
+    """
+
+    num_nodes: int = Field(default=1, ge=1, le=100_000)
+    ranks_per_node: int = Field(default=2, ge=1, le=4096)
+    num_ranks: int = Field(default=0, ge=0)
+    walltime_s: int = Field(default=3600, ge=1, le=31 * 86_400)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive(cls, values: Any) -> Any:  # noqa: ANN401 - whatever the TOML file held
+        """Derive whichever of the two rank counts was left out."""
+        if not isinstance(values, dict):
+            return values
+        nodes, each, total = (
+            values.get(key) for key in ("num_nodes", "ranks_per_node", "num_ranks")
+        )
+        nodes = 1 if nodes is None else nodes
+        if not all(type(value) is int and value > 0 for value in (nodes, each or 1, total or 1)):
+            return values
+        if total is None:
+            return {**values, "num_ranks": nodes * (each or 2)}
+        if each is None:
+            return {**values, "ranks_per_node": -(-total // nodes)}
+        return values
+
+    @model_validator(mode="after")
+    def _agree(self) -> Resources:
+        """Refuse counts that contradict each other."""
+        most = self.num_nodes * self.ranks_per_node
+        if not self.num_nodes <= self.num_ranks <= most:
+            message = (
+                f"num_ranks = {self.num_ranks} does not fit num_nodes = {self.num_nodes} with "
+                f"ranks_per_node = {self.ranks_per_node}: valid are {self.num_nodes} to {most}"
+            )
+            raise ValueError(message)
+        return self
+
+
+class Experiment(_Table):
+    """One study: the whole content of an experiment file.
+
+    Attributes
+    ----------
+    name
+        Letters, digits, ``.``, ``_`` and ``-``; at most 64; part of the run's folder name.
+    problem, ansatz, search, quantum, analysis, resources
+        The tables of the file. Only ``problem`` has to be there.
+    """
+
+    name: Name
+    problem: ProblemTable
+    ansatz: Ansatz = Ansatz()
+    search: Search = Search()
+    quantum: Quantum = Quantum()
+    analysis: AnalysisSettings = AnalysisSettings()
+    resources: Resources = Resources()
+
+    @property
+    def search_key(self) -> str:
+        """Fingerprint of all that the outcome of the search depends on, hexadecimal."""
+        parts = self.model_dump(mode="json", include={"problem", "ansatz", "search"})
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Problems: a cost over bitstrings, and the circuit whose angles are searched."""

@@ -1,0 +1,92 @@
+"""Finds the class of a problem by its kind: built in, installed as a plug-in, or by path."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import ValidationError
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.experiment_file import explain, nearest, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hybrid_parsl.experiment import Experiment, ProblemTable
+    from hybrid_parsl.problems.protocol import Problem
+
+BUILT_IN = {
+    "bell": "hybrid_parsl.problems.bell:Bell",
+    "ising": "hybrid_parsl.problems.ising:Ising",
+    "maxcut": "hybrid_parsl.problems.maxcut:MaxCut",
+}
+ENTRY_POINTS = "hybrid_parsl.problems"
+
+
+def problem_kinds() -> dict[str, str]:
+    """Return every known kind with the ``package.module:Class`` behind it, sorted."""
+    plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
+    return dict(sorted({**plugins, **BUILT_IN}.items()))
+
+
+def problem_class(kind: str) -> type[Problem]:
+    """Return the class of a `kind` of problem.
+
+    Raises
+    ------
+    ConfigurationError
+        No such kind is known, or its class cannot be imported or is no problem.
+    """
+    kinds = problem_kinds()
+    target = kinds.get(kind, kind)
+    module, colon, name = target.partition(":")
+    if not colon or not module or not name:
+        valid = f"{', '.join(kinds)}, or package.module:Class"
+        raise ConfigurationError(
+            "unknown kind of problem", None, "problem.kind", shown(kind), valid, nearest(kind, kinds)
+        )
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except Exception as error:  # a plug-in may raise anything while it is imported
+        message = f"cannot import it: {type(error).__name__}: {error}"
+        raise ConfigurationError(message, None, "problem.kind", shown(kind)) from error
+    lacking = [word for word in ("Settings", "ansatz", "circuit") if not hasattr(found, word)]
+    if lacking:
+        message = f"is not a problem: it has no {', '.join(lacking)}"
+        raise ConfigurationError(message, None, "problem.kind", shown(kind))
+    return cast("type[Problem]", found)
+
+
+def build_problem(table: ProblemTable) -> Problem:
+    """Make the problem that the table ``[problem]`` describes.
+
+    Raises
+    ------
+    ConfigurationError
+        The kind is not known, or a key or value of it is not valid.
+    """
+    found = problem_class(table.kind)
+    try:
+        settings = found.Settings.model_validate(table.settings)
+    except ValidationError as error:
+        raise explain(error, found.Settings, "problem") from error
+    make: Any = found
+    return cast("Problem", make(settings))
+
+
+def embed_files(experiment: Experiment, folder: Path) -> Experiment:
+    """Return `experiment` holding the content of the files that its problem names.
+
+    A stage may run where those files are not, so nothing but the experiment may be needed.
+
+    Raises
+    ------
+    ConfigurationError
+        A file cannot be read.
+    """
+    kind = experiment.problem.kind
+    settings = problem_class(kind).embed(experiment.problem.settings, folder)
+    table = type(experiment.problem).model_validate({"kind": kind, **settings})
+    return experiment.model_copy(update={"problem": table})

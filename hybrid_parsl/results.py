@@ -1,0 +1,196 @@
+"""What one stage hands to the next: frozen, JSON-serialisable values."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Result(BaseModel):
+    """A frozen value that knows all of its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Execution(_Result):
+    """How a stage was executed; not part of the physics, so it may differ between sites.
+
+    Attributes
+    ----------
+    duration_s
+        Wall time inside the stage, in seconds.
+    n_ranks
+        Number of MPI ranks, at least 1.
+    hosts
+        The distinct names of the nodes, sorted.
+    """
+
+    duration_s: float
+    n_ranks: int
+    hosts: list[str]
+
+
+class SearchResult(_Result):
+    """The best parameters that the search found.
+
+    Attributes
+    ----------
+    parameters
+        Angles in radians, in the order of the problem's circuit, shape ``(n_parameters,)``.
+    energy
+        Exact expectation value of the cost at `parameters`.
+    method
+        The search strategy.
+    best_start
+        Index of the start that gave the result.
+    energies
+        Final energy of every start, by index, shape ``(n_starts,)``.
+    trace
+        Energy after each iteration of the best start, first to last.
+    n_evaluations
+        Number of evaluations of the energy, over all starts.
+    execution
+        Where and how long it ran.
+    """
+
+    parameters: list[float]
+    energy: float
+    method: str
+    best_start: int
+    energies: list[float]
+    trace: list[float]
+    n_evaluations: int
+    execution: Execution
+
+
+class Circuit(_Result):
+    """The circuit that was sampled.
+
+    Attributes
+    ----------
+    qasm3
+        The circuit with its angles bound, in OpenQASM 3.
+    n_qubits, depth, n_gates
+        Its width, its depth, and its number of operations without the measurements.
+    sha256
+        Fingerprint of `qasm3`, hexadecimal.
+    """
+
+    qasm3: str
+    n_qubits: int
+    depth: int
+    n_gates: int
+    sha256: str
+
+
+class Sample(_Result):
+    """What the quantum stage measured.
+
+    Attributes
+    ----------
+    counts
+        How often each bitstring was measured, in Qiskit's bit order (qubit 0 is rightmost).
+    shots
+        Number of measurements, the sum of `counts`.
+    energy
+        Mean energy of the measured bitstrings.
+    standard_error
+        Standard error of `energy`: sample standard deviation over the root of `shots`.
+    backend
+        The name and version of what ran the circuit.
+    circuit
+        What was run.
+    execution
+        Where and how long it ran.
+    """
+
+    counts: dict[str, int]
+    shots: int
+    energy: float
+    standard_error: float
+    backend: str
+    circuit: Circuit
+    execution: Execution
+
+
+class Outcome(_Result):
+    """One measured bitstring.
+
+    Attributes
+    ----------
+    bitstring
+        In Qiskit's bit order.
+    count
+        How often it was measured.
+    probability
+        `count` over the number of shots, 0 to 1.
+    energy
+        Its cost.
+    """
+
+    bitstring: str
+    count: int
+    probability: float
+    energy: float
+
+
+class Landscape(_Result):
+    """The exact energy of one layer over both of its angles.
+
+    Attributes
+    ----------
+    gamma, beta
+        The angles in radians, ascending.
+    energy
+        Energy at ``[i][j]`` for ``gamma[j]`` and ``beta[i]``.
+    """
+
+    gamma: list[float]
+    beta: list[float]
+    energy: list[list[float]]
+
+
+class Analysis(_Result):
+    """What the measurement says about the problem.
+
+    Attributes
+    ----------
+    energy
+        Mean energy of the sample.
+    standard_error
+        Bootstrap standard error of `energy`.
+    optimum, worst
+        Lowest and highest energy of any bitstring; None where they are not known.
+    ratio
+        Approximation ratio ``(worst - energy) / (worst - optimum)``, at most 1; None where
+        the optimum is not known.
+    best_ratio
+        The same for the best measured bitstring.
+    probability_of_optimum
+        Fraction of the shots that gave an optimal bitstring; None where it is not known.
+    exact_energy
+        The energy that the search computed, for comparison.
+    deviation
+        ``(energy - exact_energy) / standard_error``; 0 when both agree exactly.
+    top
+        The most frequent bitstrings, most frequent first.
+    landscape
+        The p = 1 landscape where it applies, else None.
+    figures
+        SVG text of each figure, by name; kept as files, not in results.json.
+    execution
+        Where and how long it ran.
+    """
+
+    energy: float
+    standard_error: float
+    optimum: float | None
+    worst: float | None
+    ratio: float | None
+    best_ratio: float | None
+    probability_of_optimum: float | None
+    exact_energy: float
+    deviation: float
+    top: list[Outcome]
+    landscape: Landscape | None
+    figures: dict[str, str]
+    execution: Execution

@@ -1,0 +1,1 @@
+"""Energies and gradients of parameterised quantum states."""
