@@ -1,0 +1,124 @@
+"""A value on its way between processes: length and checksum before the bytes.
+
+A frame is the 8 bytes ``HPFRAME1``, the length of the payload (8 bytes, big-endian), its
+SHA-256 (32 bytes), and the payload: a pickle. One that was cut short or altered is an error,
+never a wrong value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import struct
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.errors import ResultError, StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAGIC = b"HPFRAME1"
+_HEADER = struct.Struct(">8sQ32s")
+
+
+def encode_frame(value: object) -> bytes:
+    """Return `value` as a frame.
+
+    Functions and classes of importable modules travel by name. What pickle cannot do (a
+    function of ``__main__``, a lambda) is tried with dill, by value.
+
+    Raises
+    ------
+    ResultError
+        `value` cannot be pickled.
+    """
+    payload = _pickled(value)
+    return _HEADER.pack(_MAGIC, len(payload), hashlib.sha256(payload).digest()) + payload
+
+
+def _pickled(value: object) -> bytes:
+    """Return the pickle of `value`, by dill if it has to be."""
+    try:
+        payload = pickle.dumps(value, protocol=5)
+    except Exception:  # noqa: BLE001 - a __reduce__ may raise anything
+        import dill
+    else:
+        if b"__main__" not in payload:
+            return payload
+        import dill
+    try:
+        return bytes(dill.dumps(value, protocol=5, recurse=True))
+    except Exception as error:
+        reason = f"cannot send a {type(value).__name__}: {type(error).__name__}: {error}"
+        raise ResultError(reason) from error
+
+
+def decode_frame(data: bytes, origin: str) -> Any:
+    """Return the value in a frame that was read from `origin`.
+
+    Raises
+    ------
+    ResultError
+        The frame is cut short or damaged, or its value cannot be unpickled here.
+    """
+    if len(data) < _HEADER.size:
+        reason = f"{origin} was cut short: {len(data)} bytes are no frame"
+        raise ResultError(reason)
+    magic, length, digest = _HEADER.unpack_from(data)
+    payload = data[_HEADER.size :]
+    if magic != _MAGIC:
+        reason = f"{origin} is no frame: it begins with {magic!r}"
+        raise ResultError(reason)
+    if len(payload) != length:
+        reason = f"{origin} was cut short: {len(payload)} of {length} bytes"
+        raise ResultError(reason)
+    if hashlib.sha256(payload).digest() != digest:
+        reason = f"{origin} is damaged: its checksum does not fit"
+        raise ResultError(reason)
+    try:
+        return pickle.loads(payload)  # noqa: S301 - the other side runs our own code
+    except Exception as error:
+        reason = f"{origin} cannot be read here: {type(error).__name__}: {error}"
+        raise ResultError(reason) from error
+
+
+def write_frame(path: Path, value: object) -> None:
+    """Write `value` to `path` at once: the file is there whole or not at all.
+
+    Raises
+    ------
+    ResultError
+        `value` cannot be pickled.
+    StorageError
+        The file cannot be written.
+    """
+    data = encode_frame(value)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise StorageError(str(path), error.strerror or str(error)) from error
+
+
+def read_frame(path: Path) -> Any:
+    """Return the value in the file at `path`.
+
+    Raises
+    ------
+    ResultError
+        The file is not there, or holds no whole frame.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = f"{path} cannot be read: {error.strerror}"
+        raise ResultError(reason) from error
+    return decode_frame(data, str(path))

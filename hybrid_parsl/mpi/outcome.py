@@ -1,0 +1,114 @@
+"""What became of a task, read from its folder after its job has ended."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.errors import HybridParslError, JobFailedError, RankFailedError, ResultError
+from hybrid_parsl.mpi.frames import read_frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hybrid_parsl.mpi.task import Failure, TaskFolder
+
+_TAIL_LINES = 12
+_TAIL_BYTES = 16_384
+_SIGNAL_OFFSET = 128
+_HYDRA_PID = re.compile(r"PID (\d+) RUNNING AT (\S+)")
+_HYDRA_SIGNAL = re.compile(r"\(signal (\d+)\)")
+
+
+def log_tail(path: Path, n_lines: int = _TAIL_LINES) -> str:
+    """Return the last `n_lines` lines of the file at `path`; nothing if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-n_lines:])
+
+
+def read_result(folder: TaskFolder) -> Any:
+    """Return what rank 0 returned.
+
+    Raises
+    ------
+    ResultError
+        There is no result, or it is damaged.
+    """
+    return read_frame(folder.result)
+
+
+def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> HybridParslError:
+    """Return the first cause of a failed task.
+
+    A rank that raised told so itself: the earliest such report counts, and an error of our
+    own tree stands for itself. A rank that was killed could not: MPICH's launcher names its
+    process, and the list of ranks says which rank that was.
+
+    Parameters
+    ----------
+    folder
+        The folder of the task.
+    job_id
+        The backend's id of the job.
+    exit_code
+        The exit code of the job, None if it is not known.
+    """
+    reported = [failure for path in folder.failures() if (failure := _read_failure(path))]
+    if reported:
+        return _from_report(folder, min(reported, key=lambda each: each.time), exit_code)
+    tail = log_tail(folder.stderr)
+    if not folder.ranks.exists():
+        reason = f"ended with exit code {exit_code} before its ranks had started"
+        return JobFailedError(job_id, reason, str(folder.stderr), tail)
+    rank, host, code = _killed_rank(folder)
+    code = code or exit_code or 1
+    return RankFailedError(rank, host, code, "", tail, str(folder.stderr))
+
+
+def _read_failure(path: Path) -> Failure | None:
+    """Return the failure in the file at `path`, None if it is damaged."""
+    try:
+        failure: Failure = read_frame(path)
+    except ResultError:
+        return None
+    return failure
+
+
+def _from_report(
+    folder: TaskFolder, failure: Failure, exit_code: int | None
+) -> HybridParslError:
+    """Return the error that a rank reported."""
+    if isinstance(failure.error, HybridParslError):
+        return failure.error
+    error = RankFailedError(
+        failure.rank,
+        failure.host,
+        exit_code or 1,
+        failure.traceback,
+        log_tail(folder.stderr),
+        str(folder.stderr),
+    )
+    error.__cause__ = failure.error
+    return error
+
+
+def _killed_rank(folder: TaskFolder) -> tuple[int, str, int]:
+    """Return rank, host and exit code of the process that MPICH's launcher says has died."""
+    logs = log_tail(folder.stderr, 100) + "\n" + log_tail(folder.stdout, 100)
+    found = _HYDRA_PID.search(logs)
+    signal = _HYDRA_SIGNAL.search(logs)
+    code = _SIGNAL_OFFSET + int(signal[1]) if signal else 0
+    if not found:
+        return -1, "", code
+    members = json.loads(folder.ranks.read_text(encoding="utf-8"))
+    for rank, member in enumerate(members):
+        if member["pid"] == int(found[1]):
+            return rank, member["host"], code
+    return -1, found[2], code

@@ -1,0 +1,97 @@
+"""One rank of a task: every rank calls the function, rank 0's return value is the result.
+
+An exception on any rank is written down with its traceback and ends the whole job at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import pickle
+import signal
+import socket
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl import identity
+from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
+from hybrid_parsl.mpi.frames import decode_frame, write_frame
+from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE, Failure, Request, TaskFolder
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+_FAILED = 1
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Run the task in the folder that the command line names."""
+    _die_with_parent()
+    from mpi4py import MPI
+
+    folder = TaskFolder(Path(sys.argv[1]))
+    os.environ[TASK_FOLDER_VARIABLE] = str(folder.path)
+    world = MPI.COMM_WORLD
+    try:
+        result = _call(folder, world)
+        world.Barrier()
+        if world.rank == 0:
+            write_frame(folder.result, result)
+        world.Barrier()
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the job has to end
+        _report(folder, world.rank, error)
+        world.Abort(_FAILED)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when the one that started it ends (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _call(folder: TaskFolder, world: MPI.Comm) -> Any:
+    """Make the requested call; rank 0 reads the request for all."""
+    members = world.gather({"host": socket.gethostname(), "pid": os.getpid()})
+    if world.rank == 0:
+        folder.ranks.write_text(json.dumps(members), encoding="utf-8")
+    data = folder.request.read_bytes() if world.rank == 0 else None
+    data = world.bcast(data)
+    request = _request(data, folder)
+    here = identity.current()
+    if request.identity != here:
+        raise IdentityMismatchError(request.identity, here, f"rank {world.rank}")
+    return request.function(*request.arguments, **request.keywords)
+
+
+def _request(data: bytes, folder: TaskFolder) -> Request:
+    """Return the request in `data`."""
+    request = decode_frame(data, str(folder.request))
+    if not isinstance(request, Request):
+        message = f"{folder.request} holds a {type(request).__name__}, not a Request"
+        raise TypeError(message)
+    return request
+
+
+def _report(folder: TaskFolder, rank: int, error: BaseException) -> None:
+    """Write down why this rank fails: for people to its standard error, for the driver a frame."""
+    text = "".join(traceback.format_exception(error))
+    sys.stderr.write(f"rank {rank} on {socket.gethostname()}:\n{text}")
+    sys.stderr.flush()
+    failure = Failure(time.time(), rank, socket.gethostname(), os.getpid(), text, _portable(error))
+    with contextlib.suppress(HybridParslError):
+        write_frame(folder.failure(rank), failure)
+
+
+def _portable(error: BaseException) -> BaseException | None:
+    """Return `error` if the driver can read it, else None."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    except Exception:  # noqa: BLE001 - whatever a third-party exception does there
+        return None
+    return error

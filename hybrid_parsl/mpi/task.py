@@ -1,0 +1,113 @@
+"""The folder of an MPI task: what the driver puts there and what the ranks leave there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TASK_FOLDER_VARIABLE = "HYBRID_PARSL_TASK_FOLDER"
+"""Environment variable that tells a stage the folder of its task."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What every rank is to do.
+
+    Attributes
+    ----------
+    identity
+        The driver's package, to be compared with the rank's.
+    function, arguments, keywords
+        The call.
+    """
+
+    identity: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a rank ended its task.
+
+    Attributes
+    ----------
+    time
+        Seconds since the epoch, to tell the first of several failures.
+    rank, host, pid
+        Who it was.
+    traceback
+        The traceback as text.
+    error
+        The exception, or None if it cannot be pickled.
+    """
+
+    time: float
+    rank: int
+    host: str
+    pid: int
+    traceback: str
+    error: BaseException | None
+
+
+@dataclass(frozen=True)
+class TaskFolder:
+    """The files of one task.
+
+    Attributes
+    ----------
+    path
+        The folder; seen by the driver and by every rank.
+    """
+
+    path: Path
+
+    @property
+    def request(self) -> Path:
+        """The frame that holds the `Request`."""
+        return self.path / "request.frame"
+
+    @property
+    def result(self) -> Path:
+        """The frame that holds what rank 0 returned."""
+        return self.path / "result.frame"
+
+    @property
+    def ranks(self) -> Path:
+        """JSON: host and process id of each rank, by rank."""
+        return self.path / "ranks.json"
+
+    @property
+    def stdout(self) -> Path:
+        """What the ranks printed."""
+        return self.path / "stdout.log"
+
+    @property
+    def stderr(self) -> Path:
+        """What the ranks wrote to their standard error."""
+        return self.path / "stderr.log"
+
+    def failure(self, rank: int) -> Path:
+        """Return the frame that holds the `Failure` of `rank`."""
+        return self.path / f"failure-{rank:05d}.frame"
+
+    def failures(self) -> list[Path]:
+        """Return the failures that are there."""
+        return sorted(self.path.glob("failure-*.frame"))
+
+    def clear(self) -> None:
+        """Remove what an earlier try left, but for the logs and a stage's own files."""
+        for path in (self.result, self.ranks, *self.failures()):
+            path.unlink(missing_ok=True)
+
+
+def current_task_folder() -> Path | None:
+    """Return the folder of the task that this process belongs to, or None outside a task."""
+    value = os.environ.get(TASK_FOLDER_VARIABLE)
+    return Path(value) if value else None

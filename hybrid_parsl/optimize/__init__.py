@@ -1,0 +1,1 @@
+"""Search strategies: they share work over ranks without knowing about MPI."""

@@ -1,0 +1,74 @@
+"""The finished starts of a search on disk, so that a search that was killed can go on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.errors import StorageError
+from hybrid_parsl.optimize.start import Start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_PATTERN = "starts-*.jsonl"
+
+
+class Journal:
+    """JSON lines, one a finished start, in one file a rank.
+
+    Parameters
+    ----------
+    folder
+        Where the files are, or None to keep nothing.
+    key
+        Fingerprint of the search; lines of another search are passed over.
+    """
+
+    def __init__(self, folder: Path | None, key: str) -> None:
+        self._folder = folder
+        self._key = key
+
+    def read(self) -> dict[int, Start]:
+        """Return the finished starts by index; a line that was cut short is passed over."""
+        if self._folder is None:
+            return {}
+        found: dict[int, Start] = {}
+        for path in sorted(self._folder.glob(_PATTERN)):
+            with path.open("rb") as lines:
+                for start in parse_lines(lines, self._key):
+                    found[start.index] = start
+        return found
+
+    def append(self, rank: int, starts: Iterable[Start]) -> None:
+        """Add finished starts to the file of `rank`.
+
+        Each call is one write, so a rank that is killed loses at most its last call; the line
+        break comes first, so that a line cut short by an earlier kill ends here.
+
+        Raises
+        ------
+        StorageError
+            The file cannot be written.
+        """
+        if self._folder is None:
+            return
+        path = self._folder / _PATTERN.replace("*", f"{rank:05d}")
+        text = "".join(f'\n{{"search":"{self._key}",{start.to_json()[1:]}' for start in starts)
+        try:
+            with path.open("ab", buffering=0) as file:
+                file.write(f"{text}\n".encode())
+        except OSError as error:
+            raise StorageError(str(path), error.strerror or str(error)) from error
+
+
+def parse_lines(lines: Iterable[bytes], key: str | None = None) -> Iterator[Start]:
+    """Yield the starts in `lines` of the search `key` (of any search if None)."""
+    for line in lines:
+        try:
+            values = json.loads(line)
+            if key is None or values.pop("search") == key:
+                yield Start.from_json(values)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue

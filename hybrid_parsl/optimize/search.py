@@ -1,0 +1,138 @@
+"""Shares the starts of a search over a team and reduces them to one result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.optimize.local import cobyla, multistart, spsa
+from hybrid_parsl.optimize.objective import DifferentiableObjective
+from hybrid_parsl.optimize.points import draw, grid, sobol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy import float64
+    from numpy.typing import NDArray
+
+    from hybrid_parsl.experiment import Search
+    from hybrid_parsl.optimize.journal import Journal
+    from hybrid_parsl.optimize.objective import Objective
+    from hybrid_parsl.optimize.start import Start
+    from hybrid_parsl.optimize.team import Team
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How one start is carried out.
+
+    Attributes
+    ----------
+    run
+        Called with the objective, the box, the index of the start and the settings.
+    needs_gradient
+        Whether the objective has to be differentiable.
+    portion
+        Starts that a rank takes at once: 1 for a start that takes long.
+    """
+
+    run: Callable[[Any, NDArray[float64], int, Search], Start]
+    needs_gradient: bool = False
+    portion: int = 1
+
+
+STRATEGIES: Final[dict[str, Strategy]] = {
+    "multistart": Strategy(multistart, needs_gradient=True),
+    "cobyla": Strategy(cobyla),
+    "spsa": Strategy(spsa),
+    "grid": Strategy(grid, portion=64),
+    "sobol": Strategy(sobol, portion=64),
+    "draw": Strategy(draw, portion=64),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search found.
+
+    Attributes
+    ----------
+    best
+        The start with the lowest energy, the first of them if several have it.
+    energies
+        Energy of every start, by index.
+    n_evaluations
+        Evaluations of the energy over all starts.
+    """
+
+    best: Start
+    energies: list[float]
+    n_evaluations: int
+
+
+def search(
+    objective: Objective,
+    bounds: NDArray[float64],
+    settings: Search,
+    team: Team,
+    journal: Journal,
+) -> Outcome | None:
+    """Minimise `objective` from all starts; the result is on rank 0, None on the others.
+
+    Ranks take starts from a shared counter, so that a slow start holds up nobody. Start i
+    depends on (seed, i) alone and the reduction on nothing but the starts: the outcome is the
+    same for any number of ranks. Starts that `journal` holds are not carried out again.
+
+    Raises
+    ------
+    ConfigurationError
+        The method needs a gradient that the objective does not have, or more starts.
+    StorageError
+        A finished start cannot be written to the journal.
+    """
+    strategy = STRATEGIES[settings.method]
+    if strategy.needs_gradient and not isinstance(objective, DifferentiableObjective):
+        free = ", ".join(name for name, each in STRATEGIES.items() if not each.needs_gradient)
+        message = "this problem's circuit has no exact gradient"
+        raise ConfigurationError(message, None, "search.method", settings.method, free)
+    finished: dict[int, Start] = team.share(journal.read() if team.rank == 0 else None)
+    missing = [index for index in range(settings.starts) if index not in finished]
+    mine: list[Start] = []
+    for portion in _portions(missing, strategy.portion, team):
+        done = [strategy.run(objective, bounds, index, settings) for index in portion]
+        journal.append(team.rank, done)
+        mine.extend(done)
+    gathered = team.gather([_summary(start) for start in mine])
+    candidates = team.gather(min(mine, key=lambda start: start.order, default=None))
+    if gathered is None or candidates is None:
+        return None
+    for start in (start for share in gathered for start in share):
+        finished[start.index] = start
+    for start in candidates:
+        if start is not None:
+            finished[start.index] = start
+    return _reduce(finished, settings.starts)
+
+
+def _portions(indices: list[int], size: int, team: Team) -> Iterator[list[int]]:
+    """Yield this rank's shares of `indices`, each of at most `size`."""
+    size = max(1, min(size, len(indices) // (4 * team.size)))
+    while (first := team.take() * size) < len(indices):
+        yield indices[first : first + size]
+
+
+def _summary(start: Start) -> Start:
+    """Return `start` without what is wanted of the best one only."""
+    return replace(start, parameters=[], trace=[])
+
+
+def _reduce(finished: dict[int, Start], n_starts: int) -> Outcome:
+    """Return the outcome of the starts 0 to ``n_starts - 1``."""
+    starts = [finished[index] for index in range(n_starts)]
+    best = min(starts, key=lambda start: start.order)
+    return Outcome(
+        best=best,
+        energies=[start.energy for start in starts],
+        n_evaluations=sum(start.n_evaluations for start in starts),
+    )

@@ -1,0 +1,99 @@
+"""One start of a search: where it ended and how it got there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
+    from hybrid_parsl.optimize.objective import Objective
+
+
+@dataclass(frozen=True)
+class Start:
+    """The outcome of one start.
+
+    Attributes
+    ----------
+    index
+        Its number, from 0.
+    energy
+        The lowest energy it found.
+    parameters
+        The angles in radians where it found it, shape ``(n_parameters,)``.
+    trace
+        Best energy after each iteration.
+    n_evaluations
+        Number of evaluations of the energy.
+    """
+
+    index: int
+    energy: float
+    parameters: list[float]
+    trace: list[float]
+    n_evaluations: int
+
+    @property
+    def order(self) -> tuple[float, int]:
+        """Sort key that makes the best of many starts unique: the energy, then the index."""
+        return (self.energy, self.index)
+
+    def to_json(self) -> str:
+        """Return the start as one line of JSON; numbers keep all their digits."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Start:
+        """Return the start that a line of JSON held."""
+        return cls(
+            index=int(values["index"]),
+            energy=float(values["energy"]),
+            parameters=[float(value) for value in values["parameters"]],
+            trace=[float(value) for value in values["trace"]],
+            n_evaluations=int(values["n_evaluations"]),
+        )
+
+
+@dataclass
+class Recorder:
+    """An objective that remembers its best point and how the energy went down.
+
+    An energy that is not a finite number counts as infinitely high, so that a start that
+    runs into one can still end with the best point before it.
+    """
+
+    objective: Objective
+    n_evaluations: int = 0
+    best_energy: float = np.inf
+    best_parameters: list[float] = field(default_factory=list)
+    trace: list[float] = field(default_factory=list)
+
+    def energy(self, parameters: NDArray[float64]) -> float:
+        """Evaluate the energy and remember it."""
+        return self.note(parameters, self.objective.energy(parameters))
+
+    def note(self, parameters: NDArray[float64], energy: float) -> float:
+        """Remember that `energy` was found at `parameters`; return it."""
+        self.n_evaluations += 1
+        energy = float(energy)
+        if not np.isfinite(energy):
+            return float(np.inf)
+        if energy < self.best_energy:
+            self.best_energy = energy
+            self.best_parameters = np.asarray(parameters, dtype=np.float64).tolist()
+        return energy
+
+    def mark(self, *_: object, **__: object) -> None:
+        """Note the end of an iteration; fits every optimiser's callback."""
+        self.trace.append(self.best_energy)
+
+    def finish(self, index: int) -> Start:
+        """Return the outcome as start number `index`."""
+        trace = self.trace or [self.best_energy]
+        return Start(index, self.best_energy, self.best_parameters, trace, self.n_evaluations)

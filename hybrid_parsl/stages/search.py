@@ -1,0 +1,88 @@
+"""The classical half: the parameters that minimise the energy of the problem's circuit."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.errors import ResultError
+from hybrid_parsl.mpi.task import current_task_folder
+from hybrid_parsl.mpi.team import current_team
+from hybrid_parsl.optimize.journal import Journal
+from hybrid_parsl.optimize.search import search as search_starts
+from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.results import Execution, SearchResult
+
+if TYPE_CHECKING:
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.optimize.objective import Objective
+    from hybrid_parsl.optimize.team import Team
+    from hybrid_parsl.problems.protocol import Problem
+
+
+def search(experiment: Experiment) -> SearchResult | None:
+    """Search the parameters of `experiment` on all ranks that call this together.
+
+    The result is on rank 0 and does not depend on the number of ranks; the others return None.
+    Finished starts are kept in the folder of the task, if the process has one, and are not
+    carried out again by another try in the same folder.
+
+    Raises
+    ------
+    ConfigurationError
+        The problem cannot be made, does not fit the memory, or not the search method.
+    ResultError
+        No start found a finite energy.
+    StorageError
+        A finished start cannot be written down.
+    """
+    begun = time.perf_counter()
+    team = current_team()
+    problem = build_problem(experiment.problem)
+    objective = build_objective(problem, experiment, team)
+    bounds = problem.bounds(experiment.ansatz.layers)
+    journal = Journal(current_task_folder(), experiment.search_key)
+    outcome = search_starts(objective, bounds, experiment.search, team, journal)
+    hosts = team.hosts()
+    if outcome is None:
+        return None
+    best = outcome.best
+    if not math.isfinite(best.energy):
+        reason = f"none of {experiment.search.starts} starts found a finite energy"
+        raise ResultError(reason)
+    duration = time.perf_counter() - begun
+    return SearchResult(
+        parameters=best.parameters,
+        energy=best.energy,
+        method=experiment.search.method,
+        best_start=best.index,
+        energies=outcome.energies,
+        trace=best.trace,
+        n_evaluations=outcome.n_evaluations,
+        execution=Execution(duration_s=duration, n_ranks=team.size, hosts=hosts),
+    )
+
+
+def build_objective(problem: Problem, experiment: Experiment, team: Team) -> Objective:
+    """Return what the search minimises, ready to be evaluated.
+
+    The kernels are compiled by one rank of each node and then read from the disk by the
+    others, so that no start pays for it.
+    """
+    diagonal = problem.cost_diagonal()
+    if problem.ansatz == "circuit" or diagonal is None:
+        from hybrid_parsl.simulate.aer import CircuitEnergy
+
+        n_parameters = len(problem.bounds(experiment.ansatz.layers))
+        return CircuitEnergy(problem.circuit, problem.observable(), n_parameters)
+    from hybrid_parsl.simulate.alternating import AlternatingState, compile_kernels
+
+    settings = experiment.search
+    team.once_per_node(lambda: compile_kernels(settings.precision))
+    return AlternatingState(
+        diagonal,
+        experiment.ansatz.layers,
+        precision=settings.precision,
+        threads=settings.threads,
+    )
