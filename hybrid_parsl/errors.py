@@ -13,6 +13,7 @@
     │   ├── JobFailedError            4   the job ended before any rank could report
     │   ├── WalltimeExceededError     4   the job ran longer than it had asked for
     │   ├── JobCanceledError          4   somebody canceled the job
+    │   ├── StageFailedError          4   a stage raised something of its own
     │   ├── QuantumJobError           4   the sampler failed
     │   ├── ResultError               4   a result is missing, damaged or cannot be sent
     │   └── StorageError              4   a file of the run cannot be written
@@ -37,10 +38,6 @@ class HybridParslError(Exception):
 
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
-
-    def located(self, stage: str) -> str:
-        """Return the text of the error, headed by the `stage` it happened in."""
-        return f"{stage}: {self}"
 
 
 class ConfigurationError(HybridParslError):
@@ -252,6 +249,29 @@ class WalltimeExceededError(JobFailedError):
 
 class JobCanceledError(JobFailedError):
     """A job was canceled, by us or by somebody else."""
+
+
+class StageFailedError(TaskError):
+    """A stage raised an error that is not one of ours.
+
+    Parameters
+    ----------
+    stage
+        The name of the stage.
+    reason
+        Type and text of the error.
+    traceback
+        Its traceback, with the remote part.
+    """
+
+    def __init__(self, stage: str, reason: str, traceback: str = "") -> None:
+        super().__init__(stage, reason, traceback)
+        self.stage = stage
+        self.reason = reason
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return "\n".join([f"stage {self.stage} raised {self.reason}", *_tail(None, self.traceback)])
 
 
 class QuantumJobError(TaskError):

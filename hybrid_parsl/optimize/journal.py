@@ -68,7 +68,7 @@ def parse_lines(lines: Iterable[bytes], key: str | None = None) -> Iterator[Star
     for line in lines:
         try:
             values = json.loads(line)
-            if key is None or values.pop("search") == key:
+            if values.pop("search") == key or key is None:
                 yield Start.from_json(values)
         except (ValueError, KeyError, TypeError, AttributeError):
             continue

@@ -45,7 +45,12 @@ def problem_class(kind: str) -> type[Problem]:
     if not colon or not module or not name:
         valid = f"{', '.join(kinds)}, or package.module:Class"
         raise ConfigurationError(
-            "unknown kind of problem", None, "problem.kind", shown(kind), valid, nearest(kind, kinds)
+            "unknown kind of problem",
+            None,
+            "problem.kind",
+            shown(kind),
+            valid,
+            nearest(kind, kinds),
         )
     try:
         found = getattr(importlib.import_module(module), name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import Parameter, Signature
 from typing import Any
 
 from llvmlite import ir
@@ -45,29 +46,25 @@ class Vectors:
 
     Parameters
     ----------
-    context, builder
-        What numba hands to the body of an intrinsic.
-    array
-        Numba's type of the array whose elements the vectors hold.
+    builder
+        What adds instructions to a function.
+    element
+        Numba's type of the elements.
     """
 
-    def __init__(self, context: Any, builder: Any, array: types.Array) -> None:
-        self._context = context
+    def __init__(self, builder: Any, element: types.Type) -> None:
         self.builder = builder
-        self.element = ir.FloatType() if array.dtype == types.float32 else _DOUBLE
-        self.lanes = VECTOR_BYTES // (4 if array.dtype == types.float32 else 8)
+        self.element = ir.FloatType() if element == types.float32 else _DOUBLE
+        self.lanes = VECTOR_BYTES // (4 if element == types.float32 else 8)
         self.type = ir.VectorType(self.element, self.lanes)
-
-    def pointer(self, array: types.Array, value: Any) -> Any:
-        """Return the address of the first element of a numba array."""
-        return self._context.make_array(array)(self._context, self.builder, value).data
+        self.wide = ir.VectorType(_DOUBLE, self.lanes)
 
     def load(self, pointer: Any, index: Any, kind: Any = None) -> Any:
         """Load the vector that starts at an index; `kind` is another type to load."""
         kind = kind or self.type
         scalar = kind.element if isinstance(kind, ir.VectorType) else kind
         address = self.builder.gep(pointer, [index])
-        align = 2 if scalar == ir.IntType(16) else scalar_bytes(scalar)
+        align = scalar_bytes(scalar)
         cast = self.builder.bitcast(address, ir.PointerType(kind))
         return self.builder.load(cast, align=align, typ=kind)
 
@@ -86,9 +83,14 @@ class Vectors:
         """Return a vector with a double in each lane, rounded to the element type."""
         if value.type != self.element:
             value = self.builder.fptrunc(value, self.element)
-        return self._splat(value, self.lanes)
+        return self.broadcast(value, self.lanes)
 
-    def _splat(self, value: Any, lanes: int) -> Any:
+    def join(self, first: Any, second: Any) -> Any:
+        """Return two vectors laid side by side as one."""
+        return self.shuffle(first, second, range(2 * first.type.count))
+
+    def broadcast(self, value: Any, lanes: int) -> Any:
+        """Return a vector with the same number in each lane."""
         one = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
         first = self.builder.insert_element(one, value, ir.Constant(ir.IntType(32), 0))
         return self.shuffle(first, first, [0] * lanes)
@@ -118,9 +120,11 @@ class Vectors:
 
     def widen(self, vector: Any) -> Any:
         """Return the vector in double precision."""
-        if self.element == _DOUBLE:
-            return vector
-        return self.builder.fpext(vector, ir.VectorType(_DOUBLE, self.lanes))
+        return vector if vector.type == self.wide else self.builder.fpext(vector, self.wide)
+
+    def fixed(self, number: float) -> Any:
+        """Return a vector of doubles with the same constant in each lane."""
+        return ir.Constant(self.wide, [number] * self.lanes)
 
     def narrow(self, vector: Any) -> Any:
         """Return a vector of doubles in the element type."""
@@ -140,8 +144,7 @@ class Vectors:
     def sine_cosine(self, quarter_turns: Any) -> tuple[Any, Any]:
         """Return sin and cos of a vector of doubles that counts quarter turns."""
         b = self.builder
-        wide = ir.VectorType(_DOUBLE, self.lanes)
-        fixed = lambda number: ir.Constant(wide, [number] * self.lanes)  # noqa: E731
+        fixed = self.fixed
         whole = self._call("llvm.rint", quarter_turns)
         angle = b.fmul(b.fsub(quarter_turns, whole), fixed(_HALF_PI))
         square = b.fmul(angle, angle)
@@ -180,12 +183,31 @@ class Vectors:
         ) as (index, _):
             yield index
 
-    def accumulator(self, lanes: int | None = None) -> Any:
-        """Return a slot for a vector of doubles that starts at zero."""
-        kind = ir.VectorType(_DOUBLE, lanes or self.lanes)
+    def accumulator(self, *, wide: bool = False) -> Any:
+        """Return a slot for a vector, of doubles if `wide`, that starts at zero."""
+        kind = self.wide if wide else self.type
         slot = cgutils.alloca_once(self.builder, kind)
-        self.builder.store(ir.Constant(kind, [0.0] * kind.count), slot)
+        self.builder.store(ir.Constant(kind, [0.0] * self.lanes), slot)
         return slot
+
+    def add_product(self, slot: Any, a: Any, b: Any) -> None:
+        """Add a * b to a slot."""
+        total = self.builder.load(slot, typ=a.type)
+        self.builder.store(self.muladd(a, b, total), slot)
+
+    def total(self, slots: Sequence[Any]) -> Any:
+        """Return the sum of all lanes of the slots, as a double."""
+        first, *others = [self.sum(self.builder.load(slot, typ=slot.allocated_type)) for slot in slots]
+        for other in others:
+            first = self.builder.fadd(first, other)
+        return first
+
+    def levels(self, cost: Any, index: Any) -> Any:
+        """Return, in doubles, the costs of a vector of basis states or their levels."""
+        if cost[1] == types.uint16:
+            whole = self.load(cost[0], index, ir.VectorType(ir.IntType(16), self.lanes))
+            return self.builder.uitofp(whole, self.wide)
+        return self.load(cost[0], index, self.wide)
 
 
 def scalar_bytes(element: Any) -> int:
@@ -203,34 +225,57 @@ def emitted(
     Parameters
     ----------
     body
-        Called as ``body(vectors, *values)``; an array arrives as ``(pointer, its type)``.
+        Called as ``body(vectors, *values)``; a pointer arrives as ``(pointer, element type)``,
+        and the first one says what the vectors hold.
     arguments
-        The numba type of each argument; None stands for an array.
+        The numba type of each argument; None stands for a pointer.
     result
         The numba type of what the function returns.
     """
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        first = next(kind for kind in signature.args if isinstance(kind, types.Array))
-        vectors = Vectors(context, builder, first)
-        given = [
-            (vectors.pointer(kind, value), kind) if isinstance(kind, types.Array) else value
-            for kind, value in zip(signature.args, values, strict=True)
-        ]
-        out = body(vectors, *given)
-        return context.get_dummy_value() if out is None else out
+        function = _function(context, builder.module, body, signature, values)
+        out = builder.call(function, values)
+        return context.get_dummy_value() if signature.return_type == types.void else out
 
-    return _numbered(len(arguments), arguments, result, emit)
+    def typing(_context: Any, *given: types.Type) -> Any:
+        kinds = [g if f is None else f for f, g in zip(arguments, given, strict=True)]
+        return result(*kinds), emit
 
-
-def _numbered(count: int, fixed: Sequence[types.Type | None], result: Any, emit: Any) -> Any:
-    """Return an intrinsic with `count` arguments (numba reads their number off the code)."""
-    names = ", ".join(f"a{k}" for k in range(count))
-    scope: dict[str, Any] = {"fixed": fixed, "result": result, "emit": emit}
-    exec(  # noqa: S102 - a constant text but for the number of arguments
-        f"def typing(context, {names}):\n"
-        f"    kinds = [g if f is None else f for f, g in zip(fixed, [{names}])]\n"
-        "    return result(*kinds), emit\n",
-        scope,
+    names = ["context", *(f"argument_{k}" for k in range(len(arguments)))]
+    typing.__signature__ = Signature(  # type: ignore[attr-defined]
+        [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
     )
-    return intrinsic(scope["typing"])
+    return intrinsic(typing)
+
+
+def _function(context: Any, module: Any, body: Any, signature: Any, values: Any) -> Any:
+    """Return the LLVM function of a pass, made on its first use in a module."""
+    pointers = [kind for kind in signature.args if isinstance(kind, types.CPointer)]
+    name = ".".join(["hybrid_parsl", body.__qualname__, *(str(p.dtype) for p in pointers)])
+    if name in module.globals:
+        return module.globals[name]
+    out = signature.return_type
+    result = ir.VoidType() if out == types.void else context.get_value_type(out)
+    function = ir.Function(module, ir.FunctionType(result, [v.type for v in values]), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    arguments = [
+        (value, kind.dtype) if isinstance(kind, types.CPointer) else value
+        for kind, value in zip(signature.args, function.args, strict=True)
+    ]
+    value = body(Vectors(builder, pointers[0].dtype), *arguments)
+    builder.ret_void() if value is None else builder.ret(value)
+    return function
+
+
+@intrinsic
+def address(_context: Any, array: types.Array) -> Any:
+    """Return the address of the first element of an array, which has to be contiguous."""
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, values[0]).data
+
+    return types.CPointer(array.dtype)(array), emit

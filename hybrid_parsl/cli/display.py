@@ -1,0 +1,165 @@
+"""What a user sees while a run is under way: a live table, plain lines, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from hybrid_parsl.cli.summary import print_summary
+from hybrid_parsl.optimize.progress import SearchProgress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hybrid_parsl.runner import Document, Run
+
+STAGES = ("search", "quantum", "analysis")
+
+
+def make_display(run: Run, *, quiet: bool, as_json: bool) -> Display:
+    """Return the display that fits where the output goes."""
+    if quiet or as_json:
+        return Display(run)
+    return LiveDisplay(run) if sys.stdout.isatty() else PlainDisplay(run)
+
+
+class Display:
+    """Shows nothing; the base of the others.
+
+    Parameters
+    ----------
+    run
+        What is shown.
+    """
+
+    interval_s = 3600.0
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._begun = time.monotonic()
+        self._progress = SearchProgress(run.directory.path / "tasks" / "search")
+        self._durations: dict[str, float] = {}
+        self._running: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def stage_started(self, name: str) -> None:
+        """Note that a stage has begun."""
+        self._running[name] = time.monotonic()
+
+    def stage_finished(self, name: str, duration_s: float) -> None:
+        """Note that a stage has ended."""
+        self._running.pop(name, None)
+        self._durations[name] = duration_s
+
+    def tick(self) -> None:
+        """Do nothing."""
+
+    def summary(self, document: Document) -> None:
+        """Print nothing."""
+
+    def _search_text(self) -> str:
+        """Return how far the search has come."""
+        self._progress.update()
+        total = self._run.experiment.search.starts
+        done = self._progress.n_done
+        if done == 0:
+            return f"0/{total} starts"
+        seconds = self._durations.get("search") or self._elapsed("search")
+        rate = f", {done / seconds:.1f}/s" if seconds > 0 else ""
+        return f"{done}/{total} starts, best energy {self._progress.best_energy:.6g}{rate}"
+
+    def _elapsed(self, name: str) -> float:
+        """Return the seconds since a running stage began."""
+        return time.monotonic() - self._running.get(name, time.monotonic())
+
+
+class PlainDisplay(Display):
+    """Prints lines: for a pipe, a log file, cron."""
+
+    interval_s = 10.0
+
+    def __enter__(self) -> Self:
+        experiment = self._run.experiment
+        self._say(f"run {self._run.directory.path.name} on site {self._run.site.name}")
+        ranks = experiment.resources.num_ranks
+        self._say(f"{experiment.problem.kind}, {experiment.search.method}, {ranks} ranks")
+        return self
+
+    def stage_started(self, name: str) -> None:
+        """Print that a stage has begun."""
+        super().stage_started(name)
+        self._say(f"{name}: started")
+
+    def stage_finished(self, name: str, duration_s: float) -> None:
+        """Print that a stage has ended."""
+        text = f" ({self._search_text()})" if name == "search" else ""
+        super().stage_finished(name, duration_s)
+        self._say(f"{name}: finished in {duration_s:.2f} s{text}")
+
+    def tick(self) -> None:
+        """Print how far the search has come."""
+        for name in self._running:
+            text = self._search_text() if name == "search" else "running"
+            self._say(f"{name}: {text}")
+
+    def summary(self, document: Document) -> None:
+        """Print the main figures."""
+        print_summary(document)
+
+    def _say(self, text: str) -> None:
+        """Print a line with the time since the beginning."""
+        sys.stdout.write(f"[{time.monotonic() - self._begun:7.2f} s] {text}\n")
+        sys.stdout.flush()
+
+
+class LiveDisplay(Display):
+    """Redraws a small table in the terminal."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        from rich.live import Live
+
+        self._live = Live(get_renderable=self._table, refresh_per_second=5, transient=False)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def summary(self, document: Document) -> None:
+        """Print the main figures."""
+        print_summary(document, self._live.console)
+
+    def _table(self) -> Table:
+        """Return the table as it stands now."""
+        from rich.table import Table
+
+        elapsed = time.monotonic() - self._begun
+        title = f"{self._run.directory.path.name} on {self._run.site.name}  {elapsed:5.1f} s"
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for column in ("", "stage", "time", ""):
+            table.add_column(column, header_style="dim")
+        for name in STAGES:
+            table.add_row(*self._row(name))
+        return table
+
+    def _row(self, name: str) -> tuple[Any, ...]:
+        """Return the cells of a stage."""
+        from rich.spinner import Spinner
+        from rich.text import Text
+
+        text = self._search_text() if name == "search" else ""
+        if name in self._durations:
+            return Text("✓", "green"), name, f"{self._durations[name]:.1f} s", text
+        if name in self._running:
+            spinner = Spinner("dots", style="cyan")
+            return spinner, Text(name, "bold"), f"{self._elapsed(name):.1f} s", text
+        return Text("·", "dim"), Text(name, "dim"), "", ""

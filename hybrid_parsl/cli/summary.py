@@ -1,0 +1,45 @@
+"""The short table that ends a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_summary(document: dict[str, Any], console: Console | None = None) -> None:
+    """Print the main figures of the results `document`."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in summary_rows(document):
+        table.add_row(name, Text(value))
+    (console or Console()).print(table)
+
+
+def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return names and texts of the main figures in `document`, whatever part of it is there."""
+    rows = []
+    run = document.get("run", {})
+    search, analysis = document.get("search"), document.get("analysis")
+    if search:
+        rows.append(("best energy", f"{search['energy']:.8g}"))
+    if analysis:
+        rows.append(("sampled", f"{analysis['energy']:.6g} ± {analysis['standard_error']:.2g}"))
+        if analysis["ratio"] is not None:
+            rows.append(("ratio to optimum", f"{analysis['ratio']:.4f}"))
+        if analysis["top"]:
+            first = analysis["top"][0]
+            share = f"{first['probability']:.1%} of the shots, energy {first['energy']:.6g}"
+            rows.append(("most frequent", f"{first['bitstring']}  ({share})"))
+    if "error" in document:
+        rows.append(("error", f"{document['error']['type']}: {document['error']['message']}"))
+    if "duration_s" in run:
+        rows.append(("time", f"{run['duration_s']:.1f} s on site {run['site']}"))
+    rows.append(("folder", run.get("folder", "")))
+    return rows

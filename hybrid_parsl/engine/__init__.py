@@ -1,0 +1,1 @@
+"""Runs apps on sites: the only room that imports parsl and psij."""

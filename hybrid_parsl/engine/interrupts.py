@@ -1,0 +1,50 @@
+"""Turns SIGTERM into an exception, so that a run that is told to end cleans up first."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class TerminatedError(BaseException):
+    """The process was asked to end; like KeyboardInterrupt, no error of anybody's."""
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Raise `TerminatedError` in the main thread when SIGTERM or SIGHUP arrives."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = {number: signal.signal(number, _raise) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore Ctrl-C, SIGTERM and SIGHUP while what was started is being ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    earlier = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _raise(number: int, frame: Any) -> None:
+    """Raise `TerminatedError`."""
+    del frame
+    raise TerminatedError(signal.Signals(number).name)

@@ -1,0 +1,127 @@
+"""A Parsl session: loads a site's configuration, checks it, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Self
+
+from hybrid_parsl import identity, labels
+from hybrid_parsl.engine.interrupts import uninterrupted
+from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+    from types import TracebackType
+
+    import parsl
+    from parsl.executors.base import ParslExecutor
+
+logger = logging.getLogger(__name__)
+
+
+class Session:
+    """The time in which a site's executors run; a context manager.
+
+    Parameters
+    ----------
+    config
+        What the site's ``config(run)`` returned.
+    source
+        The site's file, named in errors.
+
+    Raises
+    ------
+    ConfigurationError
+        On entering: the configuration is none of Parsl's, or lacks an executor for a label.
+    """
+
+    def __init__(self, config: parsl.Config, source: str) -> None:
+        self._config = config
+        self._source = source
+        self._kernel: Any = None
+        self._handshakes: dict[str, Future[str]] = {}
+
+    def __enter__(self) -> Self:
+        import parsl
+
+        if not isinstance(self._config, parsl.Config):
+            found = type(self._config).__name__
+            message = "config(run) has to return a parsl.Config"
+            raise ConfigurationError(message, self._source, found=found)
+        check_labels([executor.label for executor in self._config.executors], self._source)
+        self._kernel = parsl.load(self._config)
+        for executor in self._executors():
+            if not getattr(executor, "checks_identity", False):
+                self._handshakes[executor.label] = executor.submit(identity.current, {})
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        import parsl
+
+        with uninterrupted():
+            try:
+                if self._kernel is not None and not self._kernel.cleanup_called:
+                    self._kernel.cleanup()
+            finally:
+                parsl.clear()
+
+    def warm_up(self, functions: Mapping[str, Callable[[], object]]) -> None:
+        """Call each function where its label runs, ahead of the stage that profits from it.
+
+        Only executors whose processes outlive a task are warmed up. A function that fails
+        costs nothing: the stage itself will tell.
+        """
+        for executor in self._executors():
+            function = functions.get(executor.label)
+            if function is not None and getattr(executor, "keeps_processes", False):
+                executor.submit(function, {})
+
+    def check_identity(self) -> None:
+        """Compare the package of every executor that has answered with the driver's.
+
+        Raises
+        ------
+        IdentityMismatchError
+            An executor runs other sources than the driver.
+        """
+        here = identity.current()
+        for label, answer in self._handshakes.items():
+            if answer.done() and answer.exception() is None and answer.result() != here:
+                raise IdentityMismatchError(here, answer.result(), f"executor '{label}'")
+
+    def _executors(self) -> list[ParslExecutor]:
+        """Return the executors of the site, without Parsl's own."""
+        return [each for each in self._kernel.executors.values() if each.label in labels.ALL]
+
+
+def check_labels(found: list[str], source: str) -> None:
+    """Check that a site offers an executor for every label that apps use.
+
+    Raises
+    ------
+    ConfigurationError
+        A label is missing.
+    """
+    missing = [label for label in labels.ALL if label not in found]
+    if missing:
+        raise ConfigurationError(
+            f"has no executor with the label {' or '.join(repr(label) for label in missing)}",
+            source,
+            found=", ".join(found) or "no executor",
+            valid=f"one executor for each of {', '.join(labels.ALL)}",
+        )
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """Return what went wrong first, behind Parsl's chain of dependency errors."""
+    from parsl.dataflow.errors import PropagatedException
+
+    while isinstance(error, PropagatedException) and error.dependent_exceptions_tids:
+        error = error.dependent_exceptions_tids[0][0]
+    return error

@@ -1,0 +1,125 @@
+"""Finds a site by name or path and asks it for its Parsl configuration."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.errors import ConfigurationError, HybridParslError
+from hybrid_parsl.experiment_file import nearest
+from hybrid_parsl.project import broken_file, load_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import parsl
+
+    from hybrid_parsl.project import Project
+
+ENTRY_POINTS = "hybrid_parsl.sites"
+
+
+@dataclass(frozen=True)
+class SiteRun:
+    """What a site is told about the run it configures Parsl for.
+
+    Attributes
+    ----------
+    directory
+        The run directory, absolute. A site may make folders in it for its jobs and logs.
+    """
+
+    directory: Path
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a workflow can run.
+
+    Attributes
+    ----------
+    name
+        What ``--site`` was given, or the stem of the file.
+    source
+        The file or entry point it comes from.
+    summary
+        The first line of its docstring.
+    configure
+        The site's ``config``.
+    """
+
+    name: str
+    source: str
+    summary: str
+    configure: Callable[[SiteRun], parsl.Config]
+
+    def config(self, run: SiteRun) -> parsl.Config:
+        """Return the Parsl configuration for `run`.
+
+        Raises
+        ------
+        ConfigurationError
+            The site's function raised.
+        """
+        try:
+            return self.configure(run)
+        except HybridParslError:
+            raise
+        except Exception as error:
+            raise broken_file(Path(self.source), error) from error
+
+
+def site_names(project: Project) -> dict[str, str]:
+    """Return every known site with where it comes from: the project first, then plug-ins."""
+    plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
+    files = {name: str(path) for name, path in project.sites().items()}
+    return dict(sorted({**plugins, **files}.items()))
+
+
+def load_site(text: str, project: Project) -> Site:
+    """Return the site that `text` names: one of the project's, a path, or a plug-in's.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such site, or it is broken.
+    """
+    files = project.sites()
+    path = files.get(text)
+    if path is None and (text.endswith(".py") or "/" in text):
+        path = Path(text).resolve()
+        if not path.is_file():
+            message = "no such file"
+            raise ConfigurationError(message, "--site", None, text)
+    if path is not None:
+        module = load_file(path, f"hybrid_parsl_site_{path.stem}")
+        return _site(path.stem, str(path), module, getattr(module, "config", None))
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name == text:
+            try:
+                configure = point.load()
+            except Exception as error:
+                message = f"{type(error).__name__}: {error}"
+                raise ConfigurationError(message, f"entry point {point.value}") from error
+            return _site(text, point.value, inspect.getmodule(configure), configure)
+    known = site_names(project)
+    raise ConfigurationError(
+        "no such site",
+        "--site",
+        None,
+        text,
+        f"{', '.join(known) or 'none in the project'}, or the path of a site file",
+        nearest(text, known),
+    )
+
+
+def _site(name: str, source: str, module: Any, configure: Any) -> Site:
+    """Return the site that `module` describes."""
+    if not callable(configure):
+        message = "has no function config(run)"
+        raise ConfigurationError(message, source, valid="def config(run) -> parsl.Config")
+    summary = (inspect.getdoc(module) or "").partition("\n")[0]
+    return Site(name, source, summary, configure)

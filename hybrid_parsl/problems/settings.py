@@ -1,0 +1,84 @@
+"""What the settings of all problems share: strictness, and the reading of files they name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.experiment_file import shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_QUBITS = 40
+"""Largest number of qubits of a built-in problem: a state of 2**40 amplitudes is 16 TiB."""
+
+LARGEST = 1e100
+"""Largest magnitude of a coefficient, so that no sum or square of them overflows."""
+
+Coefficient = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+
+
+def is_coefficient(value: object) -> bool:
+    """Return whether `value` is a finite number that no sum or square makes overflow."""
+    return type(value) in (int, float) and abs(value) <= LARGEST  # type: ignore[arg-type]
+
+
+class ProblemSettings(BaseModel):
+    """The keys of one kind of problem: frozen, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def named_file(folder: Path, name: str, key: str) -> Path:
+    """Return the file that `key` names, relative to the `folder` of the experiment.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such file.
+    """
+    path = folder / name
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a null character in it
+        found = False
+    if not found:
+        message = f"no such file: {path}"
+        raise ConfigurationError(
+            message, None, key, shown(name), f"a file, looked for from the folder {folder}"
+        )
+    return path
+
+
+def read_text(path: Path, key: str) -> str:
+    """Return the text of the file at `path`, which `key` names.
+
+    Raises
+    ------
+    ConfigurationError
+        The file cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        message = error.strerror or str(error)
+        raise ConfigurationError(message, str(path), key) from error
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 at byte {error.start}"
+        raise ConfigurationError(message, str(path), key, valid="text in UTF-8") from error
+
+
+def refuse_unread_file(key: str, name: str) -> NoReturn:
+    """Say that a problem was made before the file that `key` names had been read.
+
+    Raises
+    ------
+    ConfigurationError
+        Always.
+    """
+    message = "this file was not read in before the problem was made"
+    valid = "an experiment that went through hybrid_parsl.problems.registry.embed_files"
+    raise ConfigurationError(message, None, key, shown(name), valid)

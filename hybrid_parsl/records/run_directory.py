@@ -1,0 +1,156 @@
+"""One folder a run, written so that a reader never sees half a file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hybrid_parsl.errors import ConfigurationError, StorageError
+
+_PRIVATE = 0o700
+RESULTS = "results.json"
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The folder of one run.
+
+    ::
+
+        20261122T093000Z-maxcut-3f9c2a/
+            experiment.toml   what was asked, with every default
+            site.json         where it ran
+            versions.json     with which packages
+            events.jsonl      what happened when
+            tasks/            stdout.log and stderr.log of each stage
+            figures/          SVG
+            results.json      what every stage found
+            report.html       the same for people
+
+    Attributes
+    ----------
+    path
+        The absolute path.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, parent: Path, name: str) -> RunDirectory:
+        """Make a new folder ``<UTC time>-<name>-<short id>`` in `parent`, for the user alone.
+
+        Raises
+        ------
+        ConfigurationError
+            The folder cannot be made.
+        """
+        time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                path = parent.resolve() / f"{time}-{name}-{secrets.token_hex(3)}"
+                with contextlib.suppress(FileExistsError):
+                    path.mkdir(mode=_PRIVATE)
+                    return cls(path)
+        except OSError as error:
+            message = f"cannot make a folder for the run: {error.strerror}"
+            raise ConfigurationError(message, "--runs-dir", None, str(parent)) from error
+
+    @classmethod
+    def find(cls, parent: Path, text: str) -> RunDirectory:
+        """Return the run that `text` names.
+
+        Parameters
+        ----------
+        parent
+            The folder of all runs.
+        text
+            A path, the name of a folder in `parent`, a part of it that only one run has, or
+            ``latest``.
+
+        Raises
+        ------
+        ConfigurationError
+            No run, or more than one, is named so.
+        """
+        if (Path(text) / "experiment.toml").is_file():
+            return cls(Path(text).resolve())
+        runs = sorted(path.parent for path in parent.glob("*/experiment.toml"))
+        found = runs[-1:] if text == "latest" else [run for run in runs if text in run.name]
+        exact = [run for run in found if run.name == text]
+        if len(exact or found) == 1:
+            return cls((exact or found)[0].resolve())
+        message = "names more than one run" if found else "no such run"
+        newest = ", ".join(run.name for run in (found or runs)[-5:])
+        valid = f"latest, {newest}" if newest else f"nothing: there is no run in {parent}"
+        raise ConfigurationError(message, None, None, text, valid)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write the file `name` at once: a reader finds it whole or not at all.
+
+        Raises
+        ------
+        StorageError
+            The file cannot be written.
+        """
+        path = self.path / name
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            with partial.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise StorageError(str(path), error.strerror or str(error)) from error
+        return path
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write `value` to the file `name` as JSON; numbers that are not finite are refused."""
+        return self.write(name, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Return the JSON value in the file `name`.
+
+        Raises
+        ------
+        ConfigurationError
+            The file is not there or holds no JSON.
+        """
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            message = f"cannot be read: {error}"
+            raise ConfigurationError(message, str(path)) from error
+
+    def event(self, kind: str, **values: Any) -> None:
+        """Append one line to ``events.jsonl``: the time, the `kind`, and `values`.
+
+        Raises
+        ------
+        StorageError
+            The line cannot be written.
+        """
+        line = json.dumps({"time": now(), "event": kind, **values}) + "\n"
+        path = self.path / "events.jsonl"
+        try:
+            with path.open("ab", buffering=0) as file:
+                file.write(line.encode())
+        except OSError as error:
+            raise StorageError(str(path), error.strerror or str(error)) from error
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

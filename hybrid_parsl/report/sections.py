@@ -1,0 +1,254 @@
+"""What the page shows besides its figures, prepared for the template."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hybrid_parsl.report.captions import BETA, GAMMA
+from hybrid_parsl.report.text import (
+    NOTHING,
+    count,
+    duration,
+    finite,
+    fixed,
+    number,
+    percent,
+    several,
+    with_error,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+GOOD = {"completed", "done", "ok", "success", "succeeded", "finished"}
+BAD = {"failed", "error", "canceled", "cancelled", "aborted", "timeout"}
+MOST_ROWS = 25
+ALTERNATING = {"maxcut", "ising", "tfim"}
+TICK_STEPS_S = (
+    *(base * 10.0**power for power in range(-6, 1) for base in (1, 2, 5)),
+    *(10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800),
+)
+
+
+class Key(NamedTuple):
+    """One of the key numbers: what it is, its value, and what to know about it."""
+
+    label: str
+    value: str
+    note: str
+    monospaced: bool = False
+
+
+class Bar(NamedTuple):
+    """One stage of the timeline; `left` and `width` in per cent, None without known times."""
+
+    name: str
+    left: float | None
+    width: float | None
+    time: str
+    host: str
+    status: str
+    tone: str
+
+
+class Tick(NamedTuple):
+    """One mark of the timeline's axis; `left` in per cent."""
+
+    left: float
+    text: str
+
+
+def tone(status: object) -> str:
+    """Return ``"good"``, ``"bad"`` or ``"neutral"`` for the status of a run or stage."""
+    word = str(status or "").lower()
+    return "good" if word in GOOD else "bad" if word in BAD else "neutral"
+
+
+def key_numbers(document: Mapping[str, Any]) -> list[Key]:
+    """Return the numbers a reader wants first: only those that the run came to know."""
+    search, analysis = document.get("search") or {}, document.get("analysis") or {}
+    quantum = document.get("quantum") or {}
+    keys = []
+    if search:
+        starts = several(len(search.get("energies") or []), "start")
+        note = f"exact; {search.get('method')}, {starts}"
+        keys.append(Key("Best energy found", number(search.get("energy")), note))
+    if analysis or quantum:
+        known = analysis or quantum
+        value = with_error(known.get("energy"), known.get("standard_error"))
+        keys.append(Key("Sampled energy", value, _sample_note(analysis, quantum)))
+    if analysis:
+        keys += _quality(analysis)
+    return keys
+
+
+def _sample_note(analysis: Mapping[str, Any], quantum: Mapping[str, Any]) -> str:
+    """Say how many shots there were, and how far their mean is from the exact energy."""
+    parts = [f"{count(quantum.get('shots'))} shots"] if quantum else []
+    deviation = finite(analysis.get("deviation"))
+    if deviation is not None:
+        side = "above" if deviation >= 0 else "below"
+        parts.append(f"{fixed(abs(deviation), 1)} standard errors {side} the exact energy")
+    return ", ".join(parts)
+
+
+def _quality(analysis: Mapping[str, Any]) -> list[Key]:
+    """Return the numbers that compare the sample with the optimum, and its first bitstring."""
+    optimum = finite(analysis.get("optimum"))
+    unknown = "the optimum is not known"
+    best = f"best measured bitstring {fixed(analysis.get('best_ratio'), 4)}"
+    keys = [
+        Key(
+            "Approximation ratio",
+            fixed(analysis.get("ratio"), 4),
+            unknown if finite(analysis.get("ratio")) is None else best,
+        ),
+        Key(
+            "P(optimum)",
+            percent(analysis.get("probability_of_optimum")),
+            unknown if optimum is None else f"shots at the energy {number(optimum)}",
+        ),
+    ]
+    top = analysis.get("top") or []
+    if top:
+        note = f"{percent(top[0].get('probability'))} of the shots, energy "
+        note += number(top[0].get("energy"))
+        keys.append(Key("Most frequent bitstring", str(top[0].get("bitstring")), note, True))  # noqa: FBT003
+    return keys
+
+
+def moment(value: object) -> datetime | None:
+    """Return the time that an ISO 8601 text names; None if it names none."""
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    from datetime import UTC
+
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def clock(value: object) -> str:
+    """Return a time for a reader: ``2025-06-01 14:22:33 UTC``; the text itself if it is none."""
+    found = moment(value)
+    if found is None:
+        return NOTHING if value is None else str(value)
+    return f"{found:%Y-%m-%d %H:%M:%S} {found.tzname()}"
+
+
+def timeline(
+    run: Mapping[str, Any], stages: Sequence[Mapping[str, Any]]
+) -> tuple[list[Bar], list[Tick]]:
+    """Return the bars of the stages and the ticks of their common axis.
+
+    The axis goes from the first to the last time that is known; a stage without times has no
+    bar.
+    """
+    times = [moment(row.get(key)) for row in (run, *stages) for key in ("started", "finished")]
+    known = [time for time in times if time is not None]
+    first = min(known, default=None)
+    span_s = (max(known) - first).total_seconds() if first else 0.0
+    bars = [_bar(stage, first, span_s) for stage in stages]
+    return bars, _ticks(span_s) if any(bar.left is not None for bar in bars) else []
+
+
+def _bar(stage: Mapping[str, Any], first: datetime | None, span_s: float) -> Bar:
+    """Return the bar of one stage."""
+    started, finished = moment(stage.get("started")), moment(stage.get("finished"))
+    left = width = None
+    if first and started and finished and span_s > 0:
+        left = round(100 * (started - first).total_seconds() / span_s, 3)
+        width = max(round(100 * (finished - started).total_seconds() / span_s, 3), 0.0)
+    status = str(stage.get("status") or "unknown")
+    host = stage.get("host")
+    return Bar(
+        str(stage.get("name")),
+        left,
+        width,
+        duration(stage.get("duration_s")),
+        ", ".join(map(str, host)) if isinstance(host, list) else str(host or ""),
+        status,
+        tone(status),
+    )
+
+
+def _ticks(span_s: float) -> list[Tick]:
+    """Return marks at round times, at most 6 steps of them."""
+    step = next((step for step in TICK_STEPS_S if span_s / step <= 6), span_s)  # noqa: PLR2004
+    marks = [index * step for index in range(int(span_s / step) + 1)] if step else []
+    return [Tick(round(100 * mark / span_s, 3), duration(mark)) for mark in marks]
+
+
+def angles(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return the head and the rows of the table of parameters.
+
+    The parameters of alternating layers are shown as one gamma and one beta a layer, all others
+    by their index.
+    """
+    search, analysis = document.get("search") or {}, document.get("analysis") or {}
+    experiment = document.get("experiment") or {}
+    values = list(search.get("parameters") or [])
+    layers = (experiment.get("ansatz") or {}).get("layers")
+    kind = (experiment.get("problem") or {}).get("kind")
+    alternating = kind in ALTERNATING or analysis.get("landscape") is not None
+    if alternating and isinstance(layers, int) and len(values) == 2 * layers:
+        pairs = zip(values[:layers], values[layers:], strict=True)
+        rows = [[str(k), fixed(g, 6), fixed(b, 6)] for k, (g, b) in enumerate(pairs, start=1)]
+        return ["layer", f"{GAMMA} (rad)", f"{BETA} (rad)"], rows
+    return ["index", "angle (rad)"], [[str(k), fixed(v, 6)] for k, v in enumerate(values)]
+
+
+def settings(experiment: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the experiment as TOML shows it: tables with their keys, the nameless one first."""
+    plain = [(key, _toml(value)) for key, value in experiment.items() if not _is_table(value)]
+    tables = [
+        (key, [(name, _toml(item)) for name, item in value.items()])
+        for key, value in experiment.items()
+        if _is_table(value)
+    ]
+    return [("", plain), *tables] if plain else tables
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML writes it, shortened to what a table can hold."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    longest = 400
+    return text if len(text) <= longest else f"{text[:longest]} \N{HORIZONTAL ELLIPSIS}"
+
+
+def outcomes(analysis: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """Return the rows of the table of bitstrings, and how many more there are."""
+    optimum = finite(analysis.get("optimum"))
+    top = analysis.get("top") or []
+    rows = []
+    for row in top[:MOST_ROWS]:
+        energy = finite(row.get("energy"))
+        near = optimum is not None and energy is not None
+        rows.append(
+            {
+                "bitstring": str(row.get("bitstring")),
+                "count": count(row.get("count")),
+                "probability": percent(row.get("probability")),
+                "energy": number(energy),
+                "optimal": near and abs(energy - optimum) <= 1e-9 * max(1.0, abs(optimum)),  # type: ignore[operator,arg-type]
+            }
+        )
+    return rows, len(top) - len(rows)
+
+
+def executions(document: Mapping[str, Any]) -> list[list[str]]:
+    """Return what ran each stage: its name, ranks, hosts, and time inside of it."""
+    rows = []
+    for name in ("search", "quantum", "analysis"):
+        known = (document.get(name) or {}).get("execution")
+        if known:
+            hosts = ", ".join(map(str, known.get("hosts") or [])) or NOTHING
+            ranks, time_s = count(known.get("n_ranks")), duration(known.get("duration_s"))
+            rows.append([name, ranks, hosts, time_s])
+    return rows

@@ -1,0 +1,165 @@
+"""How every figure looks: colours, type, axes, and the SVG text it becomes."""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito, "Color Universal Design" (2008): told apart with any colour vision.
+BLUE = "#0072b2"
+VERMILION = "#d55e00"
+INK = "#1f2933"
+MUTED = "#5b6675"
+GRID = "#e4e8ee"
+PALE_BLUE = "#a9cbe3"
+
+FAMILY = "DejaVu Sans"  # comes with matplotlib, so it is the same on every machine
+MONOSPACE = "DejaVu Sans Mono"
+SIZE = 9.0  # points
+LEFT_IN = 0.95  # room for the ticks and the label of a y axis
+BOTTOM_IN = 0.95  # room for the ticks and the label of an x axis, and the legend
+TOP_IN = 0.45  # room for a title
+
+_REFERENCE = re.compile(r'(url\(#|href="#)([^")]+)')
+
+
+def new_figure(width_in: float, height_in: float) -> Figure:
+    """Return an empty white figure of this size in inches, outside of pyplot."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width_in, height_in), facecolor="white")
+
+
+def add_panel(figure: Figure, left_in: float, width_in: float) -> Axes:
+    """Return axes from `left_in` to the right, with room for a title, labels and the legend.
+
+    Places are fixed rather than computed from what is drawn: matplotlib's own layout takes as
+    long as the drawing.
+    """
+    across, down = figure.get_size_inches()
+    bottom, top = BOTTOM_IN, TOP_IN
+    return figure.add_axes(
+        (left_in / across, bottom / down, width_in / across, 1 - (bottom + top) / down)
+    )
+
+
+def style_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    """Give `axes` its title and labels, and the look that all figures share."""
+    axes.set_title(
+        title, loc="left", color=INK, fontsize=SIZE + 1, fontweight="bold", family=FAMILY, pad=10
+    )
+    axes.set_xlabel(x_label, color=MUTED, fontsize=SIZE, family=FAMILY)
+    axes.set_ylabel(y_label, color=MUTED, fontsize=SIZE, family=FAMILY)
+    axes.tick_params(
+        colors=MUTED, labelsize=SIZE, labelfontfamily=FAMILY, length=3, direction="out"
+    )
+    axes.set_facecolor("white")
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(MUTED)
+        spine.set_linewidth(0.8)
+
+
+def grid(axes: Axes, direction: str) -> None:
+    """Draw thin lines behind the data, along ``"x"``, ``"y"`` or ``"both"``."""
+    axes.set_axisbelow(True)
+    axes.grid(visible=True, axis=direction, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Put the ticks of the x axis on whole numbers, 1 apart or more."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+
+
+def legend_below(figure: Figure, panels: Iterable[Axes]) -> None:
+    """Explain the marks of all `panels` once, below them, where no data can be."""
+    marks: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        for handle, label in zip(handles, labels, strict=True):
+            marks.setdefault(label, handle)
+    if marks:
+        across, down = figure.get_size_inches()
+        figure.legend(
+            handles=list(marks.values()),
+            labels=list(marks),
+            loc="lower left",
+            bbox_to_anchor=(0.1 / across, 0.05 / down),
+            borderaxespad=0,
+            ncols=len(marks),
+            frameon=False,
+            labelcolor=INK,
+            prop={"family": FAMILY, "size": SIZE},
+            handlelength=1.8,
+            columnspacing=1.6,
+        )
+
+
+def to_svg(figure: Figure) -> str:
+    """Return `figure` as SVG text that depends on nothing but what is drawn.
+
+    The text starts with ``<svg``, and holds no date, no random id, no rule of style that would
+    reach beyond it and no address apart from the names of its namespaces. Letters are outlines.
+    """
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", dpi=144, metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].rstrip() + "\n"
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = svg.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
+    return _number_ids(svg)
+
+
+def _number_ids(svg: str) -> str:
+    """Give numbers to the ids that something refers to, and drop all others."""
+    wanted = {match[2] for match in _REFERENCE.finditer(svg)}
+    numbers: dict[str, str] = {}
+
+    def define(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in wanted:
+            return ""
+        return f' id="{numbers.setdefault(name, f"n{len(numbers)}")}"'
+
+    svg = re.sub(r'\sid="([^"]*)"', define, svg)
+    return _REFERENCE.sub(lambda match: match[1] + numbers.get(match[2], match[2]), svg)
+
+
+def message_svg(message: str) -> str:
+    """Return a small SVG that says `message` instead of showing a figure."""
+    lines = [part for line in message.splitlines() for part in textwrap.wrap(line, 80) or [""]] or [
+        ""
+    ]
+    lines = [*lines[:11], "..."] if len(lines) > 12 else lines  # noqa: PLR2004 - one small card
+    height = 36 + 18 * len(lines)
+    spans = "".join(
+        f'<tspan x="20" y="{32 + 18 * row}">{_printable(line)}</tspan>'
+        for row, line in enumerate(lines)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="560pt" height="{height}pt"'
+        f' viewBox="0 0 560 {height}" version="1.1">'
+        f'<rect width="560" height="{height}" fill="white"/>'
+        f'<rect width="4" height="{height}" fill="{VERMILION}"/>'
+        f'<text font-family="monospace" font-size="11" fill="{INK}"'
+        f' xml:space="preserve">{spans}</text></svg>\n'
+    )
+
+
+def _printable(text: str) -> str:
+    """Return `text` escaped for XML, without the characters that XML forbids."""
+    return escape(
+        "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    )

@@ -1,0 +1,84 @@
+"""Numbers as a reader wants them: with a true minus sign, a unit, and no false digits."""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "\N{EM DASH}"
+_MINUS = "\N{MINUS SIGN}"
+_MINUTE_S = 60
+_HOUR_S = 3600
+_DAY_S = 86_400
+
+
+def finite(value: object) -> float | None:
+    """Return `value` as a float, or None if it is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def number(value: object, digits: int = 6) -> str:
+    """Return `value` with at most `digits` significant digits; a dash if it is no number."""
+    known = finite(value)
+    if known is None:
+        return NOTHING
+    return f"{known:.{digits}g}".replace("-", _MINUS)
+
+
+def fixed(value: object, places: int) -> str:
+    """Return `value` with `places` digits after the point; a dash if it is no number."""
+    known = finite(value)
+    return NOTHING if known is None else f"{known:.{places}f}".replace("-", _MINUS)
+
+
+def with_error(value: object, error: object) -> str:
+    """Return ``value ± error``, both to the second significant digit of the error."""
+    spread = finite(error)
+    if spread is None or finite(value) is None:
+        return number(value)
+    if spread <= 0:
+        return f"{number(value)} ± 0"
+    places = min(max(1 - math.floor(math.log10(spread)), 0), 12)
+    return f"{fixed(value, places)} ± {fixed(spread, places)}"
+
+
+def percent(fraction: object) -> str:
+    """Return a fraction from 0 to 1 in per cent, to three significant digits."""
+    known = finite(fraction)
+    return NOTHING if known is None else f"{number(100 * known, 3)}\N{NO-BREAK SPACE}%"
+
+
+def count(value: object) -> str:
+    """Return a whole number with thin spaces between its thousands."""
+    known = finite(value)
+    return NOTHING if known is None else f"{known:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def several(value: int, what: str) -> str:
+    """Return ``1 rank``, ``2 ranks``."""
+    return f"{count(value)} {what}" if value == 1 else f"{count(value)} {what}s"
+
+
+def duration(seconds: object) -> str:
+    """Return a time in seconds as a reader says it: ``0.35 s``, ``3 min 12 s``, ``2 h 05 min``."""
+    known = finite(seconds)
+    if known is None:
+        return NOTHING
+    if known < _MINUTE_S:
+        return f"{number(known, 3)} s"
+    whole = round(known)
+    if whole < _HOUR_S:
+        return f"{whole // _MINUTE_S} min {whole % _MINUTE_S:02d} s"
+    minutes = whole // _MINUTE_S
+    if whole < _DAY_S:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} d {minutes // 60 % 24:02d} h"
+
+
+def shortened(text: str, length: int = 32) -> str:
+    """Return `text` with its middle left out if it is longer than `length`."""
+    if len(text) <= length:
+        return text
+    half = (length - 1) // 2
+    return f"{text[:half]}\N{HORIZONTAL ELLIPSIS}{text[-half:]}"

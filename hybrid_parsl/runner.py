@@ -1,0 +1,200 @@
+"""One run from start to end: an experiment on a site, written down as it goes."""
+
+from __future__ import annotations
+
+import traceback
+from concurrent.futures import wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import tomli_w
+
+from hybrid_parsl import labels
+from hybrid_parsl.engine.session import Session, first_cause
+from hybrid_parsl.engine.sites import SiteRun
+from hybrid_parsl.errors import HybridParslError, StageFailedError
+from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
+from hybrid_parsl.records.versions import software_versions
+from hybrid_parsl.report.page import render_page
+from hybrid_parsl.stages.warm_up import warm_up_analysis, warm_up_quantum
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from pydantic import BaseModel
+
+    from hybrid_parsl.engine.sites import Site
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.project import Project
+
+Document = dict[str, Any]
+WARM_UP = {labels.QUANTUM: warm_up_quantum, labels.ANALYSIS: warm_up_analysis}
+
+
+class RunObserver(Protocol):
+    """Is told how a run goes.
+
+    Attributes
+    ----------
+    interval_s
+        Seconds between two calls of `tick` while a stage runs.
+    """
+
+    interval_s: float
+
+    def stage_started(self, name: str) -> None:
+        """All that the stage `name` waits for is there."""
+
+    def stage_finished(self, name: str, duration_s: float) -> None:
+        """The stage `name` has given its result after `duration_s` seconds."""
+
+    def tick(self) -> None:
+        """Time has passed."""
+
+
+@dataclass
+class Run:
+    """An experiment on a site with a folder of its own.
+
+    Attributes
+    ----------
+    experiment
+        What is asked; it names no file.
+    project
+        Whose workflow is run.
+    site
+        Where it runs.
+    directory
+        What it leaves behind.
+    """
+
+    experiment: Experiment
+    project: Project
+    site: Site
+    directory: RunDirectory
+    _document: Document = field(default_factory=dict)
+
+    def execute(self, observer: RunObserver) -> Document:
+        """Run the workflow and return the content of ``results.json``.
+
+        However the run ends, ``results.json`` and ``report.html`` tell how far it came.
+
+        Raises
+        ------
+        HybridParslError
+            What went wrong first, with the stage it happened in as a note.
+        """
+        self._begin()
+        try:
+            config = self.site.config(SiteRun(self.directory.path))
+            with Session(config, self.site.source) as session:
+                session.warm_up(WARM_UP)
+                stages = self.project.workflows().pipeline(self.experiment)
+                for name, future in stages.items():
+                    self._finish_stage(name, future, observer)
+                    session.check_identity()
+        except BaseException as error:
+            self._end("failed" if isinstance(error, Exception) else "interrupted", error)
+            raise
+        self._end("completed", None)
+        return self._document
+
+    def _begin(self) -> None:
+        """Write down what is asked before anything runs."""
+        asked = self.experiment.model_dump(mode="json", exclude_none=True)
+        versions = software_versions()
+        self.directory.write("experiment.toml", tomli_w.dumps(asked))
+        self.directory.write_json("site.json", {"name": self.site.name, "file": self.site.source})
+        self.directory.write_json("versions.json", versions)
+        self.directory.event("run started", site=self.site.name)
+        self._document = {
+            "run": {
+                "id": self.directory.path.name,
+                "name": self.experiment.name,
+                "started": now(),
+                "site": self.site.name,
+                "folder": str(self.directory.path),
+            },
+            "experiment": asked,
+            "versions": versions,
+            "stages": [],
+        }
+
+    def _finish_stage(self, name: str, future: Future[BaseModel], observer: RunObserver) -> None:
+        """Wait for a stage and keep what it found."""
+        record: Document = {"name": name, "started": now(), "status": "running"}
+        self._document["stages"].append(record)
+        self.directory.event("stage started", stage=name)
+        observer.stage_started(name)
+        try:
+            result = _result(name, future, observer)
+        except BaseException as error:
+            record |= {"finished": now(), "status": "failed"}
+            self.directory.event("stage failed", stage=name, error=str(error))
+            raise
+        finished = now()
+        execution = result.model_dump(mode="json")["execution"]
+        record |= {
+            "finished": finished,
+            "status": "completed",
+            "duration_s": execution["duration_s"],
+            "host": ", ".join(execution["hosts"]),
+        }
+        for figure, svg in getattr(result, "figures", {}).items():
+            self.directory.write(f"figures/{figure}.svg", svg)
+        self._document[name] = result.model_dump(mode="json", exclude={"figures"})
+        self.directory.event("stage finished", stage=name, duration_s=execution["duration_s"])
+        observer.stage_finished(name, execution["duration_s"])
+
+    def _end(self, status: str, error: BaseException | None) -> None:
+        """Write down how the run ended."""
+        run = self._document["run"]
+        run |= {"finished": now(), "status": status}
+        run["duration_s"] = _seconds_between(run["started"], run["finished"])
+        if error is not None:
+            kind = type(error).__name__
+            self._document["error"] = {"type": kind, "message": str(error) or kind}
+        try:
+            self.directory.write_json(RESULTS, self._document)
+            write_report(self.directory, self._document)
+            self.directory.event("run ended", status=status)
+        except HybridParslError as second:
+            if error is None:
+                raise
+            error.add_note(f"moreover: {second}")
+
+
+def write_report(directory: RunDirectory, document: Document) -> None:
+    """Write ``report.html`` from the results and the figures in `directory`.
+
+    Raises
+    ------
+    StorageError
+        It cannot be written.
+    """
+    files = sorted((directory.path / "figures").glob("*.svg"))
+    figures = {path.stem: path.read_text(encoding="utf-8") for path in files}
+    directory.write(REPORT, render_page(document, figures))
+
+
+def _result(name: str, future: Future[BaseModel], observer: RunObserver) -> BaseModel:
+    """Wait for the result of a stage; its failure is an error of ours that names the stage."""
+    while not wait([future], timeout=observer.interval_s).done:
+        observer.tick()
+    error = future.exception()
+    if error is None:
+        return future.result()
+    cause = first_cause(error)
+    if not isinstance(cause, HybridParslError):
+        text = "".join(traceback.format_exception(cause))
+        cause = StageFailedError(name, f"{type(cause).__name__}: {cause}", text)
+    cause.add_note(f"stage: {name}")
+    raise cause from error
+
+
+def _seconds_between(first: str, last: str) -> float:
+    """Return the seconds between two times of `now`."""
+    from datetime import datetime
+
+    difference = datetime.fromisoformat(last) - datetime.fromisoformat(first)
+    return round(difference.total_seconds(), 3)

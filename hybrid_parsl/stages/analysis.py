@@ -1,0 +1,157 @@
+"""The analysis stage: what the measured bitstrings say about the problem."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.results import Analysis, Execution, Outcome
+from hybrid_parsl.stages.landscape import landscape
+
+if TYPE_CHECKING:
+    from numpy import float64, int64
+    from numpy.typing import NDArray
+
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.results import Sample, SearchResult
+
+_MOST_DRAWN_AT_ONCE = 2**21
+_RELATIVE_TOLERANCE = 1e-9
+
+
+def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Analysis:
+    """Compare a sample with the search and with the spectrum of the problem.
+
+    Parameters
+    ----------
+    experiment
+        Its problem and its table ``[analysis]`` are used.
+    search
+        Its energy and parameters are used.
+    sample
+        Its counts are used.
+
+    Raises
+    ------
+    ConfigurationError
+        The problem is not valid.
+    ResultError
+        The sample is not one of this problem.
+    """
+    from hybrid_parsl.report.figures import draw_figures
+
+    began = time.perf_counter()
+    settings, problem = experiment.analysis, build_problem(experiment.problem)
+    bitstrings = list(sample.counts)
+    counts = np.array(list(sample.counts.values()), dtype=np.int64)
+    energies = problem.energies(bitstrings)
+    energy = float(energies @ counts) / float(counts.sum())
+    error = bootstrap_error(energies, counts, settings.bootstrap, settings.seed)
+    spectrum = problem.spectrum()
+    floor = _least_error(energies, spectrum, int(counts.sum()))
+    bare = Analysis(
+        energy=energy,
+        standard_error=error,
+        optimum=None if spectrum is None else spectrum[0],
+        worst=None if spectrum is None else spectrum[1],
+        ratio=approximation_ratio(energy, spectrum),
+        best_ratio=approximation_ratio(float(energies.min()), spectrum),
+        probability_of_optimum=_optimal_fraction(energies, counts, spectrum),
+        exact_energy=search.energy,
+        deviation=(energy - search.energy) / (error or floor),
+        top=top_outcomes(bitstrings, counts, energies, settings.top),
+        landscape=landscape(problem, settings.landscape),
+        figures={},
+        execution=Execution(duration_s=0.0, n_ranks=1, hosts=[socket.gethostname()]),
+    )
+    circuit = problem.circuit(search.parameters)
+    figures = draw_figures(experiment, search, sample, bare, circuit, problem.energies)
+    duration_s = time.perf_counter() - began
+    execution = bare.execution.model_copy(update={"duration_s": duration_s})
+    return bare.model_copy(update={"figures": figures, "execution": execution})
+
+
+def bootstrap_error(
+    energies: NDArray[float64], counts: NDArray[int64], resamples: int, seed: int
+) -> float:
+    """Return the bootstrap standard error of the mean energy of a sample.
+
+    Each resample draws as many shots from the measured distribution (Efron, Ann. Stat. 7, 1,
+    1979); the error is the standard deviation of their means. Outcomes of equal energy are
+    drawn as one, and no more than a few MiB are held at a time.
+
+    Parameters
+    ----------
+    energies, counts
+        Energy of each outcome and how often it came, shape ``(n_outcomes,)``.
+    resamples
+        Number of resamples, at least 2.
+    seed
+        Seed of the drawing.
+    """
+    levels, level_of = np.unique(energies, return_inverse=True)
+    total = np.bincount(level_of, weights=counts)
+    shots = int(counts.sum())
+    generator = np.random.default_rng(seed)
+    at_once = max(1, _MOST_DRAWN_AT_ONCE // len(levels))
+    centre = float(levels @ total) / shots
+    means = np.empty(resamples)
+    for first in range(0, resamples, at_once):
+        rows = min(at_once, resamples - first)
+        drawn = generator.multinomial(shots, total / shots, size=rows)
+        means[first : first + rows] = drawn @ (levels - centre) / shots
+    return float(np.std(means, ddof=1))
+
+
+def approximation_ratio(energy: float, spectrum: tuple[float, float] | None) -> float | None:
+    """Return ``(worst - energy) / (worst - optimum)``, at most 1; None without a spectrum.
+
+    Where every bitstring costs the same, each is an optimum and the ratio is 1.
+    """
+    if spectrum is None:
+        return None
+    optimum, worst = spectrum
+    return 1.0 if worst <= optimum else min(1.0, (worst - energy) / (worst - optimum))
+
+
+def top_outcomes(
+    bitstrings: list[str], counts: NDArray[int64], energies: NDArray[float64], top: int
+) -> list[Outcome]:
+    """Return the most frequent bitstrings, most frequent first, equal ones by bitstring."""
+    shots = int(counts.sum())
+    order = sorted(range(len(bitstrings)), key=lambda k: (-counts[k], bitstrings[k]))[:top]
+    return [
+        Outcome(
+            bitstring=bitstrings[k],
+            count=int(counts[k]),
+            probability=int(counts[k]) / shots,
+            energy=float(energies[k]),
+        )
+        for k in order
+    ]
+
+
+def _optimal_fraction(
+    energies: NDArray[float64], counts: NDArray[int64], spectrum: tuple[float, float] | None
+) -> float | None:
+    """Return the fraction of the shots that gave an optimal bitstring, up to rounding."""
+    if spectrum is None:
+        return None
+    optimum, worst = spectrum
+    optimal = energies <= optimum + _RELATIVE_TOLERANCE * (worst - optimum)
+    return float(counts[optimal].sum()) / float(counts.sum())
+
+
+def _least_error(
+    energies: NDArray[float64], spectrum: tuple[float, float] | None, shots: int
+) -> float:
+    """Return what one unseen shot could move the mean by, above 0.
+
+    It takes the place of a standard error of 0, which a sample of one outcome has.
+    """
+    spread = 0.0 if spectrum is None else spectrum[1] - spectrum[0]
+    return (spread or max(1.0, float(np.abs(energies).max()))) / shots

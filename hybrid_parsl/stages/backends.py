@@ -1,0 +1,135 @@
+"""What runs a circuit: Aer, or whatever a factory makes that is shaped like a SamplerV2."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybrid_parsl.errors import ConfigurationError, HybridParslError, QuantumJobError
+from hybrid_parsl.experiment_file import nearest, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qiskit import QuantumCircuit
+
+    from hybrid_parsl.experiment import Quantum
+
+AER = "aer"
+_KEY = "quantum.backend"
+_MOST_AT_ONCE = 2**18  # Aer's sampler holds each shot as text: about 300 bytes
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A sampler that is ready to run.
+
+    Attributes
+    ----------
+    name
+        The name and version, for the record.
+    measure
+        Runs a measured circuit a number of times; returns how often each bitstring came.
+    """
+
+    name: str
+    measure: Callable[[QuantumCircuit, int], dict[str, int]]
+
+
+def open_backend(quantum: Quantum) -> Backend:
+    """Return the backend that the table ``[quantum]`` names.
+
+    Raises
+    ------
+    ConfigurationError
+        No such backend can be imported, or it makes no sampler.
+    QuantumJobError
+        The factory of the backend failed.
+    """
+    return _aer(quantum) if quantum.backend == AER else _imported(quantum)
+
+
+def _aer(quantum: Quantum) -> Backend:
+    """Return Aer's sampler with the method and seed of the experiment."""
+    import qiskit_aer
+    from qiskit_aer.primitives import SamplerV2
+
+    device = qiskit_aer.AerSimulator(method=quantum.method)
+
+    def measure(circuit: QuantumCircuit, shots: int) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        ready = _fitted(circuit, device)
+        for part, done in enumerate(range(0, shots, _MOST_AT_ONCE)):
+            options = {"backend_options": {"method": quantum.method}}
+            sampler = SamplerV2(seed=_part_seed(quantum.seed, part), options=options)
+            total.update(_counts(sampler, ready, min(_MOST_AT_ONCE, shots - done)))
+        return dict(total)
+
+    return Backend(f"aer {qiskit_aer.__version__} ({quantum.method})", measure)
+
+
+def _part_seed(seed: int, part: int) -> int:
+    """Return the seed of a part of the shots; the first part has that of the experiment."""
+    if part == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, part]).generate_state(1)[0])
+
+
+def _imported(quantum: Quantum) -> Backend:
+    """Return the sampler that the factory ``package.module:factory`` makes."""
+    module, factory = _factory(quantum.backend)
+    try:
+        sampler = factory(quantum)
+    except HybridParslError:
+        raise
+    except Exception as error:  # a factory may raise anything
+        raise QuantumJobError(quantum.backend, f"{type(error).__name__}: {error}") from error
+    if not callable(getattr(sampler, "run", None)):
+        message = "makes no sampler: what it returned has no method run"
+        raise ConfigurationError(message, None, _KEY, shown(sampler), "something like a SamplerV2")
+    device = getattr(sampler, "backend", None)
+
+    def measure(circuit: QuantumCircuit, shots: int) -> dict[str, int]:
+        return _counts(sampler, _fitted(circuit, device), shots)
+
+    version = getattr(sys.modules.get(module.partition(".")[0]), "__version__", "")
+    return Backend(f"{quantum.backend} {version}".rstrip(), measure)
+
+
+def _factory(name: str) -> tuple[str, Any]:
+    """Return the module and the callable that ``package.module:factory`` names."""
+    valid = f"{AER}, or package.module:factory"
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        suggestion = nearest(name, [AER])
+        raise ConfigurationError("unknown backend", None, _KEY, shown(name), valid, suggestion)
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # a plug-in may raise anything while it is imported
+        message = f"cannot import it: {type(error).__name__}: {error}"
+        raise ConfigurationError(message, None, _KEY, shown(name), valid) from error
+    if not callable(factory):
+        raise ConfigurationError("is not a factory", None, _KEY, shown(name), valid)
+    return module, factory
+
+
+def _fitted(circuit: QuantumCircuit, device: Any) -> QuantumCircuit:
+    """Return the circuit in the gates of `device`; as it is where no device says them."""
+    if getattr(device, "target", None) is None:
+        return circuit
+    from qiskit import transpile
+
+    return transpile(circuit, device, optimization_level=1, seed_transpiler=0)
+
+
+def _counts(sampler: Any, circuit: QuantumCircuit, shots: int) -> dict[str, int]:
+    """Run a circuit on something shaped like a SamplerV2; return its counts."""
+    data = sampler.run([circuit], shots=shots).result()[0].data
+    register = circuit.cregs[0].name
+    counts = getattr(data, register).get_counts()
+    return {str(bits): int(count) for bits, count in counts.items()}

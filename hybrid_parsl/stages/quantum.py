@@ -1,0 +1,137 @@
+"""The quantum stage: runs the circuit at the best angles and measures it."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybrid_parsl.errors import HybridParslError, QuantumJobError
+from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.results import Circuit, Execution, Sample
+from hybrid_parsl.stages.backends import open_backend
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+    from qiskit import QuantumCircuit
+
+    from hybrid_parsl.experiment import Experiment, Quantum
+    from hybrid_parsl.results import SearchResult
+    from hybrid_parsl.stages.backends import Backend
+
+
+def sample(experiment: Experiment, search: SearchResult) -> Sample:
+    """Measure the circuit of the problem at the angles that the search found.
+
+    Parameters
+    ----------
+    experiment
+        Its problem and its table ``[quantum]`` are used.
+    search
+        Its parameters are used.
+
+    Raises
+    ------
+    ConfigurationError
+        The problem or the backend is not valid.
+    QuantumJobError
+        The sampler failed, or cannot run this circuit.
+    """
+    began = time.perf_counter()
+    problem = build_problem(experiment.problem)
+    backend = open_backend(experiment.quantum)
+    circuit = problem.circuit(search.parameters)
+    described = describe(circuit)
+    counts = measure(circuit, experiment.quantum, backend)
+    of_each = np.array(list(counts.values()), dtype=np.float64)
+    energy, standard_error = mean_energy(problem.energies(list(counts)), of_each)
+    duration_s = time.perf_counter() - began
+    return Sample(
+        counts=counts,
+        shots=sum(counts.values()),
+        energy=energy,
+        standard_error=standard_error,
+        backend=backend.name,
+        circuit=described,
+        execution=Execution(duration_s=duration_s, n_ranks=1, hosts=[socket.gethostname()]),
+    )
+
+
+def measure(circuit: QuantumCircuit, quantum: Quantum, backend: Backend) -> dict[str, int]:
+    """Measure all qubits of a circuit; return how often each bitstring came, sorted.
+
+    Parameters
+    ----------
+    circuit
+        Without measurements.
+    quantum
+        Its number of shots is used.
+    backend
+        What runs the circuit.
+
+    Raises
+    ------
+    QuantumJobError
+        The backend failed, or gave something other than counts of bitstrings.
+    """
+    try:
+        counts = backend.measure(circuit.measure_all(inplace=False), quantum.shots)
+    except HybridParslError:
+        raise
+    except Exception as error:  # a backend may raise anything
+        reason = str(error).strip("'\"") or type(error).__name__
+        raise QuantumJobError(quantum.backend, reason) from error
+    n_qubits = circuit.num_qubits
+    for bits, count in counts.items():
+        if len(bits) != n_qubits or bits.strip("01") or count < 0:
+            reason = f"it gave {shown(bits)}: {count}, but {n_qubits} qubits were measured"
+            raise QuantumJobError(quantum.backend, reason)
+    if not any(counts.values()):
+        raise QuantumJobError(quantum.backend, "it gave no counts")
+    return {bits: count for bits, count in sorted(counts.items()) if count}
+
+
+def mean_energy(energies: NDArray[float64], counts: NDArray[float64]) -> tuple[float, float]:
+    """Return the mean of a sample and its standard error.
+
+    Parameters
+    ----------
+    energies
+        Energy of each distinct outcome, shape ``(n_outcomes,)``.
+    counts
+        How often each came, shape ``(n_outcomes,)``, not all 0.
+    """
+    shots = float(counts.sum())
+    mean = float(energies @ counts) / shots
+    if shots <= 1:
+        return mean, 0.0
+    variance = float((energies - mean) ** 2 @ counts) / (shots - 1)
+    return mean, float(np.sqrt(variance / shots))
+
+
+def describe(circuit: QuantumCircuit) -> Circuit:
+    """Return the record of a circuit that is about to be measured.
+
+    Raises
+    ------
+    QuantumJobError
+        OpenQASM 3 has no words for one of its parts.
+    """
+    from qiskit import qasm3
+
+    try:
+        text = qasm3.dumps(circuit.measure_all(inplace=False))
+    except qasm3.QASM3ExporterError as error:
+        raise QuantumJobError("OpenQASM 3", str(error)) from error
+    return Circuit(
+        qasm3=text,
+        n_qubits=circuit.num_qubits,
+        depth=circuit.depth(),
+        n_gates=circuit.size(),
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+    )

@@ -1,0 +1,18 @@
+"""What a later stage imports, imported while an earlier one runs."""
+
+from __future__ import annotations
+
+
+def warm_up_quantum() -> None:
+    """Import what the quantum stage needs."""
+    import qiskit.qasm3
+    import qiskit_aer.primitives  # noqa: F401
+
+
+def warm_up_analysis() -> None:
+    """Import what the analysis stage needs, and draw once."""
+    import numba  # noqa: F401
+
+    from hybrid_parsl.report import figures
+
+    figures.warm_up()
