@@ -154,7 +154,7 @@ class Resources(_Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _derive(cls, values: Any) -> Any:  # noqa: ANN401 - whatever the TOML file held
+    def _derive(cls, values: Any) -> Any:
         """Derive whichever of the two rank counts was left out."""
         if not isinstance(values, dict):
             return values

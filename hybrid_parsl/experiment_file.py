@@ -80,17 +80,18 @@ def _assign(table: dict[str, Any], assignment: str) -> str:
             message, "--set", found=shown(assignment), valid="for example search.starts=64"
         )
     for depth, part in enumerate(parts[:-1], start=1):
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
+        inner: object = table.setdefault(part, {})
+        if not isinstance(inner, dict):
             message = "is a value, not a table"
             raise ConfigurationError(
                 message, "--set", ".".join(parts[:depth]), found=shown(assignment)
             )
+        table = inner
     table[parts[-1]] = _toml_value(text.strip())
     return ".".join(parts)
 
 
-def _toml_value(text: str) -> Any:  # noqa: ANN401 - any TOML value
+def _toml_value(text: str) -> Any:
     """Read `text` as a TOML value; a bare word is a string."""
     try:
         parsed = tomllib.loads(f"value = {text}")

@@ -43,13 +43,13 @@ class RunObserver(Protocol):
     interval_s: float
 
     def stage_started(self, name: str) -> None:
-        """All that the stage `name` waits for is there."""
+        """Hear that all that the stage `name` waits for is there."""
 
     def stage_finished(self, name: str, duration_s: float) -> None:
-        """The stage `name` has given its result after `duration_s` seconds."""
+        """Hear that the stage `name` has given its result after `duration_s` seconds."""
 
     def tick(self) -> None:
-        """Time has passed."""
+        """Hear that time has passed."""
 
 
 @dataclass

@@ -39,9 +39,7 @@ def describe(experiment: Experiment, site: Site, *, as_json: bool) -> str:
     return _in_words(asked, site, stages)
 
 
-def _stage(
-    name: str, executor: Any, resources: dict[str, Any], after: list[str]
-) -> dict[str, Any]:
+def _stage(name: str, executor: Any, resources: dict[str, Any], after: list[str]) -> dict[str, Any]:
     """Return what is known of a stage before it runs."""
     launch = executor.preview(name, resources) if hasattr(executor, "preview") else None
     return {

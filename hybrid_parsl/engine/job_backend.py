@@ -7,6 +7,7 @@ canceled jobs are seen to have no process left, and a SIGCHLD handler of the cal
 
 from __future__ import annotations
 
+import importlib
 import logging
 import queue
 import signal
@@ -219,7 +220,9 @@ class JobBackend:
         """Cancel the jobs whose deadline has passed."""
         with self._lock:
             now = time.monotonic()
-            overdue = [each for each in self._jobs.values() if each.deadline and each.deadline <= now]
+            overdue = [
+                each for each in self._jobs.values() if each.deadline and each.deadline <= now
+            ]
         for submitted in overdue:
             submitted.timed_out = True
             self.cancel(submitted)
@@ -231,11 +234,11 @@ def load_psij() -> ModuleType:
     Imported on the main thread, its local backend takes over SIGCHLD to hear of ended
     processes at once; a handler that was there before is called as well.
     """
-    if "psij" in sys.modules:
-        return sys.modules["psij"]
+    loaded = sys.modules.get("psij")
+    if loaded is not None:
+        return loaded
     earlier: Any = signal.getsignal(signal.SIGCHLD)
-    import psij
-
+    psij = importlib.import_module("psij")
     ours: Any = signal.getsignal(signal.SIGCHLD)
     if callable(earlier) and ours is not earlier:
 

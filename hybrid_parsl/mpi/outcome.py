@@ -81,9 +81,7 @@ def _read_failure(path: Path) -> Failure | None:
     return failure
 
 
-def _from_report(
-    folder: TaskFolder, failure: Failure, exit_code: int | None
-) -> HybridParslError:
+def _from_report(folder: TaskFolder, failure: Failure, exit_code: int | None) -> HybridParslError:
     """Return the error that a rank reported."""
     if isinstance(failure.error, HybridParslError):
         return failure.error

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mpi4py import MPI
+    from numpy import int64
+    from numpy.typing import NDArray
 
 
 def current_team() -> Team:
@@ -42,7 +44,7 @@ class MpiTeam:
         collective.
     """
 
-    def __init__(self, communicator: MPI.Comm) -> None:
+    def __init__(self, communicator: MPI.Intracomm) -> None:
         from mpi4py import MPI
 
         self._communicator = communicator
@@ -50,7 +52,9 @@ class MpiTeam:
         size = self._one.nbytes if communicator.rank == 0 else 0
         self._counter = MPI.Win.Allocate(size, self._one.nbytes, comm=communicator)
         if communicator.rank == 0:
-            memory = np.frombuffer(self._counter.tomemory(), dtype=np.int64)
+            memory: NDArray[int64] = np.frombuffer(
+                memoryview(self._counter.tomemory()), dtype=np.int64
+            )
             memory[0] = 0
         communicator.Barrier()
         self._counter.Lock_all()

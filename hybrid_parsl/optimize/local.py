@@ -25,7 +25,9 @@ def seeded_point(bounds: NDArray[float64], seed: int, index: int) -> NDArray[flo
     It depends on (`seed`, `index`) alone, so any rank may take any start.
     """
     low, high = bounds.T
-    return low + (high - low) * np.random.default_rng([seed, index]).random(len(bounds))
+    fractions: NDArray[float64] = np.random.default_rng([seed, index]).random(len(bounds))
+    point: NDArray[float64] = low + (high - low) * fractions
+    return point
 
 
 def multistart(
@@ -56,9 +58,7 @@ def multistart(
     return recorder.finish(index)
 
 
-def cobyla(
-    objective: Objective, bounds: NDArray[float64], index: int, settings: Search
-) -> Start:
+def cobyla(objective: Objective, bounds: NDArray[float64], index: int, settings: Search) -> Start:
     """Minimise from a seeded point without a gradient, by linear approximation.
 
     Source: M. J. D. Powell, in Advances in Optimization and Numerical Analysis, 51 (1994),
@@ -94,9 +94,11 @@ def spsa(objective: Objective, bounds: NDArray[float64], index: int, settings: S
     shift = 0.02 * float(np.mean(width))
 
     def slope(at: NDArray[float64], size: float) -> NDArray[float64]:
-        sign = random.choice((-1.0, 1.0), size=len(at))
+        sign: NDArray[float64] = random.choice((-1.0, 1.0), size=len(at))
         rise = recorder.energy(at + size * sign) - recorder.energy(at - size * sign)
-        return np.nan_to_num(rise / (2 * size)) * sign
+        if not np.isfinite(rise):
+            return np.zeros_like(at)
+        return rise / (2 * size) * sign
 
     typical = np.mean([np.abs(slope(point, shift)).mean() for _ in range(5)])
     gain = 0.05 * float(np.mean(width)) * (1 + stability) ** _SPSA_ALPHA / max(typical, 1e-12)

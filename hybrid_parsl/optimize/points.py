@@ -67,8 +67,7 @@ def draw(objective: Objective, bounds: NDArray[float64], index: int, settings: S
     """
     first = settings.seed + index * len(bounds)
     fractions = [
-        np.random.RandomState((first + k) % 2**32).random_sample()  # noqa: NPY002 - the design
-        for k in range(len(bounds))
+        np.random.RandomState((first + k) % 2**32).random_sample() for k in range(len(bounds))
     ]
     low, high = bounds.T
     return _evaluate(objective, low + (high - low) * np.array(fractions), index)

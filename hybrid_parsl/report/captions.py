@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.report.text import (
+    BETA,
+    GAMMA,
     count,
     finite,
     fixed,
@@ -18,6 +20,7 @@ from hybrid_parsl.report.text import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 TITLES = {
     "search": "Search",
     "landscape": "Landscape",
@@ -41,7 +44,7 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
     quantum = document.get("quantum") or {}
     say: dict[str, Callable[[], str]] = {
         "search": lambda: _search(search, analysis.get("optimum")),
-        "landscape": lambda: _landscape(analysis.get("landscape") or {}),
+        "landscape": lambda: _landscape(analysis.get("landscape") or {}, _single_layer(document)),
         "distribution": lambda: _distribution(quantum, analysis),
         "circuit": lambda: _circuit(quantum.get("circuit") or {}),
     }
@@ -68,8 +71,15 @@ def _search(search: Mapping[str, Any], optimum: object) -> str:
     return f"{text}."
 
 
-def _landscape(landscape: Mapping[str, Any]) -> str:
-    """Say where the lowest point of the landscape is."""
+def _single_layer(document: Mapping[str, Any]) -> list[float]:
+    """Return gamma and beta in radians if the search had one layer, else nothing."""
+    layers = ((document.get("experiment") or {}).get("ansatz") or {}).get("layers")
+    found = list((document.get("search") or {}).get("parameters") or [])
+    return found if layers == 1 and len(found) == 2 else []  # noqa: PLR2004 - gamma and beta
+
+
+def _landscape(landscape: Mapping[str, Any], found: list[float]) -> str:
+    """Say where the lowest point of the landscape is, and whether the search is on the map."""
     rows = landscape.get("energy") or []
     gamma, beta = landscape.get("gamma") or [], landscape.get("beta") or []
     if not rows or not gamma or not beta:
@@ -77,15 +87,14 @@ def _landscape(landscape: Mapping[str, Any]) -> str:
     lowest, row, column = min(
         (value, row, column) for row, line in enumerate(rows) for column, value in enumerate(line)
     )
+    outside = ""
+    if found and not (gamma[0] <= found[0] <= gamma[-1] and beta[0] <= found[1] <= beta[-1]):
+        outside = "; the angles that the search found are outside of this map"
     return (
-        f"The exact energy of a single layer on {len(gamma)} × {len(beta)} points is lowest, "
-        f"{number(lowest, 5)}, at {GAMMA} = {fixed(gamma[column], 3)} rad and "
-        f"{BETA} = {fixed(beta[row], 3)} rad."
+        f"The exact energy of a single layer on {len(gamma)} by {len(beta)} points is lowest, "
+        f"{number(lowest, 5)}, at {GAMMA}{EQUALS}{fixed(gamma[column], 3)} rad and "
+        f"{BETA}{EQUALS}{fixed(beta[row], 3)} rad{outside}."
     )
-
-
-GAMMA = "\N{GREEK SMALL LETTER GAMMA}"
-BETA = "\N{GREEK SMALL LETTER BETA}"
 
 
 def _distribution(quantum: Mapping[str, Any], analysis: Mapping[str, Any]) -> str:

@@ -49,7 +49,7 @@ def draw_distribution(
     panels = [style.add_panel(figure, left, right - left)]
     if energies is not None:
         panels.append(style.add_panel(figure, right + 0.8, 9.8 - right - 0.8))
-    _draw_bitstrings(panels[0], shown, analysis.optimum)
+    _draw_bitstrings(panels[0], shown, analysis)
     if energies is not None:
         _draw_energies(panels[1], sample, analysis, energies)
     style.legend_below(figure, panels)
@@ -61,18 +61,18 @@ def is_optimal(energy: float, optimum: float | None) -> bool:
     return optimum is not None and bool(np.isclose(energy, optimum, rtol=1e-9, atol=1e-9))
 
 
-def _draw_bitstrings(axes: Axes, shown: Sequence[Outcome], optimum: float | None) -> None:
+def _draw_bitstrings(axes: Axes, shown: Sequence[Outcome], analysis: Analysis) -> None:
     """Draw one bar for each of the most frequent bitstrings, the first on top."""
     from matplotlib import colormaps
 
+    optimum = analysis.optimum
     style.style_axes(
         axes, "Most frequent bitstrings (darker: lower energy)", "share of the shots (%)", ""
     )
     style.grid(axes, "x")
     share = 100 * np.array([outcome.probability for outcome in shown])
     cost = np.array([outcome.energy for outcome in shown])
-    low = min([*cost, *([] if optimum is None else [optimum])], default=0.0)
-    span = (cost.max(initial=low) - low) or 1.0
+    low, span = _range_of_colours(cost, analysis)
     rows = np.arange(len(shown))
     axes.barh(rows, share, height=0.72, color=colormaps["viridis"](0.85 * (cost - low) / span))
     labels = [shortened(outcome.bitstring, LONGEST_LABEL) for outcome in shown]
@@ -84,6 +84,18 @@ def _draw_bitstrings(axes: Axes, shown: Sequence[Outcome], optimum: float | None
         _note(axes, row, float(share[row]), outcome, best=is_optimal(outcome.energy, optimum))
     if any(is_optimal(outcome.energy, optimum) for outcome in shown):
         axes.scatter([], [], marker="*", s=60, color=style.VERMILION, label="optimal bitstring")
+
+
+def _range_of_colours(cost: NDArray[float64], analysis: Analysis) -> tuple[float, float]:
+    """Return the energy of the darkest colour, and how far above it the lightest is.
+
+    A difference that is small beside the whole spectrum does not look large.
+    """
+    low = min(cost.min(initial=np.inf), np.inf if analysis.optimum is None else analysis.optimum)
+    if analysis.optimum is None or analysis.worst is None:
+        return low, float(np.ptp(cost)) or 1.0 if cost.size else 1.0
+    quarter = (analysis.worst - analysis.optimum) / 4
+    return low, max(cost.max(initial=low) - low, quarter) or 1.0
 
 
 def _note(axes: Axes, row: int, share: float, outcome: Outcome, *, best: bool) -> None:
@@ -120,6 +132,8 @@ def _draw_energies(
     energies: Callable[[Sequence[str]], NDArray[float64]],
 ) -> None:
     """Draw how often each energy was measured, against guessing bitstrings at random."""
+    from matplotlib.ticker import MaxNLocator
+
     style.style_axes(axes, "Measured energies", "energy (cost units)", "share of the shots (%)")
     style.grid(axes, "y")
     bitstrings = list(sample.counts)
@@ -144,6 +158,7 @@ def _draw_energies(
         linewidth=1.1,
         label="random guessing",
     )
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.axvline(analysis.energy, color=style.INK, linestyle=":", label="mean of the sample")
     if analysis.optimum is not None:
         axes.axvline(
@@ -181,6 +196,5 @@ def bin_edges(values: NDArray[float64]) -> NDArray[float64]:
     step = float(np.diff(levels).min())
     steps = (high - low) / step
     if steps <= most_bins and np.allclose((levels - low) / step % 1 % (1 - 1e-6), 0, atol=1e-6):
-        edges: NDArray[float64] = low + step * (np.arange(round(steps) + 2) - 0.5)
-        return edges
+        return np.asarray(low + step * (np.arange(round(steps) + 2) - 0.5), dtype=np.float64)
     return np.linspace(low, high, 37)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def draw_figures(  # noqa: PLR0913 - one argument for each result that is drawn
+def draw_figures(
     experiment: Experiment,
     search: SearchResult,
     sample: Sample,
@@ -81,13 +81,14 @@ def warm_up() -> None:
     """
     from qiskit import QuantumCircuit
 
-    from hybrid_parsl.report.circuit_figure import draw_circuit
+    from hybrid_parsl.report.circuit_figure import FOLD, MOST_QUBITS, draw_circuit
     from hybrid_parsl.report.landscape_figure import draw_landscape
     from hybrid_parsl.results import Landscape
 
-    circuit = QuantumCircuit(2)
-    circuit.h(0)
-    circuit.rzz(0.5, 0, 1)
+    circuit = QuantumCircuit(MOST_QUBITS)
+    circuit.h(circuit.qubits)
+    for _ in range(FOLD):  # of several rows, so that the names of the qubits are typeset as later
+        circuit.rzz(0.5, 0, 1)
     circuit.rx(0.5, 1)
     corners = Landscape(gamma=[0.0, 1.0], beta=[0.0, 1.0], energy=[[0.0, 1.0], [1.0, 2.0]])
     _attempt("circuit", functools.partial(draw_circuit, circuit))

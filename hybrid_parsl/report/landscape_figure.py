@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from hybrid_parsl.report import style
+from hybrid_parsl.report.text import BETA, GAMMA, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.results import Landscape
 
+SMOOTH_POINTS = 160  # points along an axis up to which the colours between them are blended
 CONTOUR_POINTS = 96  # points along an axis that the contour lines are computed from, at most
 
 
@@ -34,10 +36,11 @@ def draw_landscape(landscape: Landscape, found: Sequence[float] | None) -> str:
     energy = np.asarray(landscape.energy)
     figure = style.new_figure(6.6, 4.6)
     axes = style.add_panel(figure, style.LEFT_IN, 4.3)
-    style.style_axes(
-        axes, "Energy of one layer (p = 1)", "\N{GREEK SMALL LETTER GAMMA} (rad)", "β (rad)"
+    style.style_axes(axes, "Energy of one layer (p = 1)", f"{GAMMA} (rad)", f"{BETA} (rad)")
+    shading: Literal["gouraud", "nearest"] = (
+        "gouraud" if 1 < min(energy.shape) <= max(energy.shape) <= SMOOTH_POINTS else "nearest"
     )
-    mesh = axes.pcolormesh(gamma, beta, energy, cmap="viridis", shading="nearest", rasterized=True)
+    mesh = axes.pcolormesh(gamma, beta, energy, cmap="viridis", shading=shading, rasterized=True)
     _draw_contours(axes, gamma, beta, energy)
     bar = figure.colorbar(mesh, cax=style.add_panel(figure, 5.45, 0.18))
     bar.set_label(
@@ -46,9 +49,11 @@ def draw_landscape(landscape: Landscape, found: Sequence[float] | None) -> str:
     bar.ax.tick_params(colors=style.MUTED, labelsize=style.SIZE, labelfontfamily=style.FAMILY)
     bar.outline.set_visible(False)
     row, column = np.unravel_index(np.argmin(energy), energy.shape)
-    _mark(axes, gamma[column], beta[row], "*", 190, f"lowest shown ({energy[row, column]:.4g})")
+    lowest = (gamma[column], beta[row])
+    label = f"lowest shown ({number(float(energy[row, column]), 5)})"
+    _mark(axes, lowest, ("*", 190), label)
     if found is not None and len(found) == 2 and _inside(found, gamma, beta):  # noqa: PLR2004
-        _mark(axes, found[0], found[1], "o", 70, "found by the search")
+        _mark(axes, found, ("o", 70), "found by the search")
     style.legend_below(figure, [axes])
     return style.to_svg(figure)
 
@@ -78,13 +83,13 @@ def _inside(point: Sequence[float], gamma: NDArray[float64], beta: NDArray[float
     return bool(gamma[0] <= point[0] <= gamma[-1] and beta[0] <= point[1] <= beta[-1])
 
 
-def _mark(axes: Axes, gamma: float, beta: float, marker: str, size: float, label: str) -> None:
+def _mark(axes: Axes, point: Sequence[float], look: tuple[str, float], label: str) -> None:
     """Mark a point so that it is seen on dark and on light."""
     axes.scatter(
-        [gamma],
-        [beta],
-        marker=marker,
-        s=size,
+        [point[0]],
+        [point[1]],
+        marker=look[0],
+        s=look[1],
         label=label,
         zorder=5,
         clip_on=False,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+MOST_ANGLES_BESIDE = 10  # a longer table of them is not put beside a figure
 PX_PER_POINT = 1.5  # so that 9-point type of a figure is as large as the text of the page
 _OPENING = re.compile(r"<svg\b[^>]*>", re.IGNORECASE)
 _ACTIVE = re.compile(
@@ -73,6 +74,7 @@ def render_page(document: Mapping[str, Any], figures: Mapping[str, str]) -> str:
             outcomes_left_out=left_out,
             angle_head=head,
             angles=angles,
+            angles_beside="landscape" in figures and len(angles) <= MOST_ANGLES_BESIDE,
             executions=sections.executions(document),
             settings=sections.settings(document.get("experiment") or {}),
             versions=sorted((document.get("versions") or {}).items()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,12 +42,7 @@ def draw_search(search: SearchResult, optimum: float | None) -> str:
         _draw_trace(panels[1], search.best_start, trace)
     elif second == "histogram":
         _draw_spread(panels[1], energies)
-    for axes in panels:
-        if optimum is not None:
-            draw_line = (
-                axes.axvline if second == "histogram" and axes is panels[-1] else axes.axhline
-            )
-            draw_line(optimum, color=style.VERMILION, linestyle=(0, (5, 3)), label="optimum")
+    _draw_optimum(panels, optimum, across=second == "histogram")
     style.legend_below(figure, panels)
     return style.to_svg(figure)
 
@@ -86,10 +82,21 @@ def _draw_starts(axes: Axes, search: SearchResult, energies: NDArray[float64]) -
     style.whole_numbers(axes)
 
 
+def _draw_optimum(panels: list[Axes], optimum: float | None, *, across: bool) -> None:
+    """Draw the optimum in each panel; `across` says that energies are along x in the last."""
+    if optimum is None:
+        return
+    for axes in panels:
+        upright = across and axes is panels[-1]
+        (axes.axvline if upright else axes.axhline)(
+            optimum, color=style.VERMILION, linestyle=(0, (5, 3)), label="optimum"
+        )
+
+
 def _draw_ranges(axes: Axes, energies: NDArray[float64]) -> None:
     """Draw the lowest, median and highest energy of each group of neighbouring starts."""
     edges = np.linspace(0, energies.size, GROUPS + 1).astype(int)
-    groups = [energies[low:high] for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    groups = [energies[low:high] for low, high in itertools.pairwise(edges)]
     middle = (edges[:-1] + edges[1:] - 1) / 2
     low, median, high = np.array([np.quantile(group, [0, 0.5, 1]) for group in groups]).T
     axes.fill_between(
@@ -155,11 +162,8 @@ def _draw_spread(axes: Axes, energies: NDArray[float64]) -> None:
 
 def _widen(axes: Axes, energies: NDArray[float64]) -> None:
     """Keep energies that agree to rounding from filling the axis with noise."""
-    finite = energies[np.isfinite(energies)]
-    if not finite.size:
-        return
-    low, high = float(finite.min()), float(finite.max())
-    least = 1e-3 * max(abs(low), abs(high), 1e-6)
-    if high - low < least:
-        axes.set_ylim(low - least, high + least)
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
+    finite = energies[np.isfinite(energies)]
+    if finite.size:
+        room = 5e-4 * max(float(np.abs(finite).max()), 1e-6)
+        axes.update_datalim([(0, finite.min() - room), (0, finite.max() + room)], updatex=False)

@@ -6,9 +6,11 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hybrid_parsl.report.captions import BETA, GAMMA
 from hybrid_parsl.report.text import (
+    BETA,
+    GAMMA,
     NOTHING,
+    PLUS_MINUS,
     count,
     duration,
     finite,
@@ -33,11 +35,12 @@ TICK_STEPS_S = (
 
 
 class Key(NamedTuple):
-    """One of the key numbers: what it is, its value, and what to know about it."""
+    """One of the key numbers: what it is, its value and standard error, what to know of it."""
 
     label: str
     value: str
     note: str
+    error: str = ""
     monospaced: bool = False
 
 
@@ -77,8 +80,10 @@ def key_numbers(document: Mapping[str, Any]) -> list[Key]:
         keys.append(Key("Best energy found", number(search.get("energy")), note))
     if analysis or quantum:
         known = analysis or quantum
-        value = with_error(known.get("energy"), known.get("standard_error"))
-        keys.append(Key("Sampled energy", value, _sample_note(analysis, quantum)))
+        value, _, error = with_error(known.get("energy"), known.get("standard_error")).partition(
+            PLUS_MINUS
+        )
+        keys.append(Key("Sampled energy", value, _sample_note(analysis, quantum), error))
     if analysis:
         keys += _quality(analysis)
     return keys
@@ -115,7 +120,8 @@ def _quality(analysis: Mapping[str, Any]) -> list[Key]:
     if top:
         note = f"{percent(top[0].get('probability'))} of the shots, energy "
         note += number(top[0].get("energy"))
-        keys.append(Key("Most frequent bitstring", str(top[0].get("bitstring")), note, True))  # noqa: FBT003
+        bits = str(top[0].get("bitstring"))
+        keys.append(Key("Most frequent bitstring", bits, note, monospaced=True))
     return keys
 
 

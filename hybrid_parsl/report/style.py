@@ -25,8 +25,9 @@ PALE_BLUE = "#a9cbe3"
 FAMILY = "DejaVu Sans"  # comes with matplotlib, so it is the same on every machine
 MONOSPACE = "DejaVu Sans Mono"
 SIZE = 9.0  # points
-LEFT_IN = 0.95  # room for the ticks and the label of a y axis
-BOTTOM_IN = 0.95  # room for the ticks and the label of an x axis, and the legend
+LEFT_IN = 0.85  # room for the ticks and the label of a y axis
+BOTTOM_IN = 0.87  # room for the ticks and the label of an x axis, and the legend
+RASTER_DPI = 110  # of the one part of a figure that is a picture, the map of the landscape
 TOP_IN = 0.45  # room for a title
 
 _REFERENCE = re.compile(r'(url\(#|href="#)([^")]+)')
@@ -54,8 +55,17 @@ def add_panel(figure: Figure, left_in: float, width_in: float) -> Axes:
 
 def style_axes(axes: Axes, title: str, x_label: str, y_label: str) -> None:
     """Give `axes` its title and labels, and the look that all figures share."""
-    axes.set_title(
-        title, loc="left", color=INK, fontsize=SIZE + 1, fontweight="bold", family=FAMILY, pad=10
+    axes.annotate(
+        title,
+        (0, 1),
+        (0, 12),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        color=INK,
+        fontsize=SIZE + 1,
+        fontweight="bold",
+        annotation_clip=False,
+        family=FAMILY,
     )
     axes.set_xlabel(x_label, color=MUTED, fontsize=SIZE, family=FAMILY)
     axes.set_ylabel(y_label, color=MUTED, fontsize=SIZE, family=FAMILY)
@@ -79,7 +89,7 @@ def whole_numbers(axes: Axes) -> None:
     """Put the ticks of the x axis on whole numbers, 1 apart or more."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
 
 
 def legend_below(figure: Figure, panels: Iterable[Axes]) -> None:
@@ -95,7 +105,7 @@ def legend_below(figure: Figure, panels: Iterable[Axes]) -> None:
             handles=list(marks.values()),
             labels=list(marks),
             loc="lower left",
-            bbox_to_anchor=(0.1 / across, 0.05 / down),
+            bbox_to_anchor=(0.15 / across, 0.05 / down),
             borderaxespad=0,
             ncols=len(marks),
             frameon=False,
@@ -113,7 +123,7 @@ def to_svg(figure: Figure) -> str:
     reach beyond it and no address apart from the names of its namespaces. Letters are outlines.
     """
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", dpi=144, metadata={"Date": None})
+    figure.savefig(buffer, format="svg", dpi=RASTER_DPI, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].rstrip() + "\n"
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

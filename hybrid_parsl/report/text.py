@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 
 NOTHING = "\N{EM DASH}"
+GAMMA = "\N{GREEK SMALL LETTER GAMMA}"
+BETA = "\N{GREEK SMALL LETTER BETA}"
+PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -38,9 +41,9 @@ def with_error(value: object, error: object) -> str:
     if spread is None or finite(value) is None:
         return number(value)
     if spread <= 0:
-        return f"{number(value)} ± 0"
+        return f"{number(value)}{PLUS_MINUS}0"
     places = min(max(1 - math.floor(math.log10(spread)), 0), 12)
-    return f"{fixed(value, places)} ± {fixed(spread, places)}"
+    return f"{fixed(value, places)}{PLUS_MINUS}{fixed(spread, places)}"
 
 
 def percent(fraction: object) -> str:

@@ -19,14 +19,17 @@ from .gradient_passes import (
     pair_phase,
     pair_rows_1,
     pair_rows_2,
+    start_adjoint,
 )
 from .kernels import (
+    ANGLE,
     BETA,
     BETA_BEFORE,
     BITS,
     ENERGY,
     GAMMA,
     HIGH,
+    LAYERS,
     LEVELS,
     MIRRORED,
     N_QUBITS,
@@ -35,17 +38,19 @@ from .kernels import (
     REPEATS,
     SCALE,
     SHRINK,
+    SUM,
     TANGENT,
     WIDTH_BITS,
     forward,
-    gather_panel,
+    mirror_sign,
     mix_panel,
+    mix_through,
     mix_tile,
-    ones,
-    panel_state,
+    place_rows,
     prepare,
-    weigh,
 )
+from .passes import weigh
+from .simd import address
 
 
 @compiled
@@ -66,264 +71,231 @@ def unmix_block(psi: Any, adjoint: Any, start: int, size: int, bit: int, end: in
     while bit < end:
         take = min(2, end - bit)
         step = 1 << bit
-        part = 0.0
         for block in range(start, start + size, step << take):
-            part += pair_rows(take, psi, adjoint, block, step, psi, adjoint, block, step, step, t)
-        out += weight * part
+            out += weight * pair_rows(
+                take, psi, adjoint, block, step, psi, adjoint, block, step, step, t
+            )
         weight *= shrink**take
         bit += take
     return out
 
 
 @compiled
-def unmix_tile(tile: int, state: Any, adjoint: Any, angle: Any, layout: Any) -> float:
+def unmix_tile(tile: int, state: Any, adjoint: Any, angles: Any, layer: int,
+               layout: Any) -> float:  # fmt: skip
     """Take a tile back over all its bits; return the derivative by the angle."""
     bits = layout[BITS]
     size = 1 << bits
+    part = size << layout[HIGH]
     start = tile << bits
-    t, shrink = -angle[TANGENT], angle[SHRINK]
+    t, shrink = -angles[layer * ANGLE + TANGENT], angles[layer * ANGLE + SHRINK]
+    weight = shrink**LOW_BITS
     out = 0.0
-    for part in range(2):
-        out += pair_low(state[part], adjoint[part], start, size, t, shrink)
-        out += shrink**LOW_BITS * unmix_block(
-            state[part], adjoint[part], start, size, np.int64(LOW_BITS), bits, t, shrink
+    for base in (start, start + part):
+        out += pair_low(state, adjoint, base, size, t, shrink)
+        out += weight * unmix_block(
+            state, adjoint, base, size, np.int64(LOW_BITS), bits, t, shrink
         )
-    repeats = int(angle[REPEATS]) - 1
-    mix_tile(state, start, bits, t, repeats)
-    mix_tile(adjoint, start, bits, t, repeats)
+    more = int(angles[layer * ANGLE + REPEATS]) - 1
+    for array in (state, adjoint):
+        mix_tile(array, start, part, bits, t, more)
     return out
 
 
 @compiled
-def unmirror(panel: Any, back_panel: Any, t: float, unit: int, layout: Any) -> float:
-    """Take back the X of the qubit that is not stored; return the derivative."""
-    n = layout[N_QUBITS]
-    width = 1 << layout[WIDTH_BITS]
-    rows = 1 << layout[HIGH]
+def unmix_panel(panel: Any, other: Any, unit: int, skip: int, t: float, shrink: float,
+                layout: Any) -> float:  # fmt: skip
+    """Take a panel back as `mix_panel` mixes it; return the derivative by the angle."""
+    low = layout[WIDTH_BITS] + 1
+    size = 1 << (low + layout[HIGH])
+    end = low + layout[HIGH] - skip
     out = 0.0
-    for row in range(rows):
-        turn = -1.0 if (ones(row) ^ ones(unit) ^ (n >> 1)) & 1 else 1.0
-        front = row * 2 * width
-        back = (2 * rows - 1 - 2 * row) * width
-        for part in range(2):
-            other = part ^ (n & 1)
-            signed = -turn if other < part else turn
-            out += pair_mirror(panel[part], back_panel[part], front, panel[other],
-                               back_panel[other], back, width, t, signed)  # fmt: skip
+    for base in (size - size, size):
+        out += unmix_block(panel, other, base, size, low, end, t, shrink)
+    if not layout[MIRRORED]:
+        return out
+    width = size >> (layout[HIGH] + 1)
+    crossed = size if layout[N_QUBITS] & 1 else 0
+    weight = shrink ** (end - low)
+    for front in range(0, size, 2 * width):
+        sign = mirror_sign(front >> low, unit, layout)
+        back = size - front - width
+        out += weight * pair_mirror(panel, other, front, back + crossed, width, t, sign)
+        out += weight * pair_mirror(panel, other, front + size, back + size - crossed, width, t,
+                                    -sign if crossed else sign)  # fmt: skip
     return out
 
 
 @compiled
 def move_rows_back(gather: int, take: int, unit: int, state: Any, adjoint: Any, panel: Any,
-                   back_panel: Any, t: float, layout: Any) -> float:  # fmt: skip
+                   other: Any, t: float, layout: Any) -> float:  # fmt: skip
     """Take rows back over their highest bits on the way between state and panel."""
-    stride = 1 << layout[BITS]
     width = 1 << layout[WIDTH_BITS]
-    far = 1 << (layout[HIGH] - take)
-    column = unit * width
+    halves = 2 << (layout[HIGH] - take)
+    s_step = (halves >> 1) << layout[BITS]
+    d_step = halves * width
     out = 0.0
-    for part in range(2):
-        for row in range(far):
-            for side in range(2):
-                s = row * stride + (stride - column - width if side else column)
-                d = row * 2 * width + side * width
-                if gather:
-                    out += pair_rows(take, state[part], adjoint[part], s, far * stride,
-                                     panel[part], back_panel[part], d, far * 2 * width, width,
-                                     t)  # fmt: skip
-                else:
-                    out += pair_rows(take, panel[part], back_panel[part], d, far * 2 * width,
-                                     state[part], adjoint[part], s, far * stride, width,
-                                     t)  # fmt: skip
+    for half in range(2 * halves):
+        s = place_rows(half % halves, unit, layout)
+        d = (half % halves) * width
+        if half >= halves:
+            s += s_step << take
+            d += d_step << take
+        if gather:
+            out += pair_rows(take, state, adjoint, s, s_step, panel, other, d, d_step, width, t)
+        else:
+            out += pair_rows(take, panel, other, d, d_step, state, adjoint, s, s_step, width, t)
     return out
 
 
 @compiled
-def unmix_panel(panel: Any, back_panel: Any, unit: int, take: int, angle: Any,
-                layout: Any) -> float:  # fmt: skip
-    """Take a panel back over all bits of the row number but the highest `take` ones."""
-    low = layout[WIDTH_BITS] + 1
-    size = 1 << (low + layout[HIGH])
-    end = low + layout[HIGH] - take
-    start = unit - unit
-    t, shrink = -angle[TANGENT], angle[SHRINK]
+def unmix_through(gather: int, unit: int, state: Any, adjoint: Any, panel: Any, other: Any,
+                  angles: Any, layer: int, layout: Any) -> float:  # fmt: skip
+    """Take a panel back as `mix_through` mixes it; return the derivative by the angle."""
+    t, shrink = -angles[layer * ANGLE + TANGENT], angles[layer * ANGLE + SHRINK]
+    repeats = int(angles[layer * ANGLE + REPEATS])
+    take = min(layout[HIGH], 2)
+    bits = layout[HIGH] + layout[MIRRORED]
     out = 0.0
-    for part in range(2):
-        out += unmix_block(panel[part], back_panel[part], start, size, low, end, t, shrink)
-    if layout[MIRRORED]:
-        out += shrink ** (end - low) * unmirror(panel, back_panel, t, unit, layout)
-    return out
-
-
-@compiled
-def gather_back(unit: int, state: Any, adjoint: Any, panel: Any, back_panel: Any, angle: Any,
-                layout: Any) -> float:  # fmt: skip
-    """Copy a panel from state and adjoint and take it back; return the derivative."""
-    take = min(layout[HIGH], 2)
-    t = -angle[TANGENT]
-    out = move_rows_back(take, take, unit, state, adjoint, panel, back_panel, t, layout)
-    out += angle[SHRINK] ** take * unmix_panel(panel, back_panel, unit, take, angle, layout)
-    for _ in range(int(angle[REPEATS]) - 1):
-        mix_panel(panel, unit, unit - unit, t, layout)
-        mix_panel(back_panel, unit, unit - unit, t, layout)
-    return out
-
-
-@compiled
-def scatter_back(unit: int, state: Any, adjoint: Any, panel: Any, back_panel: Any, angle: Any,
-                 layout: Any) -> float:  # fmt: skip
-    """Take a panel back and copy it to state and adjoint; return the derivative."""
-    take = min(layout[HIGH], 2)
-    mirrored = layout[MIRRORED]
-    t, shrink = -angle[TANGENT], angle[SHRINK]
     weight = 1.0
-    for _ in range(int(angle[REPEATS]) - 1):
-        mix_panel(panel, unit, unit - unit, t, layout)
-        mix_panel(back_panel, unit, unit - unit, t, layout)
-        weight *= shrink ** (layout[HIGH] + mirrored)
-    out = weight * unmix_panel(panel, back_panel, unit, take, angle, layout)
-    weight *= shrink ** (layout[HIGH] + mirrored - take)
-    zero = unit - unit
-    return out + weight * move_rows_back(
-        zero, take, unit, state, adjoint, panel, back_panel, t, layout
-    )
-
-
-@compiled
-def start_adjoint(psi: Any, adjoint: Any, start: int, cost: Any, x: int, count: int, scale: float,
-                  first: float, step: float) -> None:  # fmt: skip
-    """Make the adjoint state: scale times the cost times the state."""
-    levels = cost[x : x + count]
-    for part in range(2):
-        old = psi[part, start : start + count]
-        new = adjoint[part, start : start + count]
-        for k in range(count):
-            new[k] = old[k] * (scale * (first + step * levels[k]))
-
-
-@compiled
-def unphase(psi: Any, adjoint: Any, start: int, count: int, cost: Any, x: int, table: Any,
-            angles: Any, k: int, layout: Any) -> float:  # fmt: skip
-    """Take back the phases of layer k; return the derivative by its angle."""
-    return pair_phase(
-        psi[0], psi[1], adjoint[0], adjoint[1], start, count, cost, x, table,
-        k * 2 * layout[LEVELS], -angles[k, RATE], angles[k + 1, SCALE],
-    )  # fmt: skip
+    if gather:
+        out += move_rows_back(gather, take, unit, state, adjoint, panel, other, t, layout)
+        weight = shrink**take
+    for repeat in range(repeats):
+        if repeat == (0 if gather else repeats - 1):
+            out += weight * unmix_panel(panel, other, unit, take, t, shrink, layout)
+            weight *= shrink ** (bits - take)
+        else:
+            weight *= shrink**bits
+            for array in (panel, other):
+                mix_panel(array, unit, unit - unit, t, layout)
+    if not gather:
+        out += weight * move_rows_back(
+            gather, take, unit, state, adjoint, panel, other, t, layout
+        )
+    return out
 
 
 @compiled
 def low_back(k: int, tile: int, state: Any, adjoint: Any, cost: Any, table: Any, angles: Any,
              layout: Any, first: float, step: float, sums: Any) -> None:  # fmt: skip
     """Take back sweep k, an even number, on one tile."""
-    layers = len(angles) - 1
     bits = layout[BITS]
     size = 1 << bits
+    part = size << layout[HIGH]
     base = tile << bits
-    if k == layers:
-        mix_tile(state, base, bits, angles[k - 1, TANGENT], int(angles[k - 1, REPEATS]))
-        weigh(sums, state, base, cost, base, size)
-        start_adjoint(
-            state, adjoint, base, cost, base, size, angles[k, SCALE] ** 2, first, step
-        )
+    at = k * ANGLE
+    if k == layout[LAYERS]:
+        before = (k - 1) * ANGLE
+        mix_tile(state, base, part, bits, angles[before + TANGENT], int(angles[before + REPEATS]))
+        weigh(state, base, part, cost, base, size, sums, tile * SUM)
+        scale = angles[at + SCALE] ** 2
+        start_adjoint(state, adjoint, base, part, cost, base, size, scale * first, scale * step)
     else:
-        before = (layout[HIGH] + layout[MIRRORED]) * angles[k, REPEATS]
-        sums[BETA] = angles[k, SHRINK] ** before * unmix_tile(
-            tile, state, adjoint, angles[k], layout
+        done = (layout[HIGH] + layout[MIRRORED]) * int(angles[at + REPEATS])
+        sums[tile * SUM + BETA] = angles[at + SHRINK] ** done * unmix_tile(
+            tile, state, adjoint, angles, k, layout
         )
-        sums[GAMMA] = unphase(
-            state, adjoint, base, size, cost, base, table, angles, k, layout
-        )
+        sums[tile * SUM + GAMMA] = pair_phase(
+            state, adjoint, base, part, size, cost, base, table, k * 2 * layout[LEVELS],
+            -angles[at + RATE], angles[at + ANGLE + SCALE],
+        )  # fmt: skip
     if k > 0:
-        sums[BETA_BEFORE] = unmix_tile(tile, state, adjoint, angles[k - 1], layout)
+        sums[tile * SUM + BETA_BEFORE] = unmix_tile(tile, state, adjoint, angles, k - 1, layout)
 
 
 @compiled
-def high_back(k: int, unit: int, state: Any, adjoint: Any, panel: Any, back_panel: Any, cost: Any,
+def high_back(k: int, unit: int, state: Any, adjoint: Any, panel: Any, other: Any, cost: Any,
               table: Any, angles: Any, layout: Any, first: float, step: float,
               sums: Any) -> None:  # fmt: skip
     """Take back sweep k, an odd number, on one panel and its mirror image."""
-    layers = len(angles) - 1
     width = 1 << layout[WIDTH_BITS]
-    before = angles[k - 1]
-    if k == layers:
-        gather_panel(unit, state, panel, before[TANGENT], int(before[REPEATS]), layout)
+    part = (2 * width) << layout[HIGH]
+    at = k * ANGLE
+    last = k == layout[LAYERS]
+    scale = angles[at + SCALE] ** 2
+    if last:
+        mix_through(k, unit, state, panel, angles, k - 1, layout)
     else:
-        sums[BETA] = angles[k, SHRINK] ** (layout[BITS] * angles[k, REPEATS]) * gather_back(
-            unit, state, adjoint, panel, back_panel, angles[k], layout
+        done = layout[BITS] * int(angles[at + REPEATS])
+        sums[unit * SUM + BETA] = angles[at + SHRINK] ** done * unmix_through(
+            k, unit, state, adjoint, panel, other, angles, k, layout
         )
     for half in range(2 << layout[HIGH]):
         d = half * width
-        x = panel_state(half, unit, layout)
-        if k == layers:
-            weigh(sums, panel, d, cost, x, width)
-            start_adjoint(
-                panel, back_panel, d, cost, x, width, angles[k, SCALE] ** 2, first, step
-            )
+        x = place_rows(half, unit, layout)
+        if last:
+            weigh(panel, d, part, cost, x, width, sums, unit * SUM)
+            start_adjoint(panel, other, d, part, cost, x, width, scale * first, scale * step)
         else:
-            sums[GAMMA] += unphase(
-                panel, back_panel, d, width, cost, x, table, angles, k, layout
-            )
-    sums[BETA_BEFORE] = scatter_back(unit, state, adjoint, panel, back_panel, before, layout)
+            sums[unit * SUM + GAMMA] += pair_phase(
+                panel, other, d, part, width, cost, x, table, k * 2 * layout[LEVELS],
+                -angles[at + RATE], angles[at + ANGLE + SCALE],
+            )  # fmt: skip
+    sums[unit * SUM + BETA_BEFORE] = unmix_through(
+        k - k, unit, state, adjoint, panel, other, angles, k - 1, layout
+    )
 
 
 @compiled
-def backward(k: int, start: int, stop: int, state: Any, adjoint: Any, panel: Any, back_panel: Any,
+def backward(k: int, start: int, stop: int, state: Any, adjoint: Any, panel: Any, other: Any,
              cost: Any, table: Any, angles: Any, layout: Any, first: float, step: float,
              sums: Any) -> None:  # fmt: skip
     """Take back sweep k on the tiles or panels from `start` to below `stop`."""
     for unit in range(start, stop):
         if k & 1:
-            high_back(k, unit, state, adjoint, panel, back_panel, cost, table, angles, layout,
-                      first, step, sums[unit])  # fmt: skip
+            high_back(k, unit, state, adjoint, panel, other, cost, table, angles, layout, first,
+                      step, sums)  # fmt: skip
         else:
-            low_back(k, unit, state, adjoint, cost, table, angles, layout, first, step,
-                     sums[unit])  # fmt: skip
+            low_back(k, unit, state, adjoint, cost, table, angles, layout, first, step, sums)
 
 
 @compiled
-def collect(k: int, sums: Any, gradient: Any, angles: Any, layout: Any, step: float) -> None:
+def collect(k: int, units: int, sums: Any, gradient: Any, angles: Any, layout: Any,
+            step: float) -> None:  # fmt: skip
     """Add up, in a fixed order, what the tiles or panels of sweep k gave, and clear it."""
-    layers = len(angles) - 1
+    layers = layout[LAYERS]
     factor = 4.0 if layout[MIRRORED] else 2.0
-    for unit in range(len(sums)):
+    for at in range(0, units * SUM, SUM):
         if k < layers:
-            gradient[layers + k] += factor * sums[unit, BETA]
-            weight = angles[k + 1, SCALE] ** 2
-            gradient[k] += factor * step * weight * sums[unit, GAMMA]
+            gradient[layers + k] += factor * sums[at + BETA]
+            weight = angles[(k + 1) * ANGLE + SCALE] ** 2
+            gradient[k] += factor * step * weight * sums[at + GAMMA]
         if k > 0:
-            gradient[layers + k - 1] += factor * sums[unit, BETA_BEFORE]
-    sums[:, BETA:] = 0.0
+            gradient[layers + k - 1] += factor * sums[at + BETA_BEFORE]
+        sums[at + GAMMA] = 0.0
 
 
 @compiled
-def total_energy(sums: Any, angles: Any, layout: Any, first: float, step: float) -> float:
+def total_energy(units: int, sums: Any, angles: Any, layout: Any, first: float,
+                 step: float) -> float:  # fmt: skip
     """Add up the energy, in a fixed order."""
-    norm = 0.0
-    energy = 0.0
-    for unit in range(len(sums)):
-        norm += sums[unit, NORM]
-        energy += sums[unit, ENERGY]
-    scale = angles[len(angles) - 1, SCALE]
-    return (first * norm + step * energy) * scale * scale * (2.0 if layout[MIRRORED] else 1.0)
+    out = 0.0
+    for at in range(0, units * SUM, SUM):
+        out += first * sums[at + NORM] + step * sums[at + ENERGY]
+    scale = angles[layout[LAYERS] * ANGLE + SCALE]
+    return out * scale * scale * (2.0 if layout[MIRRORED] else 1.0)
 
 
 @compiled
-def evaluate(parameters: Any, gradient: Any, state: Any, adjoint: Any, panel: Any,
-             back_panel: Any, uniform: Any, cost: Any, table: Any, back_table: Any, angles: Any,
+def evaluate(want: int, parameters: Any, gradient: Any, state: Any, adjoint: Any, panel: Any,
+             other: Any, uniform: Any, cost: Any, table: Any, back_table: Any, angles: Any,
              sums: Any, layout: Any, first: float, step: float) -> float:  # fmt: skip
-    """Return the energy; fill in the gradient, unless it is empty."""
-    prepare(parameters, angles, table, back_table, layout, first, step)
+    """Return the energy; fill in the gradient if it is wanted."""
     sums[:] = 0.0
     gradient[:] = 0.0
-    layers = len(angles) - 1
+    layers = layout[LAYERS]
     units = (1 << layout[HIGH], 1 << (layout[BITS] - 1 - layout[WIDTH_BITS]))
     start = layers - layers
-    want = len(gradient) > 0
+    s, p, u, c = address(state), address(panel), address(uniform), address(cost)
+    a, o, g = address(adjoint), address(other), address(gradient)
+    t, b, q = address(table), address(back_table), address(angles)
+    z, y = address(sums), address(layout)
+    prepare(address(parameters), q, t, b, y, first, step, want)
     for k in range(layers if want else layers + 1):
-        forward(k, start, units[k & 1], state, panel, uniform, cost, table, angles, layout, sums)
+        forward(k, start, units[k & 1], s, p, u, c, t, q, y, z)
     if want:
         for k in range(layers, -1, -1):
-            backward(k, start, units[k & 1], state, adjoint, panel, back_panel, cost, back_table,
-                     angles, layout, first, step, sums)  # fmt: skip
-            collect(k, sums, gradient, angles, layout, step)
-    return total_energy(sums, angles, layout, first, step)
+            backward(k, start, units[k & 1], s, a, p, o, c, b, q, y, first, step, z)
+            collect(k, units[k & 1], z, g, q, y, step)
+    return total_energy(units[layers & 1], z, q, y, first, step)

@@ -1,11 +1,15 @@
 """Sweeps over a state, layer by layer: mixing, phases and the energy.
 
-The state is a table of 2**high rows (tiles) of 2**bits columns. Sweep k, one pass through
+The state is a table of 2**HIGH rows (tiles) of 2**BITS columns. Sweep k, one pass through
 memory, goes tile by tile if k is even and by panels of columns if k is odd, and does three
 things while the tile or panel sits in the cache: it mixes the bits within reach in layer
 k - 1, applies the phases of layer k, and mixes the same bits in layer k. The bits out of
-reach had, or will have, their turn in the sweep before or after. ``layout.Layout`` explains
-the numbers, and why mixing is real.
+reach had, or will have, their turn in the sweep before or after. `layout` explains the
+numbers, and why mixing is real.
+
+Everything here works on bare addresses, which compile several times faster than arrays:
+those of ``2 * part`` numbers, first the real parts and then the imaginary ones, for a state
+or panel; of rows one after the other for `angles` and `sums`.
 """
 
 from __future__ import annotations
@@ -25,15 +29,18 @@ from .passes import (
     rotate_rows_1,
     rotate_rows_2,
     rotate_rows_3,
+    weigh,
 )
 
 # Places in `layout`, an array of integers.
-N_QUBITS, MIRRORED, BITS, HIGH, WIDTH_BITS, LEVELS = range(6)
+N_QUBITS, LAYERS, MIRRORED, BITS, HIGH, WIDTH_BITS, LEVELS, CHUNK = range(8)
 # Columns of `angles`, one row a layer: tan(beta'), how often to rotate by it, gamma in
 # quarter turns, the factor to put into the phases, cos(beta')**2.
 TANGENT, REPEATS, RATE, SCALE, SHRINK = range(5)
+ANGLE = 5
 # Columns of `sums`, one row a tile or panel.
 NORM, ENERGY, BETA, GAMMA, BETA_BEFORE = range(5)
+SUM = 5
 
 
 @compiled
@@ -60,13 +67,13 @@ def mix_block(array: Any, start: int, size: int, bit: int, end: int, t: float) -
 
 
 @compiled
-def mix_tile(state: Any, start: int, bits: int, t: float, repeats: int) -> None:
-    """Rotate a tile of 2**bits numbers over all its bits."""
+def mix_tile(state: Any, start: int, part: int, bits: int, t: float, repeats: int) -> None:
+    """Rotate a tile of 2**bits amplitudes over all its bits."""
     size = 1 << bits
-    for part in range(2):
+    for base in (start, start + part):
         for _ in range(repeats):
-            rotate_low(state[part], start, size, t)
-            mix_block(state[part], start, size, np.int64(LOW_BITS), bits, t)
+            rotate_low(state, base, size, t)
+            mix_block(state, base, size, np.int64(LOW_BITS), bits, t)
 
 
 @compiled
@@ -80,99 +87,74 @@ def ones(number: int) -> int:
 
 
 @compiled
-def mirror(panel: Any, t: float, unit: int, layout: Any) -> None:
-    """Rotate each number with its mirror image: the X of the qubit that is not stored."""
-    n = layout[N_QUBITS]
-    width = 1 << layout[WIDTH_BITS]
-    rows = 1 << layout[HIGH]
-    for row in range(rows):
-        turn = -t if (ones(row) ^ ones(unit) ^ (n >> 1)) & 1 else t
-        front = row * 2 * width
-        back = (2 * rows - 1 - 2 * row) * width
-        for part in range(2):
-            other = part ^ (n & 1)
-            signed = -turn if other < part else turn
-            rotate_mirror(panel[part], front, panel[other], back, width, signed)
+def mirror_sign(row: int, unit: int, layout: Any) -> float:
+    """Return (-1)**(ones of the row and of the column's number + half the qubits)."""
+    return -1.0 if (ones(row) ^ ones(unit) ^ (layout[N_QUBITS] >> 1)) & 1 else 1.0
 
 
 @compiled
 def mix_panel(panel: Any, unit: int, skip: int, t: float, layout: Any) -> None:
-    """Rotate a panel over all bits of the row number but the highest `skip` ones."""
+    """Rotate a panel over its row bits but the highest `skip`, and with its mirror image."""
     low = layout[WIDTH_BITS] + 1
     size = 1 << (low + layout[HIGH])
-    start = unit - unit
-    for part in range(2):
-        mix_block(panel[part], start, size, low, low + layout[HIGH] - skip, t)
-    if layout[MIRRORED]:
-        mirror(panel, t, unit, layout)
+    for base in (size - size, size):
+        mix_block(panel, base, size, low, low + layout[HIGH] - skip, t)
+    if not layout[MIRRORED]:
+        return
+    width = size >> (layout[HIGH] + 1)
+    crossed = size if layout[N_QUBITS] & 1 else 0
+    for front in range(0, size, 2 * width):
+        turn = t * mirror_sign(front >> low, unit, layout)
+        back = size - front - width
+        rotate_mirror(panel, front, back + crossed, width, turn)
+        rotate_mirror(panel, front + size, back + size - crossed, width,
+                      -turn if crossed else turn)  # fmt: skip
+
+
+@compiled
+def place_rows(half: int, unit: int, layout: Any) -> int:
+    """Return the basis state where half a row of a panel starts: its own or the mirrored."""
+    width = 1 << layout[WIDTH_BITS]
+    column = unit * width
+    if half & 1:
+        column = (1 << layout[BITS]) - column - width
+    return ((half >> 1) << layout[BITS]) + column
 
 
 @compiled
 def move_rows(gather: int, take: int, unit: int, state: Any, panel: Any, t: float,
               layout: Any) -> None:  # fmt: skip
     """Rotate the rows of a panel over their highest bits on the way to or from the state."""
-    stride = 1 << layout[BITS]
     width = 1 << layout[WIDTH_BITS]
-    far = 1 << (layout[HIGH] - take)
-    column = unit * width
-    for part in range(2):
-        for row in range(far):
-            for side in range(2):
-                s = row * stride + (stride - column - width if side else column)
-                d = row * 2 * width + side * width
-                if gather:
-                    rotate_rows(take, state[part], s, far * stride, panel[part], d,
-                                far * 2 * width, width, t)  # fmt: skip
-                else:
-                    rotate_rows(take, panel[part], d, far * 2 * width, state[part], s,
-                                far * stride, width, t)  # fmt: skip
+    halves = 2 << (layout[HIGH] - take)
+    s_step = (halves >> 1) << layout[BITS]
+    d_step = halves * width
+    for half in range(2 * halves):
+        s = place_rows(half % halves, unit, layout)
+        d = (half % halves) * width
+        if half >= halves:
+            s += s_step << take
+            d += d_step << take
+        if gather:
+            rotate_rows(take, state, s, s_step, panel, d, d_step, width, t)
+        else:
+            rotate_rows(take, panel, d, d_step, state, s, s_step, width, t)
 
 
 @compiled
-def gather_panel(unit: int, state: Any, panel: Any, t: float, repeats: int, layout: Any) -> None:
-    """Copy a panel from the state and mix it."""
+def mix_through(gather: int, unit: int, state: Any, panel: Any, angles: Any, layer: int,
+                layout: Any) -> None:  # fmt: skip
+    """Mix a panel in one layer and, before or after, copy it from or to the state."""
+    t = angles[layer * ANGLE + TANGENT]
+    repeats = int(angles[layer * ANGLE + REPEATS])
     take = min(layout[HIGH], 3)
-    move_rows(take, take, unit, state, panel, t, layout)
-    mix_panel(panel, unit, take, t, layout)
-    for _ in range(repeats - 1):
-        mix_panel(panel, unit, unit - unit, t, layout)
-
-
-@compiled
-def scatter_panel(unit: int, state: Any, panel: Any, t: float, repeats: int, layout: Any) -> None:
-    """Mix a panel and copy it to the state."""
-    take = min(layout[HIGH], 3)
-    for _ in range(repeats - 1):
-        mix_panel(panel, unit, unit - unit, t, layout)
-    mix_panel(panel, unit, take, t, layout)
-    move_rows(unit - unit, take, unit, state, panel, t, layout)
-
-
-@compiled
-def weigh(sums: Any, state: Any, start: int, cost: Any, x: int, count: int) -> None:
-    """Add up |psi|^2 and cost |psi|^2 over `count` basis states."""
-    norm = 0.0
-    energy = 0.0
-    re = state[0, start : start + count]
-    im = state[1, start : start + count]
-    levels = cost[x : x + count]
-    for k in range(count):
-        a = np.float64(re[k])
-        b = np.float64(im[k])
-        weight = a * a + b * b
-        norm += weight
-        energy += weight * levels[k]
-    sums[NORM] += norm
-    sums[ENERGY] += energy
-
-
-@compiled
-def phase(src: Any, s: int, dst: Any, d: int, count: int, cost: Any, x: int, table: Any,
-          angle: Any, at: int) -> None:  # fmt: skip
-    """Multiply `count` amplitudes by the phases of a layer."""
-    apply_phase(
-        src[0], src[1], s, dst[0], dst[1], d, count, cost, x, table, at, angle[RATE], angle[SCALE]
-    )
+    if gather:
+        move_rows(gather, take, unit, state, panel, t, layout)
+    for repeat in range(repeats):
+        moved = repeat == (0 if gather else repeats - 1)
+        mix_panel(panel, unit, take if moved else 0, t, layout)
+    if not gather:
+        move_rows(gather, take, unit, state, panel, t, layout)
 
 
 @compiled
@@ -181,20 +163,23 @@ def low_sweep(k: int, tile: int, state: Any, uniform: Any, cost: Any, table: Any
     """Do sweep k, an even number, on one tile."""
     bits = layout[BITS]
     size = 1 << bits
+    part = size << layout[HIGH]
     base = tile << bits
     at = k * 2 * layout[LEVELS]
+    rate, scale = angles[k * ANGLE + RATE], angles[k * ANGLE + SCALE]
     if k == 0:
-        chunk = uniform.shape[1] // 4
+        chunk = layout[CHUNK]
         for x in range(base, base + size, chunk):
-            source = (ones(x // chunk) & 3) * chunk
-            phase(uniform, source, state, x, chunk, cost, x, table, angles[k], at)
+            apply_phase(uniform, (ones(x // chunk) & 3) * chunk, 4 * chunk, state, x, part, chunk,
+                        cost, x, table, at, rate, scale)  # fmt: skip
     else:
-        mix_tile(state, base, bits, angles[k - 1, TANGENT], int(angles[k - 1, REPEATS]))
-        if k == len(angles) - 1:
-            weigh(sums, state, base, cost, base, size)
+        before = (k - 1) * ANGLE
+        mix_tile(state, base, part, bits, angles[before + TANGENT], int(angles[before + REPEATS]))
+        if k == layout[LAYERS]:
+            weigh(state, base, part, cost, base, size, sums, tile * SUM)
             return
-        phase(state, base, state, base, size, cost, base, table, angles[k], at)
-    mix_tile(state, base, bits, angles[k, TANGENT], int(angles[k, REPEATS]))
+        apply_phase(state, base, part, state, base, part, size, cost, base, table, at, rate, scale)
+    mix_tile(state, base, part, bits, angles[k * ANGLE + TANGENT], int(angles[k * ANGLE + REPEATS]))
 
 
 @compiled
@@ -202,28 +187,19 @@ def high_sweep(k: int, unit: int, state: Any, panel: Any, cost: Any, table: Any,
                layout: Any, sums: Any) -> None:  # fmt: skip
     """Do sweep k, an odd number, on one panel and its mirror image."""
     width = 1 << layout[WIDTH_BITS]
+    part = (2 * width) << layout[HIGH]
     at = k * 2 * layout[LEVELS]
-    gather_panel(
-        unit, state, panel, angles[k - 1, TANGENT], int(angles[k - 1, REPEATS]), layout
-    )
+    mix_through(k, unit, state, panel, angles, k - 1, layout)
     for half in range(2 << layout[HIGH]):
         d = half * width
-        x = panel_state(half, unit, layout)
-        if k == len(angles) - 1:
-            weigh(sums, panel, d, cost, x, width)
+        x = place_rows(half, unit, layout)
+        if k == layout[LAYERS]:
+            weigh(panel, d, part, cost, x, width, sums, unit * SUM)
         else:
-            phase(panel, d, panel, d, width, cost, x, table, angles[k], at)
-    if k < len(angles) - 1:
-        scatter_panel(unit, state, panel, angles[k, TANGENT], int(angles[k, REPEATS]), layout)
-
-
-@compiled
-def panel_state(half: int, unit: int, layout: Any) -> int:
-    """Return the basis state where half a row of a panel starts."""
-    column = unit << layout[WIDTH_BITS]
-    if half & 1:
-        column = (1 << layout[BITS]) - column - (1 << layout[WIDTH_BITS])
-    return ((half >> 1) << layout[BITS]) + column
+            apply_phase(panel, d, part, panel, d, part, width, cost, x, table, at,
+                        angles[k * ANGLE + RATE], angles[k * ANGLE + SCALE])  # fmt: skip
+    if k < layout[LAYERS]:
+        mix_through(k - k, unit, state, panel, angles, k, layout)
 
 
 @compiled
@@ -232,34 +208,36 @@ def forward(k: int, start: int, stop: int, state: Any, panel: Any, uniform: Any,
     """Do sweep k on the tiles or panels from `start` to below `stop`."""
     for unit in range(start, stop):
         if k & 1:
-            high_sweep(k, unit, state, panel, cost, table, angles, layout, sums[unit])
+            high_sweep(k, unit, state, panel, cost, table, angles, layout, sums)
         else:
-            low_sweep(k, unit, state, uniform, cost, table, angles, layout, sums[unit])
+            low_sweep(k, unit, state, uniform, cost, table, angles, layout, sums)
 
 
 @compiled
 def prepare(parameters: Any, angles: Any, table: Any, back_table: Any, layout: Any, first: float,
-            step: float) -> None:  # fmt: skip
+            step: float, want: int) -> None:  # fmt: skip
     """Fill in the angles of each layer and the tables of its phases, there and back."""
-    layers = len(parameters) // 2
+    layers = layout[LAYERS]
     n = layout[N_QUBITS]
     levels = layout[LEVELS]
     period = pi / 2 if layout[MIRRORED] else pi
-    scale = 2.0 ** (-n / 2)
+    scale = 2.0 ** (-0.5 * n)
     for layer in range(layers):
+        at = layer * ANGLE
         beta = parameters[layers + layer]
         beta -= period * np.rint(beta / period)
-        angles[layer, REPEATS] = 2 if abs(beta) > 1.3 else 1
-        beta /= angles[layer, REPEATS]
-        angles[layer, TANGENT] = tan(beta)
-        angles[layer, RATE] = parameters[layer] * (2 / pi)
-        angles[layer, SCALE] = scale
-        angles[layer, SHRINK] = cos(beta) ** 2
-        next_scale = cos(beta) ** (n * angles[layer, REPEATS])
-        a, b = angles[layer, RATE] * first, angles[layer, RATE] * step
-        at = layer * 2 * levels
-        fill_table(table, at, levels, a, b, scale)
-        if len(back_table):
-            fill_table(back_table, at, levels, -a, -b, next_scale)
+        repeats = 2 if abs(beta) > 1.3 else 1
+        beta /= repeats
+        rate = parameters[layer] * (2 / pi)
+        angles[at + TANGENT] = tan(beta)
+        angles[at + REPEATS] = repeats
+        angles[at + RATE] = rate
+        angles[at + SCALE] = scale
+        angles[at + SHRINK] = cos(beta) ** 2
+        next_scale = cos(beta) ** (n * repeats)
+        place = layer * 2 * levels
+        fill_table(table, place, levels, rate * first, rate * step, scale)
+        if want:
+            fill_table(back_table, place, levels, -rate * first, -rate * step, next_scale)
         scale = next_scale
-    angles[layers, SCALE] = scale
+    angles[layers * ANGLE + SCALE] = scale

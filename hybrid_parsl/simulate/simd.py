@@ -252,7 +252,7 @@ def emitted(
 def _function(context: Any, module: Any, body: Any, signature: Any, values: Any) -> Any:
     """Return the LLVM function of a pass, made on its first use in a module."""
     pointers = [kind for kind in signature.args if isinstance(kind, types.CPointer)]
-    name = ".".join(["hybrid_parsl", body.__qualname__, *(str(p.dtype) for p in pointers)])
+    name = ".".join([body.__module__, body.__qualname__, *(str(p.dtype) for p in pointers)])
     if name in module.globals:
         return module.globals[name]
     out = signature.return_type

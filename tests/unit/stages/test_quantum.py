@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import hashlib
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qiskit import QuantumCircuit, qasm3
+
+from hybrid_parsl.errors import ConfigurationError, HybridParslError, QuantumJobError, ResultError
+from hybrid_parsl.experiment import Experiment, Quantum
+from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.results import Execution, Sample, SearchResult
+from hybrid_parsl.simulate.alternating import AlternatingState
+from hybrid_parsl.stages.backends import Backend
+from hybrid_parsl.stages.quantum import describe, mean_energy, measure, sample
+
+MAXCUT = {"kind": "maxcut", "nodes": 6, "weights": "integer"}
+ANGLES = [0.1, 0.15, 0.9, 0.4]
+
+
+def asked(problem: dict[str, Any], **quantum: Any) -> Experiment:
+    return Experiment.model_validate({"name": "x", "problem": problem, "quantum": quantum})
+
+
+def found(parameters: list[float]) -> SearchResult:
+    return SearchResult(
+        parameters=parameters,
+        energy=0.0,
+        method="draw",
+        best_start=0,
+        energies=[0.0],
+        trace=[0.0],
+        n_evaluations=1,
+        execution=Execution(duration_s=0.0, n_ranks=1, hosts=["here"]),
+    )
+
+
+@pytest.mark.parametrize("method", ["automatic", "statevector", "matrix_product_state"])
+def test_the_sampled_energy_is_the_exact_one_within_its_error(method: str) -> None:
+    experiment = asked(MAXCUT, shots=4096, seed=3, method=method)
+    measured = sample(experiment, found(ANGLES))
+    diagonal = build_problem(experiment.problem).cost_diagonal()
+    assert diagonal is not None
+    state = AlternatingState(diagonal, 2)
+    probabilities = state.probabilities(np.array(ANGLES))
+    exact = float(probabilities @ diagonal)
+    spread = float(probabilities @ (diagonal - exact) ** 2) ** 0.5
+    assert measured.standard_error == pytest.approx(spread / 64, rel=0.1)
+    assert abs(measured.energy - exact) < 5 * measured.standard_error
+    assert measured.shots == sum(measured.counts.values()) == 4096
+    assert list(measured.counts) == sorted(measured.counts)
+
+
+def test_each_bitstring_comes_as_often_as_it_should() -> None:
+    experiment = asked({"kind": "ising", "h": [1.0, 0.0, -0.5], "J": [[0, 1, 0.7]]}, shots=100_000)
+    measured = sample(experiment, found([0.4, 0.7]))
+    diagonal = build_problem(experiment.problem).cost_diagonal()
+    assert diagonal is not None
+    for index, p in enumerate(AlternatingState(diagonal, 1).probabilities(np.array([0.4, 0.7]))):
+        count = measured.counts.get(f"{index:03b}", 0)
+        assert abs(count - 1e5 * p) < 5 * (1e5 * p * (1 - p)) ** 0.5 + 1
+
+
+def test_the_same_seed_gives_the_same_sample() -> None:
+    first, again = (sample(asked(MAXCUT, seed=4), found(ANGLES)) for _ in range(2))
+    other = sample(asked(MAXCUT, seed=5), found(ANGLES))
+    assert first.counts == again.counts != other.counts
+    assert first.circuit == again.circuit == other.circuit
+
+
+def test_a_sample_survives_json() -> None:
+    measured = sample(asked({"kind": "bell"}, shots=64), found([1.0, 0.5]))
+    assert Sample.model_validate_json(measured.model_dump_json()) == measured
+    assert measured.execution.n_ranks == 1
+    assert len(measured.execution.hosts) == 1
+    assert measured.execution.duration_s > 0
+
+
+def test_the_circuit_is_on_record() -> None:
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    record = describe(circuit)
+    assert (record.n_qubits, record.depth, record.n_gates) == (2, 2, 2)
+    assert record.sha256 == hashlib.sha256(record.qasm3.encode()).hexdigest()
+    assert qasm3.dumps(circuit.measure_all(inplace=False)) == record.qasm3
+    assert record.qasm3.count("measure") == 2
+
+
+def test_a_method_that_cannot_run_the_circuit() -> None:
+    with pytest.raises(QuantumJobError, match="stabilizer") as caught:
+        sample(asked(MAXCUT, method="stabilizer"), found(ANGLES))
+    assert caught.value.backend == "aer"
+
+
+def test_a_clifford_circuit_runs_on_the_stabilizer_method() -> None:
+    measured = sample(asked({"kind": "bell"}, method="stabilizer"), found([np.pi, 0.0]))
+    assert measured.energy == -1.0
+    assert measured.standard_error == 0.0
+
+
+def test_too_many_qubits_for_the_method() -> None:
+    problem = {"kind": "maxcut", "nodes": 40}
+    with pytest.raises(QuantumJobError, match=r"(?i)memory|qubits"):
+        sample(asked(problem, method="statevector", shots=1), found([0.1, 0.2]))
+
+
+def test_many_qubits_by_matrix_product_states() -> None:
+    edges = [[k, k + 1] for k in range(39)]
+    experiment = asked({"kind": "maxcut", "edges": edges}, method="matrix_product_state", shots=500)
+    measured = sample(experiment, found([np.pi / 4, 3 * np.pi / 8]))
+    assert measured.circuit.n_qubits == 40
+    assert measured.energy < -25
+
+
+class Sampler:
+    """Shaped like a SamplerV2; gives whatever it is told to."""
+
+    def __init__(self, outcome: Any) -> None:
+        self.outcome = outcome
+
+    def run(self, pubs: list[Any], shots: int) -> Sampler:
+        assert len(pubs) == 1
+        assert shots == 4096
+        return self
+
+    def result(self) -> Any:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+class Register:
+    def __init__(self, counts: dict[Any, Any]) -> None:
+        self.counts = counts
+
+    @property
+    def data(self) -> Register:
+        return self
+
+    @property
+    def meas(self) -> Register:
+        return self
+
+    def get_counts(self) -> dict[Any, Any]:
+        return self.counts
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (RuntimeError("the fridge is warm"), "the fridge is warm"),
+        (ValueError(), "ValueError"),
+        ([], "list index out of range"),
+        ([object()], "data"),
+        ([Register({"0": 4096})], "it gave '0': 4096, but 2 qubits"),
+        ([Register({"0x1": 4096})], "2 qubits were measured"),
+        ([Register({"00": -1, "11": 3})], "it gave '00': -1"),
+        ([Register({})], "no counts"),
+        ([Register({"00": 0})], "no counts"),
+    ],
+)
+def test_a_sampler_that_fails(monkeypatch: pytest.MonkeyPatch, outcome: Any, message: str) -> None:
+    lab = ModuleType("lab")
+    lab.factory = lambda _: Sampler(outcome)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "lab", lab)
+    with pytest.raises(QuantumJobError, match=message) as caught:
+        sample(asked({"kind": "bell"}, backend="lab:factory"), found([0.1, 0.2]))
+    assert caught.value.backend == "lab:factory"
+
+
+def test_an_error_of_ours_passes_as_it_is() -> None:
+    def fail(circuit: object, shots: int) -> dict[str, int]:  # noqa: ARG001
+        raise ResultError("ours")
+
+    with pytest.raises(HybridParslError, match=r"^ours$"):
+        measure(QuantumCircuit(1), Quantum(), Backend("b", fail))
+
+
+@pytest.mark.parametrize(
+    ("problem", "quantum", "key"),
+    [
+        ({"kind": "bell"}, {"backend": "nowhere"}, "quantum.backend"),
+        ({"kind": "maxcut"}, {}, "problem.nodes"),
+    ],
+)
+def test_what_the_user_wrote_is_wrong(
+    problem: dict[str, Any], quantum: dict[str, Any], key: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        sample(asked(problem, **quantum), found([0.1, 0.2]))
+    assert caught.value.key == key
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.floats(-100, 100), st.integers(1, 20)), min_size=1, max_size=8))
+def test_the_mean_is_that_of_the_single_shots(outcomes: list[tuple[float, int]]) -> None:
+    shots = np.repeat([e for e, _ in outcomes], [c for _, c in outcomes])
+    energies, counts = (np.array(column, dtype=float) for column in zip(*outcomes, strict=True))
+    mean, error = mean_energy(energies, counts)
+    assert mean == pytest.approx(shots.mean(), abs=1e-9)
+    expected = shots.std(ddof=1) / len(shots) ** 0.5 if len(shots) > 1 else 0.0
+    assert error == pytest.approx(expected, abs=1e-9)
