@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mpi4py import MPI
-    from numpy import int64
-    from numpy.typing import NDArray
 
 
 def current_team() -> Team:
@@ -52,10 +50,9 @@ class MpiTeam:
         size = self._one.nbytes if communicator.rank == 0 else 0
         self._counter = MPI.Win.Allocate(size, self._one.nbytes, comm=communicator)
         if communicator.rank == 0:
-            memory: NDArray[int64] = np.frombuffer(
-                memoryview(self._counter.tomemory()), dtype=np.int64
-            )
-            memory[0] = 0
+            self._counter.Lock(0)
+            self._counter.Put(np.zeros_like(self._one), 0)
+            self._counter.Unlock(0)
         communicator.Barrier()
         self._counter.Lock_all()
 
