@@ -162,7 +162,8 @@ class Resources(_Table):
             values.get(key) for key in ("num_nodes", "ranks_per_node", "num_ranks")
         )
         nodes = 1 if nodes is None else nodes
-        if not all(type(value) is int and value > 0 for value in (nodes, each or 1, total or 1)):
+        given = [value for value in (nodes, each, total) if value is not None]
+        if not all(type(value) is int and value > 0 for value in given):
             return values
         if total is None:
             return {**values, "num_ranks": nodes * (each or 2)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import math
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _LONGEST_SHOWN = 120
+_DEEPEST = 32
+_INTEGERS = range(-(2**63), 2**63)
 
 
 def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -38,19 +41,19 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """
     source = str(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(error.strerror or str(error), source) from error
     except UnicodeDecodeError as error:
         message = f"not UTF-8 at byte {error.start}"
         raise ConfigurationError(message, source, valid="a TOML file in UTF-8") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, or a number of thousands of digits
         raise ConfigurationError(f"not TOML: {error}", source) from error
     return parse_experiment(table, overrides, source)
 
 
 def parse_experiment(
-    table: dict[str, Any], overrides: Iterable[str] = (), source: str | None = None
+    table: dict[str, Any], overrides: Sequence[str] = (), source: str | None = None
 ) -> Experiment:
     """Make an experiment of the TOML `table`, which `source` names in errors.
 
@@ -59,19 +62,58 @@ def parse_experiment(
     ConfigurationError
         An override cannot be read, or a key or value is not valid.
     """
+    _check_values(table, source)
     table = copy.deepcopy(table)
-    overridden = {_assign(table, assignment) for assignment in overrides}
+    for assignment in overrides:
+        _assign(table, assignment)
+    _check_values(table, "--set")
     try:
         return Experiment.model_validate(table)
     except ValidationError as error:
         fault = explain(error, Experiment)
-        if fault.key in overridden:
-            raise fault.at("--set") from error
-        raise (fault.at(source) if source else fault) from error
+        place = origin(fault.key, overrides, source)
+        raise (fault.at(place) if place else fault) from error
 
 
-def _assign(table: dict[str, Any], assignment: str) -> str:
-    """Carry out ``key=value`` on `table`; return the key."""
+def origin(key: str | None, overrides: Iterable[str], source: str | None) -> str | None:
+    """Return where a fault at `key` came from: ``--set`` if one of `overrides` has a part in it."""
+    keys = [f"{assignment.partition('=')[0].strip()}." for assignment in overrides]
+    fault = f"{key}."
+    return "--set" if any(fault.startswith(k) or k.startswith(fault) for k in keys) else source
+
+
+def _check_values(table: dict[str, Any], source: str | None) -> None:
+    """Refuse what TOML can write down but the files of a run cannot hold.
+
+    Raises
+    ------
+    ConfigurationError
+        A number has more than 64 bits or is not finite, or tables are nested too deeply.
+    """
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), table)]
+    while waiting:
+        parts, value = waiting.pop()
+        key = ".".join(parts[:_DEEPEST])
+        if isinstance(value, dict | list):
+            if len(parts) > _DEEPEST:
+                valid = f"at most {_DEEPEST} levels"
+                raise ConfigurationError("is nested too deeply", source, key, valid=valid)
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting.extend(((*parts, _printable(str(name))), each) for name, each in items)
+        elif type(value) is int and value not in _INTEGERS:
+            valid = "a whole number of 64 bits"
+            raise ConfigurationError("is too large", source, key, shown(value), valid)
+        elif type(value) is float and not math.isfinite(value):
+            raise ConfigurationError("is not finite", source, key, shown(value), "a finite number")
+
+
+def _assign(table: dict[str, Any], assignment: str) -> None:
+    """Carry out ``key=value`` on `table`."""
+    try:
+        assignment.encode()
+    except UnicodeEncodeError as error:
+        message = "is no text in UTF-8"
+        raise ConfigurationError(message, "--set", found=shown(assignment)) from error
     key, equals, text = assignment.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
@@ -88,14 +130,13 @@ def _assign(table: dict[str, Any], assignment: str) -> str:
             )
         table = inner
     table[parts[-1]] = _toml_value(text.strip())
-    return ".".join(parts)
 
 
 def _toml_value(text: str) -> Any:
     """Read `text` as a TOML value; a bare word is a string."""
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
     return parsed["value"] if len(parsed) == 1 else text
 
@@ -115,7 +156,7 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
     """
     faults = error.errors(include_url=False)
     fault = min(faults, key=lambda each: each["type"] != "extra_forbidden")
-    location = [str(part) for part in fault["loc"]]
+    location = [_printable(str(part)) for part in fault["loc"]]
     key = ".".join(([table] if table else []) + location)
     found = shown(fault["input"])
     owner = _model_at(model, location[:-1])
@@ -134,8 +175,16 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
 
 def shown(value: object) -> str:
     """Return `value` as short text for a message."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # thousands of digits, or of levels
+        text = f"{type(value).__name__} too large to show"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def _printable(key: str) -> str:
+    """Return `key` as it is if it fits a message, else as `shown` has it."""
+    return key if key.isprintable() and len(key) <= _LONGEST_SHOWN else shown(key)
 
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
@@ -164,7 +213,7 @@ def _message(fault: ErrorDetails) -> str:
     """Return the sentence of a fault, without pydantic's prefix."""
     if fault["type"] in ("model_type", "dict_type"):
         return "should be a table"
-    text = fault["msg"].removeprefix("Value error, ").replace("input should", "should")
+    text = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return text[:1].lower() + text[1:]
 
 

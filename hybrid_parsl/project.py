@@ -50,7 +50,7 @@ class Project:
         """
         candidates = [Path(text), self.folder / text]
         for path in candidates:
-            if path.is_file():
+            if os.path.isfile(path):  # noqa: PTH113 - False for a name too long
                 return path.resolve()
         known = self.experiments()
         if text in known:
@@ -138,7 +138,7 @@ def broken_file(path: Path, error: Exception) -> ConfigurationError:
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename.startswith(str(path))
     ]
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_file():
         lines = [f"{error.filename}, line {error.lineno}"]
     where = lines[-1] if lines else str(path)
     return ConfigurationError(f"{type(error).__name__}: {error}", where)
@@ -146,4 +146,5 @@ def broken_file(path: Path, error: Exception) -> ConfigurationError:
 
 def _is_project(folder: Path) -> bool:
     """Return whether `folder` holds a project."""
-    return (folder / "apps").is_dir() and (folder / "site_configs").is_dir()
+    needed = (folder / "apps", folder / "site_configs")
+    return all(os.path.isdir(path) for path in needed)  # noqa: PTH112 - False for a name too long

@@ -170,7 +170,8 @@ class Analysis(_Result):
     exact_energy
         The energy that the search computed, for comparison.
     deviation
-        ``(energy - exact_energy) / standard_error``; 0 when both agree exactly.
+        ``(energy - exact_energy) / standard_error``; where all shots have one energy, the
+        difference over ``(worst - optimum) / shots`` instead, so that it stays finite.
     top
         The most frequent bitstrings, most frequent first.
     landscape

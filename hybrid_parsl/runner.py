@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from concurrent.futures import wait
 from dataclasses import dataclass, field
@@ -133,7 +134,8 @@ class Run:
             self.directory.event("stage failed", stage=name, error=str(error))
             raise
         finished = now()
-        execution = result.model_dump(mode="json")["execution"]
+        found = json.loads(result.model_dump_json(exclude={"figures"}))  # NaN becomes null
+        execution = found["execution"]
         record |= {
             "finished": finished,
             "status": "completed",
@@ -142,7 +144,7 @@ class Run:
         }
         for figure, svg in getattr(result, "figures", {}).items():
             self.directory.write(f"figures/{figure}.svg", svg)
-        self._document[name] = result.model_dump(mode="json", exclude={"figures"})
+        self._document[name] = found
         self.directory.event("stage finished", stage=name, duration_s=execution["duration_s"])
         observer.stage_finished(name, execution["duration_s"])
 

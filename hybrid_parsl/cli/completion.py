@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hybrid_parsl.project import Project
 
 
 def complete_site(incomplete: str) -> list[str]:
     """Return the sites that begin with `incomplete`."""
     from hybrid_parsl.engine.sites import site_names
-    from hybrid_parsl.project import find_project
 
-    return [name for name in site_names(find_project()) if name.startswith(incomplete)]
+    project = _project()
+    names = site_names(project) if project else {}
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_experiment(incomplete: str) -> list[str]:
     """Return the experiments and TOML files that begin with `incomplete`."""
-    from hybrid_parsl.project import find_project
-
+    project = _project()
     files = [str(path) for path in Path().glob("*.toml")]
-    names = [*find_project().experiments(), *files]
+    names = [*(project.experiments() if project else ()), *files]
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -26,3 +30,14 @@ def complete_run(incomplete: str) -> list[str]:
     """Return the runs whose name begins with `incomplete`."""
     names = sorted(path.parent.name for path in Path("runs").glob("*/experiment.toml"))
     return [name for name in ["latest", *names] if name.startswith(incomplete)]
+
+
+def _project() -> Project | None:
+    """Return the project, or None where the command itself will say what is wrong with it."""
+    from hybrid_parsl.errors import ConfigurationError
+    from hybrid_parsl.project import find_project
+
+    try:
+        return find_project()
+    except ConfigurationError:
+        return None

@@ -81,7 +81,7 @@ def load_experiment(text: str, overrides: Sequence[str], project: Project) -> Ex
         It is not there, or something in it is not valid.
     """
     from hybrid_parsl.errors import ConfigurationError
-    from hybrid_parsl.experiment_file import read_experiment
+    from hybrid_parsl.experiment_file import origin, read_experiment
     from hybrid_parsl.problems.registry import embed_files
     from hybrid_parsl.stages.check import check_experiment
 
@@ -91,7 +91,7 @@ def load_experiment(text: str, overrides: Sequence[str], project: Project) -> Ex
         embedded = embed_files(experiment, path.parent)
         check_experiment(embedded)
     except ConfigurationError as error:
-        raise error.at(str(path)) from error
+        raise error.at(origin(error.key, overrides, str(path)) or str(path)) from error
     return embedded
 
 

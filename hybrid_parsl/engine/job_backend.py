@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.processes import ProcessTree
 from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError, JobRejectedError
+from hybrid_parsl.experiment_file import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from psij import Job, JobSpec, JobStatus
 
 logger = logging.getLogger(__name__)
+
+_PATIENCE_S = 5.0
+_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,15 @@ class SubmittedJob:
         When a local job has to end, on the clock of `time.monotonic`; None for no limit here.
     timed_out
         Whether the deadline has passed.
+    canceled
+        Whether it was canceled from here.
     """
 
     job: Job
     on_end: Callable[[JobEnd], None]
     deadline: float | None = None
     timed_out: bool = False
+    canceled: bool = False
 
     @property
     def job_id(self) -> str:
@@ -103,7 +110,12 @@ class JobBackend:
         known = sorted(psij.JobExecutor.get_executor_names())
         if name not in known:
             raise ConfigurationError(
-                "PSI/J has no such backend", None, "backend", name, ", ".join(known)
+                "PSI/J has no such backend",
+                None,
+                "backend",
+                name,
+                ", ".join(known),
+                nearest(name, known),
             )
         config = psij.JobExecutorConfig(work_directory=work_directory)
         self.name = name
@@ -142,24 +154,30 @@ class JobBackend:
         job.set_job_status_callback(self._status_changed)
         try:
             self._executor.submit(job)
-        except psij.InvalidJobException as error:
-            self._forget(submitted)
-            raise JobRejectedError(self.name, str(error)) from error
         except psij.SubmitException as error:
             self._forget(submitted)
             cause = f"{error}: {error.exception}" if error.exception else str(error)
             raise BackendUnavailableError(self.name, cause) from error
+        except Exception as error:  # PSI/J asserts what a job has to have, besides its own error
+            self._forget(submitted)
+            raise JobRejectedError(self.name, str(error) or repr(error)) from error
         return submitted
 
     def cancel(self, submitted: SubmittedJob) -> None:
-        """Cancel a job; on the local backend, return when none of its processes is left."""
-        tree = ProcessTree.of(int(submitted.job_id)) if self.name == "local" else None
+        """Cancel a job; on the local backend, return when none of its processes is left.
+
+        PSI/J's own cancellation of a local job overwrites the state of one that has just
+        completed, and its thread fails for good on one that is gone when it comes to kill it:
+        so local processes are killed here, and PSI/J only hears that they ended.
+        """
+        submitted.canceled = True
+        if self.name == "local":
+            ProcessTree.of(int(submitted.job_id)).end()
+            return
         try:
             submitted.job.cancel()
-        except Exception as error:  # noqa: BLE001 - PSI/J raises KeyError for a job just done
+        except Exception as error:  # noqa: BLE001 - a job that has just ended, for example
             logger.info("canceling job %s: %r", submitted.job_id, error)
-        if tree is not None:
-            tree.end()
 
     def close(self) -> None:
         """Cancel all jobs that have not ended, and stop telling."""
@@ -168,6 +186,9 @@ class JobBackend:
             jobs = list(self._jobs.values())
         for job in jobs:
             self.cancel(job)
+        deadline = time.monotonic() + _PATIENCE_S
+        while self._jobs and time.monotonic() < deadline:
+            time.sleep(_PAUSE_S)
         self._ended.put(None)
         self._teller.join(timeout=10)
 
@@ -202,9 +223,10 @@ class JobBackend:
 
     def _end(self, submitted: SubmittedJob, status: JobStatus) -> JobEnd:
         """Return how `submitted` ended."""
+        state = status.state.name
         return JobEnd(
             job_id=submitted.job_id,
-            state=status.state.name,
+            state="CANCELED" if submitted.canceled and state == "FAILED" else state,
             exit_code=status.exit_code,
             message=status.message or "",
             timed_out=submitted.timed_out,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -91,7 +92,7 @@ def load_site(text: str, project: Project) -> Site:
     path = files.get(text)
     if path is None and (text.endswith(".py") or "/" in text):
         path = Path(text).resolve()
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - False for a name too long
             message = "no such file"
             raise ConfigurationError(message, "--site", None, text)
     if path is not None:

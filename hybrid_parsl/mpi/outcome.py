@@ -105,8 +105,16 @@ def _killed_rank(folder: TaskFolder) -> tuple[int, str, int]:
     code = _SIGNAL_OFFSET + int(signal[1]) if signal else 0
     if not found:
         return -1, "", code
-    members = json.loads(folder.ranks.read_text(encoding="utf-8"))
-    for rank, member in enumerate(members):
+    for rank, member in enumerate(_members(folder)):
         if member["pid"] == int(found[1]):
             return rank, member["host"], code
     return -1, found[2], code
+
+
+def _members(folder: TaskFolder) -> list[dict[str, Any]]:
+    """Return host and process id of each rank; nothing if rank 0 died while it wrote them."""
+    try:
+        members: list[dict[str, Any]] = json.loads(folder.ranks.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return members

@@ -22,6 +22,7 @@ from hybrid_parsl import identity
 from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
 from hybrid_parsl.mpi.frames import decode_frame, write_frame
 from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE, Failure, Request, TaskFolder
+from hybrid_parsl.mpi.team import close_team
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -41,6 +42,7 @@ def main() -> None:
     try:
         result = _call(folder, world)
         world.Barrier()
+        close_team()
         if world.rank == 0:
             write_frame(folder.result, result)
         world.Barrier()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,21 +11,32 @@ import numpy as np
 from hybrid_parsl.optimize.team import SoloTeam, Team
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mpi4py import MPI
 
 
+@cache
 def current_team() -> Team:
-    """Return the ranks that run the same function as this process.
+    """Return the ranks that run the same function as this process, always the same object.
 
-    A process that was started as a rank has imported MPI by now; any other is alone.
+    A process that was started as a rank has imported MPI by now; any other is alone. The
+    first call is collective.
     """
     if "mpi4py.MPI" not in sys.modules:
         return SoloTeam()
     from mpi4py import MPI
 
     return SoloTeam() if MPI.COMM_WORLD.size == 1 else MpiTeam(MPI.COMM_WORLD)
+
+
+def close_team() -> None:
+    """Give back what the team of this process holds; collective, no error if there is none."""
+    if current_team.cache_info().currsize:
+        team = current_team()
+        if isinstance(team, MpiTeam):
+            team.close()
+        current_team.cache_clear()
 
 
 class MpiTeam:
@@ -49,11 +61,6 @@ class MpiTeam:
         self._one = np.ones(1, dtype=np.int64)
         size = self._one.nbytes if communicator.rank == 0 else 0
         self._counter = MPI.Win.Allocate(size, self._one.nbytes, comm=communicator)
-        if communicator.rank == 0:
-            self._counter.Lock(0)
-            self._counter.Put(np.zeros_like(self._one), 0)
-            self._counter.Unlock(0)
-        communicator.Barrier()
         self._counter.Lock_all()
 
     @property
@@ -66,12 +73,20 @@ class MpiTeam:
         """Number of ranks."""
         return int(self._communicator.size)
 
-    def take(self) -> int:
-        """Return 0, 1, 2, ...: each number once over all ranks."""
+    def deal(self, n: int) -> Iterator[int]:
+        """Yield this rank's share of 0 to ``n - 1``, one at a time on demand; collective."""
+        self._communicator.Barrier()
+        if self.rank == 0:
+            self._counter.Put(np.zeros_like(self._one), 0)
+            self._counter.Flush(0)
+        self._communicator.Barrier()
         taken = np.empty(1, dtype=np.int64)
-        self._counter.Fetch_and_op(self._one, taken, 0)
-        self._counter.Flush(0)
-        return int(taken[0])
+        while True:
+            self._counter.Fetch_and_op(self._one, taken, 0)
+            self._counter.Flush(0)
+            if taken[0] >= n:
+                return
+            yield int(taken[0])
 
     def gather(self, value: Any) -> list[Any] | None:
         """Return every rank's `value`, by rank, on rank 0; None on the others."""
@@ -90,6 +105,11 @@ class MpiTeam:
             action()
         node.Barrier()
         node.Free()
+
+    def close(self) -> None:
+        """Give the counter back; collective."""
+        self._counter.Unlock_all()
+        self._counter.Free()
 
     def hosts(self) -> list[str]:
         """Return the distinct names of the nodes, sorted, on every rank."""

@@ -57,7 +57,7 @@ class Journal:
         path = self._folder / _PATTERN.replace("*", f"{rank:05d}")
         text = "".join(f'\n{{"search":"{self._key}",{start.to_json()[1:]}' for start in starts)
         try:
-            with path.open("ab", buffering=0) as file:
+            with path.open("ab") as file:
                 file.write(f"{text}\n".encode())
         except OSError as error:
             raise StorageError(str(path), error.strerror or str(error)) from error
@@ -70,5 +70,5 @@ def parse_lines(lines: Iterable[bytes], key: str | None = None) -> Iterator[Star
             values = json.loads(line)
             if values.pop("search") == key or key is None:
                 yield Start.from_json(values)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             continue

@@ -74,7 +74,7 @@ def cobyla(objective: Objective, bounds: NDArray[float64], index: int, settings:
         method="COBYLA",
         callback=recorder.mark,
         tol=settings.tolerance**0.5,
-        options={"maxiter": settings.iterations, "rhobeg": reach / 8},
+        options={"maxiter": max(settings.iterations, len(bounds) + 2), "rhobeg": reach / 8},
     )
     return recorder.finish(index)
 

@@ -53,7 +53,8 @@ def sobol(objective: Objective, bounds: NDArray[float64], index: int, settings: 
     from scipy.stats.qmc import Sobol
 
     sequence = Sobol(len(bounds), scramble=True, rng=np.random.default_rng(settings.seed))
-    sequence.fast_forward(index)
+    if index:  # SciPy cannot go forward by nothing
+        sequence.fast_forward(index)
     low, high = bounds.T
     return _evaluate(objective, low + (high - low) * sequence.random(1)[0], index)
 

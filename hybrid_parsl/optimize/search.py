@@ -118,8 +118,8 @@ def search(
 def _portions(indices: list[int], size: int, team: Team) -> Iterator[list[int]]:
     """Yield this rank's shares of `indices`, each of at most `size`."""
     size = max(1, min(size, len(indices) // (4 * team.size)))
-    while (first := team.take() * size) < len(indices):
-        yield indices[first : first + size]
+    for number in team.deal(-(-len(indices) // size)):
+        yield indices[number * size : (number + 1) * size]
 
 
 def _summary(start: Start) -> Start:

@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class Team(Protocol):
@@ -28,8 +28,11 @@ class Team(Protocol):
     def size(self) -> int:
         """Number of processes, at least 1."""
 
-    def take(self) -> int:
-        """Return 0, 1, 2, ...: each number once over the whole team, in order of asking."""
+    def deal(self, n: int) -> Iterator[int]:
+        """Yield this rank's share of 0 to ``n - 1``, one at a time on demand.
+
+        Every rank calls it together with the same `n`; over all ranks, each number comes once.
+        """
 
     def gather(self, value: Any) -> list[Any] | None:
         """Return every rank's `value`, by rank, on rank 0; None on the others."""
@@ -50,13 +53,9 @@ class SoloTeam:
     rank = 0
     size = 1
 
-    def __init__(self) -> None:
-        self._taken = 0
-
-    def take(self) -> int:
-        """Return 0, 1, 2, ..."""
-        self._taken += 1
-        return self._taken - 1
+    def deal(self, n: int) -> Iterator[int]:
+        """Yield 0 to ``n - 1``."""
+        yield from range(n)
 
     def gather(self, value: Any) -> list[Any] | None:
         """Return `value` in a list."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _MOST_ENUMERATED = 26
 _BLOCK = 18
-_SMALLEST = 1e-200
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +63,7 @@ class IsingForm:
         InsufficientMemoryError
             The diagonal does not fit into the free memory.
         """
-        from hybrid_parsl.simulate.alternating import ising_diagonal
+        from hybrid_parsl.simulate.diagonal import ising_diagonal
 
         return ising_diagonal(self.n_qubits, self.linear, self.pairs, self.couplings, self.offset)
 
@@ -135,19 +134,19 @@ class IsingForm:
     def bounds(self, layers: int) -> NDArray[float64]:
         """Return the box that starts are drawn from, in radians, shape ``(2 * layers, 2)``.
 
-        With spins alone (no field) the energy has the period pi/2 in every beta, else pi. A
-        cost whose couplings are all 1 has the period pi in every gamma, half of which is
-        enough by symmetry; other costs are brought to that scale by the root mean square of
-        their coefficients, as in Shaydulin et al., ACM Trans. Quantum Comput. 4, 19 (2023).
+        It is where good angles are, not a period. With s the root mean square, over spins, of
+        the couplings of a spin, the best gamma is 1 / (2 s) for one layer of a dense random
+        cost, and of that order for more layers and for sparse costs (Farhi, Goldstone, Gutmann
+        & Zhou, Quantum 6, 759, 2022; Basso et al., arXiv:2110.14206): gamma is drawn from 0 to
+        1 / s. The sign of beta that lowers a cost under positive gamma is minus, as in
+        annealing from the lowest state of ``-B``: beta is drawn from -pi/4 to 0.
         """
-        coefficients = np.concatenate([self.linear, self.couplings])
-        coefficients = coefficients[coefficients != 0]
-        scale = (
-            max(float(np.sqrt(np.mean(coefficients**2))), _SMALLEST) if len(coefficients) else 1.0
-        )
-        widest_beta = np.pi if np.any(self.linear) else np.pi / 2
-        upper = np.repeat([np.pi / (2 * scale), widest_beta], layers)
-        return np.stack([np.zeros(2 * layers), upper], axis=1)
+        squares = self.linear**2
+        np.add.at(squares, self.pairs.ravel(), np.repeat(self.couplings**2, 2))
+        coupled = squares[squares > 0]
+        scale = float(np.sqrt(coupled.mean())) if len(coupled) else 1.0
+        gamma, beta = [0.0, 1 / scale], [-np.pi / 4, 0.0]
+        return np.repeat([gamma, beta], layers, axis=0)
 
     def spectrum(self) -> tuple[float, float] | None:
         """Return the lowest and highest cost of all, or None for more than 26 qubits.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.report.text import (
@@ -67,7 +68,10 @@ def _search(search: Mapping[str, Any], optimum: object) -> str:
     text += f" after {several(steps, 'iteration')}" if steps > 1 else ""
     least, best = finite(optimum), finite(search.get("energy"))
     if least is not None and best is not None:
-        text += f", {number(best - least, 4)} above the optimum of {number(least)}"
+        if math.isclose(best, least, rel_tol=1e-9, abs_tol=1e-9):
+            text += ", at the optimum"
+        else:
+            text += f", {number(best - least, 4)} above the optimum of {number(least)}"
     return f"{text}."
 
 

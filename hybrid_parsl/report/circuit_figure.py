@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 MOST_QUBITS = 20
-MOST_GATES = 320
+MOST_GATES = 240
+GATES_OF_PART = 100  # drawn of a circuit that is larger than that
 FOLD = 22  # columns of gates in a row of the drawing
 DRAWN_IN = 12.0  # width it is drawn at; Qiskit scales its type to that, and we the result
 UNIT_IN = 0.6  # inches that one unit of Qiskit's coordinates becomes
@@ -44,7 +45,7 @@ LOOK: dict[str, Any] = {
 
 
 def draw_circuit(circuit: QuantumCircuit) -> str:
-    """Return `circuit` as SVG; of more than `MOST_QUBITS` or `MOST_GATES`, its first part."""
+    """Return `circuit` as SVG; of more than `MOST_QUBITS` or `MOST_GATES`, its beginning."""
     from qiskit.visualization import circuit_drawer
 
     part = beginning(circuit)
@@ -78,24 +79,26 @@ def _resized(svg: str, factor: float) -> str:
 
 
 def beginning(circuit: QuantumCircuit) -> QuantumCircuit:
-    """Return the part of `circuit` that can be drawn readably.
+    """Return `circuit`, or of a large one the first gates on its first qubits.
 
     The global phase is left out: nothing that is measured depends on it, and Qiskit's drawer
     would write it into pyplot's current figure.
     """
-    qubits = circuit.qubits[:MOST_QUBITS]
-    kept = set(qubits)
-    part = circuit.copy_empty_like()
-    if len(qubits) < circuit.num_qubits:
-        from qiskit import QuantumCircuit
+    from qiskit import QuantumCircuit
 
-        part = QuantumCircuit(qubits, circuit.clbits)
-    part.global_phase = 0
-    for instruction in circuit.data:
-        if part.size() >= MOST_GATES:
+    if circuit.num_qubits <= MOST_QUBITS and circuit.size() <= MOST_GATES:
+        whole = circuit.copy()
+        whole.global_phase = 0
+        return whole
+    part = QuantumCircuit(min(circuit.num_qubits, MOST_QUBITS), circuit.num_clbits)
+    place = dict(zip(circuit.qubits, part.qubits, strict=False))
+    bit = dict(zip(circuit.clbits, part.clbits, strict=True))
+    for gate in circuit.data:
+        if part.size() >= GATES_OF_PART:
             break
-        if kept.issuperset(instruction.qubits):
-            part.append(instruction)
+        if all(qubit in place for qubit in gate.qubits):
+            qubits = [place[qubit] for qubit in gate.qubits]
+            part.append(gate.operation, qubits, [bit[clbit] for clbit in gate.clbits])
     return part
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_DOTS = 1500  # more starts than these are drawn as the range of each group
 GROUPS = 300
+NARROW_IN = 6.6  # width of the figure where there is only one panel
 
 
 def draw_search(search: SearchResult, optimum: float | None) -> str:
@@ -33,8 +34,8 @@ def draw_search(search: SearchResult, optimum: float | None) -> str:
     energies = np.asarray(search.energies, dtype=float)
     trace = np.asarray(search.trace, dtype=float)
     second = "trace" if trace.size > 1 else "histogram" if energies.size > 3 else ""  # noqa: PLR2004
-    figure = style.new_figure(10, 3.9)
-    panels = [style.add_panel(figure, style.LEFT_IN, 3.85 if second else 8.85)]
+    figure = style.new_figure(10 if second else NARROW_IN, 3.9)
+    panels = [style.add_panel(figure, style.LEFT_IN, 3.85 if second else NARROW_IN - 1)]
     if second:
         panels.append(style.add_panel(figure, 5 + style.LEFT_IN, 3.85))
     _draw_starts(panels[0], search, energies)
@@ -66,7 +67,8 @@ def _draw_starts(axes: Axes, search: SearchResult, energies: NDArray[float64]) -
     else:
         _draw_ranges(axes, energies)
     where, best = staircase(energies)
-    axes.step(where, best, where="post", color=style.INK, linewidth=1.2, label="best so far")
+    if where.size > 1 and energies.size > 1:
+        axes.step(where, best, where="post", color=style.INK, linewidth=1.2, label="best so far")
     axes.scatter(
         [search.best_start],
         [search.energy],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 GOOD = {"completed", "done", "ok", "success", "succeeded", "finished"}
-BAD = {"failed", "error", "canceled", "cancelled", "aborted", "timeout"}
+BAD = {"failed", "error", "canceled", "cancelled", "aborted", "timeout", "interrupted"}
 MOST_ROWS = 25
 ALTERNATING = {"maxcut", "ising", "tfim"}
 TICK_STEPS_S = (

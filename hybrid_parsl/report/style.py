@@ -119,14 +119,16 @@ def legend_below(figure: Figure, panels: Iterable[Axes]) -> None:
 def to_svg(figure: Figure) -> str:
     """Return `figure` as SVG text that depends on nothing but what is drawn.
 
-    The text starts with ``<svg``, and holds no date, no random id, no rule of style that would
-    reach beyond it and no address apart from the names of its namespaces. Letters are outlines.
+    The text starts with ``<svg``. It holds no date, no comment, no random id, no rule of style
+    that would reach beyond it, and no address apart from the names of its namespaces. Letters
+    are outlines.
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=RASTER_DPI, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].rstrip() + "\n"
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     svg = svg.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
     return _number_ids(svg)

@@ -95,8 +95,9 @@ class CircuitEnergy:
         from qiskit_aer import AerSimulator
 
         if self._simulator is None:
-            options = {"method": "statevector", "max_parallel_threads": 1}
-            self._simulator = AerSimulator(**options)
+            self._simulator = AerSimulator(
+                method="statevector", n_qubits=circuit.num_qubits, max_parallel_threads=1
+            )
         run = transpile(circuit, self._simulator, optimization_level=0)
         run.save_expectation_value(self._observable, list(range(run.num_qubits)))
         result = self._simulator.run(run, shots=1, seed_simulator=0).result()

@@ -1,104 +1,345 @@
-"""First version, in numpy; the numba one replaces it."""
+"""The state of alternating layers (QAOA): its energy, gradient and probabilities.
+
+|psi> = prod_{l=1..p} exp(-i beta_l B) exp(-i gamma_l C) |+>^n, with B = sum_j X_j and C a
+diagonal cost, is what the quantum approximate optimization algorithm prepares: Farhi,
+Goldstone and Gutmann, arXiv:1411.4028, equation 7.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from .diagonal import find_levels, is_mirrored, ising_diagonal
+from .free_memory import check_memory
+from .layout import Layout, choose_layout
+
+if TYPE_CHECKING:
+    from .buffers import Buffers
+
+__all__ = ["AlternatingState", "compile_kernels", "ising_diagonal", "required_bytes"]
+
+Precision = Literal["double", "single"]
+_ENERGY, _GRADIENT, _STATE = range(3)
 
 
 class AlternatingState:
-    """prod_l exp(-i beta_l B) exp(-i gamma_l C) |+>."""
+    """Simulates alternating layers of phases and mixing for one cost.
+
+    If the cost does not change when all qubits are flipped, only half of the state is kept.
+    If it takes few, equally spaced values (as the number of cut edges does), phases are
+    looked up in tables. Both are found out here and change nothing but the speed. Buffers
+    are allocated once and used again by each call, so an object must not be called from
+    two threads at a time; calls release the GIL, so different objects may.
+
+    The same angles give the same bits on each call, in each process, with any number of
+    `threads`, on machines with the same type of processor.
+
+    Parameters
+    ----------
+    cost
+        C, one value for each basis state, shape (2**n,); qubit j is bit j of the index, as in
+        Qiskit. It is not copied if it is contiguous float64, and must not be changed.
+    layers
+        p, 1 or more.
+    precision
+        ``"double"`` (complex128) or ``"single"`` (complex64: half of the memory, about 6
+        digits of the energy).
+    threads
+        How many threads work on the state. States below 16 qubits use one.
+
+    Raises
+    ------
+    ValueError
+        If the cost has a wrong shape or is not finite, or another argument is not valid.
+    InsufficientMemoryError
+        If the state does not fit in the free memory.
+
+    Examples
+    --------
+    >>> cost = ising_diagonal(2, [0, 0], [(0, 1)], [-0.5], 0.5)  # cut edges of one edge
+    >>> state = AlternatingState(cost, layers=1)
+    >>> round(state.energy([-np.pi / 2, np.pi / 8]), 6)
+    1.0
+    """
 
     def __init__(
         self,
         cost: NDArray[np.float64],
         layers: int,
         *,
-        precision: Literal["double", "single"] = "double",
+        precision: Precision = "double",
         threads: int = 1,
     ) -> None:
-        self._cost = np.ascontiguousarray(cost, dtype=np.float64)
+        checked = _checked_cost(cost)
+        _check_whole("layers", layers)
+        _check_whole("threads", threads)
+        dtype = _dtype(precision)
+        self._n_qubits = len(checked).bit_length() - 1
         self._layers = layers
-        self._n = int(np.log2(len(cost)))
+        self._threads = threads
+        mirrored = is_mirrored(checked)
+        self._layout = choose_layout(self._n_qubits, mirrored=mirrored)
+        check_memory(
+            _state_bytes(self._layout, dtype), f"a state of {self._n_qubits} qubits ({precision})"
+        )
+        self._buffers = _buffers(checked, self._layout, layers, dtype)
 
     @property
     def n_qubits(self) -> int:
-        """Number of qubits."""
-        return self._n
+        """Number of qubits n."""
+        return self._n_qubits
 
     @property
     def n_parameters(self) -> int:
-        """Number of angles."""
+        """Number of parameters, 2 p."""
         return 2 * self._layers
 
-    def _mix(self, psi: NDArray[np.complex128], beta: float) -> NDArray[np.complex128]:
-        c, s = np.cos(beta), np.sin(beta)
-        for j in range(self._n):
-            view = psi.reshape(-1, 2, 2**j)
-            psi = c * psi - 1j * s * view[:, ::-1].reshape(-1)
-        return psi
+    def energy(self, parameters: ArrayLike) -> float:
+        """Return <psi|C|psi>.
 
-    def statevector(self, parameters: NDArray[np.float64]) -> NDArray[np.complex128]:
-        """Return the state."""
-        parameters = np.asarray(parameters, dtype=np.float64)
-        psi = np.full(2**self._n, 2 ** (-self._n / 2), dtype=np.complex128)
-        for gamma, beta in zip(parameters[: self._layers], parameters[self._layers :], strict=True):
-            psi = self._mix(psi * np.exp(-1j * gamma * self._cost), beta)
-        return psi
+        Parameters
+        ----------
+        parameters
+            gamma_1 ... gamma_p, beta_1 ... beta_p, shape (2 p,); beta in radians, gamma in
+            radians per unit of the cost.
 
-    def probabilities(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return |psi|^2."""
-        return np.asarray(np.abs(self.statevector(parameters)) ** 2)
+        Returns
+        -------
+        float
+            In the unit of the cost.
 
-    def energy(self, parameters: NDArray[np.float64]) -> float:
-        """Return <psi|C|psi>."""
-        return float(self.probabilities(parameters) @ self._cost)
+        Raises
+        ------
+        ValueError
+            If the parameters have a wrong shape or are not finite.
+        """
+        return self._buffers.run(_ENERGY, self._checked(parameters), self._threads)
 
     def energy_and_gradient(
-        self, parameters: NDArray[np.float64]
+        self, parameters: ArrayLike
     ) -> tuple[float, NDArray[np.float64]]:
-        """Return energy and gradient."""
-        parameters = np.asarray(parameters, dtype=np.float64)
-        p = self._layers
-        psi = self.statevector(parameters)
-        lam = self._cost * psi
-        energy = float(np.vdot(psi, lam).real)
-        grad = np.zeros(2 * p)
-        for l in range(p - 1, -1, -1):
-            bpsi = sum(psi.reshape(-1, 2, 2**j)[:, ::-1].reshape(-1) for j in range(self._n))
-            grad[p + l] = 2 * np.vdot(lam, bpsi).imag
-            psi, lam = self._mix(psi, -parameters[p + l]), self._mix(lam, -parameters[p + l])
-            grad[l] = 2 * np.vdot(lam, self._cost * psi).imag
-            phase = np.exp(1j * parameters[l] * self._cost)
-            psi, lam = psi * phase, lam * phase
-        return energy, grad
+        """Return <psi|C|psi> and its derivatives.
+
+        By the adjoint method, exact up to rounding errors, at about three times the cost of
+        the energy for any number of layers: Jones and Gacon, arXiv:2009.02823.
+
+        Parameters
+        ----------
+        parameters
+            As in `energy`.
+
+        Returns
+        -------
+        energy
+            In the unit of the cost.
+        gradient
+            Derivatives by each parameter, shape (2 p,).
+
+        Raises
+        ------
+        ValueError
+            If the parameters have a wrong shape or are not finite.
+        InsufficientMemoryError
+            If the adjoint state (allocated by the first call) does not fit in the memory.
+        """
+        checked = self._checked(parameters)
+        if not self._buffers.has_adjoint:
+            saved = __import__('os').environ.get('SAVED') and min(self._layers-1,int(__import__('os').environ['SAVED'])) if not self._layout.in_place else self._layers-1#(self._layout, self._layers)
+            size = self._buffers.state.nbytes
+            check_memory((1 + saved) * size, f"a gradient of {self._n_qubits} qubits")
+            self._buffers.add_adjoint(saved)
+        energy = self._buffers.run(_GRADIENT, checked, self._threads)
+        return energy, self._buffers.gradient.copy()
+
+    def probabilities(self, parameters: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability of each basis state.
+
+        Parameters
+        ----------
+        parameters
+            As in `energy`.
+
+        Returns
+        -------
+        NDArray[float64]
+            Shape (2**n,), adding up to 1.
+
+        Raises
+        ------
+        ValueError
+            If the parameters have a wrong shape or are not finite.
+        InsufficientMemoryError
+            If the probabilities do not fit in the free memory.
+        """
+        checked = self._checked(parameters)
+        check_memory(16 * 2**self._n_qubits, f"the probabilities of {self._n_qubits} qubits")
+        re, im = self._evolved(checked)
+        weights = np.square(re, dtype=np.float64)
+        weights += np.square(im, dtype=np.float64)
+        if self._layout.mirrored:
+            weights = np.concatenate([weights, weights[::-1]])
+        return weights.reshape(2**self._layout.idle, -1).sum(axis=0)
+
+    def statevector(self, parameters: ArrayLike) -> NDArray[np.complex128]:
+        """Return the amplitudes of the state.
+
+        Parameters
+        ----------
+        parameters
+            As in `energy`.
+
+        Returns
+        -------
+        NDArray[complex128]
+            Shape (2**n,), with the global phase of the formula.
+
+        Raises
+        ------
+        ValueError
+            If the parameters have a wrong shape or are not finite.
+        InsufficientMemoryError
+            If the amplitudes do not fit in the free memory.
+        """
+        checked = self._checked(parameters)
+        check_memory(64 * 2**self._n_qubits, f"the amplitudes of {self._n_qubits} qubits")
+        re, im = self._evolved(checked)
+        psi = re + 1j * im.astype(np.float64)
+        psi *= np.array([1, -1j, -1, 1j])[_ones(len(psi)) % 4]  # see layout
+        if self._layout.mirrored:
+            psi = np.concatenate([psi, psi[::-1]])
+        psi = psi[: 2**self._n_qubits] * self._phase_left_out(checked)
+        return psi * 2.0 ** (self._layout.idle / 2)
+
+    def _evolved(
+        self, parameters: NDArray[np.float64]
+    ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Run the layers, and one with no angle that puts the last factor in."""
+        gammas, betas = parameters.reshape(2, -1)
+        self._buffers.run(_STATE, np.concatenate([gammas, [0.0], betas, [0.0]]), self._threads)
+        return self._buffers.amplitudes()
+
+    def _phase_left_out(self, parameters: NDArray[np.float64]) -> complex:
+        """Return the phase of counting beta modulo a period, and of the idle qubits."""
+        betas = parameters[self._layers :]
+        half_turns = np.rint(betas / (np.pi / 2)).astype(np.int64)
+        if not self._layout.mirrored:
+            half_turns = 2 * np.rint(betas / np.pi).astype(np.int64)
+        power = int(half_turns.sum()) * self._layout.n_qubits % 4
+        idle = np.exp(1j * self._layout.idle * betas.sum())
+        return complex((-1j) ** power * idle)
+
+    def _checked(self, parameters: ArrayLike) -> NDArray[np.float64]:
+        array = np.ascontiguousarray(parameters, dtype=np.float64)
+        if array.shape != (2 * self._layers,):
+            msg = f"parameters has shape {array.shape}; valid: ({2 * self._layers},)"
+            raise ValueError(msg)
+        if not np.isfinite(array).all():
+            msg = f"parameters is {array}; valid: finite numbers"
+            raise ValueError(msg)
+        return array
 
 
-def ising_diagonal(
+def required_bytes(
     n_qubits: int,
-    linear: NDArray[np.float64],
-    pairs: NDArray[np.int64],
-    couplings: NDArray[np.float64],
-    offset: float,
-) -> NDArray[np.float64]:
-    """Return sum h_j z_j + sum J_ij z_i z_j + offset."""
-    x = np.arange(2**n_qubits)
-    z = [1.0 - 2 * ((x >> j) & 1) for j in range(n_qubits)]
-    out = np.full(2**n_qubits, float(offset))
-    for j, h in enumerate(linear):
-        out += h * z[j]
-    for (i, j), w in zip(pairs, couplings, strict=True):
-        out += w * z[i] * z[j]
+    *,
+    precision: Precision = "double",
+    mirrored: bool = False,
+    gradient: bool = True,
+) -> int:
+    """Return how much memory an `AlternatingState` takes, without the cost it is given.
+
+    Parameters
+    ----------
+    n_qubits
+        Number of qubits, 1 or more.
+    precision
+        As in `AlternatingState`.
+    mirrored
+        Whether flipping all qubits leaves the cost as it is.
+    gradient
+        Whether gradients are wanted too.
+
+    Returns
+    -------
+    int
+        Bytes; a few tables of less than a MiB are left out.
+    """
+    layout = choose_layout(n_qubits, mirrored=mirrored)
+    size = np.dtype(_dtype(precision)).itemsize
+    more = size * (layout.state_size + layout.scratch_size) if gradient else 0
+    return _state_bytes(layout, _dtype(precision)) + more
+
+
+def compile_kernels(precision: Precision = "double") -> float:
+    """Make sure that what most states need is compiled, and on disk where possible.
+
+    Parameters
+    ----------
+    precision
+        As in `AlternatingState`.
+
+    Returns
+    -------
+    float
+        Seconds spent: about 10 the first time, a fraction of one afterwards.
+    """
+    start = perf_counter()
+    cost = ising_diagonal(7, np.zeros(7), [(0, 1)], [1.0])
+    AlternatingState(cost, 1, precision=precision).energy_and_gradient([0.1, 0.2])
+    return perf_counter() - start
+
+
+def _state_bytes(layout: Layout, dtype: type[np.floating]) -> int:
+    size = np.dtype(dtype).itemsize
+    return size * (layout.state_size + layout.scratch_size) + 2 * layout.amplitudes
+
+
+def _buffers(
+    cost: NDArray[np.float64], layout: Layout, layers: int, dtype: type[np.floating]
+) -> Buffers:
+    from .buffers import Buffers  # noqa: PLC0415 - imports numba
+
+    tiled = np.tile(cost, 2**layout.idle) if layout.idle else cost
+    kept = tiled[: layout.amplitudes]
+    return Buffers(kept, find_levels(kept), layout, layers, dtype)
+
+
+def _checked_cost(cost: NDArray[np.float64]) -> NDArray[np.float64]:
+    array = np.ascontiguousarray(cost, dtype=np.float64)
+    size = array.size
+    if array.ndim != 1 or size < 2 or size & (size - 1):  # noqa: PLR2004
+        msg = f"cost has shape {array.shape}; valid: (2**n,) with n = 1, 2, ..."
+        raise ValueError(msg)
+    if not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        msg = "cost holds a value that is not finite; valid: finite numbers"
+        raise ValueError(msg)
+    return array
+
+
+def _check_whole(name: str, value: int) -> None:
+    if value < 1 or value != int(value):
+        msg = f"{name} is {value}; valid: a whole number, 1 or more"
+        raise ValueError(msg)
+
+
+def _dtype(precision: str) -> type[np.floating]:
+    if precision == "double":
+        return np.float64
+    if precision == "single":
+        return np.float32
+    msg = f"precision is {precision!r}; valid: 'double', 'single'"
+    raise ValueError(msg)
+
+
+def _ones(size: int) -> NDArray[np.uint8]:
+    """Return the number of ones of each index below `size`, a power of two."""
+    out = np.zeros(size, dtype=np.uint8)
+    half = 1
+    while half < size:
+        out[half : 2 * half] = out[:half] + 1
+        half *= 2
     return out
-
-
-def compile_kernels(precision: Literal["double", "single"] = "double") -> float:
-    """Compile."""
-    return 0.0
-
-
-def required_bytes(n_qubits: int) -> int:
-    """Return bytes."""
-    return 48 * 2**n_qubits

@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
 
 
 def compiled(function: _Function) -> _Function:
     """Compile a function with numba on its first call.
 
     The machine code is kept beside the source or, if that folder is read-only, in the
-    user's cache; if there is no place at all, each process compiles for itself.
+    user's cache; if there is no place at all, each process compiles for itself. It is made
+    anew when any file of this folder has changed; numba by itself would only look at the
+    file of the function, not at those of the functions that it calls.
+
+    Parameters
+    ----------
+    function
+        Written in the part of Python that numba knows.
+
+    Returns
+    -------
+    callable
+        The compiled function.
     """
     try:
-        return cast("_Function", njit(cache=True, **_OPTIONS)(function))
+        dispatcher = njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:  # "cannot cache function: no locator available"
-        return cast("_Function", njit(**_OPTIONS)(function))
+        return cast("_Function", njit(nogil=True, error_model="numpy")(function))
+    dispatcher._cache._cache_file._source_stamp = fingerprint()  # noqa: SLF001
+    return cast("_Function", dispatcher)
+
+
+@cache
+def fingerprint(folder: Path = Path(__file__).parent) -> str:
+    """Return a hash of the source files of a folder."""
+    digest = sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()

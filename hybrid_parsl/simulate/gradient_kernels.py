@@ -1,253 +1,260 @@
 """The way back through the layers: the gradient of the energy.
 
-After Jones and Gacon, arXiv:2009.02823: the adjoint state, at first C|psi>, and the state
-are taken back through the layers together, each layer giving two derivatives on the way.
-Rotating leaves out a factor cos(beta') a bit; `weight` and SHRINK make up for it.
+After Jones and Gacon, arXiv:2009.02823: the adjoint state, at first C|psi>, is taken back
+through the layers, and each layer gives two derivatives on the way. Sweep k backwards takes
+back what sweep k did forwards, and adds up derivatives where the adjoint and the state are
+both just after, and just before, the phases of layer k. The state there was saved on the
+way forwards as far as memory allowed, in layers 1 ... SAVED; in later layers, it is taken
+back as well. In layer 0 it is known.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .compiling import compiled
 from .gradient_passes import (
-    LOW_BITS,
-    pair_low,
-    pair_mirror,
-    pair_phase,
-    pair_rows_1,
-    pair_rows_2,
+    derive_low,
+    derive_mirror,
+    derive_rows_1,
+    derive_rows_2,
+    derive_rows_3,
     start_adjoint,
+    turn_back,
 )
 from .kernels import (
     ANGLE,
     BETA,
     BETA_BEFORE,
     BITS,
-    ENERGY,
+    COSINE,
     GAMMA,
     HIGH,
     LAYERS,
     LEVELS,
     MIRRORED,
     N_QUBITS,
-    NORM,
+    PAD,
     RATE,
     REPEATS,
+    SAVED,
     SCALE,
-    SHRINK,
     SUM,
-    TANGENT,
+    WEIGHT,
+    WEIGHT_BEFORE,
     WIDTH_BITS,
-    forward,
     mirror_sign,
-    mix_panel,
     mix_through,
     mix_tile,
     place_rows,
-    prepare,
+    saved_panel,
+    start_tile,
 )
-from .passes import weigh
-from .simd import address
+from .passes import LOW_BITS, copy, weigh
 
 
 @compiled
-def pair_rows(bits: int, psi: Any, adjoint: Any, s: int, s_step: int, new_psi: Any,
-              new_adjoint: Any, d: int, d_step: int, count: int, t: float) -> float:  # fmt: skip
-    """Rotate 2**bits rows of state and adjoint, from one place to another."""
-    if bits == 2:
-        return pair_rows_2(psi, adjoint, s, s_step, new_psi, new_adjoint, d, d_step, count, t)
-    return pair_rows_1(psi, adjoint, s, s_step, new_psi, new_adjoint, d, d_step, count, t)
-
-
-@compiled
-def unmix_block(psi: Any, adjoint: Any, start: int, size: int, bit: int, end: int, t: float,
-                shrink: float) -> float:  # fmt: skip
-    """Rotate `size` numbers in a row over the bits from `bit` to below `end`."""
+def derive_block(psi: Any, s: int, adjoint: Any, a: int, size: int, bit: int, end: int) -> float:
+    """Return the derivative over the bits from `bit` to below `end`."""
     out = 0.0
-    weight = 1.0
     while bit < end:
-        take = min(2, end - bit)
+        take = 2 if end - bit == 4 else min(3, end - bit)
         step = 1 << bit
-        for block in range(start, start + size, step << take):
-            out += weight * pair_rows(
-                take, psi, adjoint, block, step, psi, adjoint, block, step, step, t
-            )
-        weight *= shrink**take
+        for at in range(0, size, step << take):
+            if take == 3:
+                out += derive_rows_3(psi, s + at, adjoint, a + at, step, step)
+            elif take == 2:
+                out += derive_rows_2(psi, s + at, adjoint, a + at, step, step)
+            else:
+                out += derive_rows_1(psi, s + at, adjoint, a + at, step, step)
         bit += take
     return out
 
 
 @compiled
-def unmix_tile(tile: int, state: Any, adjoint: Any, angles: Any, layer: int,
-               layout: Any) -> float:  # fmt: skip
-    """Take a tile back over all its bits; return the derivative by the angle."""
-    bits = layout[BITS]
-    size = 1 << bits
-    part = size << layout[HIGH]
-    start = tile << bits
-    t, shrink = -angles[layer * ANGLE + TANGENT], angles[layer * ANGLE + SHRINK]
-    weight = shrink**LOW_BITS
+def derive_tile(psi: Any, s: int, s_part: int, adjoint: Any, a: int, a_part: int,
+                layout: Any) -> float:  # fmt: skip
+    """Return the derivative over the bits of a tile."""
+    size = 1 << layout[BITS]
+    bit = layout[BITS] - (layout[BITS] - LOW_BITS)
     out = 0.0
-    for base in (start, start + part):
-        out += pair_low(state, adjoint, base, size, t, shrink)
-        out += weight * unmix_block(
-            state, adjoint, base, size, np.int64(LOW_BITS), bits, t, shrink
-        )
-    more = int(angles[layer * ANGLE + REPEATS]) - 1
-    for array in (state, adjoint):
-        mix_tile(array, start, part, bits, t, more)
+    for side in range(2):
+        here, there = s + side * s_part, a + side * a_part
+        out += derive_low(psi, here, adjoint, there, size)
+        out += derive_block(psi, here, adjoint, there, size, bit, layout[BITS])
     return out
 
 
 @compiled
-def unmix_panel(panel: Any, other: Any, unit: int, skip: int, t: float, shrink: float,
-                layout: Any) -> float:  # fmt: skip
-    """Take a panel back as `mix_panel` mixes it; return the derivative by the angle."""
+def derive_panel(psi: Any, s: int, adjoint: Any, unit: int, layout: Any) -> float:
+    """Return the derivative over the row bits of a panel and with its mirror image."""
     low = layout[WIDTH_BITS] + 1
     size = 1 << (low + layout[HIGH])
-    end = low + layout[HIGH] - skip
     out = 0.0
-    for base in (size - size, size):
-        out += unmix_block(panel, other, base, size, low, end, t, shrink)
+    for base in range(0, 2 * size, size):
+        out += derive_block(psi, s + base, adjoint, base, size, low, low + layout[HIGH])
     if not layout[MIRRORED]:
         return out
     width = size >> (layout[HIGH] + 1)
     crossed = size if layout[N_QUBITS] & 1 else 0
-    weight = shrink ** (end - low)
     for front in range(0, size, 2 * width):
         sign = mirror_sign(front >> low, unit, layout)
-        back = size - front - width
-        out += weight * pair_mirror(panel, other, front, back + crossed, width, t, sign)
-        out += weight * pair_mirror(panel, other, front + size, back + size - crossed, width, t,
-                                    -sign if crossed else sign)  # fmt: skip
+        for side in range(2):
+            near = front + side * size
+            far = size - front - width + (size - crossed if side else crossed)
+            turn = -sign if side and crossed else sign
+            out += derive_mirror(psi, s + near, s + far, adjoint, near, far, width, turn)
     return out
 
 
 @compiled
-def move_rows_back(gather: int, take: int, unit: int, state: Any, adjoint: Any, panel: Any,
-                   other: Any, t: float, layout: Any) -> float:  # fmt: skip
-    """Take rows back over their highest bits on the way between state and panel."""
-    width = 1 << layout[WIDTH_BITS]
-    halves = 2 << (layout[HIGH] - take)
-    s_step = (halves >> 1) << layout[BITS]
-    d_step = halves * width
-    out = 0.0
-    for half in range(2 * halves):
-        s = place_rows(half % halves, unit, layout)
-        d = (half % halves) * width
-        if half >= halves:
-            s += s_step << take
-            d += d_step << take
-        if gather:
-            out += pair_rows(take, state, adjoint, s, s_step, panel, other, d, d_step, width, t)
-        else:
-            out += pair_rows(take, panel, other, d, d_step, state, adjoint, s, s_step, width, t)
-    return out
-
-
-@compiled
-def unmix_through(gather: int, unit: int, state: Any, adjoint: Any, panel: Any, other: Any,
-                  angles: Any, layer: int, layout: Any) -> float:  # fmt: skip
-    """Take a panel back as `mix_through` mixes it; return the derivative by the angle."""
-    t, shrink = -angles[layer * ANGLE + TANGENT], angles[layer * ANGLE + SHRINK]
-    repeats = int(angles[layer * ANGLE + REPEATS])
-    take = min(layout[HIGH], 2)
-    bits = layout[HIGH] + layout[MIRRORED]
-    out = 0.0
-    weight = 1.0
-    if gather:
-        out += move_rows_back(gather, take, unit, state, adjoint, panel, other, t, layout)
-        weight = shrink**take
-    for repeat in range(repeats):
-        if repeat == (0 if gather else repeats - 1):
-            out += weight * unmix_panel(panel, other, unit, take, t, shrink, layout)
-            weight *= shrink ** (bits - take)
-        else:
-            weight *= shrink**bits
-            for array in (panel, other):
-                mix_panel(array, unit, unit - unit, t, layout)
-    if not gather:
-        out += weight * move_rows_back(
-            gather, take, unit, state, adjoint, panel, other, t, layout
-        )
-    return out
-
-
-@compiled
-def low_back(k: int, tile: int, state: Any, adjoint: Any, cost: Any, table: Any, angles: Any,
+def last_low(tile: int, state: Any, adjoint: Any, panel: Any, cost: Any, angles: Any,
              layout: Any, first: float, step: float, sums: Any) -> None:  # fmt: skip
-    """Take back sweep k, an even number, on one tile."""
-    bits = layout[BITS]
-    size = 1 << bits
-    part = size << layout[HIGH]
-    base = tile << bits
-    at = k * ANGLE
-    if k == layout[LAYERS]:
-        before = (k - 1) * ANGLE
-        mix_tile(state, base, part, bits, angles[before + TANGENT], int(angles[before + REPEATS]))
-        weigh(state, base, part, cost, base, size, sums, tile * SUM)
-        scale = angles[at + SCALE] ** 2
-        start_adjoint(state, adjoint, base, part, cost, base, size, scale * first, scale * step)
-    else:
-        done = (layout[HIGH] + layout[MIRRORED]) * int(angles[at + REPEATS])
-        sums[tile * SUM + BETA] = angles[at + SHRINK] ** done * unmix_tile(
-            tile, state, adjoint, angles, k, layout
-        )
-        sums[tile * SUM + GAMMA] = pair_phase(
-            state, adjoint, base, part, size, cost, base, table, k * 2 * layout[LEVELS],
-            -angles[at + RATE], angles[at + ANGLE + SCALE],
-        )  # fmt: skip
-    if k > 0:
-        sums[tile * SUM + BETA_BEFORE] = unmix_tile(tile, state, adjoint, angles, k - 1, layout)
+    """Finish the last layer on a tile, start the adjoint and take it back one step."""
+    k = layout[LAYERS]
+    size = 1 << layout[BITS]
+    part = (size + layout[PAD]) << layout[HIGH]
+    base = tile * (size + layout[PAD])
+    x = tile * size
+    psi, s, s_part = state, base, part
+    if layout[SAVED] < k - 1:  # the state is needed as it is
+        psi, s, s_part = panel, 0, size
+        copy(state, base, panel, s, size)
+        copy(state, base + part, panel, size, size)
+    mix_tile(psi, s, s_part, angles, k - 1, 1.0, layout)
+    weigh(psi, s, s_part, cost, x, size, sums, tile * SUM)
+    scale = angles[k * ANGLE + SCALE]
+    start_adjoint(psi, s, s_part, adjoint, base, part, cost, x, size, scale * first,
+                  scale * step)  # fmt: skip
+    sums[tile * SUM + BETA_BEFORE] = derive_tile(psi, s, s_part, adjoint, base, part, layout)
+    mix_tile(adjoint, base, part, angles, k - 1, -1.0, layout)
 
 
 @compiled
-def high_back(k: int, unit: int, state: Any, adjoint: Any, panel: Any, other: Any, cost: Any,
-              table: Any, angles: Any, layout: Any, first: float, step: float,
-              sums: Any) -> None:  # fmt: skip
+def last_high(unit: int, state: Any, adjoint: Any, panel: Any, other: Any, cost: Any,
+              angles: Any, layout: Any, first: float, step: float, sums: Any) -> None:  # fmt: skip
+    """Finish the last layer on a panel, start the adjoint and take it back one step."""
+    k = layout[LAYERS]
+    width = 1 << layout[WIDTH_BITS]
+    part = (2 * width) << layout[HIGH]
+    scale = angles[k * ANGLE + SCALE]
+    mix_through(k, unit, state, panel, angles, k - 1, 1.0, layout)
+    for half in range(2 << layout[HIGH]):
+        d = half * width
+        x = place_rows(half, unit, layout)
+        weigh(panel, d, part, cost, x, width, sums, unit * SUM)
+        start_adjoint(panel, d, part, other, d, part, cost, x, width, scale * first,
+                      scale * step)  # fmt: skip
+    sums[unit * SUM + BETA_BEFORE] = derive_panel(panel, k - k, other, unit, layout)
+    mix_through(k - k, unit, adjoint, other, angles, k - 1, -1.0, layout)
+
+
+@compiled
+def low_back(k: int, tile: int, state: Any, adjoint: Any, panel: Any, uniform: Any, saved: Any,
+             cost: Any, table: Any, back_table: Any, angles: Any, layout: Any,
+             sums: Any) -> None:  # fmt: skip
+    """Take back sweep k, an even number, on one tile."""
+    size = 1 << layout[BITS]
+    part = (size + layout[PAD]) << layout[HIGH]
+    base = tile * (size + layout[PAD])
+    at = k * ANGLE
+    mix_tile(adjoint, base, part, angles, k, -1.0, layout)
+    psi, s, s_part = panel, 0, size
+    new, d, d_part = panel, 0, size
+    if k == 0:
+        start_tile(tile, panel, 0, size, uniform, cost, table, angles, layout)
+    elif k <= layout[SAVED]:
+        psi, s, s_part = saved, (k - 1) * 2 * part + base, part
+    else:
+        psi, s, s_part = state, base, part
+        new, d, d_part = state, base, part
+        mix_tile(state, base, part, angles, k, -1.0, layout)
+    sums[tile * SUM + BETA] = derive_tile(psi, s, s_part, adjoint, base, part, layout)
+    sums[tile * SUM + GAMMA] = turn_back(
+        psi, s, s_part, new, d, d_part, adjoint, base, part, size, cost, tile * size,
+        back_table, k * 2 * layout[LEVELS], -angles[at + RATE], angles[at + ANGLE + SCALE],
+    )  # fmt: skip
+    if k > 0:
+        sums[tile * SUM + BETA_BEFORE] = derive_tile(new, d, d_part, adjoint, base, part, layout)
+        mix_tile(adjoint, base, part, angles, k - 1, -1.0, layout)
+        if k - 1 > layout[SAVED]:
+            mix_tile(state, base, part, angles, k - 1, -1.0, layout)
+
+
+@compiled
+def high_back(k: int, unit: int, state: Any, adjoint: Any, panel: Any, other: Any, saved: Any,
+              cost: Any, back_table: Any, angles: Any, layout: Any, sums: Any) -> None:  # fmt: skip
     """Take back sweep k, an odd number, on one panel and its mirror image."""
     width = 1 << layout[WIDTH_BITS]
     part = (2 * width) << layout[HIGH]
     at = k * ANGLE
-    last = k == layout[LAYERS]
-    scale = angles[at + SCALE] ** 2
-    if last:
-        mix_through(k, unit, state, panel, angles, k - 1, layout)
+    zero = k - k
+    mix_through(k, unit, adjoint, other, angles, k, -1.0, layout)
+    psi, s = panel, zero
+    if k <= layout[SAVED]:
+        psi, s = saved, saved_panel(k, unit, layout)
     else:
-        done = layout[BITS] * int(angles[at + REPEATS])
-        sums[unit * SUM + BETA] = angles[at + SHRINK] ** done * unmix_through(
-            k, unit, state, adjoint, panel, other, angles, k, layout
-        )
+        mix_through(k, unit, state, panel, angles, k, -1.0, layout)
+    sums[unit * SUM + BETA] = derive_panel(psi, s, other, unit, layout)
     for half in range(2 << layout[HIGH]):
         d = half * width
-        x = place_rows(half, unit, layout)
-        if last:
-            weigh(panel, d, part, cost, x, width, sums, unit * SUM)
-            start_adjoint(panel, other, d, part, cost, x, width, scale * first, scale * step)
-        else:
-            sums[unit * SUM + GAMMA] += pair_phase(
-                panel, other, d, part, width, cost, x, table, k * 2 * layout[LEVELS],
-                -angles[at + RATE], angles[at + ANGLE + SCALE],
-            )  # fmt: skip
-    sums[unit * SUM + BETA_BEFORE] = unmix_through(
-        k - k, unit, state, adjoint, panel, other, angles, k - 1, layout
-    )
+        sums[unit * SUM + GAMMA] += turn_back(
+            psi, s + d, part, panel, d, part, other, d, part, width, cost,
+            place_rows(half, unit, layout), back_table, k * 2 * layout[LEVELS],
+            -angles[at + RATE], angles[at + ANGLE + SCALE],
+        )  # fmt: skip
+    sums[unit * SUM + BETA_BEFORE] = derive_panel(panel, zero, other, unit, layout)
+    mix_through(zero, unit, adjoint, other, angles, k - 1, -1.0, layout)
+    if k - 1 > layout[SAVED]:
+        mix_through(zero, unit, state, panel, angles, k - 1, -1.0, layout)
 
 
 @compiled
 def backward(k: int, start: int, stop: int, state: Any, adjoint: Any, panel: Any, other: Any,
-             cost: Any, table: Any, angles: Any, layout: Any, first: float, step: float,
-             sums: Any) -> None:  # fmt: skip
+             uniform: Any, saved: Any, cost: Any, table: Any, back_table: Any, angles: Any,
+             layout: Any, first: float, step: float, sums: Any) -> None:  # fmt: skip
     """Take back sweep k on the tiles or panels from `start` to below `stop`."""
     for unit in range(start, stop):
-        if k & 1:
-            high_back(k, unit, state, adjoint, panel, other, cost, table, angles, layout, first,
-                      step, sums)  # fmt: skip
+        if k == layout[LAYERS]:
+            if k & 1:
+                last_high(unit, state, adjoint, panel, other, cost, angles, layout, first, step,
+                          sums)  # fmt: skip
+            else:
+                last_low(unit, state, adjoint, panel, cost, angles, layout, first, step, sums)
+        elif k & 1:
+            high_back(k, unit, state, adjoint, panel, other, saved, cost, back_table, angles,
+                      layout, sums)  # fmt: skip
         else:
-            low_back(k, unit, state, adjoint, cost, table, angles, layout, first, step, sums)
+            low_back(k, unit, state, adjoint, panel, uniform, saved, cost, table, back_table,
+                     angles, layout, sums)  # fmt: skip
+
+
+@compiled
+def weigh_derivatives(angles: Any, layout: Any) -> None:
+    """Work out what the sums of each sweep are to be multiplied by.
+
+    Mixing leaves out a factor cos(beta') a bit, there and back. Taking back the phases puts
+    the factors of a layer in, which makes the adjoint right, but not the state. `ratio` is
+    that of the state kept to the true one.
+    """
+    layers = layout[LAYERS]
+    reach = (layout[BITS], layout[HIGH] + layout[MIRRORED])
+    at = layers * ANGLE
+    angles[at + WEIGHT_BEFORE] = angles[at + SCALE]
+    ratio = 1.0
+    for k in range(layers - 1, -1, -1):
+        at -= ANGLE
+        scale = angles[at + ANGLE + SCALE]
+        mixed = angles[at + COSINE] ** (reach[k & 1] * angles[at + REPEATS])
+        if k == 0 or k <= layout[SAVED]:
+            ratio = 1.0
+        elif k == layers - 1:
+            ratio = 1.0 / mixed**2
+        else:
+            ratio /= angles[at + COSINE] ** (layout[N_QUBITS] * angles[at + REPEATS])
+        angles[at + WEIGHT] = scale / ratio
+        ratio *= scale
+        angles[at + WEIGHT_BEFORE] = 1.0 / ratio
 
 
 @compiled
@@ -256,46 +263,12 @@ def collect(k: int, units: int, sums: Any, gradient: Any, angles: Any, layout: A
     """Add up, in a fixed order, what the tiles or panels of sweep k gave, and clear it."""
     layers = layout[LAYERS]
     factor = 4.0 if layout[MIRRORED] else 2.0
+    weight = factor * angles[k * ANGLE + WEIGHT]
+    weight_before = factor * angles[k * ANGLE + WEIGHT_BEFORE]
     for at in range(0, units * SUM, SUM):
         if k < layers:
-            gradient[layers + k] += factor * sums[at + BETA]
-            weight = angles[(k + 1) * ANGLE + SCALE] ** 2
-            gradient[k] += factor * step * weight * sums[at + GAMMA]
+            gradient[layers + k] += weight * sums[at + BETA]
+            gradient[k] += weight * step * sums[at + GAMMA]
         if k > 0:
-            gradient[layers + k - 1] += factor * sums[at + BETA_BEFORE]
+            gradient[layers + k - 1] += weight_before * sums[at + BETA_BEFORE]
         sums[at + GAMMA] = 0.0
-
-
-@compiled
-def total_energy(units: int, sums: Any, angles: Any, layout: Any, first: float,
-                 step: float) -> float:  # fmt: skip
-    """Add up the energy, in a fixed order."""
-    out = 0.0
-    for at in range(0, units * SUM, SUM):
-        out += first * sums[at + NORM] + step * sums[at + ENERGY]
-    scale = angles[layout[LAYERS] * ANGLE + SCALE]
-    return out * scale * scale * (2.0 if layout[MIRRORED] else 1.0)
-
-
-@compiled
-def evaluate(want: int, parameters: Any, gradient: Any, state: Any, adjoint: Any, panel: Any,
-             other: Any, uniform: Any, cost: Any, table: Any, back_table: Any, angles: Any,
-             sums: Any, layout: Any, first: float, step: float) -> float:  # fmt: skip
-    """Return the energy; fill in the gradient if it is wanted."""
-    sums[:] = 0.0
-    gradient[:] = 0.0
-    layers = layout[LAYERS]
-    units = (1 << layout[HIGH], 1 << (layout[BITS] - 1 - layout[WIDTH_BITS]))
-    start = layers - layers
-    s, p, u, c = address(state), address(panel), address(uniform), address(cost)
-    a, o, g = address(adjoint), address(other), address(gradient)
-    t, b, q = address(table), address(back_table), address(angles)
-    z, y = address(sums), address(layout)
-    prepare(address(parameters), q, t, b, y, first, step, want)
-    for k in range(layers if want else layers + 1):
-        forward(k, start, units[k & 1], s, p, u, c, t, q, y, z)
-    if want:
-        for k in range(layers, -1, -1):
-            backward(k, start, units[k & 1], s, a, p, o, c, b, q, y, first, step, z)
-            collect(k, units[k & 1], z, g, q, y, step)
-    return total_energy(units[layers & 1], z, q, y, first, step)

@@ -1,8 +1,8 @@
-"""Passes over a state and its adjoint together, which also add up the derivatives.
+"""Passes over a state and its adjoint, which add up derivatives.
 
-Both are rotated by the same angles, and on the way each pass adds up the derivative of
-<adjoint|state> by that angle: the sum of adjoint_high state_low - adjoint_low state_high
-over all the pairs that it rotates. See Jones and Gacon, arXiv:2009.02823, algorithm 1.
+The derivative of <adjoint|state> by the angle of a rotation is the sum, over all pairs that
+it rotates, of adjoint_high state_low - adjoint_low state_high: see Jones and Gacon,
+arXiv:2009.02823, algorithm 1, with the real mixing of `layout`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,18 @@ from typing import Any
 
 from numba.core import types
 
-from .passes import (
-    POINTER,
-    INT,
-    REAL,
-    cosine_sine,
-    mirror_signs,
-    rotate_group,
-    rotate_pair,
-    signed,
-    turn_back,
-)
+from .passes import INT, POINTER, REAL, cosine_sine, mirror_signs, signed, turned_back
 from .simd import Vectors, emitted
 
-LOW_BITS = 4
 
+def _derive_group(v: Vectors, psi: list[Any], adjoint: list[Any], slots: list[Any]) -> None:
+    """Add the derivatives over the bits of the number of 2, 4 or 8 vectors to two slots.
 
-def _derivative(v: Vectors, psi: list[Any], adjoint: list[Any], slots: list[Any]) -> None:
-    """Add the derivatives over the bits of the number of 2, 4 or 8 vectors to the slots."""
+    Two bits at a time take fewer operations than one by one: with G the generator of a bit,
+    a (G_0 + G_1) p = (a_1 + a_2) (p_0 - p_3) + (a_3 - a_0) (p_1 + p_2).
+    """
     b = v.builder
-    if len(psi) == 2:
+    if len(psi) == 2:  # noqa: PLR2004
         v.add_product(slots[0], adjoint[1], psi[0])
         v.add_product(slots[1], b.fneg(adjoint[0]), psi[1])
         return
@@ -38,136 +30,116 @@ def _derivative(v: Vectors, psi: list[Any], adjoint: list[Any], slots: list[Any]
         p, a = psi[four : four + 4], adjoint[four : four + 4]
         v.add_product(slots[0], b.fadd(a[1], a[2]), b.fsub(p[0], p[3]))
         v.add_product(slots[1], b.fsub(a[3], a[0]), b.fadd(p[1], p[2]))
-    for low in range(4, len(psi)):
-        v.add_product(slots[0], adjoint[low], psi[low - 4])
-        v.add_product(slots[1], b.fneg(adjoint[low - 4]), psi[low])
+    for high in range(4, len(psi)):
+        v.add_product(slots[0], adjoint[high], psi[high - 4])
+        v.add_product(slots[1], b.fneg(adjoint[high - 4]), psi[high])
 
 
 def _rows(bits: int) -> Any:
-    def body(v: Vectors, psi: Any, adjoint: Any, s: Any, s_step: Any, new_psi: Any,
-             new_adjoint: Any, d: Any, d_step: Any, count: Any, tangent: Any) -> Any:  # fmt: skip
-        b, t = v.builder, v.splat(tangent)
+    def body(v: Vectors, psi: Any, s: Any, adjoint: Any, a: Any, step: Any, count: Any) -> Any:
+        b = v.builder
         slots = [v.accumulator(), v.accumulator()]
-        rows = [v.index(row) for row in range(2**bits)]
-        reads = [b.add(s, b.mul(row, s_step)) for row in rows]
-        writes = [b.add(d, b.mul(row, d_step)) for row in rows]
+        offsets = [b.mul(step, v.index(row)) for row in range(2**bits)]
         with v.steps(count, v.lanes) as column:
             groups = [
-                [v.load(array[0], b.add(row, column)) for row in reads]
-                for array in (psi, adjoint)
+                [v.load(array[0], b.add(b.add(start, offset), column)) for offset in offsets]
+                for array, start in ((psi, s), (adjoint, a))
             ]
-            _derivative(v, *groups, slots)
-            for group, array in zip(groups, (new_psi, new_adjoint), strict=True):
-                for vector, row in zip(rotate_group(v, group, t), writes, strict=True):
-                    v.store(vector, array[0], b.add(row, column))
+            _derive_group(v, *groups, slots)
         return v.total(slots)
 
-    body.__qualname__ = f"pair_rows_{bits}"
-    kinds = (POINTER, POINTER, INT, INT, POINTER, POINTER, INT, INT, INT, REAL)
-    return emitted(body, kinds, REAL)
+    body.__qualname__ = f"derive_rows_{bits}"
+    return emitted(body, (POINTER, INT, POINTER, INT, INT, INT), REAL)
 
 
-pair_rows_1, pair_rows_2, pair_rows_3 = (_rows(bits) for bits in (1, 2, 3))
+derive_rows_1, derive_rows_2, derive_rows_3 = (_rows(bits) for bits in (1, 2, 3))
 
 
-def _low(v: Vectors, psi: Any, adjoint: Any, start: Any, count: Any, tangent: Any,
-         shrink: Any) -> Any:  # fmt: skip
-    b, t = v.builder, v.splat(tangent)
-    bits = v.lanes.bit_length() - 1
-    lane_slots = [v.accumulator() for _ in range(bits)]
+def _low(v: Vectors, psi: Any, s: Any, adjoint: Any, a: Any, count: Any) -> Any:
+    b = v.builder
+    lane_slots = [v.accumulator() for _ in range(v.lanes.bit_length() - 1)]
     slots = [v.accumulator(), v.accumulator()]
-    with v.steps(count, 2**LOW_BITS) as offset:
-        base = b.add(start, offset)
-        places = [b.add(base, v.index(k)) for k in range(0, 2**LOW_BITS, v.lanes)]
-        groups = [[v.load(array[0], place) for place in places] for array in (psi, adjoint)]
-        for k in range(len(places)):
-            _rotate_lanes(v, groups, k, t, lane_slots)
-        _derivative(v, *groups, slots)
-        for group, array in zip(groups, (psi, adjoint), strict=True):
-            for vector, place in zip(rotate_group(v, group, t), places, strict=True):
-                v.store(vector, array[0], place)
+    with v.steps(count, 32) as offset:
+        groups = [
+            [
+                v.load(array[0], b.add(b.add(start, offset), v.index(k)))
+                for k in range(0, 32, v.lanes)
+            ]
+            for array, start in ((psi, s), (adjoint, a))
+        ]
+        for state, other in zip(*groups, strict=True):
+            for bit, slot in enumerate(lane_slots):
+                v.add_product(slot, other, v.flip(state, 1 << bit))
+        _derive_group(v, *groups, slots)
     out = v.total(slots)
-    for slot in reversed(lane_slots):  # each bit before this one left both too large
-        out = b.fadd(b.fmul(out, shrink), v.total([slot]))
+    for bit, slot in enumerate(lane_slots):
+        signs = v.constant([1.0 if lane >> bit & 1 else -1.0 for lane in range(v.lanes)])
+        out = b.fadd(out, v.sum(b.fmul(b.load(slot, typ=v.type), signs)))
     return out
 
 
-def _rotate_lanes(v: Vectors, groups: list[list[Any]], k: int, t: Any, slots: list[Any]) -> None:
-    for number, slot in enumerate(slots):
-        bit = 1 << number
-        signs = v.constant([1.0 if lane & bit else -1.0 for lane in range(v.lanes)])
-        turn = v.builder.fmul(t, signs)
-        psi, adjoint = (group[k] for group in groups)
-        flipped = v.flip(psi, bit)
-        v.add_product(slot, v.builder.fmul(adjoint, signs), flipped)
-        groups[0][k] = v.muladd(turn, flipped, psi)
-        groups[1][k] = v.muladd(turn, v.flip(adjoint, bit), adjoint)
+derive_low = emitted(_low, (POINTER, INT, POINTER, INT, INT), REAL)
 
 
-pair_low = emitted(_low, (POINTER, POINTER, INT, INT, REAL, REAL), REAL)
-
-
-def _mirror(v: Vectors, psi: Any, adjoint: Any, f: Any, g: Any, count: Any, tangent: Any,
-            sign: Any) -> Any:  # fmt: skip
+def _mirror(v: Vectors, psi: Any, s: Any, s_back: Any, adjoint: Any, a: Any, a_back: Any,
+            count: Any, sign: Any) -> Any:  # fmt: skip
     b, last = v.builder, v.lanes - 1
-    end = b.add(g, b.sub(count, v.index(v.lanes)))
     slot = v.accumulator()
     with v.steps(count, v.lanes) as column:
-        signs = b.fmul(v.splat(signed(v, sign, column)), mirror_signs(v))
-        t = b.fneg(b.fmul(v.splat(tangent), signs))
-        here, there = b.add(f, column), b.sub(end, column)
-        front = [v.load(array[0], here) for array in (psi, adjoint)]
-        back = [v.flip(v.load(array[0], there), last) for array in (psi, adjoint)]
-        cross = v.muladd(front[1], back[0], b.fneg(b.fmul(back[1], front[0])))
-        v.add_product(slot, signs, cross)
-        for k, array in enumerate((psi, adjoint)):
-            low, high = rotate_pair(v, front[k], back[k], t)
-            v.store(low, array[0], here)
-            v.store(v.flip(high, last), array[0], there)
-    return v.total([slot])
+        back = b.sub(b.sub(count, v.index(v.lanes)), column)
+        front = [v.load(psi[0], b.add(s, column)), v.load(adjoint[0], b.add(a, column))]
+        mirrored = [v.load(psi[0], b.add(s_back, back)), v.load(adjoint[0], b.add(a_back, back))]
+        far = [v.flip(vector, last) for vector in mirrored]
+        cross = v.muladd(front[1], far[0], b.fneg(b.fmul(far[1], front[0])))
+        v.add_product(slot, v.splat(signed(v, sign, column)), cross)
+    return v.sum(b.fmul(b.load(slot, typ=v.type), mirror_signs(v)))
 
 
-pair_mirror = emitted(
-    _mirror, (POINTER, POINTER, INT, INT, INT, REAL, REAL), REAL
+derive_mirror = emitted(
+    _mirror, (POINTER, INT, INT, POINTER, INT, INT, INT, REAL), REAL
 )
 
 
-def _phase(v: Vectors, psi: Any, adjoint: Any, start: Any, part: Any, count: Any, cost: Any,
-           x: Any, table: Any, at: Any, rate: Any, scale: Any) -> Any:  # fmt: skip
+def _phase(v: Vectors, psi: Any, s: Any, s_part: Any, new: Any, d: Any, d_part: Any,
+           adjoint: Any, a: Any, a_part: Any, count: Any, cost: Any, x: Any, table: Any, at: Any, rate: Any, scale: Any) -> Any:  # fmt: skip
     b = v.builder
     slot = v.accumulator(wide=True)
     with v.steps(count, v.lanes) as column:
-        here, state = b.add(start, column), b.add(x, column)
-        there = b.add(here, part)
+        state = b.add(x, column)
         cosine, sine = cosine_sine(v, cost, state, table, at, rate, scale)
-        p, a = ([v.load(array[0], place) for place in (here, there)] for array in (psi, adjoint))
-        cross = v.muladd(a[0], p[1], b.fneg(b.fmul(a[1], p[0])))
+        places = [
+            [b.add(start, column), b.add(b.add(start, part), column)]
+            for start, part in ((s, s_part), (a, a_part), (d, d_part))
+        ]
+        p = [v.load(psi[0], place) for place in places[0]]
+        q = [v.load(adjoint[0], place) for place in places[1]]
+        cross = v.muladd(q[0], p[1], b.fneg(b.fmul(q[1], p[0])))
         v.add_product(slot, v.levels(cost, state), v.widen(cross))
-        for pair, array in ((p, psi), (a, adjoint)):
-            new = turn_back(v, *pair, cosine, sine)
-            v.store(new[0], array[0], here)
-            v.store(new[1], array[0], there)
+        for pair, array, two in ((p, new, places[2]), (q, adjoint, places[1])):
+            for vector, place in zip(turned_back(v, *pair, cosine, sine), two, strict=True):
+                v.store(vector, array[0], place)
     return v.total([slot])
 
 
-pair_phase = emitted(
+turn_back = emitted(
     _phase,
-    (POINTER, POINTER, INT, INT, INT, POINTER, INT, POINTER, INT, REAL, REAL),
+    (POINTER, INT, INT, POINTER, INT, INT, POINTER, INT, INT, INT, POINTER, INT, POINTER, INT,
+     REAL, REAL),
     REAL,
 )
 
 
-def _start(v: Vectors, psi: Any, adjoint: Any, start: Any, part: Any, cost: Any, x: Any,
-           count: Any, first: Any, step: Any) -> None:  # fmt: skip
+def _start(v: Vectors, psi: Any, s: Any, s_part: Any, adjoint: Any, a: Any, a_part: Any,
+           cost: Any, x: Any, count: Any, first: Any, step: Any) -> None:  # fmt: skip
     b = v.builder
     first, step = v.broadcast(first, v.lanes), v.broadcast(step, v.lanes)
     with v.steps(count, v.lanes) as column:
-        here = b.add(start, column)
         factor = v.narrow(v.muladd(step, v.levels(cost, b.add(x, column)), first))
-        for place in (here, b.add(here, part)):
-            v.store(b.fmul(v.load(psi[0], place), factor), adjoint[0], place)
+        near, far = b.add(s, column), b.add(a, column)
+        for place, target in ((near, far), (b.add(near, s_part), b.add(far, a_part))):
+            v.store(b.fmul(v.load(psi[0], place), factor), adjoint[0], target)
 
 
 start_adjoint = emitted(
-    _start, (POINTER, POINTER, INT, INT, POINTER, INT, INT, REAL, REAL), types.void
+    _start, (POINTER, INT, INT, POINTER, INT, INT, POINTER, INT, INT, REAL, REAL), types.void
 )

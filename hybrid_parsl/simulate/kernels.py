@@ -23,6 +23,7 @@ from .compiling import compiled
 from .passes import (
     LOW_BITS,
     apply_phase,
+    copy,
     fill_table,
     rotate_low,
     rotate_mirror,
@@ -32,12 +33,15 @@ from .passes import (
     weigh,
 )
 
+# What `evaluate` is asked for.
+WANT_ENERGY, WANT_GRADIENT, WANT_STATE = range(3)
 # Places in `layout`, an array of integers.
-N_QUBITS, LAYERS, MIRRORED, BITS, HIGH, WIDTH_BITS, LEVELS, CHUNK = range(8)
+N_QUBITS, LAYERS, MIRRORED, BITS, HIGH, WIDTH_BITS, LEVELS, CHUNK, SAVED, PAD = range(10)
 # Columns of `angles`, one row a layer: tan(beta'), how often to rotate by it, gamma in
-# quarter turns, the factor to put into the phases, cos(beta')**2.
-TANGENT, REPEATS, RATE, SCALE, SHRINK = range(5)
-ANGLE = 5
+# quarter turns, the factor to put into the phases, cos(beta'), and what the derivatives
+# of sweep k are to be multiplied by: those of layer k, and that of layer k - 1.
+TANGENT, REPEATS, RATE, SCALE, COSINE, WEIGHT, WEIGHT_BEFORE = range(7)
+ANGLE = 7
 # Columns of `sums`, one row a tile or panel.
 NORM, ENERGY, BETA, GAMMA, BETA_BEFORE = range(5)
 SUM = 5
@@ -67,13 +71,15 @@ def mix_block(array: Any, start: int, size: int, bit: int, end: int, t: float) -
 
 
 @compiled
-def mix_tile(state: Any, start: int, part: int, bits: int, t: float, repeats: int) -> None:
-    """Rotate a tile of 2**bits amplitudes over all its bits."""
-    size = 1 << bits
+def mix_tile(state: Any, start: int, part: int, angles: Any, layer: int, sign: float,
+             layout: Any) -> None:  # fmt: skip
+    """Mix a tile in one layer: forwards if `sign` is 1, backwards if it is -1."""
+    size = 1 << layout[BITS]
+    t = sign * angles[layer * ANGLE + TANGENT]
     for base in (start, start + part):
-        for _ in range(repeats):
+        for _ in range(int(angles[layer * ANGLE + REPEATS])):
             rotate_low(state, base, size, t)
-            mix_block(state, base, size, np.int64(LOW_BITS), bits, t)
+            mix_block(state, base, size, np.int64(LOW_BITS), layout[BITS], t)
 
 
 @compiled
@@ -94,11 +100,11 @@ def mirror_sign(row: int, unit: int, layout: Any) -> float:
 
 @compiled
 def mix_panel(panel: Any, unit: int, skip: int, t: float, layout: Any) -> None:
-    """Rotate a panel over its row bits but the highest `skip`, and with its mirror image."""
+    """Rotate a panel over its row bits but the lowest `skip`, and with its mirror image."""
     low = layout[WIDTH_BITS] + 1
     size = 1 << (low + layout[HIGH])
     for base in (size - size, size):
-        mix_block(panel, base, size, low, low + layout[HIGH] - skip, t)
+        mix_block(panel, base, size, low + skip, low + layout[HIGH], t)
     if not layout[MIRRORED]:
         return
     width = size >> (layout[HIGH] + 1)
@@ -124,28 +130,30 @@ def place_rows(half: int, unit: int, layout: Any) -> int:
 @compiled
 def move_rows(gather: int, take: int, unit: int, state: Any, panel: Any, t: float,
               layout: Any) -> None:  # fmt: skip
-    """Rotate the rows of a panel over their highest bits on the way to or from the state."""
+    """Rotate the rows of a panel over their lowest bits on the way to or from the state."""
     width = 1 << layout[WIDTH_BITS]
-    halves = 2 << (layout[HIGH] - take)
-    s_step = (halves >> 1) << layout[BITS]
-    d_step = halves * width
-    for half in range(2 * halves):
-        s = place_rows(half % halves, unit, layout)
-        d = (half % halves) * width
-        if half >= halves:
-            s += s_step << take
-            d += d_step << take
-        if gather:
-            rotate_rows(take, state, s, s_step, panel, d, d_step, width, t)
-        else:
-            rotate_rows(take, panel, d, d_step, state, s, s_step, width, t)
+    stride = (1 << layout[BITS]) + layout[PAD]
+    rows = 1 << layout[HIGH]
+    for part in range(2):
+        for side in range(2):
+            column = place_rows(side, unit, layout)
+            for row in range(part * rows, (part + 1) * rows, 1 << take):
+                s = row * stride + column
+                d = (2 * row + side) * width
+                if gather:
+                    rotate_rows(take, state, s, stride, panel, d, 2 * width, width, t)
+                else:
+                    rotate_rows(take, panel, d, 2 * width, state, s, stride, width, t)
 
 
 @compiled
 def mix_through(gather: int, unit: int, state: Any, panel: Any, angles: Any, layer: int,
-                layout: Any) -> None:  # fmt: skip
-    """Mix a panel in one layer and, before or after, copy it from or to the state."""
-    t = angles[layer * ANGLE + TANGENT]
+                sign: float, layout: Any) -> None:  # fmt: skip
+    """Mix a panel in one layer and, before or after, copy it from or to the state.
+
+    Forwards if `sign` is 1, backwards if it is -1.
+    """
+    t = sign * angles[layer * ANGLE + TANGENT]
     repeats = int(angles[layer * ANGLE + REPEATS])
     take = min(layout[HIGH], 3)
     if gather:
@@ -158,59 +166,82 @@ def mix_through(gather: int, unit: int, state: Any, panel: Any, angles: Any, lay
 
 
 @compiled
-def low_sweep(k: int, tile: int, state: Any, uniform: Any, cost: Any, table: Any, angles: Any,
-              layout: Any, sums: Any) -> None:  # fmt: skip
-    """Do sweep k, an even number, on one tile."""
-    bits = layout[BITS]
-    size = 1 << bits
-    part = size << layout[HIGH]
-    base = tile << bits
-    at = k * 2 * layout[LEVELS]
-    rate, scale = angles[k * ANGLE + RATE], angles[k * ANGLE + SCALE]
-    if k == 0:
-        chunk = layout[CHUNK]
-        for x in range(base, base + size, chunk):
-            apply_phase(uniform, (ones(x // chunk) & 3) * chunk, 4 * chunk, state, x, part, chunk,
-                        cost, x, table, at, rate, scale)  # fmt: skip
-    else:
-        before = (k - 1) * ANGLE
-        mix_tile(state, base, part, bits, angles[before + TANGENT], int(angles[before + REPEATS]))
-        if k == layout[LAYERS]:
-            weigh(state, base, part, cost, base, size, sums, tile * SUM)
-            return
-        apply_phase(state, base, part, state, base, part, size, cost, base, table, at, rate, scale)
-    mix_tile(state, base, part, bits, angles[k * ANGLE + TANGENT], int(angles[k * ANGLE + REPEATS]))
+def start_tile(tile: int, state: Any, start: int, part: int, uniform: Any, cost: Any,
+               table: Any, angles: Any, layout: Any) -> None:  # fmt: skip
+    """Apply the phases of layer 0 to a tile of |+>."""
+    chunk = layout[CHUNK]
+    first = tile << layout[BITS]
+    for at in range(0, 1 << layout[BITS], chunk):
+        turned = (ones((first + at) // chunk) & 3) * chunk
+        apply_phase(uniform, turned, 4 * chunk, state, start + at, part, chunk, cost, first + at,
+                    table, 0, angles[RATE], angles[SCALE])  # fmt: skip
 
 
 @compiled
-def high_sweep(k: int, unit: int, state: Any, panel: Any, cost: Any, table: Any, angles: Any,
-               layout: Any, sums: Any) -> None:  # fmt: skip
+def low_sweep(k: int, tile: int, state: Any, uniform: Any, saved: Any, cost: Any, table: Any,
+              angles: Any, layout: Any, sums: Any) -> None:  # fmt: skip
+    """Do sweep k, an even number, on one tile."""
+    size = 1 << layout[BITS]
+    part = (size + layout[PAD]) << layout[HIGH]
+    base = tile * (size + layout[PAD])
+    x = tile * size
+    if k == 0:
+        start_tile(tile, state, base, part, uniform, cost, table, angles, layout)
+    else:
+        mix_tile(state, base, part, angles, k - 1, 1.0, layout)
+        if k == layout[LAYERS]:
+            weigh(state, base, part, cost, x, size, sums, tile * SUM)
+            return
+        apply_phase(state, base, part, state, base, part, size, cost, x, table,
+                    k * 2 * layout[LEVELS], angles[k * ANGLE + RATE],
+                    angles[k * ANGLE + SCALE])  # fmt: skip
+        if k <= layout[SAVED]:
+            place = (k - 1) * 2 * part + base
+            copy(state, base, saved, place, size)
+            copy(state, base + part, saved, place + part, size)
+    mix_tile(state, base, part, angles, k, 1.0, layout)
+
+
+@compiled
+def high_sweep(k: int, unit: int, state: Any, panel: Any, saved: Any, cost: Any, table: Any,
+               angles: Any, layout: Any, sums: Any) -> None:  # fmt: skip
     """Do sweep k, an odd number, on one panel and its mirror image."""
     width = 1 << layout[WIDTH_BITS]
     part = (2 * width) << layout[HIGH]
-    at = k * 2 * layout[LEVELS]
-    mix_through(k, unit, state, panel, angles, k - 1, layout)
+    mix_through(k, unit, state, panel, angles, k - 1, 1.0, layout)
     for half in range(2 << layout[HIGH]):
         d = half * width
         x = place_rows(half, unit, layout)
         if k == layout[LAYERS]:
             weigh(panel, d, part, cost, x, width, sums, unit * SUM)
         else:
-            apply_phase(panel, d, part, panel, d, part, width, cost, x, table, at,
-                        angles[k * ANGLE + RATE], angles[k * ANGLE + SCALE])  # fmt: skip
-    if k < layout[LAYERS]:
-        mix_through(k - k, unit, state, panel, angles, k, layout)
+            apply_phase(panel, d, part, panel, d, part, width, cost, x, table,
+                        k * 2 * layout[LEVELS], angles[k * ANGLE + RATE],
+                        angles[k * ANGLE + SCALE])  # fmt: skip
+    if k == layout[LAYERS]:
+        return
+    if k <= layout[SAVED]:
+        copy(panel, k - k, saved, saved_panel(k, unit, layout), 2 * part)
+    mix_through(k - k, unit, state, panel, angles, k, 1.0, layout)
 
 
 @compiled
-def forward(k: int, start: int, stop: int, state: Any, panel: Any, uniform: Any, cost: Any,
-            table: Any, angles: Any, layout: Any, sums: Any) -> None:  # fmt: skip
+def saved_panel(k: int, unit: int, layout: Any) -> int:
+    """Return where the panel of sweep k is saved."""
+    state = (2 << layout[HIGH]) * ((1 << layout[BITS]) + layout[PAD])
+    panel = 4 << (layout[WIDTH_BITS] + layout[HIGH])
+    return (k - 1) * state + unit * panel
+
+
+@compiled
+def forward(k: int, start: int, stop: int, state: Any, panel: Any, uniform: Any, saved: Any,
+            cost: Any, table: Any, angles: Any, layout: Any, sums: Any) -> None:  # fmt: skip
     """Do sweep k on the tiles or panels from `start` to below `stop`."""
     for unit in range(start, stop):
         if k & 1:
-            high_sweep(k, unit, state, panel, cost, table, angles, layout, sums)
+            high_sweep(k, unit, state, panel, saved, cost, table, angles, layout, sums)
         else:
-            low_sweep(k, unit, state, uniform, cost, table, angles, layout, sums)
+            low_sweep(k, unit, state, uniform, saved, cost, table, angles, layout, sums)
 
 
 @compiled
@@ -223,21 +254,20 @@ def prepare(parameters: Any, angles: Any, table: Any, back_table: Any, layout: A
     period = pi / 2 if layout[MIRRORED] else pi
     scale = 2.0 ** (-0.5 * n)
     for layer in range(layers):
-        at = layer * ANGLE
         beta = parameters[layers + layer]
         beta -= period * np.rint(beta / period)
         repeats = 2 if abs(beta) > 1.3 else 1
         beta /= repeats
         rate = parameters[layer] * (2 / pi)
+        at = layer * ANGLE
         angles[at + TANGENT] = tan(beta)
         angles[at + REPEATS] = repeats
         angles[at + RATE] = rate
         angles[at + SCALE] = scale
-        angles[at + SHRINK] = cos(beta) ** 2
-        next_scale = cos(beta) ** (n * repeats)
+        angles[at + COSINE] = cos(beta)
         place = layer * 2 * levels
         fill_table(table, place, levels, rate * first, rate * step, scale)
-        if want:
-            fill_table(back_table, place, levels, -rate * first, -rate * step, next_scale)
-        scale = next_scale
+        scale = cos(beta) ** (n * repeats)
+        if want == WANT_GRADIENT:
+            fill_table(back_table, place, levels, -rate * first, -rate * step, scale)
     angles[layers * ANGLE + SCALE] = scale

@@ -105,6 +105,14 @@ def _mirror(v: Vectors, array: Any, f: Any, g: Any, count: Any, tangent: Any) ->
 rotate_mirror = emitted(_mirror, (POINTER, INT, INT, INT, REAL), types.void)
 
 
+def _copy(v: Vectors, src: Any, s: Any, dst: Any, d: Any, count: Any) -> None:
+    with v.steps(count, v.lanes) as column:
+        v.store(v.load(src[0], v.builder.add(s, column)), dst[0], v.builder.add(d, column))
+
+
+copy = emitted(_copy, (POINTER, INT, POINTER, INT, INT), types.void)
+
+
 def cosine_sine(v: Vectors, cost: Any, x: Any, table: Any, at: Any, rate: Any, scale: Any) -> Any:
     """Return scale cos and scale sin of the phases of one vector of basis states.
 
@@ -144,12 +152,12 @@ def _phase(v: Vectors, src: Any, s: Any, s_part: Any, dst: Any, d: Any, d_part: 
         cosine, sine = cosine_sine(v, cost, b.add(x, column), table, at, rate, scale)
         here, there = b.add(s, column), b.add(d, column)
         real, imaginary = v.load(src[0], here), v.load(src[0], b.add(here, s_part))
-        new_real, new_imaginary = turn_back(v, real, imaginary, cosine, sine)
+        new_real, new_imaginary = turned_back(v, real, imaginary, cosine, sine)
         v.store(new_real, dst[0], there)
         v.store(new_imaginary, dst[0], b.add(there, d_part))
 
 
-def turn_back(v: Vectors, real: Any, imaginary: Any, cosine: Any, sine: Any) -> tuple[Any, Any]:
+def turned_back(v: Vectors, real: Any, imaginary: Any, cosine: Any, sine: Any) -> tuple[Any, Any]:
     """Return complex numbers times cosine - i sine."""
     b = v.builder
     return (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.results import Sample, SearchResult
 
 _MOST_DRAWN_AT_ONCE = 2**21
+_MOST_LEVELS = 4096
 _RELATIVE_TOLERANCE = 1e-9
 
 
@@ -82,7 +83,8 @@ def bootstrap_error(
 
     Each resample draws as many shots from the measured distribution (Efron, Ann. Stat. 7, 1,
     1979); the error is the standard deviation of their means. Outcomes of equal energy are
-    drawn as one, and no more than a few MiB are held at a time.
+    drawn as one, those in the same 1/4096 of the range of energies too where there are more
+    energies than that, and no more than a few MiB are held at a time.
 
     Parameters
     ----------
@@ -93,8 +95,7 @@ def bootstrap_error(
     seed
         Seed of the drawing.
     """
-    levels, level_of = np.unique(energies, return_inverse=True)
-    total = np.bincount(level_of, weights=counts)
+    levels, total = _levels(energies, counts)
     shots = int(counts.sum())
     generator = np.random.default_rng(seed)
     at_once = max(1, _MOST_DRAWN_AT_ONCE // len(levels))
@@ -105,6 +106,18 @@ def bootstrap_error(
         drawn = generator.multinomial(shots, total / shots, size=rows)
         means[first : first + rows] = drawn @ (levels - centre) / shots
     return float(np.std(means, ddof=1))
+
+
+def _levels(
+    energies: NDArray[float64], counts: NDArray[int64]
+) -> tuple[NDArray[float64], NDArray[float64]]:
+    """Return the mean energies and the total counts of at most 4096 groups of outcomes."""
+    levels, group = np.unique(energies, return_inverse=True)
+    if len(levels) > _MOST_LEVELS:
+        edges = np.linspace(levels[0], levels[-1], _MOST_LEVELS + 1)[1:-1]
+        _, group = np.unique(np.searchsorted(edges, energies), return_inverse=True)
+        levels = np.bincount(group, energies * counts) / np.bincount(group, counts)
+    return levels, np.bincount(group, counts).astype(np.float64)
 
 
 def approximation_ratio(energy: float, spectrum: tuple[float, float] | None) -> float | None:

@@ -59,13 +59,12 @@ def _aer(quantum: Quantum) -> Backend:
     import qiskit_aer
     from qiskit_aer.primitives import SamplerV2
 
-    device = qiskit_aer.AerSimulator(method=quantum.method)
-
     def measure(circuit: QuantumCircuit, shots: int) -> dict[str, int]:
         total: Counter[str] = Counter()
-        ready = _fitted(circuit, device)
+        device = {"method": quantum.method, "n_qubits": circuit.num_qubits}
+        options = {"backend_options": device}
+        ready = _fitted(circuit, qiskit_aer.AerSimulator(**device))
         for part, done in enumerate(range(0, shots, _MOST_AT_ONCE)):
-            options = {"backend_options": {"method": quantum.method}}
             sampler = SamplerV2(seed=_part_seed(quantum.seed, part), options=options)
             total.update(_counts(sampler, ready, min(_MOST_AT_ONCE, shots - done)))
         return dict(total)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.problems.protocol import Problem
 
 MOST_QUBITS = 16
-_MOST_AMPLITUDES = 2**24
+_MOST_AMPLITUDES = 2**25
 
 
 def landscape(problem: Problem, points: int) -> Landscape | None:

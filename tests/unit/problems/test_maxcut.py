@@ -51,7 +51,7 @@ def test_the_default_graph_is_3_regular_with_unit_weights() -> None:
     problem = made(nodes=8)
     assert len(problem.edges) == 12
     assert {weight for _, _, weight in problem.edges} == {1.0}
-    np.testing.assert_allclose(problem.bounds(1), [[0, np.pi], [0, np.pi / 2]])
+    np.testing.assert_allclose(problem.bounds(1), [[0, 2 / 3**0.5], [-np.pi / 4, 0]])
 
 
 @settings(max_examples=30, deadline=None)

@@ -166,6 +166,20 @@ def test_the_bootstrap_does_not_depend_on_how_much_is_drawn_at_once(
     assert bootstrap_error(energies, counts, 100, 1) == pytest.approx(whole, rel=1e-12)
 
 
+def test_very_many_energies_are_drawn_in_groups() -> None:
+    generator = np.random.default_rng(2)
+    energies, counts = generator.normal(size=40_000), generator.integers(1, 5, 40_000)
+    shots = np.repeat(energies, counts)
+    error = bootstrap_error(energies, counts, 400, 0)
+    assert error == pytest.approx(shots.std() / len(shots) ** 0.5, rel=0.15)
+    levels, total = module._levels(energies, counts)
+    assert len(levels) <= 4096
+    assert total.sum() == len(shots)
+    assert levels @ total == pytest.approx(shots.sum())
+    spread = (levels**2 @ total / len(shots) - shots.mean() ** 2) ** 0.5
+    assert spread == pytest.approx(shots.std(), rel=1e-5)
+
+
 def test_equal_energies_far_from_zero_leave_no_error() -> None:
     assert bootstrap_error(np.array([1e15 / 3] * 4), np.array([1, 2, 3, 4]), 50, 0) == 0.0
 

@@ -1,0 +1,132 @@
+"""The memory of a state, and the calls of the kernels on it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .diagonal import Levels
+from .evaluate import evaluate
+from .kernels import ANGLE, LAYERS, SAVED, SUM, WANT_GRADIENT, WANT_STATE
+from .layout import Layout
+
+
+class Buffers:
+    """Everything that the kernels read and write.
+
+    Parameters
+    ----------
+    cost
+        Of the basis states that are kept.
+    levels
+        The levels of the cost, if it has few.
+    layout
+        The shape of the state.
+    layers
+        Number of layers p.
+    dtype
+        Type of the real and imaginary parts.
+    """
+
+    def __init__(
+        self,
+        cost: NDArray[np.float64],
+        levels: Levels | None,
+        layout: Layout,
+        layers: int,
+        dtype: type[np.floating],
+    ) -> None:
+        if levels and levels.count * 4 > max(layout.amplitudes, 256):
+            levels = None  # a table would be longer than it is used
+        self._layout = layout
+        self._dtype = dtype
+        self._cost = levels.number if levels else cost
+        self._spacing = (levels.first, levels.step) if levels else (0.0, 1.0)
+        padded = -(-levels.count // 8) * 8 if levels else 0
+        self.state = _touched(layout.state_size, dtype)
+        self._panel = self._new_panel(self.state)
+        self._uniform = _uniform(min(layout.bits, 8), dtype)
+        self._adjoint = self._other = self._back_table = np.zeros(2, dtype)
+        self._table = np.zeros(2 * padded * (layers + 1) or 2, dtype)
+        self._angles = np.zeros((layers + 2) * ANGLE)
+        self._sums = np.zeros(max(layout.tiles, layout.panels) * SUM)
+        self.gradient = np.zeros(2 * layers)
+        self._numbers = np.array([
+            layout.n_qubits, layers, layout.mirrored, layout.bits, layout.high,
+            layout.width_bits, padded, len(self._uniform) // 8, 0, layout.pad,
+        ])  # fmt: skip
+        self._saved = self._adjoint
+        self._numbers_of_gradient = self._numbers.copy()
+        self._numbers_of_state = self._numbers.copy()
+        self._numbers_of_state[LAYERS] += 1
+
+    @property
+    def has_adjoint(self) -> bool:
+        """Whether gradients can be computed."""
+        return len(self._adjoint) == len(self.state)
+
+    def add_adjoint(self, saved: int) -> None:
+        """Allocate what gradients need, and room to save the state after `saved` layers."""
+        self._adjoint = _touched(len(self.state), self._dtype)
+        self._other = self._new_panel(self._adjoint)
+        self._back_table = np.zeros_like(self._table)
+        self._saved = _touched(saved * len(self.state) or 2, self._dtype)
+        self._numbers_of_gradient[SAVED] = saved
+
+    def amplitudes(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Return the real and the imaginary parts of the state that is kept."""
+        rows = self.state.reshape(2, self._layout.tiles, -1)[:, :, : 2**self._layout.bits]
+        return rows[0].reshape(-1), rows[1].reshape(-1)
+
+    def _new_panel(self, state: NDArray[np.floating]) -> NDArray[np.floating]:
+        if self._layout.in_place:
+            return state
+        return _touched(self._layout.scratch_size, self._dtype)
+
+    def run(self, want: int, parameters: NDArray[np.float64], threads: int) -> float:
+        """Evolve the state.
+
+        Parameters
+        ----------
+        want
+            0: the energy; 1: also the gradient, left in ``gradient``; 2: the state, left in
+            ``state``, with one more layer than the others.
+        parameters
+            gamma of each layer, then beta of each layer.
+        threads
+            How many threads to use.
+
+        Returns
+        -------
+        float
+            The energy, unless `want` is 2.
+        """
+        numbers = {
+            WANT_GRADIENT: self._numbers_of_gradient,
+            WANT_STATE: self._numbers_of_state,
+        }.get(want, self._numbers)
+        return float(
+            evaluate(
+                want, parameters, self.gradient, self.state, self._adjoint, self._panel,
+                self._other, self._uniform, self._saved, self._cost, self._table, self._back_table,
+                self._angles, self._sums, numbers, *self._spacing,
+            )
+        )  # fmt: skip
+
+
+def _touched(count: int, dtype: type[np.floating]) -> NDArray[np.floating]:
+    """Return zeros in memory that the system has really given."""
+    out = np.empty(count + 64, dtype)
+    out.fill(0.0)
+    start = -out.ctypes.data % 64 // out.itemsize  # at the start of a cache line
+    return out[start : start + count]
+
+
+def _uniform(bits: int, dtype: type[np.floating]) -> NDArray[np.floating]:
+    """Return i**(ones(x) + q) for x below 2**bits and q = 0 ... 3: real, then imaginary."""
+    ones = np.array([x.bit_count() for x in range(2**bits)])
+    parts = [np.array(values)[(ones + q) % 4] for values in _POWERS_OF_I for q in range(4)]
+    return np.concatenate(parts).astype(dtype)
+
+
+_POWERS_OF_I = ([1, 0, -1, 0], [0, 1, 0, -1])

@@ -1,0 +1,198 @@
+"""Diagonal costs: built from an Ising model, and looked through for structure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .free_memory import check_memory
+
+_CHUNK = 2**16
+_MAX_LEVELS = 4096  # a table of phases of 64 KiB a layer, which stays in the cache
+_MAX_QUBITS = 40
+
+
+def ising_diagonal(
+    n_qubits: int,
+    linear: ArrayLike,
+    pairs: ArrayLike,
+    couplings: ArrayLike,
+    offset: float = 0.0,
+) -> NDArray[np.float64]:
+    """Return the energies of an Ising model over all basis states.
+
+    sum_j h_j z_j + sum_ij J_ij z_i z_j + offset, with z_j = 1 - 2 (bit j of the index).
+    Built by doubling: the energies of j + 1 qubits are those of j qubits plus or minus the
+    field on qubit j, which costs about four additions a basis state for any couplings.
+
+    Parameters
+    ----------
+    n_qubits
+        Number of qubits, 1 to 40.
+    linear
+        Fields h, shape (n_qubits,).
+    pairs
+        Pairs (i, j) of different qubits, shape (m, 2); repeated pairs add up.
+    couplings
+        Couplings J, shape (m,).
+    offset
+        A constant.
+
+    Returns
+    -------
+    NDArray[float64]
+        Energies in the unit of the couplings, shape (2**n_qubits,).
+
+    Raises
+    ------
+    ValueError
+        If a shape, a qubit or a number is not valid.
+    InsufficientMemoryError
+        If the energies would not fit in the free memory.
+
+    Examples
+    --------
+    >>> ising_diagonal(2, [0, 0], [(0, 1)], [1.0])
+    array([ 1., -1., -1.,  1.])
+    """
+    if not 1 <= n_qubits <= _MAX_QUBITS:
+        msg = f"n_qubits is {n_qubits}; valid: 1 to {_MAX_QUBITS}"
+        raise ValueError(msg)
+    h = _numbers(linear, "linear", n_qubits)
+    edges = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
+    weights = _numbers(couplings, "couplings", len(edges))
+    _check_pairs(edges, n_qubits)
+    field = np.zeros((n_qubits, n_qubits))
+    np.add.at(field, (edges.max(axis=1), edges.min(axis=1)), weights)
+    check_memory(12 * 2**n_qubits, f"an Ising model of {n_qubits} qubits")
+    out = np.empty(2**n_qubits)
+    out[0] = _numbers([offset], "offset", 1)[0]
+    local = np.empty(max(1, 2 ** (n_qubits - 1)))
+    for j in range(n_qubits):
+        half = 2**j
+        local[0] = h[j]
+        for i in range(j):
+            _double(local, 2**i, field[j, i])
+        _double(out, half, local[:half])
+    return out
+
+
+def _double(values: NDArray[np.float64], size: int, term: float | NDArray[np.float64]) -> None:
+    """Let one more bit subtract (if it is 1) or add (if it is 0) a term."""
+    np.subtract(values[:size], term, out=values[size : 2 * size])
+    values[:size] += term
+
+
+def _numbers(values: ArrayLike, name: str, count: int) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != (count,):
+        msg = f"{name} has shape {array.shape}; valid: ({count},)"
+        raise ValueError(msg)
+    if not np.isfinite(array).all():
+        msg = f"{name} holds a number that is not finite; valid: finite numbers"
+        raise ValueError(msg)
+    return array
+
+
+def _check_pairs(edges: NDArray[np.int64], n_qubits: int) -> None:
+    for i, j in edges:
+        if i == j or not (0 <= i < n_qubits and 0 <= j < n_qubits):
+            msg = f"pairs holds ({i}, {j}); valid: two different qubits from 0 to {n_qubits - 1}"
+            raise ValueError(msg)
+
+
+def _chunks(size: int) -> Iterator[slice]:
+    for start in range(0, size, _CHUNK):
+        yield slice(start, min(size, start + _CHUNK))
+
+
+def _tolerance(cost: NDArray[np.float64]) -> float:
+    """Return the size of differences that are rounding errors."""
+    return float(8 * np.finfo(np.float64).eps * max(abs(cost.max()), abs(cost.min())))
+
+
+def is_mirrored(cost: NDArray[np.float64]) -> bool:
+    """Return whether flipping all qubits leaves the cost as it is, up to rounding errors.
+
+    Parameters
+    ----------
+    cost
+        Shape (2**n,).
+
+    Returns
+    -------
+    bool
+        True if cost[x] equals cost[~x] for all x.
+    """
+    half = len(cost) // 2
+    tolerance = _tolerance(cost)
+    back = cost[::-1]
+    return all(
+        float(np.abs(cost[part] - back[part]).max()) <= tolerance for part in _chunks(half)
+    )
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A cost that only takes the values first + step k with k = 0, 1, ... count - 1.
+
+    Parameters
+    ----------
+    number
+        k of each basis state, uint16.
+    first, step
+        In the unit of the cost.
+    count
+        How many values there are.
+    """
+
+    number: NDArray[np.uint16]
+    first: float
+    step: float
+    count: int
+
+
+def find_levels(cost: NDArray[np.float64], most: int = _MAX_LEVELS) -> Levels | None:
+    """Return the equally spaced levels of a cost, or None if there are too many.
+
+    Parameters
+    ----------
+    cost
+        Shape (m,).
+    most
+        How many levels are few enough.
+
+    Returns
+    -------
+    Levels or None
+        Equal to the cost up to rounding errors.
+    """
+    first, last = float(cost.min()), float(cost.max())
+    tolerance = _tolerance(cost)
+    span = last - first
+    step = span
+    for part in _chunks(len(cost)):
+        step = _common_step(cost[part] - first, step, tolerance)
+        if step * (most - 1) < span:
+            return None
+    count = round(span / step) + 1 if span > tolerance else 1
+    step = span / (count - 1) if count > 1 else 1.0
+    number = np.empty(len(cost), dtype=np.uint16)
+    for part in _chunks(len(cost)):
+        number[part] = np.rint((cost[part] - first) / step)
+        if np.abs(number[part] * step + first - cost[part]).max() > 2 * tolerance:
+            return None
+    return Levels(number, first, step, count)
+
+
+def _common_step(values: NDArray[np.float64], step: float, tolerance: float) -> float:
+    """Return the largest number that divides all the values and `step`, or 0.0."""
+    while step > 100 * tolerance:
+        rest = np.abs(values - np.rint(values / step) * step)
+        if rest.max() <= 100 * tolerance:
+            return step
+        step = float(rest[rest > 100 * tolerance].min())
+    return 0.0

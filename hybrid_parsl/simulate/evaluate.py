@@ -1,0 +1,61 @@
+"""One call of compiled code for an energy, or for an energy and its gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .compiling import compiled
+from .gradient_kernels import backward, collect, weigh_derivatives
+from .kernels import (
+    ANGLE,
+    BITS,
+    ENERGY,
+    HIGH,
+    LAYERS,
+    MIRRORED,
+    NORM,
+    SCALE,
+    SUM,
+    WANT_ENERGY,
+    WANT_GRADIENT,
+    WIDTH_BITS,
+    forward,
+    prepare,
+)
+from .simd import address
+
+
+@compiled
+def total_energy(units: int, sums: Any, angles: Any, layout: Any, first: float,
+                 step: float) -> float:  # fmt: skip
+    """Add up the energy, in a fixed order."""
+    out = 0.0
+    for at in range(0, units * SUM, SUM):
+        out += first * sums[at + NORM] + step * sums[at + ENERGY]
+    scale = angles[layout[LAYERS] * ANGLE + SCALE]
+    return out * scale * scale * (2.0 if layout[MIRRORED] else 1.0)
+
+
+@compiled
+def evaluate(want: int, parameters: Any, gradient: Any, state: Any, adjoint: Any, panel: Any,
+             other: Any, uniform: Any, saved: Any, cost: Any, table: Any, back_table: Any,
+             angles: Any, sums: Any, layout: Any, first: float, step: float) -> float:  # fmt: skip
+    """Evolve the state; return its energy or, if that is wanted, fill in the gradient too."""
+    sums[:] = 0.0
+    gradient[:] = 0.0
+    layers = layout[LAYERS]
+    units = (1 << layout[HIGH], 1 << (layout[BITS] - 1 - layout[WIDTH_BITS]))
+    start = layers - layers
+    s, p, u, c = address(state), address(panel), address(uniform), address(cost)
+    a, o, g, v = address(adjoint), address(other), address(gradient), address(saved)
+    t, b, q = address(table), address(back_table), address(angles)
+    z, y = address(sums), address(layout)
+    prepare(address(parameters), q, t, b, y, first, step, want)
+    for k in range(layers + 1 if want == WANT_ENERGY else layers):
+        forward(k, start, units[k & 1], s, p, u, v, c, t, q, y, z)
+    if want == WANT_GRADIENT:
+        weigh_derivatives(q, y)
+        for k in range(layers, -1, -1):
+            backward(k, start, units[k & 1], s, a, p, o, u, v, c, t, b, q, y, first, step, z)
+            collect(k, units[k & 1], z, g, q, y, step)
+    return total_energy(units[layers & 1], z, q, y, first, step)

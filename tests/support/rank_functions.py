@@ -1,0 +1,95 @@
+"""Functions that tests run on MPI ranks; imported there by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+from hybrid_parsl.errors import StorageError
+from hybrid_parsl.mpi.team import current_team
+
+
+def who() -> list[tuple[int, int]] | None:
+    team = current_team()
+    return team.gather((team.rank, team.size))
+
+
+def add(first: int, second: int = 0) -> int:
+    return first + second
+
+
+def environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def count_together(total: int) -> list[list[int]] | None:
+    team = current_team()
+    first = list(team.deal(total))
+    again = list(team.deal(total))
+    shares = team.gather((first, again))
+    return shares and [share for pair in zip(*shares, strict=True) for share in pair]
+
+
+def share_and_once(path: str) -> tuple[list[str], int]:
+    team = current_team()
+    value = team.share(f"from {team.rank}")
+
+    def mark() -> None:
+        with open(path, "a") as file:
+            file.write("x")
+
+    team.once_per_node(mark)
+    seen = os.path.getsize(path)
+    return team.gather(value), seen
+
+
+def raise_on(rank: int) -> None:
+    if current_team().rank == rank:
+        raise ValueError(f"told to fail on {rank}")
+    time.sleep(300)
+
+
+def raise_ours() -> None:
+    raise StorageError("/some/file", "no space left")
+
+
+def raise_unpicklable() -> None:
+    class LocalError(Exception):
+        pass
+
+    raise LocalError("cannot travel")
+
+
+def leave(code: int) -> None:
+    raise SystemExit(code)
+
+
+def kill_on(rank: int) -> None:
+    if current_team().rank == rank:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(300)
+
+
+def return_unpicklable() -> Any:
+    return (number for number in range(3))
+
+
+def return_big(n_bytes: int) -> bytes:
+    return b"x" * n_bytes
+
+
+def sleep(seconds: float) -> str:
+    time.sleep(seconds)
+    return "slept"
+
+
+def print_lines(n_lines: int) -> int:
+    for number in range(n_lines):
+        print(f"line {number} of rank {current_team().rank}", flush=True)
+    return n_lines
+
+
+def exit_process() -> None:
+    os._exit(7)

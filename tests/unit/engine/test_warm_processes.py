@@ -1,0 +1,82 @@
+"""Tasks in warm processes of this host."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import psutil
+import pytest
+import rank_functions as functions
+
+from hybrid_parsl.engine.warm_processes import WarmProcesses, WarmProcessExecutor
+from hybrid_parsl.errors import JobFailedError, ResultError
+
+PATIENCE = 60
+
+
+@pytest.fixture
+def executor(tmp_path):
+    executor = WarmProcessExecutor("quantum", tmp_path, WarmProcesses(1))
+    executor.start()
+    yield executor
+    executor.shutdown()
+
+
+def run(executor, function, *arguments):
+    return executor.submit(function, {}, *arguments).result(PATIENCE)
+
+
+def test_tasks_share_one_process_that_is_not_this_one(executor):
+    pids = {run(executor, os.getpid) for _ in range(3)}
+    assert len(pids) == 1
+    assert os.getpid() not in pids
+
+
+def test_output_of_a_task_is_in_its_folder(executor, tmp_path):
+    run(executor, functions.print_lines, 2)
+    run(executor, functions.print_lines, 1)
+    assert (tmp_path / "print_lines" / "stdout.log").read_text().count("line") == 2
+    assert (tmp_path / "print_lines-2" / "stdout.log").read_text().count("line") == 1
+
+
+def test_an_exception_arrives_as_it_is_with_its_traceback(executor):
+    with pytest.raises(ValueError, match="told to fail on 0") as caught:
+        run(executor, functions.raise_on, 0)
+    assert "rank_functions.py" in str(caught.value.__cause__)
+
+
+def test_a_process_that_is_killed_is_told(executor):
+    with pytest.raises(JobFailedError, match="without a word"):
+        run(executor, functions.kill_on, 0)
+
+
+def test_an_unpicklable_result_is_a_result_error(executor):
+    with pytest.raises(ResultError, match="pickle"):
+        run(executor, functions.return_unpicklable)
+
+
+def test_shutdown_ends_a_process_in_the_middle_of_a_task(tmp_path):
+    executor = WarmProcessExecutor("quantum", tmp_path, WarmProcesses(1))
+    executor.start()
+    pid = run(executor, os.getpid)
+    future = executor.submit(functions.sleep, {}, 300)
+    time.sleep(0.3)
+    begun = time.monotonic()
+    executor.shutdown()
+    assert time.monotonic() - begun < 10
+    assert not psutil.pid_exists(pid)
+    with pytest.raises(JobFailedError):
+        future.result(PATIENCE)
+
+
+def test_shared_processes_end_with_their_last_user(tmp_path):
+    processes = WarmProcesses(1)
+    first, second = (WarmProcessExecutor(each, tmp_path, processes) for each in "ab")
+    first.start()
+    second.start()
+    pid = run(first, os.getpid)
+    first.shutdown()
+    assert run(second, os.getpid) == pid
+    second.shutdown()
+    assert not psutil.pid_exists(pid)

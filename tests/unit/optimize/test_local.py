@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from analytic_objectives import BOX, Cosines, Quadratic, WithoutGradient
+
+from hybrid_parsl.experiment import Search
+from hybrid_parsl.optimize.local import cobyla, multistart, seeded_point, spsa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy import float64
+    from numpy.typing import NDArray
+
+STRATEGIES = [multistart, cobyla, spsa]
+CLOSE = {multistart: 1e-8, cobyla: 1e-4, spsa: 2e-2}
+
+
+def test_a_seeded_point_is_in_the_box_and_depends_on_seed_and_index_alone() -> None:
+    box = np.array([[-1.0, 1.0], [5.0, 5.5], [0.0, 1e-3]])
+    points = np.array([seeded_point(box, seed, index) for seed in (0, 1) for index in range(100)])
+    assert np.all((points >= box[:, 0]) & (points < box[:, 1]))
+    assert len(np.unique(points, axis=0)) == 200
+    np.testing.assert_array_equal(points[42], seeded_point(box, 0, 42))
+    spread = (points - box[:, 0]) / (box[:, 1] - box[:, 0])
+    assert np.all(np.abs(spread.mean(axis=0) - 0.5) < 0.1)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("index", [0, 1, 7])
+def test_a_quadratic_is_minimised(strategy: Callable, index: int) -> None:
+    objective = Quadratic(3)
+    settings = Search(seed=3, iterations=400)
+    start = strategy(objective, np.array([[0.0, math.pi]] * 3), index, settings)
+    assert start.energy == pytest.approx(-3, abs=CLOSE[strategy])
+    assert start.parameters == pytest.approx([1, 1, 1], abs=10 * CLOSE[strategy] ** 0.5)
+    assert start.index == index
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_cosine_is_minimised_beyond_the_box(strategy: Callable) -> None:
+    settings = Search(seed=5, iterations=300)
+    start = strategy(Cosines(), BOX / 2, 2, settings)  # pi is not in this box
+    assert start.energy == pytest.approx(-2, abs=CLOSE[strategy])
+    turns = np.array(start.parameters) / math.pi
+    assert np.round(turns) % 2 == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_start_tells_the_truth_about_itself(strategy: Callable) -> None:
+    calls: list[float] = []
+
+    class Counted(Quadratic):
+        def energy(self, parameters: NDArray[float64]) -> float:
+            calls.append(super().energy(parameters))
+            return calls[-1]
+
+    start = strategy(Counted(), BOX, 4, Search(iterations=25, seed=1))
+    assert start.n_evaluations == len(calls)
+    assert start.energy == min(calls)
+    assert start.energy == Quadratic().energy(np.array(start.parameters))
+    assert all(
+        later <= earlier for earlier, later in zip(start.trace, start.trace[1:], strict=False)
+    )
+    assert start.trace[-1] >= start.energy
+    assert 1 <= len(start.trace) <= 27
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_start_repeats_to_the_last_bit_and_differs_from_the_next(strategy: Callable) -> None:
+    settings = Search(iterations=5, seed=11)
+    first, again, other = (strategy(Quadratic(), BOX, index, settings) for index in (3, 3, 4))
+    assert first == again
+    assert first.trace != other.trace
+    assert strategy(Quadratic(), BOX, 3, Search(iterations=5, seed=12)).trace != first.trace
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_iterations_are_bounded(strategy: Callable) -> None:
+    few = strategy(Cosines(), BOX, 0, Search(iterations=3, seed=2))
+    assert len(few.trace) <= 4
+    assert few.n_evaluations <= 60
+
+
+def test_a_looser_tolerance_ends_sooner() -> None:
+    tight, loose = (
+        multistart(Cosines(), BOX, 0, Search(seed=1, tolerance=value)) for value in (1e-14, 0.5)
+    )
+    assert loose.n_evaluations < tight.n_evaluations
+
+
+@pytest.mark.parametrize("strategy", [cobyla, spsa])
+def test_no_gradient_is_needed(strategy: Callable) -> None:
+    settings = Search(iterations=30, seed=2)
+    with_gradient = strategy(Quadratic(), BOX, 0, settings)
+    assert strategy(WithoutGradient(Quadratic()), BOX, 0, settings) == with_gradient
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_energy_that_is_nowhere_finite_ends_a_start_without_an_error(strategy: Callable) -> None:
+    class Nowhere(Quadratic):
+        def energy(self, parameters: NDArray[float64]) -> float:  # noqa: ARG002
+            return float("nan")
+
+        def energy_and_gradient(
+            self, parameters: NDArray[float64]
+        ) -> tuple[float, NDArray[float64]]:
+            return float("nan"), np.full_like(parameters, np.nan)
+
+    with np.errstate(invalid="ignore"):
+        start = strategy(Nowhere(), BOX, 0, Search(iterations=4))
+    assert start.energy == math.inf
+    assert start.parameters == []
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_wall_of_nan_is_survived(strategy: Callable) -> None:
+    class Walled(Quadratic):
+        def energy(self, parameters: NDArray[float64]) -> float:
+            return float("nan") if parameters[0] > 1.5 else super().energy(parameters)
+
+    ends = [strategy(Walled(), BOX, index, Search(iterations=50, seed=4)) for index in range(8)]
+    assert min(end.energy for end in ends) < -2.5
+    assert all(end.energy == math.inf or end.parameters[0] <= 1.5 for end in ends)

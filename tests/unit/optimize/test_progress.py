@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.optimize.journal import Journal
+from hybrid_parsl.optimize.progress import SearchProgress
+from hybrid_parsl.optimize.start import Start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STARTS = [Start(index, -float(index), [], [], 1) for index in range(6)]
+
+
+def seen(progress: SearchProgress) -> tuple[int, float]:
+    progress.update()
+    return progress.n_done, progress.best_energy
+
+
+def test_before_anything_is_written(tmp_path: Path) -> None:
+    assert seen(SearchProgress(tmp_path / "later")) == (0, math.inf)
+
+
+def test_it_follows_every_rank(tmp_path: Path) -> None:
+    progress = SearchProgress(tmp_path)
+    journal = Journal(tmp_path, "key")
+    journal.append(0, STARTS[1:2])
+    assert seen(progress) == (1, -1.0)
+    assert seen(progress) == (1, -1.0)
+    journal.append(1, STARTS[3:5])
+    assert seen(progress) == (3, -4.0)
+    journal.append(0, [STARTS[0], STARTS[2]])
+    assert seen(progress) == (5, -4.0)
+
+
+def test_a_line_counts_when_it_is_whole(tmp_path: Path) -> None:
+    Journal(tmp_path, "key").append(0, STARTS)
+    path = tmp_path / "starts-00000.jsonl"
+    whole = path.read_bytes()
+    path.unlink()
+    progress = SearchProgress(tmp_path)
+    counts = []
+    with path.open("ab", buffering=0) as file:
+        for first in range(0, len(whole), 5):
+            file.write(whole[first : first + 5])
+            counts.append(seen(progress)[0])
+    assert counts == sorted(counts)
+    assert {0, 1, 2, 3, 4, 5, 6} == set(counts)
+    assert seen(progress) == (6, -5.0)
+
+
+def test_a_torn_line_is_passed_over(tmp_path: Path) -> None:
+    progress = SearchProgress(tmp_path)
+    (tmp_path / "starts-00000.jsonl").write_bytes(b'\n{"search":"key","index":0,"ene')
+    assert seen(progress) == (0, math.inf)
+    Journal(tmp_path, "key").append(0, STARTS[2:3])
+    assert seen(progress) == (1, -2.0)

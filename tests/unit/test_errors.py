@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hybrid_parsl import errors
+from hybrid_parsl.errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    HybridParslError,
+    IdentityMismatchError,
+    InsufficientMemoryError,
+    JobFailedError,
+    QuantumJobError,
+    RankFailedError,
+    ResultError,
+    RunOverlapError,
+    StageFailedError,
+    StorageError,
+    SubmissionError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXAMPLES = {"int": 7, "str": "a word", "str | None": "perhaps a word"}
+
+
+def tree(root: type[HybridParslError]) -> Iterator[type[HybridParslError]]:
+    yield root
+    for child in root.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from tree(child)
+
+
+CLASSES = list(tree(HybridParslError))
+WITH_PARAMETERS = [
+    kind for kind in CLASSES if any("__init__" in vars(base) for base in kind.__mro__[:-4])
+]
+
+
+def make(kind: type[HybridParslError], *, optional: bool) -> HybridParslError:
+    if kind not in WITH_PARAMETERS:
+        return kind("a word")
+    parameters = list(inspect.signature(kind).parameters.values())
+    given = [each for each in parameters if optional or each.default is each.empty]
+    return kind(*(EXAMPLES[str(each.annotation)] for each in given))
+
+
+def test_the_tree_is_the_one_that_is_drawn() -> None:
+    drawn = dict(re.findall(r"(\w+Error)\s+(\d)\b", errors.__doc__ or ""))
+    assert {kind.__name__: str(kind.exit_code) for kind in CLASSES} == drawn
+    assert all(kind.__name__.endswith("Error") for kind in CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("ConfigurationError", 2),
+        ("SubmissionError", 3),
+        ("TaskError", 4),
+        ("IdentityMismatchError", 5),
+        ("RunOverlapError", 6),
+    ],
+)
+def test_a_whole_branch_has_one_exit_code(name: str, code: int) -> None:
+    branch = list(tree(getattr(errors, name)))
+    assert {kind.exit_code for kind in branch} == {code}
+
+
+def test_only_an_unavailable_backend_is_worth_another_try() -> None:
+    assert [kind for kind in CLASSES if kind.retryable] == [BackendUnavailableError]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("optional", [True, False])
+@pytest.mark.parametrize("kind", CLASSES)
+def test_an_error_survives_pickle(
+    kind: type[HybridParslError],
+    optional: bool,  # noqa: FBT001 - a parameter of the test
+    protocol: int,
+) -> None:
+    error = make(kind, optional=optional)
+    error.add_note("stage: search")
+    travelled = pickle.loads(pickle.dumps(error, protocol))
+    assert type(travelled) is kind
+    assert str(travelled) == str(error) != ""
+    assert travelled.args == error.args
+    assert vars(travelled) == vars(error)
+    assert travelled.__notes__ == ["stage: search"]
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_an_error_can_be_copied(kind: type[HybridParslError]) -> None:
+    error = make(kind, optional=True)
+    assert str(copy.copy(error)) == str(copy.deepcopy(error)) == str(error)
+
+
+@pytest.mark.parametrize("kind", WITH_PARAMETERS)
+def test_every_text_that_an_error_is_given_is_shown(kind: type[HybridParslError]) -> None:
+    hidden = {"required_bytes", "available_bytes", "exit_code", "stderr_tail"}
+    values = {
+        name: (11 if str(parameter.annotation) == "int" else f"<{name}>")
+        for name, parameter in inspect.signature(kind).parameters.items()
+    }
+    text = str(kind(**values))
+    assert [name for name in values if str(values[name]) not in text and name not in hidden] == []
+
+
+def test_a_configuration_error_is_laid_out_in_lines() -> None:
+    error = ConfigurationError("unknown key", "a.toml", "search.start", "start", "starts", "starts")
+    assert str(error) == (
+        "a.toml: search.start: unknown key\n"
+        "  found: start\n"
+        "  valid: starts\n"
+        "  did you mean 'starts'?"
+    )
+    assert str(ConfigurationError("no such site")) == "no such site"
+
+
+def test_the_first_place_of_a_configuration_error_stands() -> None:
+    error = ConfigurationError("missing", key="name", valid="a word", found="", suggestion="x")
+    placed = error.at("a.toml")
+    assert (placed.source, placed.key, placed.found, placed.valid) == (
+        "a.toml",
+        "name",
+        "",
+        "a word",
+    )
+    assert placed.suggestion == "x"
+    assert placed.at("b.toml").source == "a.toml"
+    assert error.source is None
+
+
+def test_memory_is_told_in_gib() -> None:
+    text = str(InsufficientMemoryError(3 * 2**30, 2**29, "a state of 27 qubits"))
+    assert "a state of 27 qubits" in text
+    assert "3.00 GiB" in text
+    assert "0.50 GiB" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "first", "later"),
+    [
+        (
+            RankFailedError(3, "n1", 137, "", "oom\n", "/e.log"),
+            "rank 3 on n1 was killed by signal 9",
+            ["  log: /e.log", "  | oom"],
+        ),
+        (RankFailedError(-1, "", 7), "a rank ended with exit code 7", []),
+        (RankFailedError(0, "n", 128), "rank 0 on n ended with exit code 128", []),
+        (
+            RankFailedError(0, "", 1, "Trace\n  x\nValueError: no\n", "hidden"),
+            "rank 0 raised ValueError: no",
+            ["  | Trace", "  |   x", "  | ValueError: no"],
+        ),
+        (
+            JobFailedError("12", "gone", "/e.log", "a\nb\n"),
+            "job 12: gone",
+            ["  log: /e.log", "  | a", "  | b"],
+        ),
+        (
+            StageFailedError("quantum", "KeyError: 1", "T\n"),
+            "stage quantum raised KeyError: 1",
+            ["  | T"],
+        ),
+        (SubmissionError("slurm", "no"), "the slurm backend did not take the job: no", []),
+        (QuantumJobError("aer", "no"), "the quantum backend 'aer' failed: no", []),
+        (ResultError("lost"), "lost", []),
+        (StorageError("/f", "full"), "cannot write /f: full", []),
+        (
+            RunOverlapError("night", "run 3"),
+            "schedule 'night' is still running: run 3 holds its lock",
+            [],
+        ),
+    ],
+)
+def test_the_text_of(error: HybridParslError, first: str, later: list[str]) -> None:
+    assert str(error).split("\n") == [first, *later]
+
+
+def test_an_identity_mismatch_names_both_sides() -> None:
+    lines = str(IdentityMismatchError("1+a", "2+b", "rank 3")).split("\n")
+    assert lines[1:3] == ["  driver: 1+a", "  rank 3: 2+b"]

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from hybrid_parsl.experiment import (
+    AnalysisSettings,
+    Ansatz,
+    Experiment,
+    ProblemTable,
+    Quantum,
+    Resources,
+    Search,
+)
+
+LIMITS = [
+    (Ansatz, "layers", 1, 128),
+    (Search, "starts", 1, 10_000_000),
+    (Search, "seed", 0, 2**32 - 1),
+    (Search, "iterations", 1, 100_000),
+    (Search, "threads", 1, 256),
+    (Quantum, "shots", 1, 100_000_000),
+    (Quantum, "seed", 0, 2**32 - 1),
+    (AnalysisSettings, "top", 1, 1000),
+    (AnalysisSettings, "bootstrap", 10, 1_000_000),
+    (AnalysisSettings, "seed", 0, 2**32 - 1),
+    (AnalysisSettings, "landscape", 0, 512),
+    (Resources, "num_nodes", 1, 100_000),
+    (Resources, "ranks_per_node", 1, 4096),
+    (Resources, "walltime_s", 1, 31 * 86_400),
+]
+
+
+def bell(**tables: Any) -> Experiment:
+    return Experiment.model_validate({"name": "x", "problem": {"kind": "bell"}, **tables})
+
+
+@pytest.mark.parametrize(("table", "key", "low", "high"), LIMITS)
+def test_a_number_is_valid_up_to_its_limits(table: Any, key: str, low: int, high: int) -> None:
+    assert getattr(table(**{key: low}), key) == low
+    assert getattr(table(**{key: high}), key) == high
+    for outside in (low - 1, high + 1):
+        with pytest.raises(ValidationError):
+            table(**{key: outside})
+
+
+@pytest.mark.parametrize("value", [True, "3", 3.0, None, [3]])
+@pytest.mark.parametrize(("table", "key"), [limit[:2] for limit in LIMITS])
+def test_no_value_is_converted_silently(table: Any, key: str, value: Any) -> None:
+    with pytest.raises(ValidationError):
+        table(**{key: value})
+
+
+def test_every_whole_number_of_the_experiment_is_limited() -> None:
+    tables = (Ansatz, Search, Quantum, AnalysisSettings, Resources)
+    found = {
+        (table, key)
+        for table in tables
+        for key, field in table.model_fields.items()
+        if field.annotation is int
+    }
+    assert found - {limit[:2] for limit in LIMITS} == {(Resources, "num_ranks")}
+
+
+@pytest.mark.parametrize("value", [0, 1, -1e-9, 1.0, float("nan"), float("inf"), "small"])
+def test_a_tolerance_is_between_0_and_1(value: Any) -> None:
+    assert Search(tolerance=1e-300).tolerance == 1e-300
+    with pytest.raises(ValidationError):
+        Search(tolerance=value)
+
+
+@pytest.mark.parametrize("name", ["a", "A.b_c-9", "0", "x" * 64])
+def test_a_name_that_fits_a_folder(name: str) -> None:
+    assert Experiment(name=name, problem=ProblemTable(kind="bell")).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "-x", "_x", "a/b", "a b", "a\n", "é", "x" * 65, "a\0"]
+)
+def test_a_name_that_does_not(name: str) -> None:
+    with pytest.raises(ValidationError):
+        Experiment(name=name, problem=ProblemTable(kind="bell"))
+
+
+def test_only_the_name_and_the_problem_have_to_be_there() -> None:
+    experiment = bell()
+    assert experiment.search.method == "multistart"
+    assert (experiment.search.starts, experiment.quantum.shots) == (32, 4096)
+    assert experiment.resources.num_ranks == 2
+    for missing in ({"name": "x"}, {"problem": {"kind": "bell"}}, {"name": "x", "problem": {}}):
+        with pytest.raises(ValidationError):
+            Experiment.model_validate(missing)
+
+
+def test_a_problem_keeps_the_keys_of_its_kind() -> None:
+    table = ProblemTable.model_validate({"kind": "maxcut", "nodes": 4, "settings": "mine"})
+    assert table.settings == {"nodes": 4, "settings": "mine"}
+    assert table.kind == "maxcut"
+
+
+@pytest.mark.parametrize("table", ["ansatz", "search", "quantum", "analysis", "resources"])
+def test_the_other_tables_take_no_unknown_keys(table: str) -> None:
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        bell(**{table: {"unheard_of": 1}})
+
+
+def test_an_experiment_cannot_be_changed() -> None:
+    experiment = bell()
+    with pytest.raises(ValidationError, match="frozen"):
+        experiment.name = "y"
+    with pytest.raises(ValidationError, match="frozen"):
+        experiment.search.starts = 2
+
+
+OPTIONAL_COUNT = st.none() | st.integers(1, 64)
+
+
+@given(nodes=OPTIONAL_COUNT, each=OPTIONAL_COUNT, total=st.none() | st.integers(1, 4096))
+def test_the_rank_counts_agree_or_are_refused(
+    nodes: int | None, each: int | None, total: int | None
+) -> None:
+    keys = {"num_nodes": nodes, "ranks_per_node": each, "num_ranks": total}
+    given_keys = {key: value for key, value in keys.items() if value is not None}
+    most = (nodes or 1) * (each or (4096 if total else 2))
+    fits = total is None or (nodes or 1) <= total <= most
+    if not fits:
+        with pytest.raises(ValidationError, match="does not fit num_nodes"):
+            Resources.model_validate(given_keys)
+        return
+    resources = Resources.model_validate(given_keys)
+    assert resources.num_nodes <= resources.num_ranks
+    assert resources.num_ranks <= resources.num_nodes * resources.ranks_per_node
+    for key, value in given_keys.items():
+        assert getattr(resources, key) == value
+    if total is None:
+        assert resources.num_ranks == resources.num_nodes * resources.ranks_per_node
+    if each is None and total is not None:  # no more ranks on a node than it takes
+        assert resources.num_nodes * (resources.ranks_per_node - 1) < resources.num_ranks
+
+
+def test_no_ranks_at_all_is_told_by_the_key_that_says_so() -> None:
+    with pytest.raises(ValidationError, match="num_ranks = 0 does not fit"):
+        Resources(num_ranks=0)
+
+
+def test_the_key_of_a_search_is_that_of_what_its_outcome_depends_on() -> None:
+    key = bell().search_key
+    same = [
+        {"name": "y"},
+        {"quantum": {"shots": 7}},
+        {"analysis": {"top": 3}},
+        {"resources": {"num_nodes": 5}},
+        {"search": {"seed": 0}},
+    ]
+    other = [
+        {"problem": {"kind": "bell", "x": 1}},
+        {"ansatz": {"layers": 2}},
+        {"search": {"seed": 1}},
+        {"search": {"starts": 33}},
+        {"search": {"precision": "single"}},
+    ]
+    assert [bell(**change).search_key for change in same] == [key] * len(same)
+    others = {bell(**change).search_key for change in other}
+    assert len(others) == len(other)
+    assert key not in others
+
+
+def test_the_key_of_a_search_survives_json_and_the_order_of_keys() -> None:
+    first = bell(problem={"kind": "ising", "a": 1, "b": [0.1, 2]})
+    second = bell(problem={"b": [0.1, 2], "a": 1, "kind": "ising"})
+    assert first.search_key == second.search_key
+    read = Experiment.model_validate(json.loads(first.model_dump_json()))
+    assert read.search_key == first.search_key
