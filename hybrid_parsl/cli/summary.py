@@ -11,15 +11,13 @@ if TYPE_CHECKING:
 def print_summary(document: dict[str, Any], console: Console | None = None) -> None:
     """Print the main figures of the results `document`."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, value in summary_rows(document):
-        table.add_row(name, Text(value))
-    (console or Console()).print(table)
+    console = console or Console()
+    rows = summary_rows(document)
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        console.print(Text.assemble((name.ljust(width), "bold"), "  ", value), soft_wrap=True)
 
 
 def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
 from hybrid_parsl.engine.calls import plain_function
+from hybrid_parsl.engine.interrupts import uninterrupted
 from hybrid_parsl.engine.processes import ProcessTree
 from hybrid_parsl.errors import JobFailedError, ResultError
 from hybrid_parsl.mpi.outcome import log_tail
@@ -52,9 +53,11 @@ class WarmProcesses:
         with self._lock:
             self._n_users += 1
             if self._pool is None:
-                self._pool = ProcessPoolExecutor(
-                    self.n_processes, multiprocessing.get_context("spawn"), initializer=_begin
-                )
+                spawn = multiprocessing.get_context("spawn")
+                self._pool = ProcessPoolExecutor(self.n_processes, spawn, initializer=_begin)
+                with uninterrupted():  # what is ignored now is ignored by the processes too
+                    for _ in range(self.n_processes):
+                        self._pool.submit(_begin)
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Call `function` in one of the processes."""
@@ -163,6 +166,7 @@ def _answer(answer: Future[Any], done: Future[Any], folder: Path) -> None:
 def _begin() -> None:
     """Prepare a process: leave Ctrl-C to the driver, and end when the driver ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

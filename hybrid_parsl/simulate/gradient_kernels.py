@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .compiling import compiled
 from .gradient_passes import (
     derive_low,
     derive_mirror,
     derive_rows_1,
     derive_rows_2,
-    derive_rows_3,
     start_adjoint,
     turn_back,
 )
@@ -33,6 +34,7 @@ from .kernels import (
     LAYERS,
     LEVELS,
     MIRRORED,
+    NEAR_BITS,
     N_QUBITS,
     PAD,
     RATE,
@@ -58,12 +60,10 @@ def derive_block(psi: Any, s: int, adjoint: Any, a: int, size: int, bit: int, en
     """Return the derivative over the bits from `bit` to below `end`."""
     out = 0.0
     while bit < end:
-        take = 2 if end - bit == 4 else min(3, end - bit)
+        take = min(2, end - bit)
         step = 1 << bit
         for at in range(0, size, step << take):
-            if take == 3:
-                out += derive_rows_3(psi, s + at, adjoint, a + at, step, step)
-            elif take == 2:
+            if take == 2:
                 out += derive_rows_2(psi, s + at, adjoint, a + at, step, step)
             else:
                 out += derive_rows_1(psi, s + at, adjoint, a + at, step, step)
@@ -76,12 +76,17 @@ def derive_tile(psi: Any, s: int, s_part: int, adjoint: Any, a: int, a_part: int
                 layout: Any) -> float:  # fmt: skip
     """Return the derivative over the bits of a tile."""
     size = 1 << layout[BITS]
-    bit = layout[BITS] - (layout[BITS] - LOW_BITS)
+    near_bits = min(layout[BITS], NEAR_BITS - 1)
+    near = 1 << near_bits
     out = 0.0
     for side in range(2):
         here, there = s + side * s_part, a + side * a_part
-        out += derive_low(psi, here, adjoint, there, size)
-        out += derive_block(psi, here, adjoint, there, size, bit, layout[BITS])
+        for at in range(0, size, near):
+            out += derive_low(psi, here + at, adjoint, there + at, near)
+            out += derive_block(
+                psi, here + at, adjoint, there + at, near, np.int64(LOW_BITS), near_bits
+            )
+        out += derive_block(psi, here, adjoint, there, size, near_bits, layout[BITS])
     return out
 
 

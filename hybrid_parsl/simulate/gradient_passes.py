@@ -16,29 +16,30 @@ from .simd import Vectors, emitted
 
 
 def _derive_group(v: Vectors, psi: list[Any], adjoint: list[Any], slots: list[Any]) -> None:
-    """Add the derivatives over the bits of the number of 2, 4 or 8 vectors to two slots.
+    """Add the derivatives over the bits of the number of 2, 4 or 8 vectors to the slots.
 
     Two bits at a time take fewer operations than one by one: with G the generator of a bit,
     a (G_0 + G_1) p = (a_1 + a_2) (p_0 - p_3) + (a_3 - a_0) (p_1 + p_2).
     """
     b = v.builder
+    products = []
     if len(psi) == 2:  # noqa: PLR2004
-        v.add_product(slots[0], adjoint[1], psi[0])
-        v.add_product(slots[1], b.fneg(adjoint[0]), psi[1])
-        return
-    for four in range(0, len(psi), 4):
+        products += [(adjoint[1], psi[0]), (b.fneg(adjoint[0]), psi[1])]
+    for four in range(0, len(psi) & ~3, 4):
         p, a = psi[four : four + 4], adjoint[four : four + 4]
-        v.add_product(slots[0], b.fadd(a[1], a[2]), b.fsub(p[0], p[3]))
-        v.add_product(slots[1], b.fsub(a[3], a[0]), b.fadd(p[1], p[2]))
+        products.append((b.fadd(a[1], a[2]), b.fsub(p[0], p[3])))
+        products.append((b.fsub(a[3], a[0]), b.fadd(p[1], p[2])))
     for high in range(4, len(psi)):
-        v.add_product(slots[0], adjoint[high], psi[high - 4])
-        v.add_product(slots[1], b.fneg(adjoint[high - 4]), psi[high])
+        products.append((adjoint[high], psi[high - 4]))
+        products.append((b.fneg(adjoint[high - 4]), psi[high]))
+    for number, (one, other) in enumerate(products):
+        v.add_product(slots[number % len(slots)], one, other)
 
 
 def _rows(bits: int) -> Any:
     def body(v: Vectors, psi: Any, s: Any, adjoint: Any, a: Any, step: Any, count: Any) -> Any:
         b = v.builder
-        slots = [v.accumulator(), v.accumulator()]
+        slots = [v.accumulator() for _ in range(2 * bits)]  # as adding takes several cycles
         offsets = [b.mul(step, v.index(row)) for row in range(2**bits)]
         with v.steps(count, v.lanes) as column:
             groups = [
@@ -52,13 +53,14 @@ def _rows(bits: int) -> Any:
     return emitted(body, (POINTER, INT, POINTER, INT, INT, INT), REAL)
 
 
-derive_rows_1, derive_rows_2, derive_rows_3 = (_rows(bits) for bits in (1, 2, 3))
+derive_rows_1, derive_rows_2 = _rows(1), _rows(2)
 
 
 def _low(v: Vectors, psi: Any, s: Any, adjoint: Any, a: Any, count: Any) -> Any:
     b = v.builder
-    lane_slots = [v.accumulator() for _ in range(v.lanes.bit_length() - 1)]
-    slots = [v.accumulator(), v.accumulator()]
+    bits = v.lanes.bit_length() - 1
+    lane_slots = [[v.accumulator(), v.accumulator()] for _ in range(bits)]
+    slots = [v.accumulator() for _ in range(4)]
     with v.steps(count, 32) as offset:
         groups = [
             [
@@ -67,14 +69,15 @@ def _low(v: Vectors, psi: Any, s: Any, adjoint: Any, a: Any, count: Any) -> Any:
             ]
             for array, start in ((psi, s), (adjoint, a))
         ]
-        for state, other in zip(*groups, strict=True):
-            for bit, slot in enumerate(lane_slots):
-                v.add_product(slot, other, v.flip(state, 1 << bit))
+        for k, (state, other) in enumerate(zip(*groups, strict=True)):
+            for bit in range(bits):
+                v.add_product(lane_slots[bit][k % 2], other, v.flip(state, 1 << bit))
         _derive_group(v, *groups, slots)
     out = v.total(slots)
-    for bit, slot in enumerate(lane_slots):
+    for bit in range(bits):
         signs = v.constant([1.0 if lane >> bit & 1 else -1.0 for lane in range(v.lanes)])
-        out = b.fadd(out, v.sum(b.fmul(b.load(slot, typ=v.type), signs)))
+        first, second = [b.load(slot, typ=v.type) for slot in lane_slots[bit]]
+        out = b.fadd(out, v.sum(b.fmul(b.fadd(first, second), signs)))
     return out
 
 
@@ -84,15 +87,20 @@ derive_low = emitted(_low, (POINTER, INT, POINTER, INT, INT), REAL)
 def _mirror(v: Vectors, psi: Any, s: Any, s_back: Any, adjoint: Any, a: Any, a_back: Any,
             count: Any, sign: Any) -> Any:  # fmt: skip
     b, last = v.builder, v.lanes - 1
-    slot = v.accumulator()
-    with v.steps(count, v.lanes) as column:
-        back = b.sub(b.sub(count, v.index(v.lanes)), column)
-        front = [v.load(psi[0], b.add(s, column)), v.load(adjoint[0], b.add(a, column))]
-        mirrored = [v.load(psi[0], b.add(s_back, back)), v.load(adjoint[0], b.add(a_back, back))]
-        far = [v.flip(vector, last) for vector in mirrored]
-        cross = v.muladd(front[1], far[0], b.fneg(b.fmul(far[1], front[0])))
-        v.add_product(slot, v.splat(signed(v, sign, column)), cross)
-    return v.sum(b.fmul(b.load(slot, typ=v.type), mirror_signs(v)))
+    slots = [v.accumulator(), v.accumulator()]
+    with v.steps(count, 2 * v.lanes) as pair:
+        for k, slot in enumerate(slots):
+            column = b.add(pair, v.index(k * v.lanes))
+            back = b.sub(b.sub(count, v.index(v.lanes)), column)
+            near = [v.load(x[0], b.add(at, column)) for x, at in ((psi, s), (adjoint, a))]
+            far = [
+                v.flip(v.load(x[0], b.add(at, back)), last)
+                for x, at in ((psi, s_back), (adjoint, a_back))
+            ]
+            cross = v.muladd(near[1], far[0], b.fneg(b.fmul(far[1], near[0])))
+            v.add_product(slot, v.splat(signed(v, sign, column)), cross)
+    both = b.fadd(*[b.load(slot, typ=v.type) for slot in slots])
+    return v.sum(b.fmul(both, mirror_signs(v)))
 
 
 derive_mirror = emitted(

@@ -45,6 +45,7 @@ ANGLE = 7
 # Columns of `sums`, one row a tile or panel.
 NORM, ENERGY, BETA, GAMMA, BETA_BEFORE = range(5)
 SUM = 5
+NEAR_BITS = 11  # log2 of how many numbers are at home in the first-level cache, 16 KiB
 
 
 @compiled
@@ -75,11 +76,15 @@ def mix_tile(state: Any, start: int, part: int, angles: Any, layer: int, sign: f
              layout: Any) -> None:  # fmt: skip
     """Mix a tile in one layer: forwards if `sign` is 1, backwards if it is -1."""
     size = 1 << layout[BITS]
+    near_bits = min(layout[BITS], NEAR_BITS)
+    near = 1 << near_bits
     t = sign * angles[layer * ANGLE + TANGENT]
     for base in (start, start + part):
         for _ in range(int(angles[layer * ANGLE + REPEATS])):
-            rotate_low(state, base, size, t)
-            mix_block(state, base, size, np.int64(LOW_BITS), layout[BITS], t)
+            for block in range(base, base + size, near):
+                rotate_low(state, block, near, t)
+                mix_block(state, block, near, np.int64(LOW_BITS), near_bits, t)
+            mix_block(state, base, size, near_bits, layout[BITS], t)
 
 
 @compiled

@@ -113,9 +113,10 @@ def choose_layout(n_qubits: int, *, mirrored: bool) -> Layout:
         bits = max(5, total - 3 - (total > 13))
         width_bits, pad = bits - 1, 0
     else:
-        bits = _TILE_BITS
-        width_bits = max(3, min(5, _PANEL_BITS - 1 - (total - bits)))
-        pad = 40  # an odd number of cache lines
+        import os
+        bits = int(os.environ.get('TB','13'))
+        width_bits = int(os.environ.get('WB','5'))
+        pad = int(os.environ.get('PAD','40'))  # an odd number of cache lines
     return Layout(
         simulated, simulated - n_qubits, mirrored, bits, total - bits, width_bits, pad
     )

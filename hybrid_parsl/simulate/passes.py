@@ -176,17 +176,19 @@ apply_phase = emitted(
 def _weigh(v: Vectors, psi: Any, start: Any, part: Any, cost: Any, x: Any, count: Any,
            sums: Any, place: Any) -> None:  # fmt: skip
     b = v.builder
-    slots = [v.accumulator(wide=True), v.accumulator(wide=True)]
-    with v.steps(count, v.lanes) as column:
-        here = b.add(start, column)
-        real = v.widen(v.load(psi[0], here))
-        imaginary = v.widen(v.load(psi[0], b.add(here, part)))
-        weight = v.muladd(real, real, b.fmul(imaginary, imaginary))
-        v.add_product(slots[0], weight, v.fixed(1.0))
-        v.add_product(slots[1], weight, v.levels(cost, b.add(x, column)))
-    for k, slot in enumerate(slots):
+    slots = [[v.accumulator(wide=True) for _ in range(2)] for _ in range(2)]
+    with v.steps(count, 2 * v.lanes) as pair:
+        for k in range(2):
+            column = b.add(pair, v.index(k * v.lanes))
+            here = b.add(start, column)
+            real = v.widen(v.load(psi[0], here))
+            imaginary = v.widen(v.load(psi[0], b.add(here, part)))
+            weight = v.muladd(real, real, b.fmul(imaginary, imaginary))
+            v.add_product(slots[0][k], weight, v.fixed(1.0))
+            v.add_product(slots[1][k], weight, v.levels(cost, b.add(x, column)))
+    for k, pairs in enumerate(slots):
         address = b.gep(sums[0], [b.add(place, v.index(k))])
-        b.store(b.fadd(b.load(address, typ=ir.DoubleType()), v.total([slot])), address)
+        b.store(b.fadd(b.load(address, typ=ir.DoubleType()), v.total(pairs)), address)
 
 
 weigh = emitted(

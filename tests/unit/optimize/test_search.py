@@ -76,13 +76,14 @@ def test_every_method_finds_the_minimum_of_a_cosine(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_outcome_is_the_same_however_starts_are_shared(method: str) -> None:
-    asked = Search(method=method, starts=37, iterations=8, seed=3)
+    starts = 300 if STRATEGIES[method].portion > 1 else 11
+    asked = Search(method=method, starts=starts, iterations=6, seed=3)
     expected = alone(asked)
     for size in (1, 2, 3, 4):
         assert together(size, asked) == expected
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(starts=st.integers(1, 300), size=st.integers(1, 6), seed=st.integers(0, 9))
 def test_every_start_is_carried_out_once(starts: int, size: int, seed: int) -> None:
     asked = Search(method="draw", starts=starts, seed=seed)

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from hybrid_parsl.engine import sites
+from hybrid_parsl.engine.sites import SiteRun, load_site, site_names
+from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError
+from hybrid_parsl.project import Project
+
+RUN = SiteRun(Path("/some/run"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "site_configs").mkdir()
+    (tmp_path / "apps").mkdir()
+    return Project(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def plugins(monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
+    """The plug-ins that are installed; none to begin with."""
+    points: list[EntryPoint] = []
+    monkeypatch.setattr(
+        sites, "entry_points", lambda group: points if group == "hybrid_parsl.sites" else []
+    )
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return points
+
+
+def write(project: Project, name: str, text: str) -> Path:
+    path = project.folder / "site_configs" / f"{name}.py"
+    path.write_text(text)
+    return path
+
+
+GOOD = '"""My cluster.\n\nMore words."""\n\ndef config(run):\n    return (VALUE, run.directory)\n\nVALUE = 1\n'
+
+
+def test_a_site_by_name(project: Project) -> None:
+    path = write(project, "mine", GOOD)
+    site = load_site("mine", project)
+    assert (site.name, site.source, site.summary) == ("mine", str(path), "My cluster.")
+    assert site.config(RUN) == (1, Path("/some/run"))
+
+
+def test_a_site_by_path_from_anywhere(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere.py").write_text(GOOD.replace("VALUE = 1", "VALUE = 2"))
+    for text in ("elsewhere.py", "./elsewhere.py", str(tmp_path / "elsewhere.py")):
+        site = load_site(text, project)
+        assert (site.name, site.source) == ("elsewhere", str(tmp_path / "elsewhere.py"))
+        assert site.config(RUN) == (2, Path("/some/run"))
+
+
+def test_an_edit_counts_at_once(project: Project) -> None:
+    write(project, "mine", GOOD)
+    load_site("mine", project)
+    write(project, "mine", GOOD.replace("VALUE = 1", "VALUE = 33"))
+    assert load_site("mine", project).config(RUN) == (33, Path("/some/run"))
+
+
+def test_a_site_of_a_plug_in(project: Project, plugins: list[EntryPoint]) -> None:
+    plugins.append(EntryPoint("far", "os.path:basename", "hybrid_parsl.sites"))
+    site = load_site("far", project)
+    assert (site.name, site.source) == ("far", "os.path:basename")
+    assert site.summary.startswith("Common operations on Posix pathnames")
+    write(project, "far", GOOD)
+    assert load_site("far", project).summary == "My cluster."
+    assert site_names(project)["far"].endswith("far.py")
+
+
+def test_the_names_of_all_sites_are_sorted(project: Project, plugins: list[EntryPoint]) -> None:
+    write(project, "zeta", GOOD)
+    write(project, "_shared", GOOD)
+    path = write(project, "alpha", GOOD)
+    plugins.append(EntryPoint("middle", "a.b:c", "hybrid_parsl.sites"))
+    assert list(site_names(project)) == ["alpha", "middle", "zeta"]
+    assert site_names(project)["alpha"] == str(path)
+    assert site_names(project)["middle"] == "a.b:c"
+
+
+def test_a_broken_plug_in(project: Project, plugins: list[EntryPoint]) -> None:
+    plugins.append(EntryPoint("far", "no_such_module_at_all:config", "hybrid_parsl.sites"))
+    with pytest.raises(ConfigurationError, match="ModuleNotFoundError") as caught:
+        load_site("far", project)
+    assert caught.value.source == "entry point no_such_module_at_all:config"
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"), [("loca", "local"), ("slrum", "slurm"), ("x" * 400, None), ("", None)]
+)
+def test_no_such_site(project: Project, text: str, suggestion: str | None) -> None:
+    for name in ("local", "slurm"):
+        write(project, name, GOOD)
+    with pytest.raises(ConfigurationError, match="no such site") as caught:
+        load_site(text, project)
+    assert (caught.value.source, caught.value.found) == ("--site", text)
+    assert "local, slurm, or the path of" in str(caught.value.valid)
+    assert caught.value.suggestion == suggestion
+
+
+@pytest.mark.parametrize("text", ["absent.py", "/absent", "a/b", "x" * 400 + ".py", "/", "./"])
+def test_no_such_file(project: Project, text: str) -> None:
+    with pytest.raises(ConfigurationError, match="no such file") as caught:
+        load_site(text, project)
+    assert (caught.value.source, caught.value.found) == ("--site", text)
+
+
+@pytest.mark.parametrize("text", ["", "config = 3\n", "def configure(run): ...\n"])
+def test_a_file_without_config(project: Project, text: str) -> None:
+    path = write(project, "mine", text)
+    with pytest.raises(ConfigurationError, match=r"no function config\(run\)") as caught:
+        load_site("mine", project)
+    assert caught.value.source == str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("x = 1\nx.y\n", 2, "AttributeError"),
+        ("def config(run)\n", 1, "SyntaxError"),
+        ("\nfrom nowhere_at_all import x\n", 2, "ModuleNotFoundError"),
+    ],
+)
+def test_a_broken_file_is_told_with_its_line(
+    project: Project, text: str, line: int, message: str
+) -> None:
+    path = write(project, "mine", text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_site("mine", project)
+    assert caught.value.source == f"{path}, line {line}"
+    assert caught.value.message.startswith(message)
+
+
+def test_a_function_that_raises_is_told_with_its_line(project: Project) -> None:
+    path = write(project, "mine", "import json\n\ndef config(run):\n    return json.loads('{')\n")
+    with pytest.raises(ConfigurationError, match="JSONDecodeError") as caught:
+        load_site("mine", project).config(RUN)
+    assert caught.value.source == f"{path}, line 4"
+
+
+def test_an_error_of_ours_from_a_site_stands(project: Project) -> None:
+    text = "from hybrid_parsl.errors import BackendUnavailableError\n\ndef config(run):\n    raise BackendUnavailableError('x', 'y')\n"
+    write(project, "mine", text)
+    with pytest.raises(BackendUnavailableError):
+        load_site("mine", project).config(RUN)

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hybrid_parsl.errors import (
+    ConfigurationError,
+    JobFailedError,
+    RankFailedError,
+    ResultError,
+)
+from hybrid_parsl.mpi.frames import write_frame
+from hybrid_parsl.mpi.outcome import explain_failure, log_tail, read_result
+from hybrid_parsl.mpi.task import Failure, TaskFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MEMBERS = [{"host": "n1", "pid": 500}, {"host": "n1", "pid": 501}, {"host": "n2", "pid": 502}]
+HYDRA = """
+===================================================================================
+=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES
+=   PID 501 RUNNING AT n1
+=   EXIT CODE: 9
+=   CLEANING UP REMAINING PROCESSES
+===================================================================================
+YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> TaskFolder:
+    return TaskFolder(tmp_path)
+
+
+def report(folder: TaskFolder, rank: int, time: float, error: BaseException | None) -> None:
+    text = f"Traceback of {rank}\n{error!r}"
+    write_frame(folder.failure(rank), Failure(time, rank, f"n{rank}", 500 + rank, text, error))
+
+
+# ---- the end of a log
+
+
+def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "stderr.log"
+    log.write_text("".join(f"line {number}\n" for number in range(100)))
+    assert log_tail(log) == "\n".join(f"line {number}" for number in range(88, 100))
+    assert log_tail(log, 2) == "line 98\nline 99"
+
+
+def test_logs_that_are_hard_to_read(tmp_path: Path) -> None:
+    log = tmp_path / "stderr.log"
+    assert log_tail(log) == ""
+    assert log_tail(tmp_path) == ""
+    log.touch()
+    assert log_tail(log) == ""
+    log.write_bytes(b"caf\xe9\n\0")
+    assert log_tail(log) == "caf\ufffd\n\0"
+    log.write_bytes(b"x" * 5_000_000)
+    assert log_tail(log) == "x" * 16_384
+
+
+# ---- a result
+
+
+def test_the_result_of_rank_0(folder: TaskFolder) -> None:
+    with pytest.raises(ResultError, match=r"result\.frame cannot be read: No such file"):
+        read_result(folder)
+    write_frame(folder.result, [1, 2])
+    assert read_result(folder) == [1, 2]
+
+
+# ---- a failure
+
+
+def test_a_rank_that_raised(folder: TaskFolder) -> None:
+    folder.stderr.write_text("some noise\n")
+    report(folder, 2, 5.0, ValueError("no"))
+    error = explain_failure(folder, "77", 3)
+    assert isinstance(error, RankFailedError)
+    assert (error.rank, error.host, error.job_exit_code) == (2, "n2", 3)
+    assert error.traceback.startswith("Traceback of 2")
+    assert error.stderr_tail == "some noise"
+    assert error.stderr_path == str(folder.stderr)
+    assert isinstance(error.__cause__, ValueError)
+    assert "rank 2 on n2 raised ValueError('no')" in str(error)
+
+
+def test_the_earliest_report_counts(folder: TaskFolder) -> None:
+    report(folder, 0, 9.0, KeyError("late"))
+    report(folder, 1, 2.0, KeyError("first"))
+    report(folder, 2, 5.0, ConfigurationError("later"))
+    error = explain_failure(folder, "77", 1)
+    assert isinstance(error, RankFailedError)
+    assert error.rank == 1
+
+
+def test_an_error_of_our_own_stands_for_itself(folder: TaskFolder) -> None:
+    report(folder, 1, 2.0, ConfigurationError("too few", key="search.starts"))
+    error = explain_failure(folder, "77", 1)
+    assert isinstance(error, ConfigurationError)
+    assert str(error) == "search.starts: too few"
+
+
+def test_an_error_that_could_not_travel(folder: TaskFolder) -> None:
+    report(folder, 1, 2.0, None)
+    error = explain_failure(folder, "77", None)
+    assert isinstance(error, RankFailedError)
+    assert (error.rank, error.job_exit_code, error.__cause__) == (1, 1, None)
+
+
+def test_a_damaged_report_is_passed_over(folder: TaskFolder) -> None:
+    folder.failure(0).write_bytes(b"HPFRAME1 torn")
+    report(folder, 2, 5.0, ValueError("no"))
+    error = explain_failure(folder, "77", 1)
+    assert isinstance(error, RankFailedError)
+    assert error.rank == 2
+
+
+def test_a_job_that_ended_before_its_ranks(folder: TaskFolder) -> None:
+    folder.stderr.write_text("mpirun: command not found\n")
+    error = explain_failure(folder, "77", 127)
+    assert isinstance(error, JobFailedError)
+    assert (error.job_id, error.stderr_tail) == ("77", "mpirun: command not found")
+    assert "exit code 127 before its ranks had started" in error.reason
+
+
+@pytest.mark.parametrize("log", ["stderr", "stdout"])
+def test_a_rank_that_was_killed_is_named_by_the_launcher(folder: TaskFolder, log: str) -> None:
+    folder.ranks.write_text(json.dumps(MEMBERS))
+    getattr(folder, log).write_text(HYDRA)
+    error = explain_failure(folder, "77", 9)
+    assert isinstance(error, RankFailedError)
+    assert (error.rank, error.host, error.job_exit_code) == (1, "n1", 137)
+    assert str(error).startswith("rank 1 on n1 was killed by signal 9")
+
+
+def test_a_rank_that_the_launcher_does_not_name(folder: TaskFolder) -> None:
+    folder.ranks.write_text(json.dumps(MEMBERS))
+    error = explain_failure(folder, "77", 13)
+    assert isinstance(error, RankFailedError)
+    assert (error.rank, error.host, error.job_exit_code) == (-1, "", 13)
+    folder.stderr.write_text(HYDRA.replace("501", "999"))
+    error = explain_failure(folder, "77", 13)
+    assert isinstance(error, RankFailedError)
+    assert (error.rank, error.host, error.job_exit_code) == (-1, "n1", 137)
+
+
+@pytest.mark.parametrize("content", ["", "[", '[{"host": "n1", "pi', "\0", "{}"])
+def test_a_list_of_ranks_that_was_cut_short(folder: TaskFolder, content: str) -> None:
+    folder.ranks.write_text(content)
+    folder.stderr.write_text(HYDRA)
+    error = explain_failure(folder, "77", 9)
+    assert isinstance(error, RankFailedError)
+    assert (error.rank, error.host, error.job_exit_code) == (-1, "n1", 137)
