@@ -141,10 +141,11 @@ class LiveDisplay(Display):
     def _table(self) -> Table:
         """Return the table as it stands now."""
         from rich.table import Table
+        from rich.text import Text
 
         elapsed = time.monotonic() - self._begun
         title = f"{self._run.directory.path.name} on {self._run.site.name}  {elapsed:5.1f} s"
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
         for column in ("", "stage", "time", ""):
             table.add_column(column, header_style="dim")
         for name in STAGES:

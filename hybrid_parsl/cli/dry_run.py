@@ -21,11 +21,11 @@ def describe(experiment: Experiment, site: Site, *, as_json: bool) -> str:
     ConfigurationError
         The site's configuration cannot be made, or lacks an executor.
     """
-    from hybrid_parsl.engine.session import check_labels
+    from hybrid_parsl.engine.session import check_config
     from hybrid_parsl.engine.sites import SiteRun
 
     config = site.config(SiteRun(_FOLDER.absolute()))
-    check_labels([executor.label for executor in config.executors], site.source)
+    check_config(config, site.source)
     asked = experiment.model_dump(mode="json", exclude_none=True)
     executors = {executor.label: executor for executor in config.executors}
     stages = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None, project: Path | None = None) ->
         The project folder, if the caller knows it.
     """
     code = 0
+    logging.raiseExceptions = False  # a log that cannot be written is no news on the terminal
     try:
         app(args=arguments, obj=str(project) if project else None, prog_name="hybrid-parsl")
     except HybridParslError as error:

@@ -29,7 +29,7 @@ def run(
         str,
         typer.Argument(
             help="A TOML file, or the name of one of the project's experiments.",
-            metavar="[EXPERIMENT]",
+            metavar="EXPERIMENT",
             autocompletion=complete_experiment,
         ),
     ] = DEFAULT_EXPERIMENT,

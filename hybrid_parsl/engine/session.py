@@ -45,11 +45,7 @@ class Session:
     def __enter__(self) -> Self:
         import parsl
 
-        if not isinstance(self._config, parsl.Config):
-            found = type(self._config).__name__
-            message = "config(run) has to return a parsl.Config"
-            raise ConfigurationError(message, self._source, found=found)
-        check_labels([executor.label for executor in self._config.executors], self._source)
+        check_config(self._config, self._source)
         self._kernel = parsl.load(self._config)
         for executor in self._executors():
             if not getattr(executor, "checks_identity", False):
@@ -98,6 +94,22 @@ class Session:
     def _executors(self) -> list[ParslExecutor]:
         """Return the executors of the site, without Parsl's own."""
         return [each for each in self._kernel.executors.values() if each.label in labels.ALL]
+
+
+def check_config(config: object, source: str) -> None:
+    """Check that a site's ``config(run)`` returned what apps can run on.
+
+    Raises
+    ------
+    ConfigurationError
+        It is no configuration of Parsl's, or lacks an executor for a label.
+    """
+    import parsl
+
+    if not isinstance(config, parsl.Config):
+        message = "config(run) has to return a parsl.Config"
+        raise ConfigurationError(message, source, found=type(config).__name__)
+    check_labels([executor.label for executor in config.executors], source)
 
 
 def check_labels(found: list[str], source: str) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .diagonal import find_levels, is_mirrored, ising_diagonal
 from .free_memory import check_memory
-from .layout import Layout, choose_layout
+from .layout import Layout, choose_layout, layers_to_save
 
 if TYPE_CHECKING:
     from .buffers import Buffers
@@ -80,13 +80,12 @@ class AlternatingState:
         dtype = _dtype(precision)
         self._n_qubits = len(checked).bit_length() - 1
         self._layers = layers
-        self._threads = threads
         mirrored = is_mirrored(checked)
         self._layout = choose_layout(self._n_qubits, mirrored=mirrored)
         check_memory(
             _state_bytes(self._layout, dtype), f"a state of {self._n_qubits} qubits ({precision})"
         )
-        self._buffers = _buffers(checked, self._layout, layers, dtype)
+        self._buffers = _buffers(checked, self._layout, layers, dtype, threads)
 
     @property
     def n_qubits(self) -> int:
@@ -117,7 +116,7 @@ class AlternatingState:
         ValueError
             If the parameters have a wrong shape or are not finite.
         """
-        return self._buffers.run(_ENERGY, self._checked(parameters), self._threads)
+        return self._buffers.run(_ENERGY, self._checked(parameters))
 
     def energy_and_gradient(
         self, parameters: ArrayLike
@@ -148,11 +147,11 @@ class AlternatingState:
         """
         checked = self._checked(parameters)
         if not self._buffers.has_adjoint:
-            saved = __import__('os').environ.get('SAVED') and min(self._layers-1,int(__import__('os').environ['SAVED'])) if not self._layout.in_place else self._layers-1#(self._layout, self._layers)
+            saved = layers_to_save(self._layout, self._layers)
             size = self._buffers.state.nbytes
-            check_memory((1 + saved) * size, f"a gradient of {self._n_qubits} qubits")
+            check_memory((1 + saved) * size + 8 * self._layout.scratch_size, f"a gradient of {self._n_qubits} qubits")
             self._buffers.add_adjoint(saved)
-        energy = self._buffers.run(_GRADIENT, checked, self._threads)
+        energy = self._buffers.run(_GRADIENT, checked)
         return energy, self._buffers.gradient.copy()
 
     def probabilities(self, parameters: ArrayLike) -> NDArray[np.float64]:
@@ -219,7 +218,7 @@ class AlternatingState:
     ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Run the layers, and one with no angle that puts the last factor in."""
         gammas, betas = parameters.reshape(2, -1)
-        self._buffers.run(_STATE, np.concatenate([gammas, [0.0], betas, [0.0]]), self._threads)
+        self._buffers.run(_STATE, np.concatenate([gammas, [0.0], betas, [0.0]]))
         return self._buffers.amplitudes()
 
     def _phase_left_out(self, parameters: NDArray[np.float64]) -> complex:
@@ -248,7 +247,7 @@ def required_bytes(
     *,
     precision: Precision = "double",
     mirrored: bool = False,
-    gradient: bool = True,
+    layers: int = 1,
 ) -> int:
     """Return how much memory an `AlternatingState` takes, without the cost it is given.
 
@@ -260,8 +259,8 @@ def required_bytes(
         As in `AlternatingState`.
     mirrored
         Whether flipping all qubits leaves the cost as it is.
-    gradient
-        Whether gradients are wanted too.
+    layers
+        Number of layers p of which a gradient is wanted; 0 for energies only.
 
     Returns
     -------
@@ -270,7 +269,10 @@ def required_bytes(
     """
     layout = choose_layout(n_qubits, mirrored=mirrored)
     size = np.dtype(_dtype(precision)).itemsize
-    more = size * (layout.state_size + layout.scratch_size) if gradient else 0
+    more = 0
+    if layers:
+        kept = 1 + layers_to_save(layout, layers)
+        more = size * (kept * layout.state_size + layout.scratch_size)
     return _state_bytes(layout, _dtype(precision)) + more
 
 
@@ -299,13 +301,17 @@ def _state_bytes(layout: Layout, dtype: type[np.floating]) -> int:
 
 
 def _buffers(
-    cost: NDArray[np.float64], layout: Layout, layers: int, dtype: type[np.floating]
+    cost: NDArray[np.float64],
+    layout: Layout,
+    layers: int,
+    dtype: type[np.floating],
+    threads: int,
 ) -> Buffers:
     from .buffers import Buffers  # noqa: PLC0415 - imports numba
 
     tiled = np.tile(cost, 2**layout.idle) if layout.idle else cost
     kept = tiled[: layout.amplitudes]
-    return Buffers(kept, find_levels(kept), layout, layers, dtype)
+    return Buffers(kept, find_levels(kept), layout, layers, dtype, threads)
 
 
 def _checked_cost(cost: NDArray[np.float64]) -> NDArray[np.float64]:

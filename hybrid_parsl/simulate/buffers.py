@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,9 @@ from .diagonal import Levels
 from .evaluate import evaluate
 from .kernels import ANGLE, LAYERS, SAVED, SUM, WANT_GRADIENT, WANT_STATE
 from .layout import Layout
+
+if TYPE_CHECKING:
+    from .team import Team
 
 
 class Buffers:
@@ -26,6 +31,8 @@ class Buffers:
         Number of layers p.
     dtype
         Type of the real and imaginary parts.
+    threads
+        How many threads work on the state, if it is not so small that one does.
     """
 
     def __init__(
@@ -35,6 +42,7 @@ class Buffers:
         layout: Layout,
         layers: int,
         dtype: type[np.floating],
+        threads: int,
     ) -> None:
         if levels and levels.count * 4 > max(layout.amplitudes, 256):
             levels = None  # a table would be longer than it is used
@@ -45,6 +53,8 @@ class Buffers:
         padded = -(-levels.count // 8) * 8 if levels else 0
         self.state = _touched(layout.state_size, dtype)
         self._panel = self._new_panel(self.state)
+        self._threads = 1 if layout.in_place else threads
+        self._team: Team | None = None
         self._uniform = _uniform(min(layout.bits, 8), dtype)
         self._adjoint = self._other = self._back_table = np.zeros(2, dtype)
         self._table = np.zeros(2 * padded * (layers + 1) or 2, dtype)
@@ -83,7 +93,7 @@ class Buffers:
             return state
         return _touched(self._layout.scratch_size, self._dtype)
 
-    def run(self, want: int, parameters: NDArray[np.float64], threads: int) -> float:
+    def run(self, want: int, parameters: NDArray[np.float64]) -> float:
         """Evolve the state.
 
         Parameters
@@ -93,8 +103,6 @@ class Buffers:
             ``state``, with one more layer than the others.
         parameters
             gamma of each layer, then beta of each layer.
-        threads
-            How many threads to use.
 
         Returns
         -------
@@ -105,13 +113,18 @@ class Buffers:
             WANT_GRADIENT: self._numbers_of_gradient,
             WANT_STATE: self._numbers_of_state,
         }.get(want, self._numbers)
-        return float(
-            evaluate(
-                want, parameters, self.gradient, self.state, self._adjoint, self._panel,
-                self._other, self._uniform, self._saved, self._cost, self._table, self._back_table,
-                self._angles, self._sums, numbers, *self._spacing,
-            )
+        arrays = (
+            self.gradient, self.state, self._adjoint, self._panel, self._other, self._uniform,
+            self._saved, self._cost, self._table, self._back_table, self._angles, self._sums,
+            numbers, *self._spacing,
         )  # fmt: skip
+        if self._threads == 1:
+            return float(evaluate(want, parameters, *arrays))
+        if self._team is None:
+            from .team import Team  # noqa: PLC0415 - compiles more kernels
+
+            self._team = Team(self._threads, self._layout)
+        return self._team.run(want, parameters, *arrays)
 
 
 def _touched(count: int, dtype: type[np.floating]) -> NDArray[np.floating]:

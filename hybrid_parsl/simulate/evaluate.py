@@ -37,12 +37,22 @@ def total_energy(units: int, sums: Any, angles: Any, layout: Any, first: float,
 
 
 @compiled
+def begin(want: int, parameters: Any, gradient: Any, table: Any, back_table: Any, angles: Any,
+          sums: Any, layout: Any, first: float, step: float) -> None:  # fmt: skip
+    """Clear the sums and prepare angles and tables."""
+    sums[:] = 0.0
+    gradient[:] = 0.0
+    q, y = address(angles), address(layout)
+    prepare(address(parameters), q, address(table), address(back_table), y, first, step, want)
+    weigh_derivatives(q, y)
+
+
+@compiled
 def evaluate(want: int, parameters: Any, gradient: Any, state: Any, adjoint: Any, panel: Any,
              other: Any, uniform: Any, saved: Any, cost: Any, table: Any, back_table: Any,
              angles: Any, sums: Any, layout: Any, first: float, step: float) -> float:  # fmt: skip
     """Evolve the state; return its energy or, if that is wanted, fill in the gradient too."""
-    sums[:] = 0.0
-    gradient[:] = 0.0
+    begin(want, parameters, gradient, table, back_table, angles, sums, layout, first, step)
     layers = layout[LAYERS]
     units = (1 << layout[HIGH], 1 << (layout[BITS] - 1 - layout[WIDTH_BITS]))
     start = layers - layers
@@ -50,11 +60,9 @@ def evaluate(want: int, parameters: Any, gradient: Any, state: Any, adjoint: Any
     a, o, g, v = address(adjoint), address(other), address(gradient), address(saved)
     t, b, q = address(table), address(back_table), address(angles)
     z, y = address(sums), address(layout)
-    prepare(address(parameters), q, t, b, y, first, step, want)
     for k in range(layers + 1 if want == WANT_ENERGY else layers):
         forward(k, start, units[k & 1], s, p, u, v, c, t, q, y, z)
     if want == WANT_GRADIENT:
-        weigh_derivatives(q, y)
         for k in range(layers, -1, -1):
             backward(k, start, units[k & 1], s, a, p, o, u, v, c, t, b, q, y, first, step, z)
             collect(k, units[k & 1], z, g, q, y, step)

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 
 _MIN_QUBITS = 7
 _IN_PLACE_BITS = 15  # half a MiB
-_TILE_BITS = 13
-_PANEL_BITS = 14  # amplitudes of a panel and its mirror image, a quarter of a MiB
+_TILE_BITS = 14
+_PANEL_BITS = 13  # log2 of the amplitudes of a panel and its mirror image, 128 KiB
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,35 @@ def choose_layout(n_qubits: int, *, mirrored: bool) -> Layout:
         bits = max(5, total - 3 - (total > 13))
         width_bits, pad = bits - 1, 0
     else:
-        import os
-        bits = int(os.environ.get('TB','13'))
-        width_bits = int(os.environ.get('WB','5'))
-        pad = int(os.environ.get('PAD','40'))  # an odd number of cache lines
+        bits = _TILE_BITS
+        width_bits = max(4, min(7, _PANEL_BITS - 1 - (total - bits)))
+        pad = 40  # an odd number of cache lines
     return Layout(
         simulated, simulated - n_qubits, mirrored, bits, total - bits, width_bits, pad
     )
+
+
+def layers_to_save(layout: Layout, layers: int) -> int:
+    """Return after how many layers a gradient may keep the state.
+
+    As many as leave it, with the state, its adjoint, the cost and the levels, within three
+    complex128 (or, in single precision, complex64) vectors of all amplitudes; all of them
+    for a state so small that it is one panel.
+
+    Parameters
+    ----------
+    layout
+        The shape of the state.
+    layers
+        Number of layers p.
+
+    Returns
+    -------
+    int
+        0 to p - 1.
+    """
+    if layout.in_place:
+        return layers - 1
+    everything = 2**layout.n_qubits
+    room = 6 * everything - everything - layout.amplitudes // 4 - 3 * layout.state_size
+    return max(0, min(layers - 1, 1 + room // layout.state_size))

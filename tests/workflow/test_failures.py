@@ -80,7 +80,8 @@ def test_an_interruption_in_mid_search_leaves_no_process(run, number, code):
     assert process.returncode == code
     assert "what was finished is in" in errors
     assert "Traceback" not in errors
-    assert not [each for each in tree if each.is_running() and each.status() != "zombie"]
+    _, left = psutil.wait_procs(tree, timeout=3)
+    assert not [each.cmdline() for each in left if each.status() != "zombie"]
     _, document = last_run(run)
     assert document["run"]["status"] == "interrupted"
 

@@ -38,7 +38,16 @@ def write(project: Project, name: str, text: str) -> Path:
     return path
 
 
-GOOD = '"""My cluster.\n\nMore words."""\n\ndef config(run):\n    return (VALUE, run.directory)\n\nVALUE = 1\n'
+GOOD = """\"\"\"My cluster.
+
+More words.
+\"\"\"
+
+VALUE = 1
+
+def config(run):
+    return (VALUE, run.directory)
+"""
 
 
 def test_a_site_by_name(project: Project) -> None:
@@ -147,7 +156,9 @@ def test_a_function_that_raises_is_told_with_its_line(project: Project) -> None:
 
 
 def test_an_error_of_ours_from_a_site_stands(project: Project) -> None:
-    text = "from hybrid_parsl.errors import BackendUnavailableError\n\ndef config(run):\n    raise BackendUnavailableError('x', 'y')\n"
+    raises = "raise BackendUnavailableError('x', 'y')"
+    imports = "from hybrid_parsl.errors import BackendUnavailableError"
+    text = f"{imports}\n\ndef config(run):\n    {raises}\n"
     write(project, "mine", text)
     with pytest.raises(BackendUnavailableError):
         load_site("mine", project).config(RUN)

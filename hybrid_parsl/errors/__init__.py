@@ -1,0 +1,69 @@
+"""Every error that hybrid-parsl raises on purpose, and the exit code of each.
+
+::
+
+    HybridParslError                  1
+    ├── ConfigurationError            2   experiment, site, parameter
+    │   └── InsufficientMemoryError   2   a state larger than the free memory
+    ├── SubmissionError               3
+    │   ├── JobRejectedError          3   permanent: the job can never run as asked
+    │   └── BackendUnavailableError   3   transient: trying again may help
+    ├── TaskError                     4
+    │   ├── RankFailedError           4   an MPI rank raised or was killed
+    │   ├── JobFailedError            4   the job ended before any rank could report
+    │   ├── WalltimeExceededError     4   the job ran longer than it had asked for
+    │   ├── JobCanceledError          4   somebody canceled the job
+    │   ├── StageFailedError          4   a stage raised something of its own
+    │   ├── QuantumJobError           4   the sampler failed
+    │   ├── ResultError               4   a result is missing, damaged or cannot be sent
+    │   └── StorageError              4   a file of the run cannot be written
+    ├── IdentityMismatchError         5   two ends run different sources
+    └── RunOverlapError               6   another run of the schedule holds the lock
+
+An error keeps all its arguments in ``args`` and makes its text in ``__str__``, so that it
+survives a pickle on its way from a remote process.
+"""
+
+from hybrid_parsl.errors.base import (
+    ConfigurationError,
+    HybridParslError,
+    IdentityMismatchError,
+    InsufficientMemoryError,
+    RunOverlapError,
+)
+from hybrid_parsl.errors.submission import (
+    BackendUnavailableError,
+    JobRejectedError,
+    SubmissionError,
+)
+from hybrid_parsl.errors.task import (
+    JobCanceledError,
+    JobFailedError,
+    QuantumJobError,
+    RankFailedError,
+    ResultError,
+    StageFailedError,
+    StorageError,
+    TaskError,
+    WalltimeExceededError,
+)
+
+__all__ = [
+    "BackendUnavailableError",
+    "ConfigurationError",
+    "HybridParslError",
+    "IdentityMismatchError",
+    "InsufficientMemoryError",
+    "JobCanceledError",
+    "JobFailedError",
+    "JobRejectedError",
+    "QuantumJobError",
+    "RankFailedError",
+    "ResultError",
+    "RunOverlapError",
+    "StageFailedError",
+    "StorageError",
+    "SubmissionError",
+    "TaskError",
+    "WalltimeExceededError",
+]

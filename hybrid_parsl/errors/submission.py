@@ -1,0 +1,38 @@
+"""A job that was not taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hybrid_parsl.errors.base import HybridParslError
+
+
+@dataclass(eq=False)
+class SubmissionError(HybridParslError):
+    """A job could not be handed to its backend.
+
+    Attributes
+    ----------
+    backend
+        PSI/J's name of the backend, for example ``"local"``.
+    reason
+        What the backend said.
+    """
+
+    exit_code = 3
+
+    backend: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the {self.backend} backend did not take the job: {self.reason}"
+
+
+class JobRejectedError(SubmissionError):
+    """The backend will never run this job as it is."""
+
+
+class BackendUnavailableError(SubmissionError):
+    """The backend did not answer; the same submission may succeed later."""
+
+    retryable = True

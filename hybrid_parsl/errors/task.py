@@ -1,0 +1,169 @@
+"""A stage that was started and gave no result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hybrid_parsl.errors.base import HybridParslError
+
+
+class TaskError(HybridParslError):
+    """A stage was started and did not give its result."""
+
+    exit_code = 4
+
+
+def _tail(path: str | None, text: str) -> list[str]:
+    """Return the lines that show the end of a log, with where it is."""
+    lines = [f"  log: {path}"] if path else []
+    return lines + [f"  | {line}" for line in text.rstrip().splitlines()]
+
+
+@dataclass(eq=False)
+class RankFailedError(TaskError):
+    """One rank of an MPI task raised an exception or was killed.
+
+    Attributes
+    ----------
+    rank
+        The rank, counted from 0; -1 if it could not be told.
+    host
+        The name of the node it ran on; empty if it could not be told.
+    job_exit_code
+        The exit code of the job; 128 + n for signal n.
+    traceback
+        The remote traceback; empty if the rank was killed.
+    stderr_tail
+        The last lines that the job wrote to its standard error.
+    stderr_path
+        Where that standard error is kept.
+    """
+
+    rank: int
+    host: str
+    job_exit_code: int
+    traceback: str = ""
+    stderr_tail: str = ""
+    stderr_path: str | None = None
+
+    def __str__(self) -> str:
+        who = f"rank {self.rank}" if self.rank >= 0 else "a rank"
+        where = f" on {self.host}" if self.host else ""
+        last = self.traceback.rstrip().rpartition("\n")[2]
+        if last:
+            what = f"raised {last}"
+        elif self.job_exit_code > 128:  # noqa: PLR2004 - the shell's offset for signals
+            what = f"was killed by signal {self.job_exit_code - 128}"
+        else:
+            what = f"ended with exit code {self.job_exit_code}"
+        shown = self.traceback or self.stderr_tail
+        return "\n".join([f"{who}{where} {what}", *_tail(self.stderr_path, shown)])
+
+
+@dataclass(eq=False)
+class JobFailedError(TaskError):
+    """A job ended before any of its ranks could report.
+
+    Attributes
+    ----------
+    job_id
+        The backend's own id of the job.
+    reason
+        What the backend said.
+    stderr_path, stderr_tail
+        Where the job's standard error is, and its last lines.
+    """
+
+    job_id: str
+    reason: str
+    stderr_path: str | None = None
+    stderr_tail: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [f"job {self.job_id}: {self.reason}", *_tail(self.stderr_path, self.stderr_tail)]
+        )
+
+
+class WalltimeExceededError(JobFailedError):
+    """A job ran longer than its walltime and was ended by the backend."""
+
+
+class JobCanceledError(JobFailedError):
+    """A job was canceled, by us or by somebody else."""
+
+
+@dataclass(eq=False)
+class StageFailedError(TaskError):
+    """A stage raised an error that is not one of ours.
+
+    Attributes
+    ----------
+    stage
+        The name of the stage.
+    reason
+        Type and text of the error.
+    traceback
+        Its traceback, with the remote part.
+    """
+
+    stage: str
+    reason: str
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join([f"stage {self.stage} raised {self.reason}", *_tail(None, self.traceback)])
+
+
+@dataclass(eq=False)
+class QuantumJobError(TaskError):
+    """A sampler refused a circuit or failed while it ran it.
+
+    Attributes
+    ----------
+    backend
+        The name of the backend in the experiment.
+    reason
+        What the backend said.
+    """
+
+    backend: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the quantum backend '{self.backend}' failed: {self.reason}"
+
+
+@dataclass(eq=False)
+class ResultError(TaskError):
+    """The result of a task is missing, damaged, or cannot be sent.
+
+    Attributes
+    ----------
+    reason
+        What is wrong with it.
+    """
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(eq=False)
+class StorageError(TaskError):
+    """A file of a run cannot be written.
+
+    Attributes
+    ----------
+    path
+        The file.
+    reason
+        What the operating system said.
+    """
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"cannot write {self.path}: {self.reason}"

@@ -1,0 +1,56 @@
+"""What every file of the project keeps to."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONGEST_FILE = 300
+
+
+def tracked(*patterns):
+    found = subprocess.run(
+        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if found.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in found.stdout.splitlines() if (ROOT / name).exists()]
+
+
+def test_files_can_be_read_in_one_sitting():
+    long = {
+        str(path.relative_to(ROOT)): n_lines
+        for path in tracked("hybrid_parsl/**.py", "apps/*.py", "site_configs/*.py", "run.py")
+        if (n_lines := len(path.read_text().splitlines())) > LONGEST_FILE
+    }
+    assert not long
+
+
+def test_no_assert_outside_the_tests():
+    for path in tracked("hybrid_parsl/**.py", "apps/*.py", "site_configs/*.py"):
+        tree = ast.parse(path.read_text())
+        assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], path
+
+
+def test_lock_files_name_no_index():
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert "--hash=sha256:" in text
+
+
+def test_apps_declare_and_sites_configure():
+    for path in tracked("apps/*.py"):
+        functions = [
+            node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)
+        ]
+        assert functions == ([] if path.stem != "workflows" else ["pipeline"])
+    for path in tracked("site_configs/*.py"):
+        text = path.read_text()
+        assert "def config(run" in text
+        assert not re.search(r"hybrid_parsl\.(stages|experiment)|import apps", text)

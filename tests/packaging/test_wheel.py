@@ -1,0 +1,71 @@
+"""The wheel is complete: it runs the default experiment without the checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Build the wheel and unpack it into a folder of its own."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run([*pip, *build], check=True)
+    (wheel,) = folder.glob("*.whl")
+    target = folder / "site"
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
+    return target
+
+
+def python(installed, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    environment.pop("HYBRID_PARSL_PROJECT", None)
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+
+
+def test_the_wheel_is_what_runs(installed):
+    done = python(installed, "-c", "import hybrid_parsl; print(hybrid_parsl.__file__)")
+    assert done.stdout.strip() == str(installed / "hybrid_parsl" / "__init__.py")
+
+
+def test_the_default_experiment_runs_from_the_wheel_in_the_root_folder(installed, tmp_path):
+    fewer = ["--set", "search.starts=4", "--set", "problem.nodes=8"]
+    command = ["-m", "hybrid_parsl", "run", "--runs-dir", str(tmp_path), "--json", *fewer]
+    done = python(installed, *command)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["experiment"]["name"] == "maxcut"
+    assert document["run"]["status"] == "completed"
+    site = json.loads((Path(document["run"]["folder"]) / "site.json").read_text())
+    assert site["file"].startswith(str(installed))
+
+
+def test_the_wheel_ships_every_experiment_and_the_type_marker(installed):
+    template = installed / "hybrid_parsl" / "template"
+    for folder in ("apps", "site_configs", "experiments"):
+        shipped = {path.name for path in (template / folder).iterdir() if path.is_file()}
+        there = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
+        assert shipped == there
+    assert (installed / "hybrid_parsl" / "py.typed").exists()
+
+
+def test_no_apps_or_sites_at_the_top_level(installed):
+    assert not (installed / "apps").exists()
+    assert not (installed / "site_configs").exists()

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import io
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+
+from hybrid_parsl.cli.display import Display, LiveDisplay, PlainDisplay, make_display
+from hybrid_parsl.engine.sites import Site
+from hybrid_parsl.experiment import Experiment
+from hybrid_parsl.optimize.journal import Journal
+from hybrid_parsl.optimize.start import Start
+from hybrid_parsl.project import Project
+from hybrid_parsl.records.run_directory import RunDirectory
+from hybrid_parsl.runner import Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    table = {"name": "x", "problem": {"kind": "bell"}, "search": {"starts": 8, "method": "draw"}}
+    path = tmp_path / "1-bell"
+    (path / "tasks" / "search").mkdir(parents=True)
+    site = Site("here", "here.py", "", lambda _: None)
+    return Run(Experiment.model_validate(table), Project(tmp_path), site, RunDirectory(path))
+
+
+def write_starts(run: Run, *energies: float) -> None:
+    journal = Journal(run.directory.path / "tasks" / "search", "key")
+    journal.append(0, [Start(index, energy, [], [], 1) for index, energy in enumerate(energies)])
+
+
+def lines(text: str) -> list[str]:
+    """Return the lines without the time in front of each."""
+    found = [re.fullmatch(r"\[ *\d+\.\d\d s\] (.*)", line) for line in text.splitlines()]
+    assert all(found)
+    return [match[1] for match in found if match]
+
+
+def test_plain_lines_tell_how_a_run_goes(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainDisplay(run) as display:
+        display.stage_started("search")
+        display.tick()
+        write_starts(run, -0.5, -0.75)
+        display.tick()
+        display.stage_finished("search", 2.0)
+        display.tick()
+        display.stage_started("quantum")
+        display.tick()
+        display.stage_finished("quantum", 0.123)
+    told = [re.sub(r", [\d.]+/s", "", line) for line in lines(capsys.readouterr().out)]
+    assert told == [
+        "run 1-bell on site here",
+        "bell, draw, 2 ranks",
+        "search: started",
+        "search: 0/8 starts",
+        "search: 2/8 starts, best energy -0.75",
+        "search: finished in 2.00 s (2/8 starts, best energy -0.75)",
+        "quantum: started",
+        "quantum: running",
+        "quantum: finished in 0.12 s",
+    ]
+
+
+def test_the_summary_of_plain_lines(
+    run: Run, document: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    PlainDisplay(run).summary(document)
+    assert "ratio to optimum" in capsys.readouterr().out
+
+
+def test_a_quiet_display_says_nothing(
+    run: Run, document: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Display(run) as display:
+        display.stage_started("search")
+        display.tick()
+        display.stage_finished("search", 1.0)
+        display.summary(document)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_live_table_shows_every_stage(run: Run) -> None:
+    display = LiveDisplay(run)
+    display.stage_started("search")
+    write_starts(run, -0.5)
+    display.stage_finished("search", 2.0)
+    display.stage_started("quantum")
+    file = io.StringIO()
+    Console(file=file, width=120).print(display._table())
+    text = file.getvalue()
+    assert re.search(r"✓ +search +2\.0 s +1/8 starts, best energy -0\.5, 0\.5/s", text)
+    assert re.search(r"quantum +0\.\d s", text)
+    assert re.search(r"· +analysis", text)
+
+
+def test_the_display_fits_where_the_output_goes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert type(make_display(run, quiet=True, as_json=False)) is Display
+    assert type(make_display(run, quiet=False, as_json=True)) is Display
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert type(make_display(run, quiet=False, as_json=False)) is PlainDisplay
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert type(make_display(run, quiet=False, as_json=False)) is LiveDisplay

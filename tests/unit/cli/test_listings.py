@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_sites_of_a_project_even_broken_ones(command: Any, tmp_path: Path) -> None:
+    for name in ("apps", "site_configs"):
+        (tmp_path / name).mkdir()
+    folder = tmp_path / "site_configs"
+    (folder / "good.py").write_text('"""A good one [not markup] [/x]."""\ndef config(run): ...\n')
+    (folder / "bad.py").write_text("import nowhere_at_all\n")
+    rows = json.loads(command("sites", "--json"))
+    assert rows == [
+        {
+            "name": "bad",
+            "summary": "broken: ModuleNotFoundError: No module named 'nowhere_at_all'",
+            "source": str(folder / "bad.py"),
+        },
+        {
+            "name": "good",
+            "summary": "A good one [not markup] [/x].",
+            "source": str(folder / "good.py"),
+        },
+    ]
+    text = command("sites")
+    assert "good" in text
+    assert "A good one [not markup] [/x]." in text
+    assert "nowhere_at_all" in text
+
+
+def test_a_project_without_sites(command: Any, tmp_path: Path) -> None:
+    for name in ("apps", "site_configs"):
+        (tmp_path / name).mkdir()
+    assert json.loads(command("sites", "--json")) == []
+    command("sites")
+
+
+def test_the_kinds_of_problems(command: Any) -> None:
+    rows = {row["name"]: row for row in json.loads(command("problems", "--json"))}
+    assert {"bell", "ising", "maxcut"} <= set(rows)
+    assert all(row["summary"] and "broken" not in row["summary"] for row in rows.values())
+    assert rows["bell"]["keys"] == ""
+    assert "degree" in rows["maxcut"]["keys"].split(", ")
+    text = command("problems")
+    assert all(name in text for name in rows)

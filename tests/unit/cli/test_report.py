@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl import runner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_the_page_is_made_anew_from_the_files(
+    command: Any, tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "runs" / "1-bell"
+    (folder / "figures").mkdir(parents=True)
+    (folder / "experiment.toml").touch()
+    (folder / "figures" / "search.svg").write_text("<svg>ü</svg>")
+    (folder / "results.json").write_text(json.dumps(document))
+    asked = []
+
+    def render(*arguments: Any) -> str:
+        asked.append(arguments)
+        return "page"
+
+    monkeypatch.setattr(runner, "render_page", render)
+    assert command("report", "bell") == f"{folder / 'report.html'}\n"
+    assert asked == [(document, {"search": "<svg>ü</svg>"})]
+    assert (folder / "report.html").read_text() == "page"
+
+
+def test_a_run_that_is_not_there(command: Any) -> None:
+    command("report", code=2)
+    assert "no such run" in command.err

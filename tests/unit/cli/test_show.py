@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def run(tmp_path: Path, document: dict[str, Any]) -> Path:
+    folder = tmp_path / "runs" / "20260102T000000Z-bell-aaaaaa"
+    folder.mkdir(parents=True)
+    (folder / "experiment.toml").touch()
+    (folder / "results.json").write_text(json.dumps(document))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["latest", "bell", "runs/20260102T000000Z-bell-aaaaaa", None])
+def test_a_run_by_name(command: Any, run: Path, name: str | None) -> None:  # noqa: ARG001
+    text = command("show", *([name] if name else []))
+    assert "0.9877" in text
+    assert "20260102T000000Z-bell-aaaaaa" in text
+
+
+def test_everything_as_json(command: Any, run: Path, document: dict[str, Any]) -> None:
+    assert json.loads(command("show", "--json")) == document
+    elsewhere = command("show", "--json", "--runs-dir", str(run.parent))
+    assert json.loads(elsewhere) == document
+
+
+def test_a_run_that_is_not_there(command: Any, run: Path) -> None:
+    command("show", "maxcut", code=2)
+    assert command.err == f"error: no such run\n  found: maxcut\n  valid: latest, {run.name}\n"
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_results_that_cannot_be_read(command: Any, run: Path, content: str | None) -> None:
+    results = run / "results.json"
+    results.unlink()
+    if content is not None:
+        results.write_text(content)
+    command("show", code=2)
+    assert command.err.startswith(f"error: {results}: cannot be read: ")
