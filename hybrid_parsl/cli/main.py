@@ -22,6 +22,7 @@ app = typer.Typer(
     help="Hybrid quantum-HPC workflows: MPI search, quantum circuit, analysis, on any site.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(no_args_is_help=False)(run.run)

@@ -10,6 +10,16 @@ from typing import Any, TypeVar, cast
 
 from numba import njit
 
+SOURCES = (
+    "compiling.py",
+    "evaluate.py",
+    "gradient_kernels.py",
+    "gradient_passes.py",
+    "kernels.py",
+    "passes.py",
+    "simd.py",
+    "team.py",
+)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -18,7 +28,7 @@ def compiled(function: _Function) -> _Function:
 
     The machine code is kept beside the source or, if that folder is read-only, in the
     user's cache; if there is no place at all, each process compiles for itself. It is made
-    anew when any file of this folder has changed; numba by itself would only look at the
+    anew when any file of `SOURCES` has changed; numba by itself would only look at the
     file of the function, not at those of the functions that it calls.
 
     Parameters
@@ -41,8 +51,8 @@ def compiled(function: _Function) -> _Function:
 
 @cache
 def fingerprint(folder: Path = Path(__file__).parent) -> str:
-    """Return a hash of the source files of a folder."""
+    """Return a hash of the source files of the kernels in a folder."""
     digest = sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
+    for name in SOURCES:
+        digest.update((folder / name).read_bytes())
     return digest.hexdigest()

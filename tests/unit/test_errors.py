@@ -75,7 +75,7 @@ def test_only_an_unavailable_backend_is_worth_another_try() -> None:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("optional", [True, False])
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", WITH_PARAMETERS)
 def test_an_error_survives_pickle(
     kind: type[HybridParslError],
     optional: bool,  # noqa: FBT001 - a parameter of the test
@@ -91,7 +91,7 @@ def test_an_error_survives_pickle(
     assert travelled.__notes__ == ["stage: search"]
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", WITH_PARAMETERS)
 def test_an_error_can_be_copied(kind: type[HybridParslError]) -> None:
     error = make(kind, optional=True)
     assert str(copy.copy(error)) == str(copy.deepcopy(error)) == str(error)

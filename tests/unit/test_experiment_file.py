@@ -266,7 +266,11 @@ def test_an_override_into_a_value(file: Path) -> None:
         (["search.bogus=1"], "--set", "search.bogus"),
         (["search={starts=0}"], "--set", "search.starts"),
         (["serach.starts=1"], "--set", "serach"),
-        (["search.threads=1", "resources.num_ranks=9", "resources.ranks_per_node=2"], "--set", "resources"),
+        (
+            ["search.threads=1", "resources.num_ranks=9", "resources.ranks_per_node=2"],
+            "--set",
+            "resources",
+        ),
         (["quantum.shots=3"], "FILE", "search.threads"),
         (["search.thread=3"], "--set", "search.thread"),
     ],

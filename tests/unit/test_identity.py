@@ -19,7 +19,7 @@ def copied(tmp_path: Path) -> Path:
     """A package that holds what identity needs, in a folder of its own."""
     package = tmp_path / "hybrid_parsl"
     (package / "room").mkdir(parents=True)
-    for name in ("__init__.py", "identity.py", "errors.py"):
+    for name in ("__init__.py", "identity.py"):
         shutil.copy(HERE / name, package / name)
     (package / "room" / "a.py").write_text("first\n")
     return package

@@ -86,6 +86,23 @@ def test_iterations_are_bounded(strategy: Callable) -> None:
     assert few.n_evaluations <= 60
 
 
+def test_each_start_of_spsa_is_perturbed_in_its_own_way() -> None:
+    box = np.array([[0.0, math.pi]] * 12)
+    calls: list[NDArray[float64]] = []
+
+    class Seen(Quadratic):
+        def energy(self, parameters: NDArray[float64]) -> float:
+            calls.append(parameters)
+            return super().energy(parameters)
+
+    signs = set()
+    for index in range(6):
+        calls.clear()
+        spsa(Seen(12), box, index, Search(iterations=1))
+        signs.add(tuple(np.sign(calls[0] - seeded_point(box, 0, index))))
+    assert len(signs) == 6
+
+
 def test_a_looser_tolerance_ends_sooner() -> None:
     tight, loose = (
         multistart(Cosines(), BOX, 0, Search(seed=1, tolerance=value)) for value in (1e-14, 0.5)
