@@ -179,15 +179,18 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         )
 
     def _environment(self) -> dict[str, str]:
-        """Return the variables that are set for the ranks.
+        """Return the variables that are set for the ranks, which work in another folder.
 
         The launcher is looked up in PATH, where another MPI's may come first: the folder of
         the interpreter, which holds the one that fits, goes before it.
         """
         home = str(Path(self.python or sys.executable).parent)
         path = os.pathsep.join([home, os.environ.get("PATH", os.defpath)])
-        threads = {name: os.environ.get(name, "1") for name in _ONE_THREAD}
-        return {**threads, "PATH": path, "PYTHONUNBUFFERED": "1", **self.environment}
+        variables = {name: os.environ.get(name, "1") for name in _ONE_THREAD}
+        if modules := os.environ.get("PYTHONPATH"):
+            folders = [str(Path(folder).absolute()) for folder in modules.split(os.pathsep)]
+            variables["PYTHONPATH"] = os.pathsep.join(folders)
+        return {**variables, "PATH": path, "PYTHONUNBUFFERED": "1", **self.environment}
 
 
 class JobFuture(Future[Any]):
@@ -215,7 +218,7 @@ def _resolve(future: Future[Any], folder: TaskFolder, end: JobEnd) -> None:
             future.set_result(read_result(folder))
         else:
             future.set_exception(_cause(folder, end))
-    except HybridParslError as error:
+    except Exception as error:  # noqa: BLE001 - a future that never resolves is worse
         future.set_exception(error)
 
 

@@ -20,6 +20,7 @@ from .gradient_passes import (
     derive_mirror,
     derive_rows_1,
     derive_rows_2,
+    derive_rows_3,
     start_adjoint,
     turn_back,
 )
@@ -60,10 +61,12 @@ def derive_block(psi: Any, s: int, adjoint: Any, a: int, size: int, bit: int, en
     """Return the derivative over the bits from `bit` to below `end`."""
     out = 0.0
     while bit < end:
-        take = min(2, end - bit)
+        take = 3 if (end - bit) & 1 and end - bit > 1 else min(2, end - bit)
         step = 1 << bit
         for at in range(0, size, step << take):
-            if take == 2:
+            if take == 3:
+                out += derive_rows_3(psi, s + at, adjoint, a + at, step, step)
+            elif take == 2:
                 out += derive_rows_2(psi, s + at, adjoint, a + at, step, step)
             else:
                 out += derive_rows_1(psi, s + at, adjoint, a + at, step, step)

@@ -39,7 +39,7 @@ def _derive_group(v: Vectors, psi: list[Any], adjoint: list[Any], slots: list[An
 def _rows(bits: int) -> Any:
     def body(v: Vectors, psi: Any, s: Any, adjoint: Any, a: Any, step: Any, count: Any) -> Any:
         b = v.builder
-        slots = [v.accumulator() for _ in range(2 * bits)]  # as adding takes several cycles
+        slots = [v.accumulator() for _ in range(4)]  # as adding takes several cycles
         offsets = [b.mul(step, v.index(row)) for row in range(2**bits)]
         with v.steps(count, v.lanes) as column:
             groups = [
@@ -53,7 +53,7 @@ def _rows(bits: int) -> Any:
     return emitted(body, (POINTER, INT, POINTER, INT, INT, INT), REAL)
 
 
-derive_rows_1, derive_rows_2 = _rows(1), _rows(2)
+derive_rows_1, derive_rows_2, derive_rows_3 = (_rows(bits) for bits in (1, 2, 3))
 
 
 def _low(v: Vectors, psi: Any, s: Any, adjoint: Any, a: Any, count: Any) -> Any:
