@@ -21,10 +21,10 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
+import numpy as np
+from numpy.typing import NDArray
 
-from hybrid_parsl.simulate.alternating import (  # noqa: E402
+from hybrid_parsl.simulate.alternating import (
     AlternatingState,
     compile_kernels,
     ising_diagonal,
@@ -63,9 +63,9 @@ def cut_cost(n: int, edges: Edges, *, mirrored: bool = True) -> NDArray[np.float
 
 def aer_energies(n: int, edges: Edges, options: dict[str, Any]) -> Callable[[Any], Any]:
     """Return a function from sets of angles to Aer's energies."""
-    from qiskit.circuit import ParameterVector, QuantumCircuit  # noqa: PLC0415
-    from qiskit.quantum_info import SparsePauliOp  # noqa: PLC0415
-    from qiskit_aer.primitives import EstimatorV2  # noqa: PLC0415
+    from qiskit.circuit import ParameterVector, QuantumCircuit
+    from qiskit.quantum_info import SparsePauliOp
+    from qiskit_aer.primitives import EstimatorV2
 
     gamma, beta = ParameterVector("gamma", LAYERS), ParameterVector("hbeta", LAYERS)
     circuit = QuantumCircuit(n)
@@ -146,7 +146,7 @@ def compare_memory(n: int) -> None:
     """Print the memory of a gradient, measured in fresh processes."""
     for mirrored in (True, False):
         command = [sys.executable, __file__, "--memory", str(n), str(int(mirrored))]
-        peak = int(subprocess.check_output(command, text=True).split()[-1])  # noqa: S603
+        peak = int(subprocess.check_output(command, text=True).split()[-1])
         kind = "with symmetry" if mirrored else "without"
         row(f"gradient, n = {n}, {kind}: state vectors", f"<= {TARGET_VECTORS:.0f}",
             f"{peak / (16 * 2**n):.2f}  ({peak / 2**20:.0f} MiB)")  # fmt: skip

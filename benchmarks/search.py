@@ -164,7 +164,9 @@ def compare_ranks(n_rounds: int) -> None:
     print("multistart, 256 starts, n = 16, p = 4")
     for n_ranks, durations in times.items():
         print(f"{n_ranks} rank{'s' if n_ranks > 1 else ' '}  {statistics.median(durations):.2f} s")
-    print(f"speed-up: median {statistics.median(ratios):.2f}x, best {max(ratios):.2f}x (target 1.9x)")
+    print(
+        f"speed-up: median {statistics.median(ratios):.2f}x, best {max(ratios):.2f}x (target 1.9x)"
+    )
 
 
 def main() -> None:

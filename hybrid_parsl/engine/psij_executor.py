@@ -22,6 +22,7 @@ from hybrid_parsl.errors import (
     HybridParslError,
     JobCanceledError,
     JobFailedError,
+    StorageError,
     WalltimeExceededError,
 )
 from hybrid_parsl.mpi.frames import write_frame
@@ -157,9 +158,12 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         with self._lock:
             number = self._n_tasks[name] = self._n_tasks.get(name, 0) + 1
         path = Path(self.work_directory) / (name if number == 1 else f"{name}-{number}")
-        path.mkdir(parents=True, exist_ok=True)
-        folder = TaskFolder(path.resolve())
-        folder.clear()
+        folder = TaskFolder(path.absolute())
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            folder.clear()
+        except OSError as error:
+            raise StorageError(str(path), error.strerror or str(error)) from error
         return folder
 
     def _job_spec(self, folder: TaskFolder, request: ResourceRequest) -> JobSpec:

@@ -307,7 +307,7 @@ def _buffers(
     dtype: type[np.floating],
     threads: int,
 ) -> Buffers:
-    from .buffers import Buffers  # noqa: PLC0415 - imports numba
+    from .buffers import Buffers
 
     tiled = np.tile(cost, 2**layout.idle) if layout.idle else cost
     kept = tiled[: layout.amplitudes]

@@ -121,7 +121,7 @@ class Buffers:
         if self._threads == 1:
             return float(evaluate(want, parameters, *arrays))
         if self._team is None:
-            from .team import Team  # noqa: PLC0415 - compiles more kernels
+            from .team import Team
 
             self._team = Team(self._threads, self._layout)
         return self._team.run(want, parameters, *arrays)

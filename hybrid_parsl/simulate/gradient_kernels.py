@@ -21,6 +21,7 @@ from .gradient_passes import (
     derive_rows_1,
     derive_rows_2,
     derive_rows_3,
+    derive_rows_4,
     start_adjoint,
     turn_back,
 )
@@ -35,8 +36,8 @@ from .kernels import (
     LAYERS,
     LEVELS,
     MIRRORED,
-    NEAR_BITS,
     N_QUBITS,
+    NEAR_BITS,
     PAD,
     RATE,
     REPEATS,
@@ -61,15 +62,17 @@ def derive_block(psi: Any, s: int, adjoint: Any, a: int, size: int, bit: int, en
     """Return the derivative over the bits from `bit` to below `end`."""
     out = 0.0
     while bit < end:
-        take = 3 if (end - bit) & 1 and end - bit > 1 else min(2, end - bit)
+        left = end - bit
+        take = left if left <= 4 else min(3, left - 2)
         step = 1 << bit
-        for at in range(0, size, step << take):
-            if take == 3:
-                out += derive_rows_3(psi, s + at, adjoint, a + at, step, step)
-            elif take == 2:
-                out += derive_rows_2(psi, s + at, adjoint, a + at, step, step)
-            else:
-                out += derive_rows_1(psi, s + at, adjoint, a + at, step, step)
+        if take == 4:
+            out += derive_rows_4(psi, s, adjoint, a, step, size)
+        elif take == 3:
+            out += derive_rows_3(psi, s, adjoint, a, step, size)
+        elif take == 2:
+            out += derive_rows_2(psi, s, adjoint, a, step, size)
+        else:
+            out += derive_rows_1(psi, s, adjoint, a, step, size)
         bit += take
     return out
 

@@ -24,6 +24,7 @@ from .passes import (
     LOW_BITS,
     apply_phase,
     copy,
+    copy_past_caches,
     fill_table,
     rotate_low,
     rotate_mirror,
@@ -202,8 +203,8 @@ def low_sweep(k: int, tile: int, state: Any, uniform: Any, saved: Any, cost: Any
                     angles[k * ANGLE + SCALE])  # fmt: skip
         if k <= layout[SAVED]:
             place = (k - 1) * 2 * part + base
-            copy(state, base, saved, place, size)
-            copy(state, base + part, saved, place + part, size)
+            save(state, base, saved, place, size, layout)
+            save(state, base + part, saved, place + part, size, layout)
     mix_tile(state, base, part, angles, k, 1.0, layout)
 
 
@@ -226,8 +227,17 @@ def high_sweep(k: int, unit: int, state: Any, panel: Any, saved: Any, cost: Any,
     if k == layout[LAYERS]:
         return
     if k <= layout[SAVED]:
-        copy(panel, k - k, saved, saved_panel(k, unit, layout), 2 * part)
+        save(panel, k - k, saved, saved_panel(k, unit, layout), 2 * part, layout)
     mix_through(k - k, unit, state, panel, angles, k, 1.0, layout)
+
+
+@compiled
+def save(src: Any, s: int, saved: Any, d: int, count: int, layout: Any) -> None:
+    """Copy a tile or panel that is not needed soon, unless the state is small."""
+    if layout[PAD]:
+        copy_past_caches(src, s, saved, d, count)
+    else:
+        copy(src, s, saved, d, count)
 
 
 @compiled

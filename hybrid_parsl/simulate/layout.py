@@ -110,12 +110,12 @@ def choose_layout(n_qubits: int, *, mirrored: bool) -> Layout:
     simulated = max(n_qubits, _MIN_QUBITS)
     total = simulated - mirrored
     import os
-    if total <= int(os.environ.get('IP','15')):
+    if total <= int(os.environ.get("IP","15")):
         bits = max(5, total - 3 - (total > 13))
         width_bits, pad = bits - 1, 0
     else:
-        bits = int(os.environ.get('TB','14'))
-        width_bits = int(os.environ.get('WB','7'))
+        bits = int(os.environ.get("TB","14"))
+        width_bits = int(os.environ.get("WB","7"))
         pad = 40  # an odd number of cache lines
     return Layout(
         simulated, simulated - n_qubits, mirrored, bits, total - bits, width_bits, pad

@@ -105,12 +105,17 @@ def _mirror(v: Vectors, array: Any, f: Any, g: Any, count: Any, tangent: Any) ->
 rotate_mirror = emitted(_mirror, (POINTER, INT, INT, INT, REAL), types.void)
 
 
-def _copy(v: Vectors, src: Any, s: Any, dst: Any, d: Any, count: Any) -> None:
-    with v.steps(count, v.lanes) as column:
-        v.store(v.load(src[0], v.builder.add(s, column)), dst[0], v.builder.add(d, column))
+def _copy(*, past_caches: bool) -> Any:
+    def body(v: Vectors, src: Any, s: Any, dst: Any, d: Any, count: Any) -> None:
+        store = v.stream if past_caches else v.store
+        with v.steps(count, v.lanes) as column:
+            store(v.load(src[0], v.builder.add(s, column)), dst[0], v.builder.add(d, column))
+
+    body.__qualname__ = f"copy_{past_caches}"
+    return emitted(body, (POINTER, INT, POINTER, INT, INT), types.void)
 
 
-copy = emitted(_copy, (POINTER, INT, POINTER, INT, INT), types.void)
+copy, copy_past_caches = _copy(past_caches=False), _copy(past_caches=True)
 
 
 def cosine_sine(v: Vectors, cost: Any, x: Any, table: Any, at: Any, rate: Any, scale: Any) -> Any:

@@ -74,6 +74,14 @@ class Vectors:
         cast = self.builder.bitcast(address, ir.PointerType(vector.type))
         self.builder.store(vector, cast, align=scalar_bytes(vector.type.element))
 
+    def stream(self, vector: Any, pointer: Any, index: Any) -> None:
+        """Store a vector at an index that is a multiple of 32 bytes, past the caches."""
+        address = self.builder.gep(pointer, [index])
+        cast = self.builder.bitcast(address, ir.PointerType(vector.type))
+        store = self.builder.store(vector, cast, align=VECTOR_BYTES)
+        one = self.builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
+        store.set_metadata("nontemporal", one)
+
     def constant(self, values: Sequence[float], element: Any = None) -> Any:
         """Return a constant vector."""
         element = element or self.element
@@ -176,10 +184,11 @@ class Vectors:
         return ir.Constant(_INDEX, number)
 
     @contextmanager
-    def steps(self, count: Any, step: int) -> Iterator[Any]:
+    def steps(self, count: Any, step: Any) -> Iterator[Any]:
         """Emit a loop over 0, step, 2 step ... below `count`; gives the index."""
+        step = self.index(step) if isinstance(step, int) else step
         with cgutils.for_range_slice(
-            self.builder, self.index(0), count, self.index(step), intp=_INDEX
+            self.builder, self.index(0), count, step, intp=_INDEX
         ) as (index, _):
             yield index
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 def warm_up_quantum() -> None:
     """Import what the quantum stage needs."""
-    import qiskit.qasm3
     import qiskit_aer.primitives  # noqa: F401
 
 

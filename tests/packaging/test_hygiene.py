@@ -47,7 +47,9 @@ def test_lock_files_name_no_index():
 def test_apps_declare_and_sites_configure():
     for path in tracked("apps/*.py"):
         functions = [
-            node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)
+            node.name
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.FunctionDef)
         ]
         assert functions == ([] if path.stem != "workflows" else ["pipeline"])
     for path in tracked("site_configs/*.py"):

@@ -40,4 +40,4 @@ class BrokenCircuit(Bell):
     """The search finds angles, but the circuit to be sampled cannot be made."""
 
     def energies(self, bitstrings: Any) -> Any:
-        raise RuntimeError("energies are out of order")
+        raise RuntimeError(f"energies of {len(bitstrings)} outcomes are out of order")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from hybrid_parsl.errors import StorageError
@@ -37,11 +39,11 @@ def share_and_once(path: str) -> tuple[list[str], int]:
     value = team.share(f"from {team.rank}")
 
     def mark() -> None:
-        with open(path, "a") as file:
+        with Path(path).open("a") as file:
             file.write("x")
 
     team.once_per_node(mark)
-    seen = os.path.getsize(path)
+    seen = Path(path).stat().st_size
     return team.gather(value), seen
 
 
@@ -87,7 +89,7 @@ def sleep(seconds: float) -> str:
 
 def print_lines(n_lines: int) -> int:
     for number in range(n_lines):
-        print(f"line {number} of rank {current_team().rank}", flush=True)
+        sys.stdout.write(f"line {number} of rank {current_team().rank}\n")
     return n_lines
 
 

@@ -48,7 +48,7 @@ def test_a_stage_that_raises_after_the_search(run):
     done = run(*failing("BrokenCircuit"))
     assert done.returncode == 4
     assert "error in the quantum stage" in done.stderr
-    assert "energies are out of order" in done.stderr
+    assert "outcomes are out of order" in done.stderr
     _, document = last_run(run)
     assert document["search"]["energy"] is not None
     assert "quantum" not in document

@@ -10,7 +10,7 @@ from parsl.app.errors import RemoteExceptionWrapper, wrap_error
 from hybrid_parsl.engine.calls import plain_function
 
 
-def own_wrapper(function):  # noqa: ANN001, ANN201 - any function
+def own_wrapper(function):
     @functools.wraps(function)
     def wrapper(*args: object) -> object:
         return function(*args)

@@ -53,13 +53,11 @@ def test_ends_are_told_on_one_thread_of_the_backend(backend):
     # PSI/J calls back on the thread that polls all jobs: long work there would hold up all
     threads = queue.Queue()
     for _ in range(3):
-        backend.submit(
-            spec("/bin/true"), lambda _end: threads.put(threading.current_thread().name)
-        )
+        backend.submit(spec("/bin/true"), lambda _end: threads.put(threading.current_thread().name))
     assert {threads.get(timeout=PATIENCE) for _ in range(3)} == {"local jobs"}
 
 
-def test_an_error_in_on_end_does_not_silence_the_next(backend, caplog):
+def test_an_error_in_on_end_does_not_silence_the_next(backend):
     def fail(_end):
         raise RuntimeError("on purpose")
 

@@ -101,8 +101,8 @@ def test_one_point_is_the_same_whatever_came_before(strategy: Callable) -> None:
 
 @pytest.mark.parametrize("rank", [0, 1, 5])
 def test_one_angle_is_drawn_as_in_the_original_design(rank: int) -> None:
-    np.random.seed(rank)  # noqa: NPY002 - the design
-    expected = np.random.random() * np.pi  # noqa: NPY002 - the design
+    np.random.seed(rank)
+    expected = np.random.random() * np.pi
     start = draw(Quadratic(1), np.array([[0.0, np.pi]]), rank, Search(seed=0))
     assert start.parameters == [expected]
 

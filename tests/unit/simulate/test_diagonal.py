@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid_parsl.simulate.diagonal import find_levels, ising_diagonal, is_mirrored
+from hybrid_parsl.simulate.diagonal import find_levels, is_mirrored, ising_diagonal
 
 
 @settings(max_examples=30, deadline=None)
