@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import psutil
 
 _PATIENCE_S = 5.0
-_PAUSE_S = 0.01
+_PAUSE_S = 0.002
+_ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+_CANNOT_FORK = (
+    *_ENDED,
+    psutil.STATUS_STOPPED,
+    psutil.STATUS_TRACING_STOP,
+    psutil.STATUS_DISK_SLEEP,
+)
 
 
 @dataclass(frozen=True)
@@ -36,26 +43,41 @@ class ProcessTree:
     def end(self) -> None:
         """Kill what still runs, with what it has started since, until nothing is left.
 
+        A process is stopped before its children are listed, so that it can start no other one
+        between that and its own end.
+
         Who started a process still has to take note of its end (a child of this process stays
         a zombie until then): psutil would do so in the place of the owner, who would then
         wonder.
         """
         deadline = time.monotonic() + _PATIENCE_S
-        members = {process.pid: process for process in self.members}
-        while running := [process for process in members.values() if _runs(process)]:
-            for process in running:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    members.update({each.pid: each for each in process.children(recursive=True)})
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            if time.monotonic() > deadline:
-                return
+        members: dict[int, psutil.Process] = {}
+        found = [process for process in self.members if _runs(process)]
+        while found and time.monotonic() < deadline:
+            members.update({process.pid: process for process in found})
+            children = [child for process in found for child in _stopped_children(process)]
+            found = [child for child in children if child.pid not in members]
+        for process in members.values():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        while any(_runs(process) for process in members.values()) and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
+
+
+def _stopped_children(process: psutil.Process) -> list[psutil.Process]:
+    """Stop `process` and return its children; none if it has ended."""
+    try:
+        process.suspend()
+        while process.status() not in _CANNOT_FORK:
+            time.sleep(_PAUSE_S)
+        return list(process.children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _runs(process: psutil.Process) -> bool:
     """Return whether `process` has not ended."""
     try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        return bool(process.is_running() and process.status() not in _ENDED)
     except psutil.NoSuchProcess:
         return False

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .team import Team
 
 
+_PAGE = 4096
+_APART = 2048  # so that a state and its adjoint use different sets of the cache
+
+
 class Buffers:
     """Everything that the kernels read and write.
 
@@ -77,8 +81,8 @@ class Buffers:
 
     def add_adjoint(self, saved: int) -> None:
         """Allocate what gradients need, and room to save the state after `saved` layers."""
-        self._adjoint = _touched(len(self.state), self._dtype)
-        self._other = self._new_panel(self._adjoint)
+        self._adjoint = _touched(len(self.state), self._dtype, _APART)
+        self._other = self._new_panel(self._adjoint, _APART)
         self._back_table = np.zeros_like(self._table)
         self._saved = _touched(saved * len(self.state) or 2, self._dtype)
         self._numbers_of_gradient[SAVED] = saved
@@ -88,10 +92,10 @@ class Buffers:
         rows = self.state.reshape(2, self._layout.tiles, -1)[:, :, : 2**self._layout.bits]
         return rows[0].reshape(-1), rows[1].reshape(-1)
 
-    def _new_panel(self, state: NDArray[np.floating]) -> NDArray[np.floating]:
+    def _new_panel(self, state: NDArray[np.floating], shift: int = 0) -> NDArray[np.floating]:
         if self._layout.in_place:
             return state
-        return _touched(self._layout.scratch_size, self._dtype)
+        return _touched(self._layout.scratch_size, self._dtype, shift)
 
     def run(self, want: int, parameters: NDArray[np.float64]) -> float:
         """Evolve the state.
@@ -127,11 +131,12 @@ class Buffers:
         return self._team.run(want, parameters, *arrays)
 
 
-def _touched(count: int, dtype: type[np.floating]) -> NDArray[np.floating]:
-    """Return zeros in memory that the system has really given."""
-    out = np.empty(count + 64, dtype)
+def _touched(count: int, dtype: type[np.floating], shift: int = 0) -> NDArray[np.floating]:
+    """Return zeros that start `shift` bytes into a page, all given by the system already."""
+    size = np.dtype(dtype).itemsize
+    out = np.empty(count + 2 * _PAGE // size, dtype)
     out.fill(0.0)
-    start = -out.ctypes.data % 64 // out.itemsize  # at the start of a cache line
+    start = (-out.ctypes.data % _PAGE + shift) // size
     return out[start : start + count]
 
 

@@ -21,7 +21,6 @@ from .gradient_passes import (
     derive_rows_1,
     derive_rows_2,
     derive_rows_3,
-    derive_rows_4,
     start_adjoint,
     turn_back,
 )
@@ -63,11 +62,9 @@ def derive_block(psi: Any, s: int, adjoint: Any, a: int, size: int, bit: int, en
     out = 0.0
     while bit < end:
         left = end - bit
-        take = left if left <= 4 else min(3, left - 2)
+        take = 3 if left & 1 and left > 1 else min(2, left)
         step = 1 << bit
-        if take == 4:
-            out += derive_rows_4(psi, s, adjoint, a, step, size)
-        elif take == 3:
+        if take == 3:
             out += derive_rows_3(psi, s, adjoint, a, step, size)
         elif take == 2:
             out += derive_rows_2(psi, s, adjoint, a, step, size)

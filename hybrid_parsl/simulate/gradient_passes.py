@@ -16,7 +16,7 @@ from .simd import Vectors, emitted
 
 
 def _derive_group(v: Vectors, psi: list[Any], adjoint: list[Any], slots: list[Any]) -> None:
-    """Add the derivatives over the bits of the number of 2, 4, 8 or 16 vectors to the slots.
+    """Add the derivatives over the bits of the number of 2, 4 or 8 vectors to the slots.
 
     Two bits at a time take fewer operations than one by one: with G the generator of a bit,
     a (G_0 + G_1) p = (a_1 + a_2) (p_0 - p_3) + (a_3 - a_0) (p_1 + p_2).
@@ -25,13 +25,11 @@ def _derive_group(v: Vectors, psi: list[Any], adjoint: list[Any], slots: list[An
     products = []
     if len(psi) == 2:  # noqa: PLR2004
         products += [(adjoint[1], psi[0]), (b.fneg(adjoint[0]), psi[1])]
-    fours = [range(k, k + 4) for k in range(0, len(psi) & ~3, 4)]
-    if len(psi) == 16:  # noqa: PLR2004
-        fours += [range(k, 16, 4) for k in range(4)]
-    for p, a in [([psi[k] for k in four], [adjoint[k] for k in four]) for four in fours]:
+    for four in range(0, len(psi) & ~3, 4):
+        p, a = psi[four : four + 4], adjoint[four : four + 4]
         products.append((b.fadd(a[1], a[2]), b.fsub(p[0], p[3])))
         products.append((b.fsub(a[3], a[0]), b.fadd(p[1], p[2])))
-    for high in range(4, 8) if len(psi) == 8 else ():  # noqa: PLR2004
+    for high in range(4, len(psi)):
         products.append((adjoint[high], psi[high - 4]))
         products.append((b.fneg(adjoint[high - 4]), psi[high]))
     for number, (one, other) in enumerate(products):
@@ -57,9 +55,7 @@ def _rows(bits: int) -> Any:
     return emitted(body, (POINTER, INT, POINTER, INT, INT, INT), REAL)
 
 
-derive_rows_1, derive_rows_2, derive_rows_3, derive_rows_4 = (
-    _rows(bits) for bits in (1, 2, 3, 4)
-)
+derive_rows_1, derive_rows_2, derive_rows_3 = (_rows(bits) for bits in (1, 2, 3))
 
 
 def _low(v: Vectors, psi: Any, s: Any, adjoint: Any, a: Any, count: Any) -> Any:

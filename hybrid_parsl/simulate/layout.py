@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 _MIN_QUBITS = 7
 _IN_PLACE_BITS = 15  # half a MiB
+_FEW_QUBITS = 20  # four vectors are 64 MiB
 _TILE_BITS = 14
 _PANEL_BITS = 13  # log2 of the amplitudes of a panel and its mirror image, 128 KiB
 
@@ -109,13 +110,12 @@ def choose_layout(n_qubits: int, *, mirrored: bool) -> Layout:
     """
     simulated = max(n_qubits, _MIN_QUBITS)
     total = simulated - mirrored
-    import os
-    if total <= int(os.environ.get("IP","15")):
+    if total <= _IN_PLACE_BITS:
         bits = max(5, total - 3 - (total > 13))
         width_bits, pad = bits - 1, 0
     else:
-        bits = int(os.environ.get("TB","14"))
-        width_bits = int(os.environ.get("WB","7"))
+        bits = _TILE_BITS
+        width_bits = max(4, min(7, _PANEL_BITS - 1 - (total - bits)))
         pad = 40  # an odd number of cache lines
     return Layout(
         simulated, simulated - n_qubits, mirrored, bits, total - bits, width_bits, pad
@@ -126,8 +126,8 @@ def layers_to_save(layout: Layout, layers: int) -> int:
     """Return after how many layers a gradient may keep the state.
 
     As many as leave it, with the state, its adjoint, the cost and the levels, within three
-    complex128 (or, in single precision, complex64) vectors of all amplitudes; all of them
-    for a state so small that it is one panel.
+    complex128 (or, in single precision, complex64) vectors of all amplitudes; four for up
+    to 20 qubits; all of them for a state so small that it is one panel.
 
     Parameters
     ----------
@@ -144,5 +144,6 @@ def layers_to_save(layout: Layout, layers: int) -> int:
     if layout.in_place:
         return layers - 1
     everything = 2**layout.n_qubits
-    room = 6 * everything - everything - layout.amplitudes // 4 - 3 * layout.state_size
+    vectors = 4 if layout.n_qubits <= _FEW_QUBITS else 3
+    room = 2 * vectors * everything - everything - layout.amplitudes // 4 - 3 * layout.state_size
     return max(0, min(layers - 1, 1 + room // layout.state_size))

@@ -53,6 +53,14 @@ def end(units: int, sums: Any, angles: Any, layout: Any, first: float, step: flo
     return total_energy(units, address(sums), address(angles), address(layout), first, step)
 
 
+def _like(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy that starts as far into a cache line as the array does."""
+    out = np.empty(array.size + 128, array.dtype)
+    start = (array.ctypes.data - out.ctypes.data) % 64 // array.itemsize
+    out[:] = 0
+    return out[start : start + array.size]
+
+
 class Team:
     """Threads with a scratch space each.
 
@@ -76,7 +84,7 @@ class Team:
         """Do what `evaluate.evaluate` does; the arguments are the same."""
         if not self._scratch or len(self._scratch[0][1]) != len(other):
             self._scratch = [
-                (np.zeros_like(panel), np.zeros_like(other)) for _ in range(self._threads)
+                (_like(panel), _like(other)) for _ in range(self._threads)
             ]
         begin(want, parameters, gradient, table, back_table, angles, sums, layout, first, step)
         layers = int(layout[LAYERS])

@@ -107,3 +107,15 @@ def test_a_tree_may_be_ended_twice(
     tree.end()
     parent.wait(5)
     tree.end()
+
+
+def test_a_tree_that_keeps_forking_is_ended_whole():
+    marker = f"4321.{time.time_ns()}"
+    script = f"while true; do sleep {marker} & done"
+    for _ in range(5):
+        process = subprocess.Popen(["bash", "-c", f"ulimit -u 4000; {script}"])
+        time.sleep(0.05)
+        ProcessTree.of(process.pid).end()
+        process.wait()
+        found = subprocess.run(["pgrep", "-fc", marker], capture_output=True, check=False)
+        assert int(found.stdout) == 0
