@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -135,11 +134,17 @@ def row(what: str, target: str, measured: str) -> None:
 def print_memory(n: int, *, mirrored: bool) -> None:
     """Print by how many bytes a gradient raises the peak of this process."""
     compile_kernels()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = memory_bytes("VmRSS")
     state = AlternatingState(cut_cost(n, regular_graph(n), mirrored=mirrored), LAYERS)
     state.energy_and_gradient(np.full(2 * LAYERS, 0.3))
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print((after - before) * (1 if sys.platform == "darwin" else 1024))
+    print(memory_bytes("VmHWM") - before)
+
+
+def memory_bytes(name: str) -> int:
+    """Return the memory that this process has (VmRSS) or had at most (VmHWM); Linux only."""
+    with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123
+        sizes = dict(line.split(":", 1) for line in file)
+    return int(sizes[name].split()[0]) * 1024
 
 
 def compare_memory(n: int) -> None:

@@ -276,13 +276,15 @@ def required_bytes(
     return _state_bytes(layout, _dtype(precision)) + more
 
 
-def compile_kernels(precision: Precision = "double") -> float:
+def compile_kernels(precision: Precision = "double", *, real_costs: bool = False) -> float:
     """Make sure that what most states need is compiled, and on disk where possible.
 
     Parameters
     ----------
     precision
         As in `AlternatingState`.
+    real_costs
+        Whether also to compile for costs that are not a few, equally spaced values.
 
     Returns
     -------
@@ -290,8 +292,11 @@ def compile_kernels(precision: Precision = "double") -> float:
         Seconds spent: about 10 the first time, a fraction of one afterwards.
     """
     start = perf_counter()
-    cost = ising_diagonal(7, np.zeros(7), [(0, 1)], [1.0])
-    AlternatingState(cost, 1, precision=precision).energy_and_gradient([0.1, 0.2])
+    costs = [ising_diagonal(7, np.zeros(7), [(0, 1)], [1.0])]
+    if real_costs:
+        costs.append(np.sqrt(np.arange(2.0**7)))
+    for cost in costs:
+        AlternatingState(cost, 1, precision=precision).energy_and_gradient([0.1, 0.2])
     return perf_counter() - start
 
 

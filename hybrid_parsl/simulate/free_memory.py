@@ -88,5 +88,8 @@ def _left(folder: Path, limit: str, used: str) -> Iterator[int]:
     except (OSError, ValueError):
         return
     counts = dict(zip(stat[::2], stat[1::2], strict=False))
-    files = counts.get("total_inactive_file", counts.get("inactive_file", "0"))
-    yield most - now + int(files)  # pages of files are given back when memory gets short
+    files = sum(
+        int(counts.get(f"total_{kind}", counts.get(kind, "0")))
+        for kind in ("inactive_file", "active_file")
+    )
+    yield most - now + files  # the cache of files is given back when memory gets short

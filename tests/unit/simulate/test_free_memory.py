@@ -33,7 +33,7 @@ def test_control_group_of_version_2(tmp_path: Path) -> None:
     write(tmp_path, **{
         f"{job}_DOT_max": "max\n", f"{job}_DOT_current": "10\n",
         f"{slurm}_DOT_max": "5000\n", f"{slurm}_DOT_current": "3000\n",
-        f"{slurm}_DOT_stat": "anon 2500\ninactive_file 400\n",
+        f"{slurm}_DOT_stat": "anon 2500\ninactive_file 300\nactive_file 100\n",
     })  # fmt: skip
     assert available_bytes(tmp_path) == 5000 - 3000 + 400
 
