@@ -13,21 +13,24 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hybrid_parsl.simulate.alternating import (
     AlternatingState,
     compile_kernels,
     ising_diagonal,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 LAYERS = 4
 TARGET_SPEED = {12: 40, 16: 30, 20: 25}

@@ -10,6 +10,7 @@ starts until they reach it. The second part times the same starts on one rank an
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import subprocess
@@ -18,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from threadpoolctl import threadpool_limits
 
 from hybrid_parsl.experiment_file import parse_experiment
 from hybrid_parsl.optimize.local import multistart, seeded_point
@@ -58,9 +61,10 @@ def time_multistart(experiment: Experiment, problem: MaxCut, target: float) -> f
     """Return the seconds until `multistart` reaches `target`; None if 16 starts do not."""
     begun = time.perf_counter()
     state = build_objective(problem, experiment, SoloTeam())
-    for index in range(16):
-        if multistart(state, problem.bounds(LAYERS), index, experiment.search).energy <= target:
-            return time.perf_counter() - begun
+    with threadpool_limits(1, "blas"):
+        for index in range(16):
+            if multistart(state, problem.bounds(LAYERS), index, experiment.search).energy <= target:
+                return time.perf_counter() - begun
     return None
 
 
@@ -95,12 +99,10 @@ def time_cobyla(experiment: Experiment, problem: MaxCut, target: float, cap_s: f
             raise ReachedError
         return value
 
-    try:
+    with contextlib.suppress(ReachedError), threadpool_limits(1, "blas"):
         for index in range(1000):
             start = seeded_point(problem.bounds(LAYERS), experiment.search.seed, index)
             minimize(watched, start, method="COBYLA", options={"rhobeg": 0.1})
-    except ReachedError:
-        pass
     return time.perf_counter() - begun
 
 

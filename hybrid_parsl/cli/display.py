@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.runner import Document, Run
 
 STAGES = ("search", "quantum", "analysis")
+_USUAL_START_S = 3.0
 
 
 def make_display(run: Run, *, quiet: bool, as_json: bool) -> Display:
@@ -69,7 +70,8 @@ class Display:
         total = self._run.experiment.search.starts
         done = self._progress.n_done
         if done == 0:
-            return f"0/{total} starts"
+            preparing = self._elapsed("search") > _USUAL_START_S
+            return f"0/{total} starts" + (" (compiling the kernels)" if preparing else "")
         seconds = self._durations.get("search") or self._elapsed("search")
         rate = f", {done / seconds:.1f}/s" if seconds > 0 else ""
         return f"{done}/{total} starts, best energy {self._progress.best_energy:.6g}{rate}"

@@ -8,21 +8,30 @@ Goldstone and Gutmann, arXiv:1411.4028, equation 7.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from .diagonal import find_levels, is_mirrored, ising_diagonal
+from .diagonal import checked_cost, find_levels, is_mirrored, ising_diagonal
 from .free_memory import check_memory
-from .layout import Layout, choose_layout, layers_to_save
+from .layout import (
+    Layout,
+    Precision,
+    choose_layout,
+    count_ones,
+    layers_to_save,
+    real_type,
+    required_bytes,
+    state_bytes,
+)
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from .buffers import Buffers
 
 __all__ = ["AlternatingState", "compile_kernels", "ising_diagonal", "required_bytes"]
 
-Precision = Literal["double", "single"]
 _ENERGY, _GRADIENT, _STATE = range(3)
 
 
@@ -74,16 +83,16 @@ class AlternatingState:
         precision: Precision = "double",
         threads: int = 1,
     ) -> None:
-        checked = _checked_cost(cost)
+        checked = checked_cost(cost)
         _check_whole("layers", layers)
         _check_whole("threads", threads)
-        dtype = _dtype(precision)
+        dtype = real_type(precision)
         self._n_qubits = len(checked).bit_length() - 1
         self._layers = layers
         mirrored = is_mirrored(checked)
         self._layout = choose_layout(self._n_qubits, mirrored=mirrored)
         check_memory(
-            _state_bytes(self._layout, dtype), f"a state of {self._n_qubits} qubits ({precision})"
+            state_bytes(self._layout, dtype), f"a state of {self._n_qubits} qubits ({precision})"
         )
         self._buffers = _buffers(checked, self._layout, layers, dtype, threads)
 
@@ -118,9 +127,7 @@ class AlternatingState:
         """
         return self._buffers.run(_ENERGY, self._checked(parameters))
 
-    def energy_and_gradient(
-        self, parameters: ArrayLike
-    ) -> tuple[float, NDArray[np.float64]]:
+    def energy_and_gradient(self, parameters: ArrayLike) -> tuple[float, NDArray[np.float64]]:
         """Return <psi|C|psi> and its derivatives.
 
         By the adjoint method, exact up to rounding errors, at about three times the cost of
@@ -149,7 +156,8 @@ class AlternatingState:
         if not self._buffers.has_adjoint:
             saved = layers_to_save(self._layout, self._layers)
             size = self._buffers.state.nbytes
-            check_memory((1 + saved) * size + 8 * self._layout.scratch_size, f"a gradient of {self._n_qubits} qubits")
+            needed = (1 + saved) * size + 8 * self._layout.scratch_size
+            check_memory(needed, f"a gradient of {self._n_qubits} qubits")
             self._buffers.add_adjoint(saved)
         energy = self._buffers.run(_GRADIENT, checked)
         return energy, self._buffers.gradient.copy()
@@ -181,7 +189,8 @@ class AlternatingState:
         weights += np.square(im, dtype=np.float64)
         if self._layout.mirrored:
             weights = np.concatenate([weights, weights[::-1]])
-        return weights.reshape(2**self._layout.idle, -1).sum(axis=0)
+        total: NDArray[np.float64] = weights.reshape(2**self._layout.idle, -1).sum(axis=0)
+        return total
 
     def statevector(self, parameters: ArrayLike) -> NDArray[np.complex128]:
         """Return the amplitudes of the state.
@@ -206,12 +215,13 @@ class AlternatingState:
         checked = self._checked(parameters)
         check_memory(64 * 2**self._n_qubits, f"the amplitudes of {self._n_qubits} qubits")
         re, im = self._evolved(checked)
-        psi = re + 1j * im.astype(np.float64)
-        psi *= np.array([1, -1j, -1, 1j])[_ones(len(psi)) % 4]  # see layout
+        psi: NDArray[np.complex128] = re + 1j * im.astype(np.float64)
+        psi *= np.array([1, -1j, -1, 1j])[count_ones(len(psi)) % 4]  # see layout
         if self._layout.mirrored:
             psi = np.concatenate([psi, psi[::-1]])
         psi = psi[: 2**self._n_qubits] * self._phase_left_out(checked)
-        return psi * 2.0 ** (self._layout.idle / 2)
+        psi *= 2.0 ** (self._layout.idle / 2)
+        return psi
 
     def _evolved(
         self, parameters: NDArray[np.float64]
@@ -242,40 +252,6 @@ class AlternatingState:
         return array
 
 
-def required_bytes(
-    n_qubits: int,
-    *,
-    precision: Precision = "double",
-    mirrored: bool = False,
-    layers: int = 1,
-) -> int:
-    """Return how much memory an `AlternatingState` takes, without the cost it is given.
-
-    Parameters
-    ----------
-    n_qubits
-        Number of qubits, 1 or more.
-    precision
-        As in `AlternatingState`.
-    mirrored
-        Whether flipping all qubits leaves the cost as it is.
-    layers
-        Number of layers p of which a gradient is wanted; 0 for energies only.
-
-    Returns
-    -------
-    int
-        Bytes; a few tables of less than a MiB are left out.
-    """
-    layout = choose_layout(n_qubits, mirrored=mirrored)
-    size = np.dtype(_dtype(precision)).itemsize
-    more = 0
-    if layers:
-        kept = 1 + layers_to_save(layout, layers)
-        more = size * (kept * layout.state_size + layout.scratch_size)
-    return _state_bytes(layout, _dtype(precision)) + more
-
-
 def compile_kernels(precision: Precision = "double", *, real_costs: bool = False) -> float:
     """Make sure that what most states need is compiled, and on disk where possible.
 
@@ -300,11 +276,6 @@ def compile_kernels(precision: Precision = "double", *, real_costs: bool = False
     return perf_counter() - start
 
 
-def _state_bytes(layout: Layout, dtype: type[np.floating]) -> int:
-    size = np.dtype(dtype).itemsize
-    return size * (layout.state_size + layout.scratch_size) + 2 * layout.amplitudes
-
-
 def _buffers(
     cost: NDArray[np.float64],
     layout: Layout,
@@ -319,38 +290,7 @@ def _buffers(
     return Buffers(kept, find_levels(kept), layout, layers, dtype, threads)
 
 
-def _checked_cost(cost: NDArray[np.float64]) -> NDArray[np.float64]:
-    array = np.ascontiguousarray(cost, dtype=np.float64)
-    size = array.size
-    if array.ndim != 1 or size < 2 or size & (size - 1):  # noqa: PLR2004
-        msg = f"cost has shape {array.shape}; valid: (2**n,) with n = 1, 2, ..."
-        raise ValueError(msg)
-    if not (np.isfinite(array.min()) and np.isfinite(array.max())):
-        msg = "cost holds a value that is not finite; valid: finite numbers"
-        raise ValueError(msg)
-    return array
-
-
 def _check_whole(name: str, value: int) -> None:
     if value < 1 or value != int(value):
         msg = f"{name} is {value}; valid: a whole number, 1 or more"
         raise ValueError(msg)
-
-
-def _dtype(precision: str) -> type[np.floating]:
-    if precision == "double":
-        return np.float64
-    if precision == "single":
-        return np.float32
-    msg = f"precision is {precision!r}; valid: 'double', 'single'"
-    raise ValueError(msg)
-
-
-def _ones(size: int) -> NDArray[np.uint8]:
-    """Return the number of ones of each index below `size`, a power of two."""
-    out = np.zeros(size, dtype=np.uint8)
-    half = 1
-    while half < size:
-        out[half : 2 * half] = out[:half] + 1
-        half *= 2
-    return out

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .diagonal import Levels
 from .evaluate import evaluate
 from .kernels import ANGLE, LAYERS, SAVED, SUM, WANT_GRADIENT, WANT_STATE
-from .layout import Layout
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .diagonal import Levels
+    from .layout import Layout
     from .team import Team
 
 

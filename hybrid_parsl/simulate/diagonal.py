@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from .free_memory import check_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
 
 _CHUNK = 2**16
 _MAX_LEVELS = 4096  # a table of phases of 64 KiB a layer, which stays in the cache
@@ -196,3 +200,16 @@ def _common_step(values: NDArray[np.float64], step: float, tolerance: float) -> 
             return step
         step = float(rest[rest > 100 * tolerance].min())
     return 0.0
+
+
+def checked_cost(cost: ArrayLike) -> NDArray[np.float64]:
+    """Return a cost as contiguous doubles; raise ValueError if it cannot be one."""
+    array = np.ascontiguousarray(cost, dtype=np.float64)
+    size = array.size
+    if array.ndim != 1 or size < 2 or size & (size - 1):  # noqa: PLR2004
+        msg = f"cost has shape {array.shape}; valid: (2**n,) with n = 1, 2, ..."
+        raise ValueError(msg)
+    if not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        msg = "cost holds a value that is not finite; valid: finite numbers"
+        raise ValueError(msg)
+    return array

@@ -33,7 +33,7 @@ def total_energy(units: int, sums: Any, angles: Any, layout: Any, first: float,
     for at in range(0, units * SUM, SUM):
         out += first * sums[at + NORM] + step * sums[at + ENERGY]
     scale = angles[layout[LAYERS] * ANGLE + SCALE]
-    return out * scale * scale * (2.0 if layout[MIRRORED] else 1.0)
+    return float(out * scale * scale * (2.0 if layout[MIRRORED] else 1.0))
 
 
 @compiled

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import InsufficientMemoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def available_bytes(root: Path = Path("/")) -> int:

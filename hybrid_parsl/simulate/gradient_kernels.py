@@ -64,9 +64,9 @@ def derive_block(psi: Any, s: int, adjoint: Any, a: int, size: int, bit: int, en
         left = end - bit
         take = 3 if left & 1 and left > 1 else min(2, left)
         step = 1 << bit
-        if take == 3:
+        if take == 3:  # noqa: PLR2004
             out += derive_rows_3(psi, s, adjoint, a, step, size)
-        elif take == 2:
+        elif take == 2:  # noqa: PLR2004
             out += derive_rows_2(psi, s, adjoint, a, step, size)
         else:
             out += derive_rows_1(psi, s, adjoint, a, step, size)
@@ -87,7 +87,7 @@ def derive_tile(psi: Any, s: int, s_part: int, adjoint: Any, a: int, a_part: int
         for at in range(0, size, near):
             out += derive_low(psi, here + at, adjoint, there + at, near)
             out += derive_block(
-                psi, here + at, adjoint, there + at, near, np.int64(LOW_BITS), near_bits
+                psi, here + at, adjoint, there + at, near, int(np.int64(LOW_BITS)), near_bits
             )
         out += derive_block(psi, here, adjoint, there, size, near_bits, layout[BITS])
     return out
@@ -167,10 +167,11 @@ def low_back(k: int, tile: int, state: Any, adjoint: Any, panel: Any, uniform: A
     base = tile * (size + layout[PAD])
     at = k * ANGLE
     mix_tile(adjoint, base, part, angles, k, -1.0, layout)
-    psi, s, s_part = panel, 0, size
-    new, d, d_part = panel, 0, size
+    zero = k - k
+    psi, s, s_part = panel, zero, size
+    new, d, d_part = panel, zero, size
     if k == 0:
-        start_tile(tile, panel, 0, size, uniform, cost, table, angles, layout)
+        start_tile(tile, panel, zero, size, uniform, cost, table, angles, layout)
     elif k <= layout[SAVED]:
         psi, s, s_part = saved, (k - 1) * 2 * part + base, part
     else:

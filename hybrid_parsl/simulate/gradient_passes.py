@@ -48,7 +48,7 @@ def _rows(bits: int) -> Any:
                     [v.load(array[0], b.add(b.add(start, offset), column)) for offset in offsets]
                     for array, start in zip((psi, adjoint), starts, strict=True)
                 ]
-                _derive_group(v, *groups, slots)
+                _derive_group(v, groups[0], groups[1], slots)
         return v.total(slots)
 
     body.__qualname__ = f"derive_rows_{bits}"
@@ -74,7 +74,7 @@ def _low(v: Vectors, psi: Any, s: Any, adjoint: Any, a: Any, count: Any) -> Any:
         for k, (state, other) in enumerate(zip(*groups, strict=True)):
             for bit in range(bits):
                 v.add_product(lane_slots[bit][k % 2], other, v.flip(state, 1 << bit))
-        _derive_group(v, *groups, slots)
+        _derive_group(v, groups[0], groups[1], slots)
     out = v.total(slots)
     for bit in range(bits):
         signs = v.constant([1.0 if lane >> bit & 1 else -1.0 for lane in range(v.lanes)])
@@ -126,7 +126,7 @@ def _phase(v: Vectors, psi: Any, s: Any, s_part: Any, new: Any, d: Any, d_part: 
         cross = v.muladd(q[0], p[1], b.fneg(b.fmul(q[1], p[0])))
         v.add_product(slot, v.levels(cost, state), v.widen(cross))
         for pair, array, two in ((p, new, places[2]), (q, adjoint, places[1])):
-            for vector, place in zip(turned_back(v, *pair, cosine, sine), two, strict=True):
+            for vector, place in zip(turned_back(v, pair[0], pair[1], cosine, sine), two, strict=True):
                 v.store(vector, array[0], place)
     return v.total([slot])
 

@@ -46,6 +46,7 @@ ANGLE = 7
 # Columns of `sums`, one row a tile or panel.
 NORM, ENERGY, BETA, GAMMA, BETA_BEFORE = range(5)
 SUM = 5
+LARGEST_ANGLE = 1.3  # in radians; tan of more than that would overflow for many qubits
 NEAR_BITS = 11  # log2 of how many numbers are at home in the first-level cache, 16 KiB
 
 
@@ -53,9 +54,9 @@ NEAR_BITS = 11  # log2 of how many numbers are at home in the first-level cache,
 def rotate_rows(bits: int, src: Any, s: int, s_step: int, dst: Any, d: int, d_step: int,
                 count: int, t: float) -> None:  # fmt: skip
     """Rotate 2**bits rows over the bits of their number, from one place to another."""
-    if bits == 3:
+    if bits == 3:  # noqa: PLR2004
         rotate_rows_3(src, s, s_step, dst, d, d_step, count, t)
-    elif bits == 2:
+    elif bits == 2:  # noqa: PLR2004
         rotate_rows_2(src, s, s_step, dst, d, d_step, count, t)
     else:
         rotate_rows_1(src, s, s_step, dst, d, d_step, count, t)
@@ -65,7 +66,7 @@ def rotate_rows(bits: int, src: Any, s: int, s_step: int, dst: Any, d: int, d_st
 def mix_block(array: Any, start: int, size: int, bit: int, end: int, t: float) -> None:
     """Rotate `size` numbers in a row over the bits from `bit` to below `end`."""
     while bit < end:
-        take = 2 if end - bit == 4 else min(3, end - bit)
+        take = 2 if end - bit == 4 else min(3, end - bit)  # noqa: PLR2004
         step = 1 << bit
         for block in range(start, start + size, step << take):
             rotate_rows(take, array, block, step, array, block, step, step, t)
@@ -84,7 +85,7 @@ def mix_tile(state: Any, start: int, part: int, angles: Any, layer: int, sign: f
         for _ in range(int(angles[layer * ANGLE + REPEATS])):
             for block in range(base, base + size, near):
                 rotate_low(state, block, near, t)
-                mix_block(state, block, near, np.int64(LOW_BITS), near_bits, t)
+                mix_block(state, block, near, int(np.int64(LOW_BITS)), near_bits, t)
             mix_block(state, base, size, near_bits, layout[BITS], t)
 
 
@@ -130,7 +131,7 @@ def place_rows(half: int, unit: int, layout: Any) -> int:
     column = unit * width
     if half & 1:
         column = (1 << layout[BITS]) - column - width
-    return ((half >> 1) << layout[BITS]) + column
+    return int(((half >> 1) << layout[BITS]) + column)
 
 
 @compiled
@@ -245,7 +246,7 @@ def saved_panel(k: int, unit: int, layout: Any) -> int:
     """Return where the panel of sweep k is saved."""
     state = (2 << layout[HIGH]) * ((1 << layout[BITS]) + layout[PAD])
     panel = 4 << (layout[WIDTH_BITS] + layout[HIGH])
-    return (k - 1) * state + unit * panel
+    return int((k - 1) * state + unit * panel)
 
 
 @compiled
@@ -271,7 +272,7 @@ def prepare(parameters: Any, angles: Any, table: Any, back_table: Any, layout: A
     for layer in range(layers):
         beta = parameters[layers + layer]
         beta -= period * np.rint(beta / period)
-        repeats = 2 if abs(beta) > 1.3 else 1
+        repeats = 2 if abs(beta) > LARGEST_ANGLE else 1
         beta /= repeats
         rate = parameters[layer] * (2 / pi)
         at = layer * ANGLE

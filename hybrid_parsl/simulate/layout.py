@@ -23,12 +23,21 @@ change the energy, and the vectors of the processor have something to hold.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MIN_QUBITS = 7
 _IN_PLACE_BITS = 15  # half a MiB
 _FEW_QUBITS = 20  # four vectors are 64 MiB
 _TILE_BITS = 14
 _PANEL_BITS = 13  # log2 of the amplitudes of a panel and its mirror image, 128 KiB
+
+
+Precision = Literal["double", "single"]
 
 
 @dataclass(frozen=True)
@@ -63,12 +72,12 @@ class Layout:
     @property
     def amplitudes(self) -> int:
         """Number of amplitudes kept."""
-        return 2 ** (self.bits + self.high)
+        return 1 << (self.bits + self.high)
 
     @property
     def state_size(self) -> int:
         """Number of numbers that hold the state."""
-        return 2 * self.tiles * (2**self.bits + self.pad)
+        return 2 * self.tiles * ((1 << self.bits) + self.pad)
 
     @property
     def in_place(self) -> bool:
@@ -80,17 +89,17 @@ class Layout:
         """Number of numbers that hold a panel and its mirror image, or a tile."""
         if self.in_place:
             return 0
-        return 2 * max(2 ** (self.width_bits + 1 + self.high), 2**self.bits)
+        return 2 << max(self.width_bits + 1 + self.high, self.bits)
 
     @property
     def tiles(self) -> int:
         """Number of tiles."""
-        return 2**self.high
+        return 1 << self.high
 
     @property
     def panels(self) -> int:
         """Number of panels, each with its mirror image."""
-        return 2 ** (self.bits - 1 - self.width_bits)
+        return 1 << (self.bits - 1 - self.width_bits)
 
 
 def choose_layout(n_qubits: int, *, mirrored: bool) -> Layout:
@@ -111,15 +120,13 @@ def choose_layout(n_qubits: int, *, mirrored: bool) -> Layout:
     simulated = max(n_qubits, _MIN_QUBITS)
     total = simulated - mirrored
     if total <= _IN_PLACE_BITS:
-        bits = max(5, total - 3 - (total > 13))
+        bits = max(5, total - (4 if total >= _IN_PLACE_BITS - 1 else 3))
         width_bits, pad = bits - 1, 0
     else:
         bits = _TILE_BITS
         width_bits = max(4, min(7, _PANEL_BITS - 1 - (total - bits)))
         pad = 40  # an odd number of cache lines
-    return Layout(
-        simulated, simulated - n_qubits, mirrored, bits, total - bits, width_bits, pad
-    )
+    return Layout(simulated, simulated - n_qubits, mirrored, bits, total - bits, width_bits, pad)
 
 
 def layers_to_save(layout: Layout, layers: int) -> int:
@@ -143,7 +150,67 @@ def layers_to_save(layout: Layout, layers: int) -> int:
     """
     if layout.in_place:
         return layers - 1
-    everything = 2**layout.n_qubits
+    everything = 1 << layout.n_qubits
     vectors = 4 if layout.n_qubits <= _FEW_QUBITS else 3
     room = 2 * vectors * everything - everything - layout.amplitudes // 4 - 3 * layout.state_size
     return max(0, min(layers - 1, 1 + room // layout.state_size))
+
+
+def required_bytes(
+    n_qubits: int,
+    *,
+    precision: Precision = "double",
+    mirrored: bool = False,
+    layers: int = 1,
+) -> int:
+    """Return how much memory an `AlternatingState` takes, without the cost it is given.
+
+    Parameters
+    ----------
+    n_qubits
+        Number of qubits, 1 or more.
+    precision
+        As in `AlternatingState`.
+    mirrored
+        Whether flipping all qubits leaves the cost as it is.
+    layers
+        Number of layers p of which a gradient is wanted; 0 for energies only.
+
+    Returns
+    -------
+    int
+        Bytes; a few tables of less than a MiB are left out.
+    """
+    layout = choose_layout(n_qubits, mirrored=mirrored)
+    size = np.dtype(real_type(precision)).itemsize
+    more = 0
+    if layers:
+        kept = 1 + layers_to_save(layout, layers)
+        more = size * (kept * layout.state_size + layout.scratch_size)
+    return state_bytes(layout, real_type(precision)) + more
+
+
+def state_bytes(layout: Layout, dtype: type[np.floating]) -> int:
+    """Return how many bytes a state takes without its adjoint, but with its levels."""
+    size = np.dtype(dtype).itemsize
+    return size * (layout.state_size + layout.scratch_size) + 2 * layout.amplitudes
+
+
+def real_type(precision: str) -> type[np.floating]:
+    """Return the type of the real and imaginary parts."""
+    if precision == "double":
+        return np.float64
+    if precision == "single":
+        return np.float32
+    msg = f"precision is {precision!r}; valid: 'double', 'single'"
+    raise ValueError(msg)
+
+
+def count_ones(size: int) -> NDArray[np.uint8]:
+    """Return the number of ones of each index below `size`, a power of two."""
+    out = np.zeros(size, dtype=np.uint8)
+    half = 1
+    while half < size:
+        out[half : 2 * half] = out[:half] + 1
+        half *= 2
+    return out

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba.core import types
 
-from .simd import Vectors, emitted, ir
+from .simd import Vectors, emitted
 
 LOW_BITS = 5
 POINTER = None
@@ -139,7 +140,7 @@ def _look_up(v: Vectors, cost: Any, x: Any, table: Any, at: Any) -> Any:
         level = v.load(cost, b.add(x, v.index(lane)), ir.IntType(16))
         place = b.add(at, b.shl(b.zext(level, ir.IntType(64)), v.index(1)))
         pairs.append(v.load(table, place, ir.VectorType(v.element, 2)))
-    while len(pairs) > 2:  # lanes k and k + half side by side, so that unpacking is one step
+    while len(pairs) > 2:  # noqa: PLR2004  # lanes k and k + half side by side, so that unpacking is one step
         step = len(pairs) // 2
         pairs = [v.join(pairs[k], pairs[k + step]) for k in range(step)]
     first, second = pairs
@@ -221,7 +222,7 @@ def _fill_table(v: Vectors, table: Any, at: Any, levels: Any, first: Any, step: 
                 for odd in (0, 1)
             ]
             v.store(
-                v.shuffle(*parts, order), table[0], b.add(place, v.index(half * v.lanes))
+                v.shuffle(parts[0], parts[1], order), table[0], b.add(place, v.index(half * v.lanes))
             )
 
 

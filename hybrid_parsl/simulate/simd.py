@@ -8,16 +8,19 @@ emits LLVM's instruction, so that a pass over a state does what is written, on a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import Parameter, Signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
 VECTOR_BYTES = 32
+_TYPES: Any = types  # which numba fills in as it goes
 _INDEX = ir.IntType(64)
 _DOUBLE = ir.DoubleType()
 # Coefficients of sin and cos on [-pi/4, pi/4]: fdlibm's k_sin.c and k_cos.c (Sun, 1993).
@@ -153,6 +156,13 @@ class Vectors:
         """Return sin and cos of a vector of doubles that counts quarter turns."""
         b = self.builder
         fixed = self.fixed
+        integers = ir.VectorType(_INDEX, self.lanes)
+
+        def has(value: Any, bit: int) -> Any:
+            masks, zeros = ([number] * self.lanes for number in (bit, 0))
+            masked = b.and_(value, ir.Constant(integers, masks))
+            return b.icmp_unsigned("!=", masked, ir.Constant(integers, zeros))
+
         whole = self._call("llvm.rint", quarter_turns)
         angle = b.fmul(b.fsub(quarter_turns, whole), fixed(_HALF_PI))
         square = b.fmul(angle, angle)
@@ -164,19 +174,13 @@ class Vectors:
         cosine = self.muladd(
             b.fmul(square, square), cosine, self.muladd(square, fixed(-0.5), fixed(1.0))
         )
-        integers = ir.VectorType(_INDEX, self.lanes)
         count = b.bitcast(b.fadd(whole, fixed(_ROUNDER)), integers)
-        bit = lambda value, n: b.icmp_unsigned(  # noqa: E731
-            "!=",
-            b.and_(value, ir.Constant(integers, [n] * self.lanes)),
-            ir.Constant(integers, [0] * self.lanes),
-        )
-        swapped = bit(count, 1)
+        swapped = has(count, 1)
         new_sine = b.select(swapped, cosine, sine)
         new_cosine = b.select(swapped, sine, cosine)
         next_count = b.add(count, ir.Constant(integers, [1] * self.lanes))
-        new_sine = b.select(bit(count, 2), b.fneg(new_sine), new_sine)
-        new_cosine = b.select(bit(next_count, 2), b.fneg(new_cosine), new_cosine)
+        new_sine = b.select(has(count, 2), b.fneg(new_sine), new_sine)
+        new_cosine = b.select(has(next_count, 2), b.fneg(new_cosine), new_cosine)
         return new_sine, new_cosine
 
     def index(self, number: int) -> Any:
@@ -206,7 +210,9 @@ class Vectors:
 
     def total(self, slots: Sequence[Any]) -> Any:
         """Return the sum of all lanes of the slots, as a double."""
-        first, *others = [self.sum(self.builder.load(slot, typ=slot.allocated_type)) for slot in slots]
+        first, *others = (
+            self.sum(self.builder.load(slot, typ=slot.allocated_type)) for slot in slots
+        )
         for other in others:
             first = self.builder.fadd(first, other)
         return first
@@ -260,7 +266,7 @@ def emitted(
 
 def _function(context: Any, module: Any, body: Any, signature: Any, values: Any) -> Any:
     """Return the LLVM function of a pass, made on its first use in a module."""
-    pointers = [kind for kind in signature.args if isinstance(kind, types.CPointer)]
+    pointers = [kind for kind in signature.args if isinstance(kind, _TYPES.CPointer)]
     name = ".".join([body.__module__, body.__qualname__, *(str(p.dtype) for p in pointers)])
     if name in module.globals:
         return module.globals[name]
@@ -272,7 +278,7 @@ def _function(context: Any, module: Any, body: Any, signature: Any, values: Any)
     function.attributes.add("nounwind")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     arguments = [
-        (value, kind.dtype) if isinstance(kind, types.CPointer) else value
+        (value, kind.dtype) if isinstance(kind, _TYPES.CPointer) else value
         for kind, value in zip(signature.args, function.args, strict=True)
     ]
     value = body(Vectors(builder, pointers[0].dtype), *arguments)
@@ -280,11 +286,11 @@ def _function(context: Any, module: Any, body: Any, signature: Any, values: Any)
     return function
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def address(_context: Any, array: types.Array) -> Any:
     """Return the address of the first element of an array, which has to be contiguous."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return context.make_array(signature.args[0])(context, builder, values[0]).data
 
-    return types.CPointer(array.dtype)(array), emit
+    return _TYPES.CPointer(array.dtype)(array), emit

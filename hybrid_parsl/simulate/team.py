@@ -6,19 +6,23 @@ number of threads, so that the result is the same to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .compiling import compiled
 from .evaluate import begin, total_energy
 from .gradient_kernels import backward, collect
 from .kernels import LAYERS, WANT_ENERGY, WANT_GRADIENT, forward
-from .layout import Layout
 from .simd import address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from .layout import Layout
 
 
 @compiled

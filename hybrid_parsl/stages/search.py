@@ -6,6 +6,8 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from threadpoolctl import threadpool_limits
+
 from hybrid_parsl.errors import ResultError
 from hybrid_parsl.mpi.task import current_task_folder
 from hybrid_parsl.mpi.team import current_team
@@ -43,7 +45,8 @@ def search(experiment: Experiment) -> SearchResult | None:
     objective = build_objective(problem, experiment, team)
     bounds = problem.bounds(experiment.ansatz.layers)
     journal = Journal(current_task_folder(), experiment.search_key)
-    outcome = search_starts(objective, bounds, experiment.search, team, journal)
+    with threadpool_limits(1, "blas"):  # threads for vectors of a few angles only get in the way
+        outcome = search_starts(objective, bounds, experiment.search, team, journal)
     hosts = team.hosts()
     if outcome is None:
         return None

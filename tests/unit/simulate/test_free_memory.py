@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hybrid_parsl.errors import InsufficientMemoryError
 from hybrid_parsl.simulate.free_memory import available_bytes, check_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write(root: Path, **files: str) -> None:
