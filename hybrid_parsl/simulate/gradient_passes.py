@@ -111,7 +111,8 @@ derive_mirror = emitted(
 
 
 def _phase(v: Vectors, psi: Any, s: Any, s_part: Any, new: Any, d: Any, d_part: Any,
-           adjoint: Any, a: Any, a_part: Any, count: Any, cost: Any, x: Any, table: Any, at: Any, rate: Any, scale: Any) -> Any:  # fmt: skip
+           adjoint: Any, a: Any, a_part: Any, count: Any, cost: Any, x: Any, table: Any, at: Any,
+           rate: Any, scale: Any) -> Any:  # fmt: skip
     b = v.builder
     slot = v.accumulator(wide=True)
     with v.steps(count, v.lanes) as column:
@@ -126,7 +127,8 @@ def _phase(v: Vectors, psi: Any, s: Any, s_part: Any, new: Any, d: Any, d_part: 
         cross = v.muladd(q[0], p[1], b.fneg(b.fmul(q[1], p[0])))
         v.add_product(slot, v.levels(cost, state), v.widen(cross))
         for pair, array, two in ((p, new, places[2]), (q, adjoint, places[1])):
-            for vector, place in zip(turned_back(v, pair[0], pair[1], cosine, sine), two, strict=True):
+            turned = turned_back(v, pair[0], pair[1], cosine, sine)
+            for vector, place in zip(turned, two, strict=True):
                 v.store(vector, array[0], place)
     return v.total([slot])
 

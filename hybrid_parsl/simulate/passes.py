@@ -221,9 +221,8 @@ def _fill_table(v: Vectors, table: Any, at: Any, levels: Any, first: Any, step: 
                 for k in range(half * v.lanes // 2, (half + 1) * v.lanes // 2)
                 for odd in (0, 1)
             ]
-            v.store(
-                v.shuffle(parts[0], parts[1], order), table[0], b.add(place, v.index(half * v.lanes))
-            )
+            there = b.add(place, v.index(half * v.lanes))
+            v.store(v.shuffle(parts[0], parts[1], order), table[0], there)
 
 
 fill_table = emitted(_fill_table, (POINTER, INT, INT, REAL, REAL, REAL), types.void)
