@@ -218,7 +218,7 @@ def _resolve(future: Future[Any], folder: TaskFolder, end: JobEnd) -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:
-        if end.state == "COMPLETED" and not end.exit_code:
+        if end.state == "COMPLETED" and not end.exit_code and folder.result.exists():
             future.set_result(read_result(folder))
         else:
             future.set_exception(_cause(folder, end))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
+_PATIENCE_S = 5.0
 
 
 class WarmProcesses:
@@ -77,7 +78,7 @@ class WarmProcesses:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             ProcessTree.of(process.pid).end()
-        pool.shutdown(wait=True)
+            process.join(_PATIENCE_S)
 
 
 class WarmProcessExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]

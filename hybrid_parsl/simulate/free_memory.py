@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from hybrid_parsl.errors import InsufficientMemoryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_RETRIES = 4
+_PAUSE_S = 0.25
 
 
 def available_bytes(root: Path = Path("/")) -> int:
@@ -35,6 +39,9 @@ def available_bytes(root: Path = Path("/")) -> int:
 def check_memory(required: int, what: str) -> None:
     """Raise an error if `required` bytes are not free.
 
+    A virtual machine may get its memory back from its host only on demand, and says for a
+    moment that nothing is free: a shortage has to last before it is believed.
+
     Parameters
     ----------
     required
@@ -48,6 +55,11 @@ def check_memory(required: int, what: str) -> None:
         If less is available.
     """
     free = available_bytes()
+    for _ in range(_RETRIES):
+        if required <= free:
+            return
+        time.sleep(_PAUSE_S)
+        free = available_bytes()
     if required > free:
         raise InsufficientMemoryError(required_bytes=required, available_bytes=free, what=what)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -144,11 +143,6 @@ time.sleep(0.2)
 raise SystemExit(0 if seen else 1)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
-
-
-def test_psij_keeps_its_own_childs_end_handler_where_there_was_none():
-    load_psij()
-    assert callable(signal.getsignal(signal.SIGCHLD))
 
 
 def _count(marker):
