@@ -2,56 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Command:
-    """The command line of the project on one site.
-
-    Attributes
-    ----------
-    site
-        What ``--site`` is given.
-    runs
-        Where runs are kept.
-    """
-
-    site: str
-    runs: Path
-
-    def arguments(self, *arguments: str) -> list[str]:
-        """Return the whole command."""
-        defaults = ["--site", self.site, "--runs-dir", str(self.runs)]
-        return [sys.executable, str(ROOT / "run.py"), *defaults, *arguments]
-
-    def __call__(
-        self, *arguments: str, timeout_s: float = 150, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end."""
-        return subprocess.run(
-            self.arguments(*arguments),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout_s,
-            env={**os.environ, **variables},
-        )
-
-    def document(self, *arguments: str) -> dict:
-        """Run with ``--json`` and return what was printed."""
-        done = self(*arguments, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+from command import Command
 
 
 @pytest.fixture(scope="module", params=["local"])

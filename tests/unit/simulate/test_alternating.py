@@ -102,9 +102,7 @@ def test_single_precision_is_close(problem: tuple[dict[str, Any], np.ndarray]) -
     (e, g), (e1, g1) = (state.energy_and_gradient(angles) for state in (double, single))
     assert e1 == pytest.approx(e, abs=1e-5 * scale)
     np.testing.assert_allclose(g1, g, atol=1e-4 * scale)
-    np.testing.assert_allclose(
-        single.statevector(angles), double.statevector(angles), atol=1e-4
-    )
+    np.testing.assert_allclose(single.statevector(angles), double.statevector(angles), atol=1e-4)
 
 
 @_QUICK

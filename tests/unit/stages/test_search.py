@@ -1,0 +1,77 @@
+"""The search stage, alone and on ranks."""
+
+from __future__ import annotations
+
+import pytest
+
+from hybrid_parsl.engine.psij_executor import PsiJExecutor
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.experiment_file import parse_experiment
+from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE
+from hybrid_parsl.stages.search import search
+
+
+def experiment(**settings):
+    problem = {"kind": "maxcut", "nodes": 6, "degree": 3, "weights": "integer"}
+    return parse_experiment({"name": "small", "problem": problem, "search": settings})
+
+
+def physics(found):
+    return found.model_dump(exclude={"execution"})
+
+
+def test_the_answer_is_the_same_to_the_last_digit_on_any_number_of_ranks(tmp_path):
+    asked = experiment(starts=7)
+    executor = PsiJExecutor("mpi", tmp_path)
+    executor.start()
+    try:
+        found = [
+            executor.submit(search, {"num_ranks": n_ranks}, asked).result(100)
+            for n_ranks in (1, 2, 3, 4)
+        ]
+    finally:
+        executor.shutdown()
+    assert [each.execution.n_ranks for each in found] == [1, 2, 3, 4]
+    alone = physics(search(asked))
+    assert all(physics(each) == alone for each in found)
+    assert len(list((tmp_path / "search-4").glob("starts-*.jsonl"))) >= 2
+
+
+@pytest.mark.parametrize("method", ["multistart", "grid", "sobol", "spsa", "cobyla", "draw"])
+def test_every_method_gives_the_best_of_its_starts_and_repeats_itself(method):
+    asked = experiment(starts=9, method=method, iterations=20)
+    found = search(asked)
+    assert found.method == method
+    assert len(found.energies) == 9
+    assert found.energy == min(found.energies) == found.energies[found.best_start]
+    assert physics(search(asked)) == physics(found)
+
+
+def test_single_precision_is_close_to_double():
+    double = search(experiment(starts=3))
+    single = search(experiment(starts=3, precision="single"))
+    assert single.energy == pytest.approx(double.energy, rel=1e-4)
+
+
+def test_finished_starts_are_not_carried_out_again(tmp_path, monkeypatch):
+    monkeypatch.setenv(TASK_FOLDER_VARIABLE, str(tmp_path))
+    asked = experiment(starts=6)
+    first = search(asked)
+    lines = (tmp_path / "starts-00000.jsonl").read_text()
+    again = search(asked)
+    assert (tmp_path / "starts-00000.jsonl").read_text() == lines
+    assert physics(again) == physics(first)
+
+
+def test_another_search_in_the_same_folder_does_not_take_them_over(tmp_path, monkeypatch):
+    monkeypatch.setenv(TASK_FOLDER_VARIABLE, str(tmp_path))
+    search(experiment(starts=4))
+    other = search(experiment(starts=4, seed=5))
+    monkeypatch.delenv(TASK_FOLDER_VARIABLE)
+    assert physics(other) == physics(search(experiment(starts=4, seed=5)))
+
+
+def test_a_circuit_without_a_gradient_refuses_multistart():
+    asked = parse_experiment({"name": "bell", "problem": {"kind": "bell"}})
+    with pytest.raises(ConfigurationError, match=r"search\.method"):
+        search(asked)
