@@ -25,8 +25,10 @@ import sys
 from mpi4py import MPI
 from pathlib import Path
 from hybrid_parsl.experiment_file import read_experiment
+from hybrid_parsl.mpi.team import close_team
 from hybrid_parsl.stages.search import search
 found = search(read_experiment(Path(sys.argv[1])))
+close_team()
 if found:
     Path("search.json").write_text(found.model_dump_json())
 """

@@ -132,8 +132,10 @@ SCALING = """
 import json, sys, time
 from mpi4py import MPI
 from hybrid_parsl.experiment import Experiment
+from hybrid_parsl.mpi.team import close_team
 from hybrid_parsl.stages.search import search
 found = search(Experiment.model_validate_json(sys.argv[1]))
+close_team()
 if found:
     print(json.dumps(found.execution.duration_s))
 """

@@ -105,7 +105,8 @@ class IsingForm:
         Parameters
         ----------
         parameters
-            gamma_1 to gamma_p and then beta_1 to beta_p, in radians.
+            gamma_1 to gamma_p and then beta_1 to beta_p, in radians; Qiskit's parameters leave
+            the circuit open.
 
         Raises
         ------
@@ -125,10 +126,10 @@ class IsingForm:
         for gamma, beta in zip(parameters[:layers], parameters[layers:], strict=True):
             for index in order:
                 first, second = self.pairs[index].tolist()
-                circuit.rzz(2 * float(gamma) * float(self.couplings[index]), first, second)
+                circuit.rzz(2 * float(self.couplings[index]) * gamma, first, second)
             for qubit in np.flatnonzero(self.linear).tolist():
-                circuit.rz(2 * float(gamma) * float(self.linear[qubit]), qubit)
-            circuit.rx(2 * float(beta), range(self.n_qubits))
+                circuit.rz(2 * float(self.linear[qubit]) * gamma, qubit)
+            circuit.rx(2 * beta, range(self.n_qubits))
         return circuit
 
     def bounds(self, layers: int) -> NDArray[float64]:
