@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hybrid_parsl.optimize.team import Team
     from hybrid_parsl.problems.protocol import Problem
 
+_SCIPY_METHODS = ("multistart", "cobyla")
+
 
 def search(experiment: Experiment) -> SearchResult | None:
     """Search the parameters of `experiment` on all ranks that call this together.
@@ -45,7 +47,7 @@ def search(experiment: Experiment) -> SearchResult | None:
     objective = build_objective(problem, experiment, team)
     bounds = problem.bounds(experiment.ansatz.layers)
     journal = Journal(current_task_folder(), experiment.search_key)
-    with threadpool_limits(1, "blas"):  # threads for vectors of a few angles only get in the way
+    with _one_blas_thread(experiment.search.method):
         outcome = search_starts(objective, bounds, experiment.search, team, journal)
     hosts = team.hosts()
     if outcome is None:
@@ -65,6 +67,17 @@ def search(experiment: Experiment) -> SearchResult | None:
         n_evaluations=outcome.n_evaluations,
         execution=Execution(duration_s=duration, n_ranks=team.size, hosts=hosts),
     )
+
+
+def _one_blas_thread(method: str) -> threadpool_limits:
+    """Keep BLAS from using threads, which for a few angles only wait for each other.
+
+    On a busy node they make a start several times slower. SciPy brings a BLAS of its own, and
+    only what has been loaded can be limited.
+    """
+    if method in _SCIPY_METHODS:
+        import scipy.optimize  # noqa: F401
+    return threadpool_limits(1, "blas")
 
 
 def build_objective(problem: Problem, experiment: Experiment, team: Team) -> Objective:
