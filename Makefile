@@ -10,7 +10,7 @@ run: $(VENV)/.run
 	$(BIN)/python run.py --site local
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
