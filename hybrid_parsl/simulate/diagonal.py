@@ -134,9 +134,7 @@ def is_mirrored(cost: NDArray[np.float64]) -> bool:
     half = len(cost) // 2
     tolerance = _tolerance(cost)
     back = cost[::-1]
-    return all(
-        float(np.abs(cost[part] - back[part]).max()) <= tolerance for part in _chunks(half)
-    )
+    return all(float(np.abs(cost[part] - back[part]).max()) <= tolerance for part in _chunks(half))
 
 
 @dataclass(frozen=True)

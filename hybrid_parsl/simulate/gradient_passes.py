@@ -105,9 +105,7 @@ def _mirror(v: Vectors, psi: Any, s: Any, s_back: Any, adjoint: Any, a: Any, a_b
     return v.sum(b.fmul(both, mirror_signs(v)))
 
 
-derive_mirror = emitted(
-    _mirror, (POINTER, INT, INT, POINTER, INT, INT, INT, REAL), REAL
-)
+derive_mirror = emitted(_mirror, (POINTER, INT, INT, POINTER, INT, INT, INT, REAL), REAL)
 
 
 def _phase(v: Vectors, psi: Any, s: Any, s_part: Any, new: Any, d: Any, d_part: Any,
@@ -135,8 +133,24 @@ def _phase(v: Vectors, psi: Any, s: Any, s_part: Any, new: Any, d: Any, d_part: 
 
 turn_back = emitted(
     _phase,
-    (POINTER, INT, INT, POINTER, INT, INT, POINTER, INT, INT, INT, POINTER, INT, POINTER, INT,
-     REAL, REAL),
+    (
+        POINTER,
+        INT,
+        INT,
+        POINTER,
+        INT,
+        INT,
+        POINTER,
+        INT,
+        INT,
+        INT,
+        POINTER,
+        INT,
+        POINTER,
+        INT,
+        REAL,
+        REAL,
+    ),
     REAL,
 )
 

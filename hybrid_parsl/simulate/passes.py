@@ -197,9 +197,7 @@ def _weigh(v: Vectors, psi: Any, start: Any, part: Any, cost: Any, x: Any, count
         b.store(b.fadd(b.load(address, typ=ir.DoubleType()), v.total(pairs)), address)
 
 
-weigh = emitted(
-    _weigh, (POINTER, INT, INT, POINTER, INT, INT, POINTER, INT), types.void
-)
+weigh = emitted(_weigh, (POINTER, INT, INT, POINTER, INT, INT, POINTER, INT), types.void)
 
 
 def _fill_table(v: Vectors, table: Any, at: Any, levels: Any, first: Any, step: Any,
@@ -211,9 +209,7 @@ def _fill_table(v: Vectors, table: Any, at: Any, levels: Any, first: Any, step: 
         number = b.fadd(v.broadcast(b.sitofp(level, ir.DoubleType()), v.lanes), lanes)
         turns = v.muladd(number, v.broadcast(step, v.lanes), v.broadcast(first, v.lanes))
         sine, cosine = v.sine_cosine(turns)
-        parts = [
-            v.narrow(b.fmul(part, v.broadcast(scale, v.lanes))) for part in (cosine, sine)
-        ]
+        parts = [v.narrow(b.fmul(part, v.broadcast(scale, v.lanes))) for part in (cosine, sine)]
         place = b.add(at, b.shl(level, v.index(1)))
         for half in range(2):
             order = [

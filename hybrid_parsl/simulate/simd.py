@@ -191,9 +191,10 @@ class Vectors:
     def steps(self, count: Any, step: Any) -> Iterator[Any]:
         """Emit a loop over 0, step, 2 step ... below `count`; gives the index."""
         step = self.index(step) if isinstance(step, int) else step
-        with cgutils.for_range_slice(
-            self.builder, self.index(0), count, step, intp=_INDEX
-        ) as (index, _):
+        with cgutils.for_range_slice(self.builder, self.index(0), count, step, intp=_INDEX) as (
+            index,
+            _,
+        ):
             yield index
 
     def accumulator(self, *, wide: bool = False) -> Any:

@@ -87,9 +87,7 @@ class Team:
             angles: Any, sums: Any, layout: Any, first: float, step: float) -> float:  # fmt: skip
         """Do what `evaluate.evaluate` does; the arguments are the same."""
         if not self._scratch or len(self._scratch[0][1]) != len(other):
-            self._scratch = [
-                (_like(panel), _like(other)) for _ in range(self._threads)
-            ]
+            self._scratch = [(_like(panel), _like(other)) for _ in range(self._threads)]
         begin(want, parameters, gradient, table, back_table, angles, sums, layout, first, step)
         layers = int(layout[LAYERS])
 
