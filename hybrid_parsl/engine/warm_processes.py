@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -23,11 +22,11 @@ from hybrid_parsl.engine.interrupts import uninterrupted
 from hybrid_parsl.engine.processes import ProcessTree
 from hybrid_parsl.errors import JobFailedError, ResultError
 from hybrid_parsl.mpi.outcome import log_tail
+from hybrid_parsl.parent_death import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PR_SET_PDEATHSIG = 1
 _PATIENCE_S = 5.0
 
 
@@ -168,8 +167,7 @@ def _begin() -> None:
     """Prepare a process: leave Ctrl-C to the driver, and end when the driver ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
 
 
 def _call(folder: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

@@ -7,14 +7,13 @@ never a wrong value.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import pickle
 import struct
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.errors import ResultError, StorageError
+from hybrid_parsl.atomic_file import write_atomically
+from hybrid_parsl.errors import ResultError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,18 +93,7 @@ def write_frame(path: Path, value: object) -> None:
     StorageError
         The file cannot be written.
     """
-    data = encode_frame(value)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise StorageError(str(path), error.strerror or str(error)) from error
+    write_atomically(path, encode_frame(value))
 
 
 def read_frame(path: Path) -> Any:

@@ -6,11 +6,9 @@ An exception on any rank is written down with its traceback and ends the whole j
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import pickle
-import signal
 import socket
 import sys
 import time
@@ -23,17 +21,17 @@ from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
 from hybrid_parsl.mpi.frames import decode_frame, write_frame
 from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE, Failure, Request, TaskFolder
 from hybrid_parsl.mpi.team import close_team
+from hybrid_parsl.parent_death import die_with_parent
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
 _FAILED = 1
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Run the task in the folder that the command line names."""
-    _die_with_parent()
+    die_with_parent()
     from mpi4py import MPI
 
     folder = TaskFolder(Path(sys.argv[1]))
@@ -49,12 +47,6 @@ def main() -> None:
     except BaseException as error:  # noqa: BLE001 - whatever it is, the job has to end
         _report(folder, world.rank, error)
         world.Abort(_FAILED)
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when the one that started it ends (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _call(folder: TaskFolder, world: MPI.Comm) -> Any:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.errors import ConfigurationError, StorageError
 
 _PRIVATE = 0o700
@@ -81,7 +82,7 @@ class RunDirectory:
             No run, or more than one, is named so.
         """
         own = Path(text) / "experiment.toml"
-        if os.path.isfile(own):  # noqa: PTH113 - False for a name too long
+        if os.path.isfile(own):  # noqa: PTH113 - a name that no path can have is no error
             return cls(Path(text).resolve())
         runs = sorted(path.parent for path in parent.glob("*/experiment.toml"))
         found = runs[-1:] if text == "latest" else [run for run in runs if text in run.name]
@@ -102,18 +103,11 @@ class RunDirectory:
             The file cannot be written.
         """
         path = self.path / name
-        partial = path.with_name(f".{path.name}.partial")
         try:
             path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-            with partial.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
             raise StorageError(str(path), error.strerror or str(error)) from error
+        write_atomically(path, text.encode())
         return path
 
     def write_json(self, name: str, value: Any) -> Path:

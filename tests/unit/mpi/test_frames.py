@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_parsl.errors import ResultError, StorageError
-from hybrid_parsl.mpi import frames
 from hybrid_parsl.mpi.frames import decode_frame, encode_frame, read_frame, write_frame
 
 if TYPE_CHECKING:
@@ -165,7 +164,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file(
     def fail(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(frames.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(StorageError, match="No space left on device") as caught:
         write_frame(path, 2)
     assert caught.value.path == str(path)

@@ -214,7 +214,7 @@ def test_what_was_there_stays_if_the_new_cannot_be_written(
 
 
 def test_a_full_disk_is_told_with_the_file(directory: RunDirectory) -> None:
-    (directory.path / ".results.json.partial").symlink_to("/dev/full")
+    (directory.path / f".results.json.{os.getpid()}").symlink_to("/dev/full")
     with pytest.raises(StorageError, match="No space left on device") as caught:
         directory.write("results.json", "x" * 10)
     assert caught.value.path == str(directory.path / "results.json")
@@ -225,7 +225,7 @@ def test_a_folder_in_the_way(directory: RunDirectory) -> None:
     (directory.path / "results.json").mkdir()
     with pytest.raises(StorageError, match="Is a directory"):
         directory.write("results.json", "x")
-    assert not (directory.path / ".results.json.partial").exists()
+    assert not (directory.path / f".results.json.{os.getpid()}").exists()
 
 
 def test_json_there_and_back(directory: RunDirectory) -> None:

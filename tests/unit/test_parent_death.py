@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import psutil
+
+CHILD = "from hybrid_parsl.parent_death import die_with_parent; die_with_parent()"
+PARENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
+print(child.pid, flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_process_ends_when_the_one_that_started_it_is_killed():
+    child = f"{CHILD}; print('ready', flush=True); import time; time.sleep(300)"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, child], stdout=subprocess.PIPE, text=True
+    )
+    pid = {parent.stdout.readline().strip(), parent.stdout.readline().strip()} - {"ready"}
+    process = psutil.Process(int(pid.pop()))
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 30
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
