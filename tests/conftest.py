@@ -20,6 +20,7 @@ SUPPORT = Path(__file__).parent / "support"
 def pytest_configure() -> None:
     """Let the processes that tests start import the modules in tests/support, as tests do."""
     earlier = os.environ.get("PYTHONPATH")
+    os.environ["XDG_CONFIG_HOME"] = os.devnull  # no settings of whoever runs the tests
     os.environ["PYTHONPATH"] = os.pathsep.join([str(SUPPORT), *([earlier] if earlier else [])])
 
 
@@ -40,5 +41,6 @@ def slurm() -> Iterator[SlurmCluster]:
 def pbs(slurm: SlurmCluster) -> Iterator[SlurmCluster]:
     """Give the same cluster the commands of PBS: Slurm's own wrappers, and a complete qstat."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HYBRID_PARSL_PBS_DIALECT", "pbs_classic")
         patch.setenv("PATH", f"{SUPPORT / 'pbs'}{os.pathsep}{os.environ['PATH']}")
         yield slurm

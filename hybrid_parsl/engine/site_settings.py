@@ -179,7 +179,7 @@ def _table(path: Path, site: str) -> dict[str, Any]:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise ConfigurationError(error.strerror or str(error), str(path)) from error

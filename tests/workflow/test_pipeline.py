@@ -26,6 +26,7 @@ def without_execution(document):
     }
 
 
+@pytest.mark.everywhere
 def test_maxcut_leaves_a_complete_folder(run):
     document = run.document("maxcut", *SMALL, *LIGHT)
     folder = Path(document["run"]["folder"])
@@ -79,6 +80,14 @@ def test_the_site_finds_what_one_plain_process_finds(run, tmp_path):
     assert found.energies == document["search"]["energies"]
 
 
+@pytest.mark.everywhere
+def test_every_site_gives_the_same_result_to_the_last_digit(run, tmp_path):
+    elsewhere = run.document("maxcut", *SMALL, *LIGHT, "--set", "resources.num_nodes=2")
+    here = type(run)("local", tmp_path / "here").document("maxcut", *SMALL, *LIGHT)
+    assert without_execution(elsewhere) == without_execution(here)
+
+
+@pytest.mark.everywhere
 def test_bell_has_the_angles_of_the_original_design(run):
     document = run.document("bell")
     expected = []
