@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import threading
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from hybrid_parsl.engine.calls import plain_function
 from hybrid_parsl.engine.job_backend import JobBackend
 from hybrid_parsl.engine.psij_loading import load_psij
 from hybrid_parsl.engine.resource_request import ResourceRequest
+from hybrid_parsl.engine.task_folders import TaskFolders
 from hybrid_parsl.errors import (
     ConfigurationError,
     HybridParslError,
@@ -100,8 +100,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         self.batch = batch or BatchOptions()
         self.overrides = dict(overrides or {})
         self._backend: JobBackend | None = None
-        self._lock = threading.Lock()
-        self._n_tasks: dict[str, int] = {}
+        self._folders = TaskFolders(Path(work_directory))
 
     def start(self) -> None:
         """Load PSI/J and its backend.
@@ -180,12 +179,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
 
     def _new_folder(self, name: str) -> TaskFolder:
         """Make the folder of the next task that calls the function `name`."""
-        with self._lock:
-            number = self._n_tasks[name] = self._n_tasks.get(name, 0) + 1
-        path = Path(self.work_directory) / (name if number == 1 else f"{name}-{number}")
-        path.mkdir(parents=True, exist_ok=True)
-        folder = TaskFolder(path.resolve())
-        folder.clear()
+        folder = self._folders.new(name)
         if self.batch.worker_init:
             folder.worker_init.write_text(f"{self.batch.worker_init}\n", encoding="utf-8")
         return folder

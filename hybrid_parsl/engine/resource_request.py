@@ -97,6 +97,23 @@ class ResourceRequest:
                 f"{self.num_nodes * self.ranks_per_node}, or another ranks_per_node",
             )
 
+    def check_fits(self, nodes_per_block: int) -> None:
+        """Refuse what no block can hold.
+
+        Raises
+        ------
+        ConfigurationError
+            More nodes are asked for than a block has.
+        """
+        if self.num_nodes > nodes_per_block:
+            raise ConfigurationError(
+                "more nodes than a block of the site has",
+                "resources",
+                "num_nodes",
+                str(self.num_nodes),
+                f"1 to {nodes_per_block}, or a larger setting nodes of the site",
+            )
+
     def to_psij(self) -> ResourceSpecV1:
         """Return the same as PSI/J's resource specification."""
         psij = load_psij()

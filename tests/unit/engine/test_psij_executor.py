@@ -131,9 +131,9 @@ def test_output_of_the_ranks_is_in_the_folder_of_the_task(tmp_path):
         run(executor, functions.print_lines, 3)
     finally:
         executor.shutdown()
-    lines = (tmp_path / "print_lines" / "stdout.log").read_text().split("\n")
-    lines = [line for line in lines if line]
-    assert sorted(lines) == sorted(f"line {n} of rank {r}" for n in range(3) for r in range(2))
+    text = (tmp_path / "print_lines" / "stdout.log").read_text()
+    # the launcher may put lines of several ranks into one
+    assert [text.count(f"line {n} of rank {r}") for n in range(3) for r in range(2)] == [1] * 6
     assert (tmp_path / "print_lines" / "stderr.log").exists()
 
 
@@ -254,7 +254,6 @@ def test_preview_shows_the_command(tmp_path):
     text = PsiJExecutor("mpi", tmp_path).preview("search", {"num_nodes": 2, "ranks_per_node": 3})
     assert "6 ranks" in text
     assert f"{sys.executable} -m hybrid_parsl.mpi {tmp_path}/search" in text
-
 
 
 def test_errors_survive_a_pickle_with_their_text(executor):
