@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LONGEST_SHOWN = 120
 _DEEPEST = 32
+_UNKNOWN = "unknown key"
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -154,8 +155,19 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
     table
         The dotted name of the table that the model describes, such as ``problem``.
     """
-    faults = error.errors(include_url=False)
-    fault = min(faults, key=lambda each: each["type"] != "extra_forbidden")
+    faults = explain_all(error, model, table)
+    return next((each for each in faults if each.message == _UNKNOWN), faults[0])
+
+
+def explain_all(
+    error: ValidationError, model: type[BaseModel], table: str = ""
+) -> list[ConfigurationError]:
+    """Say all that is wrong, with the parameters of `explain`."""
+    return [_explain(each, model, table) for each in error.errors(include_url=False)]
+
+
+def _explain(fault: ErrorDetails, model: type[BaseModel], table: str) -> ConfigurationError:
+    """Say what one fault is."""
     location = [_printable(str(part)) for part in fault["loc"]]
     key = ".".join(([table] if table else []) + location)
     found = shown(fault["input"])
@@ -163,7 +175,7 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
     if fault["type"] == "extra_forbidden":
         names = sorted(owner.model_fields)
         return ConfigurationError(
-            "unknown key", None, key, location[-1], ", ".join(names), nearest(location[-1], names)
+            _UNKNOWN, None, key, location[-1], ", ".join(names), nearest(location[-1], names)
         )
     if fault["type"] == "missing":
         message = "missing"

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
 import typer
 
+from hybrid_parsl.cli.completion import complete_site
 from hybrid_parsl.cli.options import AsJson
 
 
-def sites(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the sites of the project and of installed plug-ins."""
+def sites(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Show the settings of this site.",
+            metavar="[NAME|PATH]",
+            autocompletion=complete_site,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the sites of project and plug-ins, or the settings of one."""
+    from hybrid_parsl.engine.site_settings import describe_settings
     from hybrid_parsl.engine.sites import load_site, site_names
     from hybrid_parsl.errors import ConfigurationError
 
     project = context.obj.project()
+    if name is not None:
+        model = load_site(name, project).settings_model
+        _print(describe_settings(model) if model else [], as_json=as_json)
+        return
     rows = []
-    for name, source in site_names(project).items():
+    for each, source in site_names(project).items():
         try:
-            summary = load_site(name, project).summary
+            summary = load_site(each, project).summary
         except ConfigurationError as error:
             summary = f"broken: {error.message}"
-        rows.append({"name": name, "summary": summary, "source": source})
+        rows.append({"name": each, "summary": summary, "source": source})
     _print(rows, as_json=as_json)
 
 

@@ -45,6 +45,10 @@ def run(
         list[str] | None,
         typer.Option("--set", help="Replace a key: --set search.starts=64.", metavar="KEY=VALUE"),
     ] = None,
+    site_settings: Annotated[
+        list[str] | None,
+        typer.Option("--site-set", help="Set a setting of the site.", metavar="KEY=VALUE"),
+    ] = None,
     runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     as_json: AsJson = False,
@@ -57,7 +61,8 @@ def run(
     asked = load_experiment(experiment, overrides or [], project)
     from hybrid_parsl.engine.sites import load_site
 
-    place = load_site(site, project)
+    place = load_site(site, project, site_settings or [])
+    place.settings()
     if dry_run:
         from hybrid_parsl.cli.dry_run import describe
 

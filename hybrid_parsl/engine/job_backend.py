@@ -2,29 +2,35 @@
 
 What PSI/J 0.9.11 does not do by itself is done here: a job's first final state stands (a
 cancellation that comes too late would overwrite it), the local backend keeps to walltimes, its
-canceled jobs are seen to have no process left, and a SIGCHLD handler of the caller survives.
+canceled jobs are seen to have no process left; a batch job counts as failed only if its scheduler
+says so, not if the scheduler cannot be asked.
 """
 
 from __future__ import annotations
 
-import importlib
 import logging
 import queue
-import signal
-import sys
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hybrid_parsl.engine.batch_scheduler import (
+    LOCAL,
+    executor_config,
+    is_poll_failure,
+    is_time_over,
+    is_unreachable,
+    put_right,
+)
+from hybrid_parsl.engine.jobs import JobEnd, SubmittedJob
 from hybrid_parsl.engine.processes import ProcessTree
+from hybrid_parsl.engine.psij_loading import load_psij
 from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError, JobRejectedError
 from hybrid_parsl.experiment_file import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import ModuleType
 
     from psij import Job, JobSpec, JobStatus
 
@@ -32,61 +38,6 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE_S = 5.0
 _PAUSE_S = 0.01
-
-
-@dataclass(frozen=True)
-class JobEnd:
-    """How a job ended.
-
-    Attributes
-    ----------
-    job_id
-        The backend's own id.
-    state
-        ``COMPLETED``, ``FAILED`` or ``CANCELED``.
-    exit_code
-        The job's exit code, None if the backend does not know it.
-    message
-        What the backend said, or an empty string.
-    timed_out
-        Whether it was ended because its walltime was over.
-    """
-
-    job_id: str
-    state: str
-    exit_code: int | None
-    message: str
-    timed_out: bool
-
-
-@dataclass(eq=False)
-class SubmittedJob:
-    """A job that its backend has taken.
-
-    Attributes
-    ----------
-    job
-        PSI/J's job.
-    on_end
-        Called once, on the thread of the backend, when the job has ended.
-    deadline
-        When a local job has to end, on the clock of `time.monotonic`; None for no limit here.
-    timed_out
-        Whether the deadline has passed.
-    canceled
-        Whether it was canceled from here.
-    """
-
-    job: Job
-    on_end: Callable[[JobEnd], None]
-    deadline: float | None = None
-    timed_out: bool = False
-    canceled: bool = False
-
-    @property
-    def job_id(self) -> str:
-        """The backend's own id."""
-        return str(self.job.native_id)
 
 
 class JobBackend:
@@ -98,6 +49,8 @@ class JobBackend:
         PSI/J's name of the backend, for example ``"local"``.
     work_directory
         Where PSI/J keeps its scripts; made if it is not there.
+    polling_interval_s
+        Seconds between two questions to a batch scheduler.
 
     Raises
     ------
@@ -105,7 +58,7 @@ class JobBackend:
         PSI/J has no backend of that name.
     """
 
-    def __init__(self, name: str, work_directory: Path) -> None:
+    def __init__(self, name: str, work_directory: Path, polling_interval_s: float = 1.0) -> None:
         psij = load_psij()
         known = sorted(psij.JobExecutor.get_executor_names())
         if name not in known:
@@ -117,9 +70,11 @@ class JobBackend:
                 ", ".join(known),
                 nearest(name, known),
             )
-        config = psij.JobExecutorConfig(work_directory=work_directory)
         self.name = name
+        self._patience_s = _PATIENCE_S + 2 * polling_interval_s
+        config = executor_config(name, work_directory, polling_interval_s)
         self._executor = psij.JobExecutor.get_instance(name, config=config)
+        put_right(self._executor, self._is_ours)
         self._jobs: dict[str, SubmittedJob] = {}
         self._lock = threading.Lock()
         self._ended: queue.SimpleQueue[tuple[SubmittedJob, JobStatus] | None] = queue.SimpleQueue()
@@ -147,7 +102,7 @@ class JobBackend:
         psij = load_psij()
         job = psij.Job(spec)
         submitted = SubmittedJob(job, on_end)
-        if self.name == "local" and spec.attributes is not None:
+        if self.name == LOCAL and spec.attributes is not None:
             submitted.deadline = time.monotonic() + spec.attributes.duration.total_seconds()
         with self._lock:
             self._jobs[job.id] = submitted
@@ -156,11 +111,33 @@ class JobBackend:
             self._executor.submit(job)
         except psij.SubmitException as error:
             self._forget(submitted)
-            cause = f"{error}: {error.exception}" if error.exception else str(error)
-            raise BackendUnavailableError(self.name, cause) from error
+            cause = f"{error}: {error.exception}" if error.exception else str(error).strip()
+            if self.name == LOCAL or is_unreachable(cause):
+                raise BackendUnavailableError(self.name, cause) from error
+            raise JobRejectedError(self.name, cause) from error
         except Exception as error:  # PSI/J asserts what a job has to have, besides its own error
             self._forget(submitted)
             raise JobRejectedError(self.name, str(error) or repr(error)) from error
+        if self._closed:
+            self.cancel(submitted)
+        return submitted
+
+    def attach(self, spec: JobSpec, job_id: str, on_end: Callable[[JobEnd], None]) -> SubmittedJob:
+        """Follow a job of a batch scheduler that was submitted by another process.
+
+        A job that the scheduler does not know ends as ``COMPLETED`` without an exit code.
+
+        Parameters
+        ----------
+        spec
+            PSI/J's description of the job.
+        job_id
+            The scheduler's id of it.
+        on_end
+            As for `submit`.
+        """
+        submitted = SubmittedJob(load_psij().Job(spec), on_end)
+        self._attach(submitted, job_id)
         return submitted
 
     def cancel(self, submitted: SubmittedJob) -> None:
@@ -171,7 +148,7 @@ class JobBackend:
         so local processes are killed here, and PSI/J only hears that they ended.
         """
         submitted.canceled = True
-        if self.name == "local":
+        if self.name == LOCAL:
             ProcessTree.of(int(submitted.job_id)).end()
             return
         try:
@@ -186,11 +163,32 @@ class JobBackend:
             jobs = list(self._jobs.values())
         for job in jobs:
             self.cancel(job)
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + self._patience_s
         while self._jobs and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
         self._ended.put(None)
         self._teller.join(timeout=10)
+
+    def _attach(self, submitted: SubmittedJob, job_id: str) -> None:
+        """Let PSI/J follow the job `job_id`."""
+        job = submitted.job
+        with self._lock:
+            job._native_id = job_id  # noqa: SLF001 - known before the first answer comes
+            self._jobs[job.id] = submitted
+        job.set_job_status_callback(self._status_changed)
+        self._executor.attach(job, job_id)
+
+    def _is_ours(self, job_id: str) -> bool:
+        """Return whether a job was submitted from here and has not ended."""
+        with self._lock:
+            return any(each.job.native_id == job_id for each in self._jobs.values())
+
+    def _ask_again(self, submitted: SubmittedJob) -> None:
+        """Follow a job further that PSI/J has given up because it could not ask about it."""
+        logger.warning("%s does not answer; job %s may go on", self.name, submitted.job_id)
+        job_id = submitted.job_id
+        submitted.job = load_psij().Job(submitted.job.spec)
+        self._attach(submitted, job_id)
 
     def _status_changed(self, job: Job, status: JobStatus) -> None:
         """Hand the first final state of a job to the teller; called on PSI/J's thread."""
@@ -217,6 +215,9 @@ class JobBackend:
                 return
             submitted, status = item
             try:
+                if is_poll_failure(status.message) and not self._closed:
+                    self._ask_again(submitted)
+                    continue
                 submitted.on_end(self._end(submitted, status))
             except Exception:
                 logger.exception("telling the end of job %s", submitted.job_id)
@@ -229,7 +230,7 @@ class JobBackend:
             state="CANCELED" if submitted.canceled and state == "FAILED" else state,
             exit_code=status.exit_code,
             message=status.message or "",
-            timed_out=submitted.timed_out,
+            timed_out=submitted.timed_out or is_time_over(status.message),
         )
 
     def _seconds_to_deadline(self) -> float:
@@ -250,23 +251,4 @@ class JobBackend:
             self.cancel(submitted)
 
 
-def load_psij() -> ModuleType:
-    """Import PSI/J.
-
-    Imported on the main thread, its local backend takes over SIGCHLD to hear of ended
-    processes at once; a handler that was there before is called as well.
-    """
-    loaded = sys.modules.get("psij")
-    if loaded is not None:
-        return loaded
-    earlier: Any = signal.getsignal(signal.SIGCHLD)
-    psij = importlib.import_module("psij")
-    ours: Any = signal.getsignal(signal.SIGCHLD)
-    if callable(earlier) and ours is not earlier:
-
-        def both(number: int, frame: Any) -> None:
-            ours(number, frame)
-            earlier(number, frame)
-
-        signal.signal(signal.SIGCHLD, both)
-    return psij
+__all__ = ["JobBackend", "JobEnd", "SubmittedJob", "load_psij"]

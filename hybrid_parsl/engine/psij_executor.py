@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import threading
 from concurrent.futures import Future
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +13,17 @@ from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
 from hybrid_parsl import identity
+from hybrid_parsl.engine.batch_scheduler import LOCAL, BatchOptions
 from hybrid_parsl.engine.calls import plain_function
-from hybrid_parsl.engine.job_backend import JobBackend, JobEnd, SubmittedJob, load_psij
+from hybrid_parsl.engine.job_backend import JobBackend
+from hybrid_parsl.engine.psij_loading import load_psij
 from hybrid_parsl.engine.resource_request import ResourceRequest
+from hybrid_parsl.engine.task_folders import TaskFolders
 from hybrid_parsl.errors import (
+    ConfigurationError,
     HybridParslError,
     JobCanceledError,
     JobFailedError,
-    StorageError,
     WalltimeExceededError,
 )
 from hybrid_parsl.mpi.frames import write_frame
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 
     from psij import JobSpec
 
+    from hybrid_parsl.engine.jobs import JobEnd, SubmittedJob
+
+_LAUNCHER_VARIABLES = {
+    # a killed rank ends the job, as mpirun has it; sites may leave it waiting otherwise
+    "srun": {"SLURM_KILL_BAD_EXIT": "1"},
+}
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -60,6 +67,10 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         The interpreter of the ranks; this process's own if None.
     environment
         Variables that the ranks get besides those of the driver.
+    batch
+        What the jobs tell a batch scheduler; nothing but nodes, ranks and time if None.
+    overrides
+        Keys of the resource specification that the site decides, whatever a task asks for.
     """
 
     keeps_processes = False
@@ -76,6 +87,8 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         launcher: str = "mpirun",
         python: str | None = None,
         environment: Mapping[str, str] | None = None,
+        batch: BatchOptions | None = None,
+        overrides: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         self.label = label
@@ -84,13 +97,24 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         self.launcher = launcher
         self.python = python
         self.environment = dict(environment or {})
+        self.batch = batch or BatchOptions()
+        self.overrides = dict(overrides or {})
         self._backend: JobBackend | None = None
-        self._lock = threading.Lock()
-        self._n_tasks: dict[str, int] = {}
+        self._folders = TaskFolders(Path(work_directory))
 
     def start(self) -> None:
-        """Load PSI/J and its backend."""
-        self._backend = JobBackend(self.backend, Path(self.work_directory) / ".psij")
+        """Load PSI/J and its backend.
+
+        Raises
+        ------
+        ConfigurationError
+            PSI/J has no such backend, or its scripts cannot work in the folder.
+        """
+        if " " in str(Path(self.work_directory).absolute()):
+            message = "the scripts of PSI/J cannot work in a folder with a space in its path"
+            raise ConfigurationError(message, "--runs-dir", None, self.work_directory)
+        folder = Path(self.work_directory).absolute() / ".psij"
+        self._backend = JobBackend(self.backend, folder, self.batch.polling_interval_s)
 
     def submit(
         self,
@@ -115,7 +139,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         if self._backend is None:
             message = f"executor {self.label} was not started"
             raise RuntimeError(message)
-        request = ResourceRequest.from_parsl(resource_specification)
+        request = self._request(resource_specification)
         kwargs.pop("parsl_resource_specification", None)
         function = plain_function(func)
         folder = self._new_folder(getattr(function, "__name__", "task"))
@@ -133,7 +157,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         ConfigurationError
             The resource specification has an unknown key or a value out of range.
         """
-        request = ResourceRequest.from_parsl(resource_specification)
+        request = self._request(resource_specification)
         folder = TaskFolder(Path(self.work_directory) / name)
         spec = self._job_spec(folder, request)
         command = shlex.join([spec.executable, *spec.arguments])
@@ -155,22 +179,24 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
 
     def _new_folder(self, name: str) -> TaskFolder:
         """Make the folder of the next task that calls the function `name`."""
-        with self._lock:
-            number = self._n_tasks[name] = self._n_tasks.get(name, 0) + 1
-        path = Path(self.work_directory) / (name if number == 1 else f"{name}-{number}")
-        folder = TaskFolder(path.absolute())
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            folder.clear()
-        except OSError as error:
-            raise StorageError(str(path), error.strerror or str(error)) from error
+        folder = self._folders.new(name)
+        if self.batch.worker_init:
+            folder.worker_init.write_text(f"{self.batch.worker_init}\n", encoding="utf-8")
         return folder
+
+    def _request(self, specification: dict[str, Any]) -> ResourceRequest:
+        """Return what a task asks for, as far as the site lets it decide."""
+        request = ResourceRequest.from_parsl(specification, self.overrides)
+        if self.backend != LOCAL:
+            request.check_even()
+        return request
 
     def _job_spec(self, folder: TaskFolder, request: ResourceRequest) -> JobSpec:
         """Return PSI/J's description of the job."""
         psij = load_psij()
+        name = f"hybrid-parsl-{folder.path.name}"
         return psij.JobSpec(
-            name=f"hybrid-parsl-{folder.path.name}",
+            name=name,
             executable=self.python or sys.executable,
             arguments=["-m", "hybrid_parsl.mpi", str(folder.path)],
             directory=folder.path,
@@ -179,7 +205,8 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
             stderr_path=folder.stderr,
             launcher=self.launcher,
             resources=request.to_psij(),
-            attributes=psij.JobAttributes(duration=timedelta(seconds=request.walltime_s)),
+            attributes=self.batch.to_psij(self.backend, name, request.walltime_s),
+            pre_launch=folder.worker_init if self.batch.worker_init else None,
         )
 
     def _environment(self) -> dict[str, str]:
@@ -194,6 +221,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         if modules := os.environ.get("PYTHONPATH"):
             folders = [str(Path(folder).absolute()) for folder in modules.split(os.pathsep)]
             variables["PYTHONPATH"] = os.pathsep.join(folders)
+        variables |= _LAUNCHER_VARIABLES.get(self.launcher, {})
         return {**variables, "PATH": path, "PYTHONUNBUFFERED": "1", **self.environment}
 
 
@@ -233,6 +261,9 @@ def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
         return WalltimeExceededError(end.job_id, "its walltime is over", *details)
     if end.state == "CANCELED":
         return JobCanceledError(end.job_id, end.message or "was canceled", *details)
-    if end.message and not folder.ranks.exists():
+    if end.state == "COMPLETED" and end.exit_code is None:
+        reason = "has left the queue without a result and without an exit code"
+        return JobFailedError(end.job_id, reason, *details)
+    if end.message and not folder.failures() and (end.exit_code is None or not folder.has_begun()):
         return JobFailedError(end.job_id, end.message, *details)
     return explain_failure(folder, end.job_id, end.exit_code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.engine.job_backend import load_psij
+from hybrid_parsl.engine.psij_loading import load_psij
 from hybrid_parsl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,8 +38,17 @@ class ResourceRequest:
     walltime_s: int
 
     @classmethod
-    def from_parsl(cls, specification: Mapping[str, Any]) -> ResourceRequest:
+    def from_parsl(
+        cls, specification: Mapping[str, Any], overrides: Mapping[str, int] | None = None
+    ) -> ResourceRequest:
         """Read Parsl's resource specification; what is left out is one rank for one hour.
+
+        Parameters
+        ----------
+        specification
+            What a task asks for.
+        overrides
+            Keys that the site decides; where they change the layout, all places get a rank.
 
         Raises
         ------
@@ -47,6 +56,10 @@ class ResourceRequest:
             A key is not known, or a value is no positive whole number or contradicts another.
         """
         source = "resource specification"
+        if overrides:
+            specification = {**specification, **overrides}
+            if {"num_nodes", "ranks_per_node"} & set(overrides):
+                specification.pop("num_ranks", None)
         for key, value in specification.items():
             if key not in _KEYS:
                 raise ConfigurationError("unknown key", source, key, key, ", ".join(_KEYS))
@@ -66,6 +79,40 @@ class ResourceRequest:
                 f"{nodes} to {nodes * each}",
             )
         return cls(nodes, each, total, specification.get("walltime_s", 3600))
+
+    def check_even(self) -> None:
+        """Refuse what PSI/J cannot tell a batch scheduler: nodes with different numbers of ranks.
+
+        Raises
+        ------
+        ConfigurationError
+            The ranks do not share out evenly among the nodes.
+        """
+        if self.num_nodes > 1 and self.num_ranks != self.num_nodes * self.ranks_per_node:
+            raise ConfigurationError(
+                "a batch job has the same number of ranks on each of its nodes",
+                "resources",
+                "num_ranks",
+                str(self.num_ranks),
+                f"{self.num_nodes * self.ranks_per_node}, or another ranks_per_node",
+            )
+
+    def check_fits(self, nodes_per_block: int) -> None:
+        """Refuse what no block can hold.
+
+        Raises
+        ------
+        ConfigurationError
+            More nodes are asked for than a block has.
+        """
+        if self.num_nodes > nodes_per_block:
+            raise ConfigurationError(
+                "more nodes than a block of the site has",
+                "resources",
+                "num_nodes",
+                str(self.num_nodes),
+                f"1 to {nodes_per_block}, or a larger setting nodes of the site",
+            )
 
     def to_psij(self) -> ResourceSpecV1:
         """Return the same as PSI/J's resource specification."""

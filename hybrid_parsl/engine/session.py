@@ -66,6 +66,10 @@ class Session:
                     self._kernel.cleanup()
             finally:
                 parsl.clear()
+                for executor in self._config.executors:
+                    close = getattr(getattr(executor, "provider", None), "close", None)
+                    if close is not None:
+                        close()
 
     def warm_up(self, functions: Mapping[str, Callable[[], object]]) -> None:
         """Call each function where its label runs, ahead of the stage that profits from it.

@@ -9,12 +9,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hybrid_parsl.engine.site_settings import SiteSettings, read_settings
 from hybrid_parsl.errors import ConfigurationError, HybridParslError
 from hybrid_parsl.experiment_file import nearest
 from hybrid_parsl.project import broken_file, load_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import parsl
 
@@ -49,13 +50,34 @@ class Site:
     summary
         The first line of its docstring.
     configure
-        The site's ``config``.
+        The site's ``config``, which is called with the settings too if it declares some.
+    settings_model
+        The site's ``Settings``, if it declares some.
+    assignments
+        What the command line sets, as ``key=value``.
     """
 
     name: str
     source: str
     summary: str
-    configure: Callable[[SiteRun], parsl.Config]
+    configure: Callable[..., parsl.Config]
+    settings_model: type[SiteSettings] | None = None
+    assignments: tuple[str, ...] = ()
+
+    def settings(self) -> SiteSettings | None:
+        """Return the values of the site's settings, None if it declares none.
+
+        Raises
+        ------
+        ConfigurationError
+            A value is missing or not valid, or was given to a site without settings.
+        """
+        if self.settings_model is not None:
+            return read_settings(self.settings_model, self.name, self.assignments)
+        if self.assignments:
+            message = f"the site {self.name} has no settings"
+            raise ConfigurationError(message, "--site-set", None, " ".join(self.assignments))
+        return None
 
     def config(self, run: SiteRun) -> parsl.Config:
         """Return the Parsl configuration for `run`.
@@ -63,10 +85,11 @@ class Site:
         Raises
         ------
         ConfigurationError
-            The site's function raised.
+            The site's function raised, or its settings are missing or not valid.
         """
+        settings = self.settings()
         try:
-            return self.configure(run)
+            return self.configure(run) if settings is None else self.configure(run, settings)
         except HybridParslError:
             raise
         except Exception as error:
@@ -80,8 +103,17 @@ def site_names(project: Project) -> dict[str, str]:
     return dict(sorted({**plugins, **files}.items()))
 
 
-def load_site(text: str, project: Project) -> Site:
+def load_site(text: str, project: Project, assignments: Sequence[str] = ()) -> Site:
     """Return the site that `text` names: one of the project's, a path, or a plug-in's.
+
+    Parameters
+    ----------
+    text
+        What ``--site`` was given.
+    project
+        Whose sites are known by name.
+    assignments
+        Settings of the site, as ``key=value``.
 
     Raises
     ------
@@ -97,7 +129,8 @@ def load_site(text: str, project: Project) -> Site:
             raise ConfigurationError(message, "--site", None, text)
     if path is not None:
         module = load_file(path, f"hybrid_parsl_site_{path.stem}")
-        return _site(path.stem, str(path), module, getattr(module, "config", None))
+        configure = getattr(module, "config", None)
+        return _site(path.stem, str(path), module, configure, assignments)
     for point in entry_points(group=ENTRY_POINTS):
         if point.name == text:
             try:
@@ -105,7 +138,7 @@ def load_site(text: str, project: Project) -> Site:
             except Exception as error:
                 message = f"{type(error).__name__}: {error}"
                 raise ConfigurationError(message, f"entry point {point.value}") from error
-            return _site(text, point.value, inspect.getmodule(configure), configure)
+            return _site(text, point.value, inspect.getmodule(configure), configure, assignments)
     known = site_names(project)
     raise ConfigurationError(
         "no such site",
@@ -117,10 +150,22 @@ def load_site(text: str, project: Project) -> Site:
     )
 
 
-def _site(name: str, source: str, module: Any, configure: Any) -> Site:
-    """Return the site that `module` describes."""
+def _site(name: str, source: str, module: Any, configure: Any, assignments: Sequence[str]) -> Site:
+    """Return the site that `module` describes.
+
+    Raises
+    ------
+    ConfigurationError
+        It has no function ``config``, or its ``Settings`` are none.
+    """
     if not callable(configure):
         message = "has no function config(run)"
         raise ConfigurationError(message, source, valid="def config(run) -> parsl.Config")
+    model = getattr(module, "Settings", None)
+    if model is not None and not (isinstance(model, type) and issubclass(model, SiteSettings)):
+        message = "is not a class of settings"
+        raise ConfigurationError(
+            message, source, "Settings", repr(model), "class Settings(SiteSettings)"
+        )
     summary = (inspect.getdoc(module) or "").partition("\n")[0]
-    return Site(name, source, summary, configure)
+    return Site(name, source, summary, configure, model, tuple(assignments))

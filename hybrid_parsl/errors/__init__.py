@@ -4,7 +4,8 @@
 
     HybridParslError                  1
     ├── ConfigurationError            2   experiment, site, parameter
-    │   └── InsufficientMemoryError   2   a state larger than the free memory
+    │   ├── InsufficientMemoryError   2   a state larger than the free memory
+    │   └── SiteSettingsError         2   all that is wrong with a site's settings
     ├── SubmissionError               3
     │   ├── JobRejectedError          3   permanent: the job can never run as asked
     │   └── BackendUnavailableError   3   transient: trying again may help
@@ -30,6 +31,7 @@ from hybrid_parsl.errors.base import (
     IdentityMismatchError,
     InsufficientMemoryError,
     RunOverlapError,
+    SiteSettingsError,
 )
 from hybrid_parsl.errors.submission import (
     BackendUnavailableError,
@@ -61,6 +63,7 @@ __all__ = [
     "RankFailedError",
     "ResultError",
     "RunOverlapError",
+    "SiteSettingsError",
     "StageFailedError",
     "StorageError",
     "SubmissionError",

@@ -93,6 +93,27 @@ class InsufficientMemoryError(ConfigurationError):
         self.what = what
 
 
+class SiteSettingsError(ConfigurationError):
+    """Several settings of a site are missing or not valid.
+
+    Parameters
+    ----------
+    site
+        The name of the site.
+    faults
+        The texts of all that is wrong.
+    """
+
+    def __init__(self, site: str, faults: str) -> None:
+        super().__init__("settings are missing or not valid", f"site {site}")
+        self.args = (site, faults)
+        self.site = site
+        self.faults = faults
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n{self.faults}"
+
+
 @dataclass(eq=False)
 class IdentityMismatchError(HybridParslError):
     """Two processes of one run hold different versions of this package.

@@ -18,6 +18,9 @@ _TAIL_LINES = 12
 _TAIL_BYTES = 16_384
 _SIGNAL_OFFSET = 128
 _HYDRA_PID = re.compile(r"PID (\d+) RUNNING AT (\S+)")
+_SRUN = re.compile(r"srun: error: (\S+): tasks? (\d+)\S*: (.+)")
+_SRUN_CODE = re.compile(r"[Ee]xit code (\d+)")
+_SIGNALS = {"Killed": 9, "Segmentation fault": 11, "Aborted": 6, "Bus error": 7, "Out Of Memory": 9}
 _HYDRA_SIGNAL = re.compile(r"\(signal (\d+)\)")
 
 
@@ -48,8 +51,8 @@ def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> H
     """Return the first cause of a failed task.
 
     A rank that raised told so itself: the earliest such report counts, and an error of our
-    own tree stands for itself. A rank that was killed could not: MPICH's launcher names its
-    process, and the list of ranks says which rank that was.
+    own tree stands for itself. A rank that was killed could not: srun names it, MPICH's launcher
+    names its process, and the list of ranks says which rank that was.
 
     Parameters
     ----------
@@ -98,8 +101,11 @@ def _from_report(folder: TaskFolder, failure: Failure, exit_code: int | None) ->
 
 
 def _killed_rank(folder: TaskFolder) -> tuple[int, str, int]:
-    """Return rank, host and exit code of the process that MPICH's launcher says has died."""
+    """Return rank, host and exit code of the process that the launcher says has died."""
     logs = log_tail(folder.stderr, 100) + "\n" + log_tail(folder.stdout, 100)
+    for host, rank, words in _SRUN.findall(logs):
+        if status := _srun_status(words):
+            return int(rank), host, status
     found = _HYDRA_PID.search(logs)
     signal = _HYDRA_SIGNAL.search(logs)
     code = _SIGNAL_OFFSET + int(signal[1]) if signal else 0
@@ -109,6 +115,15 @@ def _killed_rank(folder: TaskFolder) -> tuple[int, str, int]:
         if member["pid"] == int(found[1]):
             return rank, member["host"], code
     return -1, found[2], code
+
+
+def _srun_status(words: str) -> int:
+    """Return the exit code that srun tells of a rank in words, 0 if it does not."""
+    for name, number in _SIGNALS.items():
+        if words.startswith(name):
+            return _SIGNAL_OFFSET + number
+    code = _SRUN_CODE.search(words)
+    return int(code[1]) if code else 0
 
 
 def _members(folder: TaskFolder) -> list[dict[str, Any]]:

@@ -84,6 +84,11 @@ class TaskFolder:
         return self.path / "ranks.json"
 
     @property
+    def worker_init(self) -> Path:
+        """Shell commands that the job runs before its ranks."""
+        return self.path / "worker_init.sh"
+
+    @property
     def stdout(self) -> Path:
         """What the ranks printed."""
         return self.path / "stdout.log"
@@ -100,6 +105,10 @@ class TaskFolder:
     def failures(self) -> list[Path]:
         """Return the failures that are there."""
         return sorted(self.path.glob("failure-*.frame"))
+
+    def has_begun(self) -> bool:
+        """Return whether the ranks have found each other."""
+        return self.ranks.exists()
 
     def clear(self) -> None:
         """Remove what an earlier try left, but for the logs and a stage's own files."""

@@ -26,6 +26,10 @@ def environment(name: str) -> str | None:
     return os.environ.get(name)
 
 
+def everywhere(name: str) -> list[str | None] | None:
+    return current_team().gather(os.environ.get(name))
+
+
 def count_together(total: int) -> list[list[int]] | None:
     team = current_team()
     first = list(team.deal(total))
@@ -84,6 +88,12 @@ def return_big(n_bytes: int) -> bytes:
 
 def sleep(seconds: float) -> str:
     time.sleep(seconds)
+    return "slept"
+
+
+def write_and_sleep(path: str, seconds: float) -> str:
+    with Path(path).open("w"):
+        time.sleep(seconds)
     return "slept"
 
 

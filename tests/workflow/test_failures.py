@@ -24,6 +24,7 @@ def last_run(run):
     return folder, json.loads((folder / "results.json").read_text())
 
 
+@pytest.mark.everywhere
 def test_a_rank_that_raises(run):
     done = run(*failing("Raising"))
     assert done.returncode == 4
@@ -37,6 +38,7 @@ def test_a_rank_that_raises(run):
     assert "no such observable" in (folder / "report.html").read_text()
 
 
+@pytest.mark.everywhere
 def test_a_rank_that_is_killed(run):
     done = run(*failing("Killed"))
     assert done.returncode == 4
@@ -44,6 +46,7 @@ def test_a_rank_that_is_killed(run):
     assert "killed by signal 9" in done.stderr
 
 
+@pytest.mark.everywhere
 def test_a_stage_that_raises_after_the_search(run):
     done = run(*failing("BrokenCircuit"))
     assert done.returncode == 4

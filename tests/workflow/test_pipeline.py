@@ -34,6 +34,7 @@ def document(site, tmp_path_factory):
     return run.document("maxcut", *SMALL, *LIGHT)
 
 
+@pytest.mark.everywhere
 def test_maxcut_leaves_a_complete_folder(document, site):
     folder = Path(document["run"]["folder"])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -86,6 +87,14 @@ def test_the_site_finds_what_one_plain_process_finds(document):
     assert found.model_copy(update={"execution": expected.execution}) == expected
 
 
+@pytest.mark.everywhere
+def test_every_site_gives_the_same_result_to_the_last_digit(run, tmp_path):
+    elsewhere = run.document("maxcut", *SMALL, *LIGHT, "--set", "resources.num_nodes=2")
+    here = type(run)("local", tmp_path / "here").document("maxcut", *SMALL, *LIGHT)
+    assert without_execution(elsewhere) == without_execution(here)
+
+
+@pytest.mark.everywhere
 def test_bell_has_the_angles_of_the_original_design_and_quiet_prints_nothing(run):
     done = run("bell", "--quiet")
     assert (done.returncode, done.stdout) == (0, "")

@@ -47,3 +47,18 @@ def test_the_kinds_of_problems(command: Any) -> None:
     assert "degree" in rows["maxcut"]["keys"].split(", ")
     text = command("problems")
     assert all(name in text for name in rows)
+
+
+def test_the_settings_of_a_site(command: Any, tmp_path: Path) -> None:
+    (tmp_path / "site.py").write_text(
+        "from pydantic import Field\n"
+        "from hybrid_parsl.engine.site_settings import SiteSettings\n"
+        "class Settings(SiteSettings):\n"
+        "    account: str = Field(description='Who pays.')\n"
+        "def config(run, settings): ...\n"
+    )
+    rows = json.loads(command("sites", "./site.py", "--json"))
+    assert rows == [{"setting": "account", "default": "(needed)", "meaning": "Who pays."}]
+    assert "Who pays." in command("sites", "./site.py")
+    command("run", "bell", "--site", "./site.py", code=2)
+    assert "account: missing" in command.err

@@ -129,9 +129,9 @@ def test_output_of_the_ranks_is_in_the_folder_of_the_task(tmp_path):
         run(executor, functions.print_lines, 3)
     finally:
         executor.shutdown()
-    lines = (tmp_path / "print_lines" / "stdout.log").read_text().split("\n")
-    lines = [line for line in lines if line]
-    assert sorted(lines) == sorted(f"line {n} of rank {r}" for n in range(3) for r in range(2))
+    text = (tmp_path / "print_lines" / "stdout.log").read_text()
+    # the launcher may put lines of several ranks into one
+    assert [text.count(f"line {n} of rank {r}") for n in range(3) for r in range(2)] == [1] * 6
     assert (tmp_path / "print_lines" / "stderr.log").exists()
 
 

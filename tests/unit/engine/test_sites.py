@@ -162,3 +162,37 @@ def test_an_error_of_ours_from_a_site_stands(project: Project) -> None:
     write(project, "mine", text)
     with pytest.raises(BackendUnavailableError):
         load_site("mine", project).config(RUN)
+
+
+WITH_SETTINGS = """\"\"\"Mine.\"\"\"
+from pydantic import Field
+from hybrid_parsl.engine.site_settings import SiteSettings
+
+class Settings(SiteSettings):
+    account: str = Field(description="Who pays.")
+
+def config(run, settings):
+    return (run.directory, settings.account)
+"""
+
+
+def test_a_site_with_settings(project: Project) -> None:
+    write(project, "mine", WITH_SETTINGS)
+    site = load_site("mine", project, ["account=physics"])
+    assert site.config(RUN) == (Path("/some/run"), "physics")
+    with pytest.raises(ConfigurationError, match="missing"):
+        load_site("mine", project).config(RUN)
+
+
+def test_settings_for_a_site_that_has_none(project: Project) -> None:
+    write(project, "mine", GOOD)
+    with pytest.raises(ConfigurationError, match="has no settings") as caught:
+        load_site("mine", project, ["account=x"]).settings()
+    assert caught.value.found == "account=x"
+
+
+def test_settings_that_are_none(project: Project) -> None:
+    path = write(project, "mine", "Settings = dict\ndef config(run, settings): ...\n")
+    with pytest.raises(ConfigurationError, match="is not a class of settings") as caught:
+        load_site("mine", project)
+    assert caught.value.source == str(path)

@@ -1,0 +1,185 @@
+"""What a site says to a batch scheduler, and what PSI/J's batch executors need put right.
+
+PSI/J 0.9.11 gives up on all jobs when one line of squeue has a reason of several words or one it
+does not know; keeps the quotes around values with spaces, so that folders with spaces do not
+work; and asks for the login name of a terminal, which cron has none of.
+"""
+
+from __future__ import annotations
+
+import getpass
+import io
+import re
+import subprocess
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import IO, TYPE_CHECKING, Any
+
+from hybrid_parsl.engine.psij_loading import load_psij
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from psij import Job, JobAttributes, JobExecutor, JobExecutorConfig
+
+LOCAL = "local"
+_DIRECTIVES = {"slurm": "slurm", "pbs": "pbs", "pbs_classic": "pbs", "lsf": "lsf"}
+_NAMES = {"slurm": "job-name", "pbs": "N", "lsf": "J"}
+_LONGEST_PBS_NAME = 15
+_POLL_FAILURES = ("Failed to poll", "Error updating job statuses")
+_TIME_IS_OVER = re.compile(r"time ?limit|walltime|^TIMEOUT$", re.IGNORECASE)
+_UNREACHABLE = re.compile(
+    r"unable to contact|connection (refused|reset|failure)|timed? ?out|try again|"
+    r"cannot connect|zero bytes|temporarily|communication",
+    re.IGNORECASE,
+)
+_DOUBLY_QUOTED = re.compile(r"\"'([^'\"$`\\]*)'")
+_SCRIPT_LINES = ("#SBATCH", "#PBS", "#BSUB", "PSIJ_NODEFILE=", "exec ", "echo ", "cd ")
+_COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What a job tells a batch scheduler besides nodes, ranks and time.
+
+    Attributes
+    ----------
+    queue_name
+        The queue or partition; the scheduler's default if None.
+    account
+        Who pays; the scheduler's default if None.
+    attributes
+        More options of the scheduler, such as ``{"qos": "debug"}`` for ``--qos=debug``.
+    worker_init
+        Shell commands that each job runs first, once.
+    polling_interval_s
+        Seconds between two questions to the scheduler, for all jobs at once.
+    """
+
+    queue_name: str | None = None
+    account: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    worker_init: str = ""
+    polling_interval_s: float = 1.0
+
+    def to_psij(self, backend: str, name: str, walltime_s: float) -> JobAttributes:
+        """Return PSI/J's attributes of the job `name`, which PSI/J does not pass on by itself."""
+        directive = _DIRECTIVES.get(backend)
+        custom = {}
+        if directive is not None:
+            fits = name[:_LONGEST_PBS_NAME] if directive == "pbs" else name
+            custom = {_NAMES[directive]: fits, **self.attributes}
+        return load_psij().JobAttributes(
+            duration=timedelta(seconds=walltime_s),
+            queue_name=self.queue_name,
+            account=self.account,
+            custom_attributes={f"{directive}.{key}": value for key, value in custom.items()},
+        )
+
+
+def executor_config(backend: str, folder: Path, interval_s: float) -> JobExecutorConfig:
+    """Return PSI/J's configuration of a backend that keeps its files in `folder`."""
+    psij = load_psij()
+    if backend == LOCAL:
+        return psij.JobExecutorConfig(work_directory=folder)
+    from psij.executors.batch.batch_scheduler_executor import BatchSchedulerExecutorConfig
+
+    return BatchSchedulerExecutorConfig(
+        work_directory=folder,
+        queue_polling_interval=interval_s,
+        initial_queue_polling_delay=interval_s,
+        keep_files=True,
+    )
+
+
+def put_right(executor: JobExecutor, is_ours: Callable[[str], bool]) -> None:
+    """Mend a batch executor of PSI/J; one that is none is left as it is.
+
+    Parameters
+    ----------
+    executor
+        The executor.
+    is_ours
+        Tells whether a job of that id was submitted from here; only such are looked at.
+    """
+    if hasattr(executor, "generate_submit_script"):
+        write = executor.generate_submit_script
+
+        def write_mended(job: Job, context: dict[str, object], file: IO[str]) -> None:
+            script = io.StringIO()
+            write(job, context, script)
+            file.write(without_inner_quotes(script.getvalue()))
+
+        executor.generate_submit_script = write_mended
+        executor._current_user = getpass.getuser  # noqa: SLF001 - there is no other way
+    if executor.name == "slurm":
+        _mend_slurm(executor, is_ours)
+
+
+def without_inner_quotes(script: str) -> str:
+    """Return a batch script with the shell's quotes taken out of values in double quotes."""
+    return "\n".join(
+        _DOUBLY_QUOTED.sub(r'"\1', line) if line.startswith(_SCRIPT_LINES) else line
+        for line in script.split("\n")
+    )
+
+
+def one_word_reasons(table: str, is_ours: Callable[[str], bool]) -> str:
+    """Return squeue's `table` of id, state and reason with our jobs only, a reason one word."""
+    head, _, rows = table.partition("\n")
+    kept = [head]
+    for row in rows.split("\n"):
+        columns = row.split(maxsplit=_COLUMNS - 1)
+        if columns and is_ours(columns[0]):
+            reason = columns[2] if len(columns) == _COLUMNS else "None"
+            kept.append(" ".join([*columns[:2], "_".join(reason.split())]))
+    return "\n".join(kept)
+
+
+def is_poll_failure(message: str | None) -> bool:
+    """Return whether PSI/J calls a job failed only because nobody could be asked about it."""
+    return (message or "").startswith(_POLL_FAILURES)
+
+
+def is_unreachable(message: str) -> bool:
+    """Return whether a scheduler's client says that its server does not answer."""
+    return bool(_UNREACHABLE.search(message))
+
+
+def is_time_over(message: str | None) -> bool:
+    """Return whether a scheduler's message says that the walltime of a job is over."""
+    return bool(_TIME_IS_OVER.search(message or ""))
+
+
+def find_job(backend: str, name: str) -> str | None:
+    """Return the id of the user's job `name` that waits, runs, or has just ended.
+
+    Only Slurm can be asked; None for the others, and where Slurm does not answer.
+    """
+    if backend != "slurm":
+        return None
+    command = ["squeue", "--me", "--noheader", "--states=all", "--format=%i", f"--name={name}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError:
+        return None
+    return next(iter(done.stdout.split()), None)
+
+
+def _mend_slurm(executor: Any, is_ours: Callable[[str], bool]) -> None:
+    """Let PSI/J understand every line of squeue."""
+    parse, explain = executor.parse_status_output, executor._get_message  # noqa: SLF001
+
+    def parse_mended(exit_code: int, output: str) -> Any:
+        table = one_word_reasons(output, is_ours) if exit_code == 0 else output
+        return parse(exit_code, table)
+
+    def explain_mended(reason: str) -> str:
+        try:
+            return str(explain(reason))
+        except AssertionError:
+            return reason.replace("_", " ")
+
+    executor.parse_status_output = parse_mended
+    executor._get_message = explain_mended  # noqa: SLF001

@@ -1,0 +1,164 @@
+"""The settings that sites with a batch scheduler have in common."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from parsl import Config
+from pydantic import Field
+
+from hybrid_parsl import labels
+from hybrid_parsl.engine.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.pilot import PilotExecutor, PilotMPIExecutor
+from hybrid_parsl.engine.psij_executor import PsiJExecutor
+from hybrid_parsl.engine.psij_provider import PsiJProvider
+from hybrid_parsl.engine.site_settings import Duration, ShellText, SiteSettings
+from hybrid_parsl.engine.warm_processes import WarmProcesses, WarmProcessExecutor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parsl.executors.base import ParslExecutor
+
+
+class BatchSettings(SiteSettings):
+    """Settings of a site with a batch scheduler.
+
+    What says how large a search is (``nodes``, ``ranks_per_node``, ``walltime``) replaces what
+    the experiment asks for; left out, the experiment decides. With ``mpi = "pilot"``, ``nodes``
+    and ``walltime`` are those of a block, in which searches of any size that fits run.
+    """
+
+    mpi: Literal["job", "pilot"] = Field(
+        default="job",
+        description="Each search a batch job of its own, or many inside one block of nodes.",
+    )
+    stages: Literal["login", "blocks"] = Field(
+        default="login", description="Where circuit and analysis run: here, or in blocks."
+    )
+    blocks: int = Field(default=1, ge=1, description="Most blocks at once, for each stage.")
+    idle_time: Duration = Field(
+        default=timedelta(minutes=2), description="A block without work for so long is given back."
+    )
+    partition: str | None = Field(
+        default=None, description="Partition or queue; the scheduler's default if left out."
+    )
+    account: str | None = Field(default=None, description="Account or project that is charged.")
+    walltime: Duration | None = Field(
+        default=None, description="Longest time of a job, such as 30m or 1:30:00."
+    )
+    nodes: int | None = Field(default=None, ge=1, description="Nodes of a search.")
+    ranks_per_node: int | None = Field(default=None, ge=1, description="MPI ranks on each node.")
+    modules: list[ShellText] = Field(
+        default=[], description="Environment modules that each job loads."
+    )
+    worker_init: ShellText = Field(
+        default="", description="Shell commands that each job runs first, after the modules."
+    )
+    mpi_launcher: Literal["srun", "mpirun"] = Field(
+        default="srun", description="What starts the ranks."
+    )
+    mpi_type: str = Field(
+        default="pmi2", description="How srun tells the ranks of each other; see srun --mpi=list."
+    )
+    attributes: dict[str, str] = Field(
+        default={}, description='More options of the scheduler, such as { qos = "debug" }.'
+    )
+    python: str | None = Field(
+        default=None, description="Interpreter on the nodes; the same path as here if left out."
+    )
+    polling_interval: Duration = Field(
+        default=timedelta(seconds=1), description="Time between two questions to the scheduler."
+    )
+
+    def batch_options(self) -> BatchOptions:
+        """Return what each job tells the scheduler besides its size."""
+        loads = [f"module load {module}" for module in self.modules]
+        return BatchOptions(
+            queue_name=self.partition,
+            account=self.account,
+            attributes=self.attributes,
+            worker_init="\n".join([*loads, *filter(None, [self.worker_init])]),
+            polling_interval_s=self.polling_interval.total_seconds(),
+        )
+
+    def parsl_config(self, backend: str, directory: Path) -> Config:
+        """Return what Parsl needs for a run in `directory`, with the scheduler `backend`."""
+        blocks = self.mpi == "pilot" or self.stages == "blocks"
+        return Config(
+            executors=self.executors(backend, directory / "tasks"),
+            run_dir=str(directory / "parsl"),
+            strategy="simple" if blocks else "none",
+            strategy_period=1,
+            max_idletime=self.idle_time.total_seconds(),
+        )
+
+    def size(self) -> dict[str, int]:
+        """Return what replaces a part of an experiment's resources."""
+        values = {
+            "num_nodes": self.nodes,
+            "ranks_per_node": self.ranks_per_node,
+            "walltime_s": int(self.walltime.total_seconds()) if self.walltime else None,
+        }
+        return {key: value for key, value in values.items() if value is not None}
+
+    def executors(self, backend: str, tasks: Path) -> list[ParslExecutor]:
+        """Return the executors of all labels.
+
+        Parameters
+        ----------
+        backend
+            PSI/J's name of the scheduler.
+        tasks
+            Where tasks have their folders.
+        """
+        if self.stages == "blocks":
+            return [
+                self.mpi_executor(backend, tasks),
+                PilotExecutor(labels.QUANTUM, self.provider(backend)),
+                PilotExecutor(labels.ANALYSIS, self.provider(backend)),
+            ]
+        processes = WarmProcesses(1)
+        return [
+            self.mpi_executor(backend, tasks),
+            WarmProcessExecutor(labels.QUANTUM, tasks, processes),
+            WarmProcessExecutor(labels.ANALYSIS, tasks, processes),
+        ]
+
+    def mpi_executor(self, backend: str, tasks: Path) -> ParslExecutor:
+        """Return what runs searches: a job each, or side by side in a block."""
+        if self.mpi == "job":
+            return PsiJExecutor(
+                labels.MPI,
+                tasks,
+                backend,
+                launcher=self.mpi_launcher,
+                python=self.python,
+                environment=self._variables(),
+                batch=self.batch_options(),
+                overrides=self.size(),
+            )
+        launcher = "srun" if self.mpi_launcher == "srun" else "mpiexec"
+        provider = self.provider(backend, self.nodes or 1)
+        overrides = {key: n for key, n in self.size().items() if key != "num_nodes"}
+        return PilotMPIExecutor(labels.MPI, tasks, provider, launcher, self.python, overrides)
+
+    def provider(self, backend: str, nodes: int = 1) -> PsiJProvider:
+        """Return what gets blocks of `nodes` nodes."""
+        walltime = self.walltime or timedelta(hours=1)
+        return PsiJProvider(
+            backend,
+            self.batch_options(),
+            walltime_s=int(walltime.total_seconds()),
+            nodes_per_block=nodes,
+            max_blocks=self.blocks,
+            environment=self._variables(),
+            python=self.python,
+        )
+
+    def _variables(self) -> dict[str, str]:
+        """Return the environment variables of jobs."""
+        if self.mpi_launcher != "srun":
+            return {}
+        return {"SLURM_MPI_TYPE": self.mpi_type, "SLURM_KILL_BAD_EXIT": "1"}

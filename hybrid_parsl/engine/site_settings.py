@@ -1,0 +1,244 @@
+"""What a user may set on a site, and from where the values come.
+
+A site file declares ``class Settings(SiteSettings)``. A value comes from the last of these that
+has one: the default, the user's file, the environment, the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic_core import PydanticUndefined
+
+from hybrid_parsl.errors import ConfigurationError, SiteSettingsError
+from hybrid_parsl.experiment_file import explain_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pydantic.fields import FieldInfo
+
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_PARTS = re.compile(r"(\d+)\s*([smhd])")
+_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)")
+
+
+class SiteSettings(BaseModel):
+    """Base of the settings of a site; each field's description is its help text.
+
+    A text is read as what its field asks for. ``$NAME`` in it stands for the environment
+    variable, unless the field is a `ShellText`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+Settings = TypeVar("Settings", bound=SiteSettings)
+
+
+class _Shell:
+    """Marks a text whose variables are for a shell elsewhere."""
+
+
+ShellText = Annotated[str, _Shell()]
+"""Shell commands: their variables are left to the shell that runs them."""
+
+
+def read_duration(value: object) -> object:
+    """Return a time span written as ``90s``, ``1h30m``, ``2d``, ``1:30:00`` or ``1-12:00:00``.
+
+    What is no text is left to pydantic, which takes a number for seconds.
+
+    Raises
+    ------
+    ValueError
+        The text is none of these.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.isdigit():
+        return timedelta(seconds=int(text))
+    if clock := _CLOCK.fullmatch(text):
+        days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if not re.fullmatch(rf"({_PARTS.pattern}\s*)+", text):
+        message = "is no time span: write 90s, 30m, 1h30m, 2d, 1:30:00 or 1-12:00:00"
+        raise ValueError(message)
+    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in _PARTS.findall(text)))
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(read_duration), PlainSerializer(timedelta.total_seconds)
+]
+"""A time span; in JSON, seconds."""
+
+
+def settings_file() -> Path:
+    """Return the user's file, ``$XDG_CONFIG_HOME/hybrid-parsl/sites.toml``."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or str(Path("~/.config").expanduser())
+    return Path(folder) / "hybrid-parsl" / "sites.toml"
+
+
+def read_settings(model: type[Settings], site: str, assignments: Sequence[str] = ()) -> Settings:
+    """Return the settings of a site.
+
+    Parameters
+    ----------
+    model
+        The site's ``Settings``.
+    site
+        Its name: the table in the user's file, and a part of environment variables' names.
+    assignments
+        What ``--site-set`` was given, as ``key=value``.
+
+    Raises
+    ------
+    ConfigurationError
+        A value is missing or not valid, or the user's file cannot be read; where several
+        values are, it tells all of them.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    faults: list[ConfigurationError] = []
+    for source, key, value in _found(site, assignments, faults):
+        values[key], sources[key] = value, source
+    for key, value in values.items():
+        if not _is_shell_text(model.model_fields.get(key)):
+            try:
+                values[key] = _expand(value)
+            except KeyError as error:
+                message = f"the environment variable {error.args[0]} is not set"
+                faults.append(ConfigurationError(message, sources[key], key, str(value)))
+    refused = {fault.key for fault in faults}
+    try:
+        settings = model.model_validate(values)
+    except ValidationError as error:
+        for fault in explain_all(error, model):
+            top = (fault.key or "").partition(".")[0]
+            if top not in refused:
+                faults.append(_at(fault, sources.get(top), site))
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise SiteSettingsError(site, "\n".join(str(fault) for fault in faults))
+    return settings
+
+
+def describe_settings(model: type[SiteSettings]) -> list[dict[str, str]]:
+    """Return name, default and help text of each setting."""
+    return [
+        {
+            "setting": name,
+            "default": _default(field),
+            "meaning": field.description or "",
+        }
+        for name, field in model.model_fields.items()
+    ]
+
+
+def variable_name(site: str, key: str) -> str:
+    """Return the environment variable that sets `key` of `site`."""
+    return f"HYBRID_PARSL_{re.sub(r'[^A-Za-z0-9]', '_', site)}_{key}".upper()
+
+
+def _found(
+    site: str, assignments: Iterable[str], faults: list[ConfigurationError]
+) -> Iterable[tuple[str, str, Any]]:
+    """Yield source, key and value of all that the user has set, what counts most last."""
+    path = settings_file()
+    for key, value in _table(path, site).items():
+        yield f"{path} [{site}]", key, value
+    prefix = variable_name(site, "")
+    for name, text in sorted(os.environ.items()):
+        if name.startswith(prefix):
+            yield f"${name}", name.removeprefix(prefix).lower(), _value(text)
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if equals and key.strip():
+            yield "--site-set", key.strip(), _value(text.strip())
+        else:
+            message, valid = "a setting is KEY=VALUE", "for example account=physics"
+            faults.append(ConfigurationError(message, "--site-set", None, assignment, valid))
+
+
+def _table(path: Path, site: str) -> dict[str, Any]:
+    """Return the table of `site` in the user's file.
+
+    Raises
+    ------
+    ConfigurationError
+        The file is there and cannot be read, is no TOML, or holds something else there.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise ConfigurationError(error.strerror or str(error), str(path)) from error
+    except ValueError as error:
+        message = f"not TOML: {error}"
+        raise ConfigurationError(message, str(path)) from error
+    table = tables.get(site, {})
+    if not isinstance(table, dict):
+        message = "should be a table"
+        raise ConfigurationError(message, str(path), site, repr(table), f"[{site}]")
+    return table
+
+
+def _value(text: str) -> Any:
+    """Return a TOML list or table if `text` is one, else the text."""
+    if text[:1] in ("[", "{"):
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except ValueError:
+            return text
+    return text
+
+
+def _expand(value: Any) -> Any:
+    """Return `value` with the variables in its texts replaced.
+
+    Raises
+    ------
+    KeyError
+        A variable is not set.
+    """
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], value)
+    if isinstance(value, list):
+        return [_expand(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _expand(each) for key, each in value.items()}
+    return value
+
+
+def _is_shell_text(field: FieldInfo | None) -> bool:
+    """Return whether a field holds shell commands, or a list of them."""
+    return field is not None and (
+        any(isinstance(each, _Shell) for each in field.metadata) or _Shell.__name__ in repr(field)
+    )
+
+
+def _at(fault: ConfigurationError, source: str | None, site: str) -> ConfigurationError:
+    """Return `fault` with where its value came from, or where it could come from."""
+    if source is not None:
+        return fault.at(source)
+    key = fault.key or "KEY"
+    valid = f"--site-set {key}=..., ${variable_name(site, key)}, or {key} in {settings_file()}"
+    return ConfigurationError(fault.message, f"site {site}", fault.key, None, valid)
+
+
+def _default(field: FieldInfo) -> str:
+    """Return the default of a field as text."""
+    if field.is_required():
+        return "(needed)"
+    value = field.get_default(call_default_factory=True)
+    return "" if value in (None, PydanticUndefined, "", [], {}) else str(value)

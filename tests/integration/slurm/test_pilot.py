@@ -1,0 +1,106 @@
+"""Tasks inside blocks of nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import parsl
+import pytest
+import rank_functions as functions
+from parsl import Config
+
+from hybrid_parsl.engine.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.pilot import PilotMPIExecutor
+from hybrid_parsl.engine.psij_provider import PsiJProvider
+from hybrid_parsl.errors import ConfigurationError, RankFailedError, WalltimeExceededError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from slurm_cluster import SlurmCluster
+
+pytestmark = [  # Parsl looks for this host's addresses and leaves its sockets open
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
+ROOT = Path(__file__).parents[3]
+PATIENCE = 120
+ONE = {"num_nodes": 1, "ranks_per_node": 2}
+VARIABLES = {"SLURM_MPI_TYPE": "pmi2", "SLURM_KILL_BAD_EXIT": "1"}
+
+
+@pytest.fixture(scope="module")
+def executor(slurm: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("pilot")
+    options = BatchOptions(polling_interval_s=1)
+    provider = PsiJProvider("slurm", options, 600, nodes_per_block=2, environment=VARIABLES)
+    executor = PilotMPIExecutor("mpi", folder / "tasks", provider)
+    config = Config([executor], run_dir=str(folder / "parsl"), strategy_period=1)
+    with parsl.load(config):
+        yield executor
+    provider.close()
+    assert slurm.queue() == []
+
+
+def run(site: str, runs: Path, *arguments: str) -> dict[str, Any]:
+    command = [sys.executable, str(ROOT / "run.py"), "bell", "--site", site, "--json"]
+    done = subprocess.run(
+        [*command, "--runs-dir", str(runs), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        env=dict(os.environ),
+    )
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    for stage in ("search", "quantum", "analysis"):
+        document[stage].pop("execution")
+    return document
+
+
+def test_a_run_in_blocks_gives_what_this_computer_gives(
+    slurm: SlurmCluster, tmp_path: Path
+) -> None:
+    # before the other tests hold nodes: this needs a block for each of three executors
+    blocks = ["--site-set", "mpi=pilot", "--site-set", "stages=blocks"]
+    there = run("slurm", tmp_path, *blocks)
+    here = run("local", tmp_path)
+    for stage in ("search", "quantum", "analysis"):
+        assert there[stage] == here[stage]
+    assert slurm.queue() == []
+
+
+def test_a_task_spans_the_nodes_of_its_block(executor: Any) -> None:
+    future = executor.submit(
+        functions.everywhere, {"num_nodes": 2, "ranks_per_node": 1}, "SLURMD_NODENAME"
+    )
+    assert len(set(future.result(PATIENCE))) == 2
+
+
+def test_many_tasks_share_one_block(executor: Any, slurm: SlurmCluster) -> None:
+    futures = [executor.submit(functions.add, ONE, number) for number in range(8)]
+    assert [future.result(PATIENCE) for future in futures] == list(range(8))
+    assert len(slurm.queue()) == 1
+
+
+def test_errors_are_those_of_jobs(executor: Any) -> None:
+    with pytest.raises(RankFailedError, match="ValueError: told to fail on 1") as caught:
+        executor.submit(functions.raise_on, ONE, 1).result(PATIENCE)
+    assert caught.value.rank == 1
+    with pytest.raises(RankFailedError, match=r"rank 1 on n. was killed by signal 9"):
+        executor.submit(functions.kill_on, ONE, 1).result(PATIENCE)
+    with pytest.raises(WalltimeExceededError):
+        executor.submit(functions.sleep, {**ONE, "walltime_s": 1}, 300).result(PATIENCE)
+
+
+def test_more_nodes_than_a_block_has(executor: Any) -> None:
+    with pytest.raises(ConfigurationError, match="more nodes than a block"):
+        executor.submit(functions.add, {"num_nodes": 3, "ranks_per_node": 1}, 1)

@@ -1,0 +1,269 @@
+"""A real Slurm of four nodes on this machine: its own folder, ports and munge socket.
+
+Slurm sees four nodes of four CPUs that are four slurmd processes of this host. They share its
+name and its files; a process tells where it is by ``$SLURMD_NODENAME``. Memory and CPU limits
+are not enforced, and time limits are swept about once a minute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+PACKAGES = "slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge libpmi2-0 slurm-wlm-torque"
+N_NODES = 4
+N_CPUS = 4
+_PATIENCE_S = 30.0
+_DAEMONS = ("munged", "slurmctld", "slurmd", "slurmstepd")
+_CONFIGURATION = """\
+ClusterName=fake
+FirstJobId={first_job_id}
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={port}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={root}/munge.sock
+CredType=cred/munge
+StateSaveLocation={root}/state
+SlurmdSpoolDir={root}/spool/%n
+SlurmctldPidFile={root}/run/slurmctld.pid
+SlurmdPidFile={root}/run/slurmd-%n.pid
+SlurmctldLogFile={root}/log/slurmctld.log
+SlurmdLogFile={root}/log/slurmd-%n.log
+SlurmdParameters=config_overrides
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/filetxt
+JobCompLoc={root}/log/jobs.txt
+SwitchType=switch/none
+MpiDefault=pmi2
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2,max_rpc_cnt=0
+ReturnToService=2
+SlurmctldTimeout=300
+SlurmdTimeout=300
+TCPTimeout=5
+KillWait=3
+MinJobAge=300
+WaitTime=0
+InactiveLimit=0
+MailProg=/bin/true
+EnforcePartLimits=ALL
+UnkillableStepTimeout=20
+NodeName=n[1-{nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs={cpus} \
+Boards=1 SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory=4000 State=UNKNOWN
+PartitionName=debug Nodes=ALL Default=YES MaxTime=01:00:00 DefaultTime=00:10:00 State=UP
+PartitionName=one Nodes=n1 MaxTime=00:05:00 State=UP
+"""
+
+
+def slurm_is_installed() -> bool:
+    """Return whether the daemons and clients are there."""
+    programs = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "scontrol", "qsub")
+    return all(_program(name) for name in programs)
+
+
+@dataclass
+class SlurmCluster:
+    """The cluster and what it was started in; made by `start`, ended by `stop`."""
+
+    root: Path
+    pids: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls) -> SlurmCluster:
+        """Start munge, the controller and the nodes, and wait until the nodes are idle."""
+        cluster = cls(Path(tempfile.mkdtemp(prefix="hp-slurm-")))  # a socket's path is short
+        try:
+            cluster._configure()
+            cluster._start_munge()
+            cluster.start_controller()
+            for number in range(1, N_NODES + 1):
+                name = f"n{number}"
+                (cluster.root / "spool" / name).mkdir(parents=True)
+                cluster._daemon(f"slurmd-{name}", "slurmd", "-N", name)
+            cluster._wait_for_nodes()
+        except BaseException:
+            cluster.stop()
+            raise
+        return cluster
+
+    @property
+    def configuration(self) -> Path:
+        """The value of ``SLURM_CONF``."""
+        return self.root / "slurm.conf"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a client."""
+        return {**os.environ, "SLURM_CONF": str(self.configuration)}
+
+    def command(self, *arguments: str) -> str:
+        """Run a Slurm command and return what it printed."""
+        done = subprocess.run(
+            arguments, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def queue(self) -> list[str]:
+        """Return the ids of the jobs that wait or run."""
+        return self.command("squeue", "-h", "-o", "%i").split()
+
+    def job_names(self) -> list[str]:
+        """Return the name of each job that was ever submitted and is still remembered."""
+        return self.command("squeue", "-h", "-t", "all", "-o", "%j").split()
+
+    def start_controller(self) -> None:
+        """Start slurmctld."""
+        self._daemon("slurmctld", "slurmctld")
+
+    def stop_controller(self) -> None:
+        """Stop slurmctld; jobs go on."""
+        self._end("slurmctld")
+
+    def stop(self) -> None:
+        """Cancel all jobs, end every process that was started, remove the folder."""
+        if "slurmctld" in self.pids:
+            with contextlib.suppress(AssertionError, OSError):
+                self.command("scancel", "--me")
+                self._wait_for_empty_queue()
+        for name in [name for name in self.pids if name != "munged"]:
+            self._end(name)
+        self._end_orphans()
+        self._end("munged")
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def _configure(self) -> None:
+        """Write all that the daemons read."""
+        for name in ("run", "log", "state", "spool"):
+            (self.root / name).mkdir()
+        self.root.chmod(0o755)
+        port = _free_ports(N_NODES + 1)
+        text = _CONFIGURATION.format(
+            # ids never repeat between clusters: files are named after them
+            first_job_id=int(time.time()) // 4 % 60_000_000 + 1000,
+            host=socket.gethostname().partition(".")[0],
+            user=getpass.getuser(),
+            root=self.root,
+            port=port,
+            first=port + 1,
+            last=port + N_NODES,
+            nodes=N_NODES,
+            cpus=N_CPUS,
+        )
+        self.configuration.write_text(text)
+        (self.root / "plugstack.conf").write_text("optional spank_pbs.so\n")  # PBS_JOBID
+        key = self.root / "munge.key"
+        key.touch(mode=0o600)
+        key.write_bytes(os.urandom(1024))
+
+    def _start_munge(self) -> None:
+        """Start munged on a socket of its own."""
+        self._daemon(
+            "munged",
+            "munged",
+            "--force",  # a temporary folder that others may write to is refused otherwise
+            f"--key-file={self.root}/munge.key",
+            f"--socket={self.root}/munge.sock",
+            f"--pid-file={self.root}/run/munged.pid",
+            f"--log-file={self.root}/log/munged.log",
+            f"--seed-file={self.root}/munge.seed",
+            "--num-threads=2",
+        )
+
+    def _daemon(self, name: str, program: str, *arguments: str) -> None:
+        """Start a daemon, which forks, and note its process id."""
+        path = self.root / "run" / f"{name}.pid"
+        path.unlink(missing_ok=True)
+        with (self.root / "log" / f"{name}.err").open("a") as log:
+            subprocess.run(
+                [_program(program) or program, *arguments],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=True,
+            )
+        _wait(lambda: path.exists() and path.read_text().strip(), f"no {path}")
+        self.pids[name] = int(path.read_text())
+
+    def _end(self, name: str) -> None:
+        """End a daemon by its process id."""
+        pid = self.pids.pop(name)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if process.name() not in _DAEMONS:
+                return
+            process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + 10
+            while process.status() != psutil.STATUS_ZOMBIE:  # it is a child of init now
+                if time.monotonic() > deadline:
+                    process.kill()
+                time.sleep(0.02)
+
+    def _end_orphans(self) -> None:
+        """End step daemons that outlived their slurmd: they work in our folder."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                ours = process.environ().get("SLURM_CONF") == str(self.configuration)
+                if process.name() == "slurmstepd" and ours:
+                    process.kill()
+
+    def _wait_for_nodes(self) -> None:
+        """Wait until all nodes are idle."""
+        command = ("sinfo", "-h", "-N", "-p", "debug", "-o", "%T")
+
+        def idle() -> bool:
+            return self.command(*command).split() == ["idle"] * N_NODES
+
+        _wait(idle, f"nodes are not up: see {self.root}/log")
+
+    def _wait_for_empty_queue(self) -> None:
+        """Wait until no job is left."""
+        _wait(lambda: not self.queue(), "jobs are left")
+
+
+def _program(name: str) -> str | None:
+    """Return the path of a program; daemons live where PATH may not look."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+def _free_ports(n_ports: int) -> int:
+    """Return the first of `n_ports` free ports in a row, below those of outgoing connections."""
+    first = 17_000 + os.getpid() % 1000 * 10
+    while not all(_is_free(port) for port in range(first, first + n_ports)):
+        first += n_ports
+    return first
+
+
+def _is_free(port: int) -> bool:
+    """Return whether nobody listens on `port`."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _wait(condition: object, message: str) -> None:
+    """Wait until `condition` holds."""
+    assert callable(condition)
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(message)
+        time.sleep(0.05)

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from hybrid_parsl.engine import site_settings
+from hybrid_parsl.engine.site_settings import (
+    Duration,
+    ShellText,
+    SiteSettings,
+    describe_settings,
+    read_duration,
+    read_settings,
+)
+from hybrid_parsl.errors import ConfigurationError, SiteSettingsError
+
+
+class Settings(SiteSettings):
+    account: str = Field(description="Who pays.")
+    partition: str = Field(description="The queue.")
+    nodes: int = Field(default=1, ge=1, description="Nodes of a block.")
+    mpi: Literal["job", "pilot"] = Field(default="job", description="How ranks start.")
+    walltime: Duration = Field(default=timedelta(hours=1), description="Longest time.")
+    modules: list[ShellText] = Field(default=[], description="Modules.")
+    worker_init: ShellText = Field(default="", description="Shell commands.")
+    attributes: dict[str, str] = Field(default={}, description="More.")
+
+
+NEEDED = ["account=a", "partition=p"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "hybrid-parsl").mkdir()
+    return tmp_path / "hybrid-parsl" / "sites.toml"
+
+
+def read(*assignments: str) -> Settings:
+    return read_settings(Settings, "my-site", assignments)
+
+
+def test_defaults_then_file_then_environment_then_command_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read(*NEEDED).nodes == 1
+    home.write_text("[my-site]\nnodes = 2\naccount = 'f'\npartition = 'f'\n[other]\nnodes = 9\n")
+    assert (read().nodes, read().account) == (2, "f")
+    monkeypatch.setenv("HYBRID_PARSL_MY_SITE_NODES", "3")
+    assert (read().nodes, read().account) == (3, "f")
+    assert (read("nodes=4").nodes, read("nodes=4").account) == (4, "f")
+
+
+def test_all_faults_are_told_at_once_with_where_they_came_from(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.write_text("[my-site]\nnodes = 0\n")
+    monkeypatch.setenv("HYBRID_PARSL_MY_SITE_MPI", "pilto")
+    with pytest.raises(SiteSettingsError) as caught:
+        read("partitoin=debug", "walltime=soon")
+    text = str(caught.value)
+    assert f"{home} [my-site]: nodes" in text
+    assert "at least 1" in text
+    assert "$HYBRID_PARSL_MY_SITE_MPI: mpi" in text
+    assert "did you mean 'pilot'" in text
+    assert "--site-set: partitoin: unknown key" in text
+    assert "did you mean 'partition'" in text
+    assert "walltime: is no time span" in text
+    assert "account: missing" in text
+    assert "--site-set account=..., $HYBRID_PARSL_MY_SITE_ACCOUNT" in text
+    assert caught.value.exit_code == 2
+
+
+def test_one_fault_is_told_alone() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read("account=a")
+    assert not isinstance(caught.value, SiteSettingsError)
+    assert caught.value.key == "partition"
+
+
+@pytest.mark.parametrize("word", ["account", "=x", ""])
+def test_an_assignment_without_a_value(word: str) -> None:
+    with pytest.raises(ConfigurationError, match="KEY=VALUE"):
+        read(*NEEDED, word)
+
+
+def test_texts_lists_and_tables() -> None:
+    found = read("account=007", "partition=[x", 'modules=["a", "b"]', "attributes={ qos = 'x y' }")
+    assert (found.account, found.partition) == ("007", "[x")
+    assert found.modules == ["a", "b"]
+    assert found.attributes == {"qos": "x y"}
+
+
+def test_environment_variables_expand_but_not_in_shell_commands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WHO", "me")
+    found = read(
+        "account=$WHO",
+        "partition=${WHO}2",
+        "worker_init=echo $WHO",
+        'modules=["$WHO"]',
+        "attributes={ mail = '$WHO@x' }",
+    )
+    assert (found.account, found.partition) == ("me", "me2")
+    assert found.worker_init == "echo $WHO"
+    assert found.modules == ["$WHO"]
+    assert found.attributes == {"mail": "me@x"}
+
+
+def test_a_variable_that_is_not_set_is_told() -> None:
+    with pytest.raises(ConfigurationError, match="variable NO_SUCH_THING is not set") as caught:
+        read("account=$NO_SUCH_THING", "partition=p")
+    assert (caught.value.source, caught.value.key) == ("--site-set", "account")
+
+
+@pytest.mark.parametrize("text", ["[my-site", "my-site = 3\n"])
+def test_a_broken_file(home: Path, text: str) -> None:
+    home.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        read(*NEEDED)
+    assert caught.value.source == str(home)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("1h 30m", 5400),
+        ("2d", 172_800),
+        ("1:30:00", 5400),
+        ("1-12:00:00", 129_600),
+        ("100:00:01", 360_001),
+    ],
+)
+def test_time_spans(text: str, seconds: int) -> None:
+    assert read(*NEEDED, f"walltime={text}").walltime == timedelta(seconds=seconds)
+
+
+@given(st.text())
+def test_no_other_text_is_a_time_span(text: str) -> None:
+    try:
+        found = read_duration(text)
+    except ValueError:
+        return
+    assert isinstance(found, timedelta)
+
+
+def test_the_help_text_of_each_setting() -> None:
+    rows = {row["setting"]: row for row in describe_settings(Settings)}
+    assert rows["account"] == {"setting": "account", "default": "(needed)", "meaning": "Who pays."}
+    assert rows["walltime"]["default"] == "1:00:00"
+    assert rows["modules"]["default"] == ""
+
+
+def test_settings_can_be_written_down() -> None:
+    written = json.loads(read(*NEEDED, "walltime=2m").model_dump_json())
+    assert written["walltime"] == 120.0
+    assert read_settings(
+        Settings,
+        "x",
+        [f"{k}={v}" for k, v in [("account", "a"), ("partition", "p"), ("walltime", "120")]],
+    ).walltime == timedelta(minutes=2)
+
+
+def test_the_file_is_below_home_without_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert site_settings.settings_file() == Path("/home/me/.config/hybrid-parsl/sites.toml")
