@@ -11,17 +11,18 @@ import getpass
 import io
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.psij_loading import load_psij
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-    from psij import Job, JobAttributes, JobExecutor, JobExecutorConfig
+    from psij import Job, JobAttributes, JobExecutor, JobExecutorConfig, JobSpec
 
 LOCAL = "local"
 _DIRECTIVES = {"slurm": "slurm", "pbs": "pbs", "pbs_classic": "pbs", "lsf": "lsf"}
@@ -115,6 +116,31 @@ def put_right(executor: JobExecutor, is_ours: Callable[[str], bool]) -> None:
         executor._current_user = getpass.getuser  # noqa: SLF001 - there is no other way
     if executor.name == "slurm":
         _mend_slurm(executor, is_ours)
+
+
+def render_script(backend: str, spec: JobSpec, folder: Path) -> str:
+    """Return the batch script that a job would be submitted with.
+
+    Parameters
+    ----------
+    backend
+        PSI/J's name of a batch scheduler.
+    spec
+        PSI/J's description of the job.
+    folder
+        Where PSI/J would keep its files; nothing is written there.
+    """
+    psij = load_psij()
+    with tempfile.TemporaryDirectory() as name:
+        config = executor_config(backend, Path(name), interval_s=3600)
+        executor = psij.JobExecutor.get_instance(backend, config=config)
+        put_right(executor, lambda _: False)
+        job = psij.Job(spec)
+        script = io.StringIO()
+        context = executor._create_script_context(job)  # noqa: SLF001 - there is no other way
+        executor.generate_submit_script(job, context, script)
+        lines = script.getvalue().replace(name, str(folder)).splitlines()
+    return "\n".join(line for line in lines if line.strip())
 
 
 def without_inner_quotes(script: str) -> str:

@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE_S = 5.0
 _PAUSE_S = 0.01
+_HEARING_S = 1.0
 
 
 class JobBackend:
@@ -150,11 +151,23 @@ class JobBackend:
         submitted.canceled = True
         if self.name == LOCAL:
             ProcessTree.of(int(submitted.job_id)).end()
+            self._tell_if_unheard(submitted)
             return
         try:
             submitted.job.cancel()
         except Exception as error:  # noqa: BLE001 - a job that has just ended, for example
             logger.info("canceling job %s: %r", submitted.job_id, error)
+
+    def _tell_if_unheard(self, submitted: SubmittedJob) -> None:
+        """Tell the end of a local job ourselves if PSI/J does not.
+
+        It does not hear in time of a process that ends while it is being started.
+        """
+        psij = load_psij()
+        deadline = time.monotonic() + _HEARING_S
+        while submitted.job.id in self._jobs and time.monotonic() < deadline:
+            time.sleep(_PAUSE_S)
+        self._status_changed(submitted.job, psij.JobStatus(psij.JobState.CANCELED))
 
     def close(self) -> None:
         """Cancel all jobs that have not ended, and stop telling."""

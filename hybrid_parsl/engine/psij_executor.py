@@ -13,7 +13,7 @@ from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
 from hybrid_parsl import identity
-from hybrid_parsl.engine.batch_scheduler import LOCAL, BatchOptions
+from hybrid_parsl.engine.batch_scheduler import LOCAL, BatchOptions, render_script
 from hybrid_parsl.engine.calls import plain_function
 from hybrid_parsl.engine.job_backend import JobBackend
 from hybrid_parsl.engine.psij_loading import load_psij
@@ -152,6 +152,8 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
     def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
         """Return what a task that calls the function `name` would be started with.
 
+        For a batch scheduler that includes the whole script that would be submitted.
+
         Raises
         ------
         ConfigurationError
@@ -161,10 +163,12 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         folder = TaskFolder(Path(self.work_directory) / name)
         spec = self._job_spec(folder, request)
         command = shlex.join([spec.executable, *spec.arguments])
-        return (
-            f"PSI/J job on backend {self.backend}, launcher {self.launcher}: "
-            f"{request.num_ranks} ranks of\n{command}"
-        )
+        head = f"PSI/J job on backend {self.backend}, launcher {self.launcher}: "
+        text = f"{head}{request.num_ranks} ranks of\n{command}"
+        if self.backend == LOCAL:
+            return text
+        script = render_script(self.backend, spec, Path(self.work_directory).absolute() / ".psij")
+        return f"{text}\nbatch script:\n{script}"
 
     def shutdown(self) -> None:
         """Cancel the jobs that still run and wait until they are gone."""

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hybrid_parsl.engine.batch_scheduler import (
+    BatchOptions,
+    is_poll_failure,
+    is_time_over,
+    is_unreachable,
+    one_word_reasons,
+    without_inner_quotes,
+)
+from hybrid_parsl.engine.psij_executor import PsiJExecutor
+from hybrid_parsl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SQUEUE = """\
+ARRAY_JOB_ID        ST                  REASON
+12                  PD                  (Nodes required for job are DOWN)
+13                  R                   None
+14                  F
+99                  PD                  Nodes required, by others
+"""
+
+
+def test_only_our_lines_of_squeue_are_kept_with_a_reason_of_one_word() -> None:
+    assert one_word_reasons(SQUEUE, lambda job_id: job_id != "99").split("\n")[1:] == [
+        "12 PD (Nodes_required_for_job_are_DOWN)",
+        "13 R None",
+        "14 F None",
+    ]
+    assert one_word_reasons("", lambda _: True) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "mended"),
+    [
+        ("#SBATCH --comment=\"'two words'\"", '#SBATCH --comment="two words"'),
+        ("exec &>> \"'/a b'/$ID.out\"", 'exec &>> "/a b/$ID.out"'),
+        ('#SBATCH --nodes="2"', '#SBATCH --nodes="2"'),
+        ("#SBATCH --x=\"'$HOME y'\"", "#SBATCH --x=\"'$HOME y'\""),
+        ("/bin/bash x \"'a b'\"", "/bin/bash x \"'a b'\""),
+    ],
+)
+def test_the_shells_quotes_are_taken_out_of_values(line: str, mended: str) -> None:
+    assert without_inner_quotes(line) == mended
+
+
+def test_what_a_scheduler_says() -> None:
+    assert is_time_over("The job exhausted its time limit.")
+    assert is_time_over("job killed: walltime 12 exceeded limit 10")
+    assert is_time_over("TIMEOUT")
+    assert not is_time_over("A node required by the job is down.")
+    assert not is_time_over(None)
+    assert is_unreachable("Unable to contact slurm controller (connect failure)")
+    assert not is_unreachable("sbatch: error: invalid partition specified: nope")
+    assert is_poll_failure("Failed to poll for job status: Traceback")
+    assert not is_poll_failure(None)
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        ("slurm", {"slurm.job-name": "a-very-long-name", "slurm.qos": "x"}),
+        ("pbs_classic", {"pbs.N": "a-very-long-nam", "pbs.qos": "x"}),
+        ("local", {}),
+    ],
+)
+def test_name_and_options_in_the_words_of_the_scheduler(
+    backend: str, expected: dict[str, Any]
+) -> None:
+    options = BatchOptions("debug", "phys", {"qos": "x"})
+    attributes = options.to_psij(backend, "a-very-long-name", 90)
+    assert attributes.custom_attributes == expected
+    assert (attributes.queue_name, attributes.account) == ("debug", "phys")
+    assert attributes.duration.total_seconds() == 90
+
+
+@pytest.mark.parametrize(
+    ("backend", "words"),
+    [
+        ("slurm", ["#SBATCH --nodes=2", "#SBATCH --ntasks=6", "#SBATCH --time=0:2:0"]),
+        ("pbs_classic", ["#PBS -l nodes=2:ppn=3", "#PBS -l walltime=0:2:0", '#PBS -N "hyb']),
+        ("pbs", ["#PBS -l select=2", "mpiprocs=3"]),
+    ],
+)
+def test_the_script_is_shown_without_being_written(
+    tmp_path: Path, backend: str, words: list[str]
+) -> None:
+    executor = PsiJExecutor("mpi", tmp_path / "tasks", backend, batch=BatchOptions("debug"))
+    resources = {"num_nodes": 2, "ranks_per_node": 3, "walltime_s": 120}
+    text = executor.preview("search", resources)
+    for word in [*words, "debug", f"-m hybrid_parsl.mpi {tmp_path}/tasks/search"]:
+        assert word in text
+    assert f"{tmp_path}/tasks/.psij/{backend}" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ranks_that_do_not_share_out_evenly_are_refused(tmp_path: Path) -> None:
+    executor = PsiJExecutor("mpi", tmp_path, "slurm")
+    with pytest.raises(ConfigurationError, match="same number of ranks") as caught:
+        executor.preview("search", {"num_nodes": 2, "ranks_per_node": 2, "num_ranks": 3})
+    assert caught.value.key == "num_ranks"
