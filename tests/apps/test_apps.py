@@ -102,8 +102,8 @@ def foreign(frame: bytes) -> set[str]:
 class FinishingBackend:
     """A backend whose jobs end at once, with the results that the stages would give."""
 
-    def __init__(self, name: str, work_directory: Path) -> None:
-        del name, work_directory
+    def __init__(self, name: str, work_directory: Path, polling_interval_s: float) -> None:
+        del name, work_directory, polling_interval_s
 
     def submit(self, spec: Any, on_end: Callable[[JobEnd], None]) -> Any:
         folder = TaskFolder(Path(spec.arguments[-1]))
