@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ SUPPORT = Path(__file__).parent / "support"
 def pytest_configure() -> None:
     """Let the processes that tests start import the modules in tests/support, as tests do."""
     earlier = os.environ.get("PYTHONPATH")
-    os.environ["XDG_CONFIG_HOME"] = os.devnull  # no settings of whoever runs the tests
+    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # no settings of whoever runs the tests
     os.environ["PYTHONPATH"] = os.pathsep.join([str(SUPPORT), *([earlier] if earlier else [])])
 
 
