@@ -81,7 +81,7 @@ class Project:
             raise ConfigurationError(message, str(path))
         try:
             return importlib.import_module("apps.workflows")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise broken_file(path.parent, error) from error
 
 
@@ -126,12 +126,12 @@ def load_file(path: Path, name: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise broken_file(path, error) from error
     return module
 
 
-def broken_file(path: Path, error: Exception) -> ConfigurationError:
+def broken_file(path: Path, error: BaseException) -> ConfigurationError:
     """Return the error that tells where in the user's file (or folder) `error` was raised."""
     lines = [
         f"{frame.filename}, line {frame.lineno}"

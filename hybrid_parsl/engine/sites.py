@@ -92,7 +92,7 @@ class Site:
             return self.configure(run) if settings is None else self.configure(run, settings)
         except HybridParslError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise broken_file(Path(self.source), error) from error
 
 
@@ -135,7 +135,7 @@ def load_site(text: str, project: Project, assignments: Sequence[str] = ()) -> S
         if point.name == text:
             try:
                 configure = point.load()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 message = f"{type(error).__name__}: {error}"
                 raise ConfigurationError(message, f"entry point {point.value}") from error
             return _site(text, point.value, inspect.getmodule(configure), configure, assignments)

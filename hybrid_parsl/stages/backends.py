@@ -54,6 +54,18 @@ def open_backend(quantum: Quantum) -> Backend:
     return _aer(quantum) if quantum.backend == AER else _imported(quantum)
 
 
+def check_backend(quantum: Quantum) -> None:
+    """Find out, without opening it, whether the backend is there.
+
+    Raises
+    ------
+    ConfigurationError
+        No such backend can be imported.
+    """
+    if quantum.backend != AER:
+        _factory(quantum.backend)
+
+
 def _aer(quantum: Quantum) -> Backend:
     """Return Aer's sampler with the method and seed of the experiment."""
     import qiskit_aer

@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.optimize.search import STRATEGIES
 from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.stages.backends import check_backend
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
 
 
 def check_experiment(experiment: Experiment) -> None:
-    """Check that the problem can be made and that the search method suits it.
+    """Check that problem and backend can be made and that the search method suits them.
 
     Raises
     ------
     ConfigurationError
-        It cannot, or it does not.
+        They cannot, or it does not.
     """
     problem = build_problem(experiment.problem)
+    check_backend(experiment.quantum)
     method = experiment.search.method
     if STRATEGIES[method].needs_gradient and problem.ansatz == "circuit":
         free = [name for name, strategy in STRATEGIES.items() if not strategy.needs_gradient]

@@ -193,6 +193,8 @@ def test_a_malformed_file(run, tmp_path):
         (["bell", "--set", "quantum.shots=0"], ["quantum.shots", "at least 1"]),
         (["bell", "--set", "problem.kind=bel"], ["problem.kind", "'bell'"]),
         (["bell", "--set", "search.method=multistart"], ["search.method", "draw"]),
+        (["bell", "--set", "quantum.backend=aerr"], ["quantum.backend", "'aer'"]),
+        (["bell", "--set", "quantum.backend=nosuch:x"], ["quantum.backend", "nosuch"]),
         (["maxcut", "--set", "problem.degree=99"], ["problem", "degree"]),
     ],
 )
@@ -209,3 +211,11 @@ def test_an_unknown_site(run):
     done = run("bell", "--site", "locl")
     assert done.returncode == 2
     assert "did you mean 'local'" in done.stderr
+
+
+def test_a_site_that_leaves_is_no_success(run, tmp_path):
+    path = tmp_path / "leaving.py"
+    path.write_text("def config(run):\n    raise SystemExit(0)\n")
+    done = run("bell", "--site", str(path))
+    assert done.returncode == 2
+    assert f"{path}, line 2" in done.stderr
