@@ -84,9 +84,17 @@ def test_an_interruption_in_mid_search_leaves_no_process(run, number, code):
     assert "what was finished is in" in errors
     assert "Traceback" not in errors
     _, left = psutil.wait_procs(tree, timeout=3)
-    assert not [each.cmdline() for each in left if each.status() != "zombie"]
+    assert not [name for each in left if (name := command_line(each))]
     _, document = last_run(run)
     assert document["run"]["status"] == "interrupted"
+
+
+def command_line(process):
+    """Return what `process` was started with; nothing if it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def wait_for_ranks(pid):
@@ -94,7 +102,7 @@ def wait_for_ranks(pid):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         tree = process.children(recursive=True)
-        names = [" ".join(each.cmdline()) for each in tree if each.status() != "zombie"]
+        names = [command_line(each) for each in tree]
         if sum("-m hybrid_parsl.mpi" in name and "mpirun" not in name for name in names) >= 2:
             time.sleep(1)
             return tree
