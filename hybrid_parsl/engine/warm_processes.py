@@ -20,6 +20,7 @@ from parsl.utils import RepresentationMixin
 from hybrid_parsl.engine.calls import plain_function
 from hybrid_parsl.engine.interrupts import uninterrupted
 from hybrid_parsl.engine.processes import ProcessTree
+from hybrid_parsl.engine.task_folders import TaskFolders
 from hybrid_parsl.errors import JobFailedError, ResultError
 from hybrid_parsl.mpi.outcome import log_tail
 from hybrid_parsl.parent_death import die_with_parent
@@ -107,7 +108,7 @@ class WarmProcessExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[m
         self.label = label
         self.work_directory = str(work_directory)
         self.processes = processes
-        self._n_tasks: dict[str, int] = {}
+        self._folders = TaskFolders(Path(work_directory))
 
     def start(self) -> None:
         """Start the processes."""
@@ -123,7 +124,7 @@ class WarmProcessExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[m
         """Call `func` in a process; its resource specification means nothing here."""
         del resource_specification
         kwargs.pop("parsl_resource_specification", None)
-        folder = self._new_folder(getattr(func, "__name__", "task"))
+        folder = self._folders.new(getattr(func, "__name__", "task")).path
         answer: Future[Any] = Future()
         answer.set_running_or_notify_cancel()
         inner = self.processes.submit(_call, str(folder), plain_function(func), args, kwargs)
@@ -138,11 +139,6 @@ class WarmProcessExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[m
     def monitor_resources(self) -> bool:
         """Return False: Parsl's monitor follows processes of its own workers only."""
         return False
-
-    def _new_folder(self, name: str) -> Path:
-        """Return the folder of the next task that calls the function `name`."""
-        number = self._n_tasks[name] = self._n_tasks.get(name, 0) + 1
-        return Path(self.work_directory) / (name if number == 1 else f"{name}-{number}")
 
 
 def _answer(answer: Future[Any], done: Future[Any], folder: Path) -> None:
