@@ -1,0 +1,143 @@
+"""Finds out, before anything runs, whether a cluster would take jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.kubernetes_psij.answers import ApiError
+from hybrid_parsl.kubernetes_psij.api import path
+
+if TYPE_CHECKING:
+    from hybrid_parsl.kubernetes_psij.api import Api
+    from hybrid_parsl.kubernetes_psij.manifests import JobPlan
+
+_RIGHTS = (
+    ("batch", "jobs", ("create", "get", "list", "watch", "delete")),
+    ("kubeflow.org", "mpijobs", ("create", "get", "list", "watch", "delete")),
+    ("", "secrets", ("create",)),
+    ("", "pods", ("get", "list", "watch")),
+    ("", "pods/log", ("get",)),
+    ("", "events", ("list",)),
+)
+_REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    name
+        What it is.
+    is_fine
+        Whether it is as it should be; None if that could not be found out.
+    detail
+        What was found, or what to do about it.
+    """
+
+    name: str
+    is_fine: bool | None
+    detail: str
+
+
+def check_cluster(api: Api, namespace: str) -> list[Check]:
+    """Return what was found out about a cluster: its version, MPI Operator, rights and quotas.
+
+    What needs another check to be fine is left out if that is not.
+
+    Parameters
+    ----------
+    api
+        The cluster.
+    namespace
+        Where jobs would run.
+    """
+    try:
+        version = api.call("GET", "version")
+    except ApiError as error:
+        return [Check("API server", is_fine=False, detail=str(error))]
+    checks = [Check("API server", is_fine=True, detail=str(version.get("gitVersion", "")))]
+    has_mpi = _operator(api)
+    checks.append(has_mpi)
+    for group, resource, verbs in _RIGHTS:
+        if resource != "mpijobs" or has_mpi.is_fine:
+            checks.append(_rights(api, namespace, group, resource, verbs))
+    return [*checks, *_quotas(api, namespace)]
+
+
+def check_plan(api: Api, plan: JobPlan) -> Check:
+    """Return whether the cluster would create a job: a dry run of the server itself.
+
+    Parameters
+    ----------
+    api
+        The cluster.
+    plan
+        The job.
+    """
+    native_id = plan.native_id
+    where = path(native_id.kind, native_id.namespace)
+    name = f"dry run of {native_id.kind}"
+    try:
+        api.call("POST", where, {"dryRun": "All"}, plan.manifest)
+    except ApiError as error:
+        return Check(name, is_fine=False, detail=str(error))
+    return Check(name, is_fine=True, detail=f"{native_id.name} would be created")
+
+
+def _operator(api: Api) -> Check:
+    """Return whether the cluster knows MPIJobs."""
+    name = "MPI Operator"
+    try:
+        found = api.call("GET", "apis/kubeflow.org/v2beta1").get("resources") or []
+    except ApiError as error:
+        if error.status != 404:  # noqa: PLR2004 - HTTP's own number
+            return Check(name, is_fine=None, detail=str(error))
+        found = []
+    if any(each.get("name") == "mpijobs" for each in found):
+        return Check(name, is_fine=True, detail="mpijobs.kubeflow.org/v2beta1")
+    detail = "no mpijobs.kubeflow.org/v2beta1: searches on one rank only; install the operator"
+    return Check(name, is_fine=False, detail=detail)
+
+
+def _rights(api: Api, namespace: str, group: str, resource: str, verbs: tuple[str, ...]) -> Check:
+    """Return whether the user may do all that is needed with one kind of objects."""
+    name = f"rights on {resource}"
+    kind, _, part = resource.partition("/")
+    missing = []
+    for verb in verbs:
+        wanted = {"namespace": namespace, "group": group, "resource": kind, "verb": verb}
+        wanted |= {"subresource": part} if part else {}
+        review: dict[str, Any] = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": wanted},
+        }
+        try:
+            answer = api.call("POST", _REVIEWS, body=review)
+        except ApiError as error:
+            return Check(name, is_fine=None, detail=str(error))
+        if not answer.get("status", {}).get("allowed"):
+            missing.append(verb)
+    if missing:
+        detail = f"not allowed in namespace {namespace}: {', '.join(missing)}"
+        return Check(name, is_fine=False, detail=detail)
+    return Check(name, is_fine=True, detail=", ".join(verbs))
+
+
+def _quotas(api: Api, namespace: str) -> list[Check]:
+    """Return what is used of each quota; a full one is not fine."""
+    try:
+        found = list(api.items(f"api/v1/namespaces/{namespace}/resourcequotas"))
+    except ApiError as error:
+        return [Check("quota", is_fine=None, detail=str(error))]
+    checks = []
+    for quota in found:
+        status = quota.get("status", {})
+        used, hard = status.get("used", {}), status.get("hard", {})
+        detail = ", ".join(f"{key} {used.get(key, '0')} of {hard[key]}" for key in sorted(hard))
+        is_full = any(used.get(key) == hard[key] for key in hard)
+        checks.append(Check(f"quota {quota['metadata']['name']}", not is_full, detail))
+    return checks

@@ -1,0 +1,96 @@
+"""Creates what a job is, once: a second try finds what the first has made."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from psij import InvalidJobException, SubmitException
+
+from hybrid_parsl.kubernetes_psij import explain, names
+from hybrid_parsl.kubernetes_psij.answers import ApiError, Pauses
+from hybrid_parsl.kubernetes_psij.manifests import with_owner
+
+if TYPE_CHECKING:
+    from hybrid_parsl.kubernetes_psij.api import Api
+    from hybrid_parsl.kubernetes_psij.manifests import JobPlan
+    from hybrid_parsl.kubernetes_psij.names import NativeId
+
+_ABSENT, _CONFLICT, _FORBIDDEN = 404, 409, 403
+
+
+def create_or_adopt(
+    api: Api, plan: JobPlan, key: str, patience_s: float
+) -> tuple[dict[str, Any], bool]:
+    """Return the job in the cluster, and whether it was made just now.
+
+    A job of the same name is the same task if it has the same key. One that has failed, or
+    is being deleted, makes room for a new try.
+
+    Raises
+    ------
+    ApiError
+        It cannot be created.
+    InvalidJobException
+        There is another task's job of that name.
+    """
+    native_id = plan.native_id
+    where = (native_id.kind, native_id.namespace)
+    pauses = Pauses()
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return api.create(*where, plan.manifest), True
+        except ApiError as error:
+            if error.status != _CONFLICT or time.monotonic() > deadline:
+                raise
+        try:
+            found = api.read(*where, native_id.name)
+        except ApiError as error:
+            if error.status == _ABSENT:
+                continue
+            raise
+        if found["metadata"].get("annotations", {}).get(names.KEY_ANNOTATION) != key:
+            message = f"There is a {native_id} already, and it is not of the task '{key}'"
+            raise InvalidJobException(message)
+        if "deletionTimestamp" not in found["metadata"]:
+            if "Failed" not in explain.conditions(found):
+                return found, False
+            api.delete(*where, native_id.name, "Foreground")
+        time.sleep(pauses.next())
+
+
+def create_inputs(api: Api, plan: JobPlan, owner: dict[str, Any]) -> None:
+    """Create the inputs of a job; its pods wait for them, and they go when it goes.
+
+    Raises
+    ------
+    ApiError
+        They cannot be created.
+    """
+    if plan.secret is None:
+        return
+    try:
+        api.create("secret", plan.native_id.namespace, with_owner(plan.secret, owner))
+    except ApiError as error:
+        if error.status != _CONFLICT:
+            api.delete(
+                plan.native_id.kind, plan.native_id.namespace, plan.native_id.name, "Background"
+            )
+            raise
+
+
+def refusal(error: ApiError, native_id: NativeId) -> str:
+    """Return what to say about a job that the cluster will never take."""
+    if error.status == _ABSENT and native_id.kind == names.MPI_JOB:
+        return (
+            "The cluster has no MPIJobs (kubeflow.org/v2beta1), or no namespace "
+            f"'{native_id.namespace}': install the Kubeflow MPI Operator"
+        )
+    return f"The cluster refuses the job: {error}"
+
+
+def submit_exception(error: ApiError) -> SubmitException:
+    """Return PSI/J's error for one of the cluster."""
+    transient = error.is_transient or (error.status == _FORBIDDEN and "quota" in error.message)
+    return SubmitException(str(error), transient=transient)

@@ -1,0 +1,226 @@
+"""How a job ended: its exit code, why it failed, and what its log holds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from psij import JobState, JobStatus
+
+from hybrid_parsl.kubernetes_psij import names
+from hybrid_parsl.kubernetes_psij.answers import ApiError
+from hybrid_parsl.kubernetes_psij.api import path
+from hybrid_parsl.kubernetes_psij.records import LogReader
+
+if TYPE_CHECKING:
+    from hybrid_parsl.kubernetes_psij.api import Api
+    from hybrid_parsl.kubernetes_psij.manifests import Collection
+    from hybrid_parsl.kubernetes_psij.records import LogReport
+    from hybrid_parsl.kubernetes_psij.tracking import PodState, TrackedJob
+
+logger = logging.getLogger(__name__)
+
+_PIECE = 65_536
+_TRIES = 3
+_PAUSE_S = 0.3
+_GRACE_S = 1.0
+_GOING = (404, 400)
+
+
+def final_status(tracked: TrackedJob, api: Api) -> JobStatus:
+    """Return the final status of a job that has ended, when its files are where they belong.
+
+    Parameters
+    ----------
+    tracked
+        The job.
+    api
+        The cluster.
+    """
+    if tracked.succeeded and tracked.collection.is_empty:
+        return JobStatus(JobState.COMPLETED, exit_code=0)
+    _wait_for_pod(tracked)
+    if not _knows_end(tracked):
+        _look_again(tracked, api)
+    main = tracked.main_pod
+    end = main.end if main else None
+    succeeded = tracked.succeeded or (end is not None and end.exit_code == 0 and not end.reason)
+    wanted = not tracked.collection.is_empty or not succeeded
+    report: LogReport | None = None
+    tail: list[str] = []
+    fault = "its pod is gone"
+    if main is not None and wanted:
+        with tracked.log_lock:
+            report, tail, fault = fetch_log(
+                api, tracked.native_id.namespace, main.name, tracked.collection
+            )
+    code = end.exit_code if end else None
+    if not succeeded:
+        return _failed(code, _cause(tracked, main), tail, main)
+    if tracked.collection.is_empty:
+        return JobStatus(JobState.COMPLETED, exit_code=0)
+    missing, remark = _missing(tracked.collection, report, fault)
+    if missing:
+        return _failed(0, f"LogIncomplete: {missing}", tail, main)
+    return JobStatus(JobState.COMPLETED, exit_code=0, message=remark or None)
+
+
+def gone_status(tracked: TrackedJob, *, was_seen: bool) -> JobStatus:
+    """Return the final status of a job that is not in the cluster any more.
+
+    Parameters
+    ----------
+    tracked
+        The job.
+    was_seen
+        Whether it was seen to be deleted, and not only missed.
+    """
+    if tracked.canceled:
+        return JobStatus(JobState.CANCELED)
+    if was_seen:
+        return JobStatus(JobState.CANCELED, message="Deleted: somebody else deleted the job")
+    message = (
+        f"Gone: there is no {tracked.native_id} any more; it was deleted, or its time to live has "
+        "passed, and how it ended is not known"
+    )
+    return JobStatus(JobState.FAILED, message=message)
+
+
+def troubled_status(tracked: TrackedJob, text: str) -> JobStatus:
+    """Return the final status of a job that cannot start because of `text`."""
+    reason = tracked.trouble.reason if tracked.trouble else ""
+    return JobStatus(JobState.FAILED, message=text, metadata={"reason": reason})
+
+
+def fetch_log(
+    api: Api, namespace: str, pod: str, collection: Collection, n_tries: int = _TRIES
+) -> tuple[LogReport | None, list[str], str]:
+    """Write what is wanted of the log of `pod` to its places.
+
+    Returns
+    -------
+    report
+        What the log told; None if it could not be read.
+    tail
+        Its last lines.
+    fault
+        Why it could not be read.
+    """
+    where = path(names.POD, namespace, pod, "log")
+    report: LogReport | None = None
+    tail: list[str] = []
+    fault = ""
+    for number in range(n_tries):
+        try:
+            report, tail = _read_log(api, where, collection)
+            if report.files_are_whole and report.streams_are_whole:
+                return report, tail, ""
+            fault = "; ".join(report.faults)
+        except ApiError as error:
+            fault = f"the log cannot be read: {error}"
+            if error.status in _GOING:
+                return report, tail, fault
+        except OSError as error:
+            return report, tail, f"cannot write {error.filename}: {error.strerror or error}"
+        if number + 1 < n_tries:
+            time.sleep(_PAUSE_S * 2**number)
+    return report, tail, fault
+
+
+def _read_log(api: Api, where: str, collection: Collection) -> tuple[LogReport, list[str]]:
+    """Read a log once.
+
+    Raises
+    ------
+    ApiError
+        It cannot be read to its end.
+    OSError
+        What is wanted cannot be written.
+    """
+    import urllib3
+
+    response = api.open("GET", where, {"container": names.CONTAINER})
+    try:
+        with LogReader(collection) as reader:
+            for piece in response.stream(_PIECE):
+                reader.feed(piece)
+            return reader.finish(), reader.tail()
+    except urllib3.exceptions.HTTPError as error:
+        message = f"the connection broke: {error}"
+        raise ApiError(0, message) from error
+    finally:
+        response.release_conn()
+
+
+def _missing(collection: Collection, report: LogReport | None, fault: str) -> tuple[str, str]:
+    """Return what is missing of a log that ended well, and else what is worth a remark."""
+    if report is None:
+        return fault, ""
+    if collection.outputs and not report.files_are_whole:
+        return "; ".join(report.faults), ""
+    if (collection.stdout or collection.stderr) and not report.streams_are_whole:
+        words = "the beginning of its output is missing: the node has rotated the log"
+        return ("", words) if collection.outputs else (words, "")
+    return "", ""
+
+
+def _cause(tracked: TrackedJob, main: PodState | None) -> str:
+    """Return why a job failed, in one line; empty if its command just ended with an exit code."""
+    limit = tracked.job.spec.attributes.duration if tracked.job.spec else None
+    reason, said = tracked.failure or ("", "")
+    end = main.end if main else None
+    if "DeadlineExceeded" in (reason, end.reason if end else ""):
+        over = f" of {int(limit.total_seconds())} s" if limit else ""
+        return f"DeadlineExceeded: the walltime{over} is over"
+    for worker in tracked.worker_ends():
+        if worker.end:
+            return f"{worker.name}: {worker.end.message}"
+    if end is not None:
+        return end.message
+    if tracked.trouble:
+        return str(tracked.trouble)
+    if main is not None and main.is_deleted:
+        return "PodDeleted: its pod was deleted while it ran"
+    return f"{reason}: {said}" if said else reason or "Failed: its pod is gone"
+
+
+def _failed(code: int | None, cause: str, tail: list[str], main: PodState | None) -> JobStatus:
+    """Return the status of a job that failed; the last lines of its log come below the cause."""
+    head = cause or (f"exit code {code}" if code is not None else "it failed")
+    message = "\n".join([head, *(f"| {line}" for line in tail)])
+    reason = cause.partition(":")[0]
+    metadata: dict[str, object] = {"reason": reason, "pod": main.name if main else None}
+    return JobStatus(JobState.FAILED, exit_code=code, message=message, metadata=metadata)
+
+
+def _knows_end(tracked: TrackedJob) -> bool:
+    """Return whether it is known how the pod of a job ended."""
+    main = tracked.main_pod
+    return main is not None and main.end is not None
+
+
+def _wait_for_pod(tracked: TrackedJob) -> None:
+    """Give the watch of pods a moment to tell what the watch of jobs has told already."""
+    deadline = time.monotonic() + _GRACE_S
+    while not _knows_end(tracked) and time.monotonic() < deadline:
+        time.sleep(_GRACE_S / 50)
+
+
+def _look_again(tracked: TrackedJob, api: Api) -> None:
+    """Ask for the pods of a job whose end the watch of pods has not told yet."""
+    query = {"labelSelector": f"{names.JOB_LABEL}={tracked.native_id.name}"}
+    for number in range(_TRIES):
+        try:
+            found = api.call("GET", path(names.POD, tracked.native_id.namespace), query)
+        except ApiError as error:
+            logger.info("pods of %s: %s", tracked.native_id, error)
+            return
+        things: list[dict[str, Any]] = found.get("items") or []
+        with tracked.lock:
+            for thing in things:
+                tracked.see_pod("MODIFIED", thing)
+        main = tracked.main_pod
+        if main is None or main.end is not None or not tracked.succeeded:
+            return
+        time.sleep(_PAUSE_S * 2**number)

@@ -1,0 +1,300 @@
+"""Follows all jobs of an executor: takes in what the watches see, and tells how jobs fare.
+
+However many jobs there are, there is one thread for each kind of object, one that looks at the
+clock, and a few for logs and deletions; they end when there is nothing to follow. A job that has
+ended is forgotten.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from psij import JobState, JobStatus
+
+from hybrid_parsl.kubernetes_psij import names
+from hybrid_parsl.kubernetes_psij.answers import ApiError
+from hybrid_parsl.kubernetes_psij.api import path
+from hybrid_parsl.kubernetes_psij.explain import Patience
+from hybrid_parsl.kubernetes_psij.finishing import final_status, gone_status, troubled_status
+from hybrid_parsl.kubernetes_psij.live_logs import LiveLogs
+from hybrid_parsl.kubernetes_psij.stuck import StuckJobs
+from hybrid_parsl.kubernetes_psij.watch import Watch
+from hybrid_parsl.kubernetes_psij.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psij import Job
+
+    from hybrid_parsl.kubernetes_psij.api import Api
+    from hybrid_parsl.kubernetes_psij.config import KubernetesExecutorConfig
+    from hybrid_parsl.kubernetes_psij.tracking import TrackedJob
+
+logger = logging.getLogger(__name__)
+
+_TICK_S = 0.5
+_LINGER_S = 30.0
+
+
+class JobFollower:
+    """The jobs that are followed.
+
+    Parameters
+    ----------
+    api
+        The cluster.
+    config
+        How patient to be, and what to keep.
+    report
+        Called with a job and its new status, on any thread, in the order of the states.
+    """
+
+    def __init__(
+        self, api: Api, config: KubernetesExecutorConfig, report: Callable[[Job, JobStatus], None]
+    ) -> None:
+        self._api = api
+        self._config = config
+        self._report = report
+        self._jobs: dict[tuple[str, str], list[TrackedJob]] = {}
+        self._lock = threading.Lock()
+        self._watches: dict[tuple[str, str], Watch] = {}
+        self._starting = threading.Lock()
+        self._workers = Workers(config.n_threads)
+        self._stuck = StuckJobs(api)
+        self._live = LiveLogs(api, self._workers, config.live_log_s)
+        self._clock: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    def follow(self, tracked: TrackedJob) -> None:
+        """Follow a job from now on.
+
+        Raises
+        ------
+        ApiError
+            Its kind cannot be watched.
+        """
+        native_id = tracked.native_id
+        with self._lock:
+            self._jobs.setdefault((native_id.namespace, native_id.name), []).append(tracked)
+        with self._starting:
+            try:
+                for kind in (native_id.kind, names.POD):
+                    self._watch(native_id.namespace, kind)
+            except ApiError:
+                self.forget(tracked)
+                raise
+            if self._clock is None:
+                self._clock = threading.Thread(
+                    target=self._look_at_clock, name="psij-kubernetes clock", daemon=True
+                )
+                self._clock.start()
+
+    def forget(self, tracked: TrackedJob) -> None:
+        """Follow a job no more."""
+        key = (tracked.native_id.namespace, tracked.native_id.name)
+        with self._lock:
+            left = [each for each in self._jobs.pop(key, []) if each is not tracked]
+            if left:
+                self._jobs[key] = left
+
+    def find(self, job: Job) -> TrackedJob | None:
+        """Return what is known of `job` if it is followed."""
+        return next((each for each in self._all() if each.job is job), None)
+
+    def _all(self) -> list[TrackedJob]:
+        """Return all jobs; one of the cluster may be there for several of PSI/J's."""
+        with self._lock:
+            return list(chain.from_iterable(self._jobs.values()))
+
+    def created(self, tracked: TrackedJob, thing: dict[str, Any]) -> None:
+        """Hear that a job is in the cluster, as `thing`, and take in what was seen before that."""
+        with tracked.lock:
+            tracked.created = time.monotonic()
+            tracked.uid = thing["metadata"]["uid"]
+            early, tracked.early = tracked.early, {}
+            self._report(tracked.job, JobStatus(JobState.QUEUED))
+            for (kind, _), (event, seen) in early.items():
+                if event != "DELETED" or kind != names.POD:  # such a pod was an earlier job's
+                    self.changed(kind, event, seen)
+
+    def replay(self, tracked: TrackedJob, thing: dict[str, Any]) -> None:
+        """Take in the state of a job that was there before: `thing`, and its pods.
+
+        Raises
+        ------
+        ApiError
+            Its pods cannot be listed.
+        """
+        query = {"labelSelector": f"{names.JOB_LABEL}={tracked.native_id.name}"}
+        found = self._api.call("GET", path(names.POD, tracked.native_id.namespace), query)
+        for pod in found.get("items") or []:
+            self.changed(names.POD, "ADDED", pod)
+        self.changed(tracked.native_id.kind, "ADDED", thing)
+
+    def changed(self, kind: str, event: str, thing: dict[str, Any]) -> None:
+        """Take in what a watch has seen."""
+        metadata = thing["metadata"]
+        is_pod = kind == names.POD
+        name = metadata.get("labels", {}).get(names.JOB_LABEL) if is_pod else metadata["name"]
+        for tracked in tuple(self._jobs.get((metadata["namespace"], name), ())):
+            with tracked.lock:
+                if not (is_pod or tracked.native_id.kind == kind):
+                    continue
+                if tracked.uid is None:
+                    tracked.early[kind, metadata["name"]] = (event, thing)
+                elif tracked.is_its_own(thing):
+                    self._take(tracked, kind, event, thing)
+
+    def listed(self, kind: str, namespace: str, found: set[str], asked: float) -> None:
+        """Take in all that there is: a job that was there before and is not, is gone."""
+        for tracked in self._all():
+            native_id = tracked.native_id
+            if native_id.namespace != namespace:
+                continue
+            with tracked.lock:
+                if kind == names.POD:
+                    for pod in tracked.pods.values():
+                        pod.is_deleted |= pod.name not in found
+                elif (
+                    native_id.kind == kind
+                    and native_id.name not in found
+                    and asked > (tracked.created or asked)
+                ):
+                    self.gone(tracked, was_seen=False)
+
+    def gone(self, tracked: TrackedJob, *, was_seen: bool) -> None:
+        """Hear that a job is not in the cluster any more."""
+        with tracked.lock:
+            if tracked.finishing:
+                return
+            tracked.finishing = True
+            if tracked.has_ended:
+                self._workers.do(lambda: self._finish(tracked))
+                return
+            self._end(tracked, gone_status(tracked, was_seen=was_seen))
+
+    def close(self) -> None:
+        """Follow nothing more, and end all threads."""
+        self._closed.set()
+        with self._starting:
+            watches, self._watches = list(self._watches.values()), {}
+        for watch in watches:
+            watch.stop()
+        self._workers.close()
+        if self._clock is not None:
+            self._clock.join(timeout=5)
+
+    def _watch(self, namespace: str, kind: str) -> None:
+        """See to it that one kind of objects is watched.
+
+        Raises
+        ------
+        ApiError
+            It cannot be.
+        """
+        if (namespace, kind) not in self._watches:
+            watch = Watch(self._api, kind, namespace, self, self._config.silence_s)
+            watch.start()
+            self._watches[namespace, kind] = watch
+
+    def _take(self, tracked: TrackedJob, kind: str, event: str, thing: dict[str, Any]) -> None:
+        """Take in what was seen of a job; its lock is held."""
+        if kind == names.POD:
+            tracked.see_pod(event, thing)
+        else:
+            tracked.see_job(thing)
+        if tracked.finishing:
+            return
+        if kind != names.POD and event == "DELETED" and not tracked.has_ended:
+            self.gone(tracked, was_seen=True)
+        else:
+            self._judge(tracked)
+
+    def _judge(self, tracked: TrackedJob) -> None:
+        """Do what the state of a job asks for; its lock is held."""
+        if tracked.has_ended:
+            tracked.finishing = True
+            self._workers.do(lambda: self._finish(tracked))
+        elif tracked.is_running and not tracked.canceled:
+            self._report(tracked.job, JobStatus(JobState.ACTIVE))
+        elif tracked.trouble and tracked.trouble.patience is Patience.NONE:
+            self._give_up(tracked)
+
+    def _give_up(self, tracked: TrackedJob) -> None:
+        """End a job that cannot start; its lock is held."""
+        if tracked.canceled or tracked.finishing or tracked.trouble is None:
+            return
+        tracked.finishing = True
+        status = troubled_status(tracked, str(tracked.trouble))
+        self._workers.do(lambda: self._remove(tracked, status))
+
+    def _remove(self, tracked: TrackedJob, status: JobStatus) -> None:
+        """Delete a job that cannot start, so that it never does, and tell."""
+        self._delete(tracked)
+        with tracked.lock:
+            self._end(tracked, status)
+
+    def _finish(self, tracked: TrackedJob) -> None:
+        """Tell how a job ended, and delete it."""
+        try:
+            status = final_status(tracked, self._api)
+        except Exception as error:
+            logger.exception("the end of %s", tracked.native_id)
+            status = JobStatus(JobState.FAILED, message=f"its end cannot be told: {error!r}")
+        with tracked.lock:
+            self._end(tracked, status)
+        if tracked.may_run_again or not self._config.keeps(status.state.name):
+            self._delete(tracked)
+
+    def _end(self, tracked: TrackedJob, status: JobStatus) -> None:
+        """Tell the final status of a job and forget it; its lock is held."""
+        self.forget(tracked)
+        self._report(tracked.job, status)
+
+    def _delete(self, tracked: TrackedJob) -> None:
+        """Delete a job and all that belongs to it; if that fails, its time to live ends it."""
+        native_id = tracked.native_id
+        try:
+            self._api.delete(native_id.kind, native_id.namespace, native_id.name, "Background")
+        except ApiError as error:
+            logger.warning("%s is left to its time to live: %s", native_id, error)
+
+    def _look_at_clock(self) -> None:
+        """Give up jobs that cannot start, and rest when there is nothing to follow."""
+        idle_since = time.monotonic()
+        while not self._closed.wait(_TICK_S):
+            jobs = self._all()
+            now = time.monotonic()
+            if jobs:
+                idle_since = now
+                self._look_at(jobs, now)
+            elif now - idle_since > _LINGER_S and self._rest():
+                return
+
+    def _look_at(self, jobs: list[TrackedJob], now: float) -> None:
+        """Give up jobs that have tried to start for too long."""
+        self._live.look_at(jobs, now)
+        try:
+            self._stuck.look_at(jobs, now)
+        except Exception:
+            logger.exception("looking at jobs that do not start")
+        for tracked in jobs:
+            with tracked.lock:
+                if tracked.cannot_start(now, self._config.start_patience_s):
+                    self._give_up(tracked)
+
+    def _rest(self) -> bool:
+        """End the watches if there is still nothing to follow; return whether that was so."""
+        with self._starting:
+            with self._lock:
+                if self._jobs:
+                    return False
+            watches, self._watches = list(self._watches.values()), {}
+            self._clock = None
+        for watch in watches:
+            watch.stop()
+        return True

@@ -1,0 +1,60 @@
+"""Lets the files of a job's two streams grow while it runs, a few calls a minute."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.kubernetes_psij.finishing import fetch_log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hybrid_parsl.kubernetes_psij.api import Api
+    from hybrid_parsl.kubernetes_psij.tracking import TrackedJob
+    from hybrid_parsl.kubernetes_psij.workers import Workers
+
+
+class LiveLogs:
+    """Fetches the logs of jobs that run, one after the other.
+
+    Parameters
+    ----------
+    api
+        The cluster.
+    workers
+        Whose threads do it.
+    interval_s
+        Seconds between two looks at a job's log; None to wait for its end.
+    """
+
+    def __init__(self, api: Api, workers: Workers, interval_s: float | None) -> None:
+        self._api = api
+        self._workers = workers
+        self._interval_s = interval_s
+
+    def look_at(self, jobs: Sequence[TrackedJob], now: float) -> None:
+        """Fetch the logs that are due.
+
+        Parameters
+        ----------
+        jobs
+            All jobs that are followed.
+        now
+            The time, on the clock of `time.monotonic`.
+        """
+        if self._interval_s is None:
+            return
+        for tracked in jobs:
+            streams = tracked.collection.stdout or tracked.collection.stderr
+            if streams and tracked.is_running and now - tracked.looked >= self._interval_s:
+                tracked.looked = now
+                self._workers.do(lambda tracked=tracked: self._fetch(tracked))  # type: ignore[misc]
+
+    def _fetch(self, tracked: TrackedJob) -> None:
+        """Fetch what a job has printed up to now, unless its end is being told."""
+        main = tracked.main_pod
+        with tracked.log_lock:
+            if main is not None and not tracked.finishing:
+                wanted = replace(tracked.collection, outputs={})
+                fetch_log(self._api, tracked.native_id.namespace, main.name, wanted, n_tries=1)

@@ -1,0 +1,161 @@
+"""Finds out why jobs do not start where their pods cannot say: from events, and from the nodes."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.kubernetes_psij import explain, names
+from hybrid_parsl.kubernetes_psij.answers import ApiError
+from hybrid_parsl.kubernetes_psij.api import path
+from hybrid_parsl.kubernetes_psij.explain import Patience, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hybrid_parsl.kubernetes_psij.api import Api
+    from hybrid_parsl.kubernetes_psij.tracking import TrackedJob
+
+logger = logging.getLogger(__name__)
+
+_FIRST_S = 2.0
+_EVERY_S = 3.0
+_NOT_CREATED = ("FailedCreate", "MPIJobFailed", "FailedCreatePod")
+_NOT_STARTED = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "NetworkNotReady")
+_INSUFFICIENT = "Insufficient"
+
+
+class StuckJobs:
+    """Asks for all jobs of a namespace at once, every few seconds, and only if any is stuck.
+
+    Parameters
+    ----------
+    api
+        The cluster.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._asked = 0.0
+        self._sees_nodes = True
+
+    def look_at(self, jobs: Sequence[TrackedJob], now: float) -> None:
+        """Note what keeps those of `jobs` from starting that say nothing themselves.
+
+        Parameters
+        ----------
+        jobs
+            All jobs that are followed.
+        now
+            The time, on the clock of `time.monotonic`.
+        """
+        if now - self._asked < _EVERY_S:
+            return
+        stuck = [each for each in jobs if _is_stuck(each, now)]
+        crowded = [each for each in jobs if _may_never_fit(each)]
+        if stuck or crowded:
+            self._asked = now
+        for namespace in {each.native_id.namespace for each in stuck}:
+            of_it = [each for each in stuck if each.native_id.namespace == namespace]
+            self._read_events(namespace, of_it)
+        if crowded and self._sees_nodes:
+            self._compare_with_nodes(crowded)
+
+    def _read_events(self, namespace: str, jobs: Sequence[TrackedJob]) -> None:
+        """Note what the warnings in a namespace say about `jobs`."""
+        query = {"fieldSelector": "type=Warning", "limit": "1000"}
+        try:
+            found = self._api.call("GET", path("event", namespace), query)
+        except ApiError as error:
+            logger.info("events: %s", error)
+            return
+        events = sorted(found.get("items") or [], key=_time_of)
+        for tracked in jobs:
+            troubles = [trouble for event in events if (trouble := _trouble_in(event, tracked))]
+            if troubles:
+                with tracked.lock:
+                    tracked.be_in(troubles[-1])
+
+    def _compare_with_nodes(self, jobs: Sequence[TrackedJob]) -> None:
+        """Note which of `jobs` ask for more than any node has.
+
+        Not every user may see the nodes; then such a job is waited for like others.
+        """
+        try:
+            nodes = self._api.call("GET", "api/v1/nodes").get("items") or []
+        except ApiError as error:
+            logger.info("nodes cannot be seen: %s", error)
+            self._sees_nodes = False
+            return
+        for tracked in jobs:
+            pod = next((each for each in tracked.pods.values() if each.trouble), None)
+            if pod is None or tracked.trouble is None:
+                continue
+            tracked.compared = True
+            try:
+                thing = self._api.read(names.POD, tracked.native_id.namespace, pod.name)
+            except ApiError:
+                continue
+            if not any(fits(thing, node) for node in nodes):
+                words = f"{tracked.trouble.message}; no node is large enough"
+                with tracked.lock:
+                    tracked.never_fits = True
+                    tracked.be_in(replace(tracked.trouble, message=words, patience=Patience.SOME))
+
+
+def fits(pod: dict[str, Any], node: dict[str, Any]) -> bool:
+    """Return whether `node` is large enough for `pod` when nothing else runs on it."""
+    room = node.get("status", {}).get("allocatable", {})
+    need: dict[str, float] = {}
+    for container in pod["spec"]["containers"]:
+        resources = container.get("resources", {})
+        for name, amount in {
+            **resources.get("limits", {}),
+            **resources.get("requests", {}),
+        }.items():
+            need[name] = need.get(name, 0.0) + explain.quantity(str(amount))
+    return all(
+        amount <= explain.quantity(str(room.get(name, "0"))) for name, amount in need.items()
+    )
+
+
+def _is_stuck(tracked: TrackedJob, now: float) -> bool:
+    """Return whether a job should have begun and nothing says why it has not."""
+    if tracked.created is None or tracked.suspended or tracked.finishing or tracked.is_running:
+        return False
+    if now - tracked.created < _FIRST_S:
+        return False
+    return not any(pod.trouble for pod in tracked.pods.values())
+
+
+def _may_never_fit(tracked: TrackedJob) -> bool:
+    """Return whether a job waits for room, and it is not known whether there can be enough."""
+    trouble = tracked.trouble
+    return (
+        trouble is not None
+        and not tracked.compared
+        and trouble.patience is Patience.ANY
+        and _INSUFFICIENT in trouble.message
+    )
+
+
+def _trouble_in(event: dict[str, Any], tracked: TrackedJob) -> Trouble | None:
+    """Return what `event` says about a job; None if it is about something else."""
+    about = event.get("involvedObject", {}).get("name", "")
+    name = tracked.native_id.name
+    if about != name and not about.startswith(f"{name}-"):
+        return None
+    if tracked.born and _time_of(event) and _time_of(event) < tracked.born:
+        return None
+    reason, message = event.get("reason", ""), event.get("message", "")
+    if reason in _NOT_CREATED and not tracked.pods:
+        return explain.not_created(message)
+    if reason in _NOT_STARTED and tracked.pods:
+        return Trouble(reason, message, Patience.SOME)
+    return None
+
+
+def _time_of(event: dict[str, Any]) -> str:
+    """Return when an event was last seen, as text that sorts."""
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")

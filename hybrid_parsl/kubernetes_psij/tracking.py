@@ -1,0 +1,227 @@
+"""What is known of a job while it is followed, put together from what the watches tell."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.kubernetes_psij import explain, names
+from hybrid_parsl.kubernetes_psij.explain import Patience
+
+if TYPE_CHECKING:
+    from psij import Job
+
+    from hybrid_parsl.kubernetes_psij.explain import PodEnd, Trouble
+    from hybrid_parsl.kubernetes_psij.manifests import Collection
+    from hybrid_parsl.kubernetes_psij.names import NativeId
+
+_SUCCEEDED = ("Complete", "SuccessCriteriaMet", "Succeeded")
+_FAILED = ("Failed", "FailureTarget")
+
+
+@dataclass
+class PodState:
+    """What matters of a pod.
+
+    Attributes
+    ----------
+    name, role
+        Which one it is.
+    running
+        Whether the job's container runs.
+    end
+        How it ended; None if it has not.
+    trouble
+        Why it does not start; None if nothing is wrong.
+    is_deleted
+        Whether it is being deleted, or has been.
+    """
+
+    name: str
+    role: str
+    running: bool = False
+    end: PodEnd | None = None
+    trouble: Trouble | None = None
+    is_deleted: bool = False
+
+
+@dataclass(eq=False)
+class TrackedJob:
+    """A job that is followed.
+
+    Attributes
+    ----------
+    native_id, job, collection
+        Which one it is, and what is wanted of its log.
+    created
+        When it was there for certain, on the clock of `time.monotonic`; None before that.
+    uid
+        Which object of its name it is; None until that is known.
+    early
+        What was seen before that: the last event of each object, by its kind and name.
+    canceled
+        Whether we have canceled it.
+    suspended
+        Whether it waits in a queue.
+    withdrawn
+        Names of pods whose place a queue has taken back; others take up the job later.
+    finishing
+        Whether its end is being told.
+    pods
+        Its pods, by name.
+    succeeded
+        Whether its controller says that it has.
+    failure
+        Reason and message of its controller if it says that it has failed.
+    trouble, troubled_since
+        What keeps its pods from starting, and since when.
+    compared, never_fits
+        Whether its pods were compared with the nodes, and whether all nodes are too small.
+    born
+        When the cluster made it, as text that sorts.
+    looked
+        When its log was fetched while it ran, on the clock of `time.monotonic`.
+    log_lock
+        Held while its log is written to its files.
+    lock
+        Held while its status changes, so that callbacks see the states in order.
+    """
+
+    native_id: NativeId
+    job: Job
+    collection: Collection
+    created: float | None = None
+    uid: str | None = None
+    early: dict[tuple[str, str], tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    canceled: bool = False
+    suspended: bool = False
+    withdrawn: set[str] = field(default_factory=set)
+    finishing: bool = False
+    pods: dict[str, PodState] = field(default_factory=dict)
+    succeeded: bool = False
+    failure: tuple[str, str] | None = None
+    trouble: Trouble | None = None
+    troubled_since: float = 0.0
+    compared: bool = False
+    never_fits: bool = False
+    born: str = ""
+    looked: float = 0.0
+    log_lock: Any = field(default_factory=threading.Lock)
+    lock: Any = field(default_factory=threading.RLock)
+
+    @property
+    def main_pod(self) -> PodState | None:
+        """The pod whose end is the job's: the first that has ended, else the newest."""
+        mains = [pod for pod in self.pods.values() if pod.role != names.WORKER]
+        ended = [pod for pod in mains if pod.end]
+        return next(iter(ended or reversed(mains)), None)
+
+    @property
+    def may_run_again(self) -> bool:
+        """Whether its controller may start another pod in place of one that was taken away."""
+        main = self.main_pod
+        return main is not None and main.is_deleted and not self.failure and not self.succeeded
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its command runs."""
+        return self.main_pod is not None and self.main_pod.running
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over; one that we have canceled is only when it is gone, or had ended."""
+        if self.succeeded or (self.failure and not self.canceled):
+            return True
+        main = self.main_pod
+        if main is None or main.end is None:
+            return False
+        return not (self.canceled and main.is_deleted)
+
+    @property
+    def state(self) -> str:
+        """PSI/J's name of its state."""
+        if not self.has_ended:
+            return "ACTIVE" if self.is_running else "QUEUED"
+        end = self.main_pod.end if self.main_pod else None
+        fine = self.succeeded or (end is not None and end.exit_code == 0 and not end.reason)
+        return "COMPLETED" if fine else "FAILED"
+
+    def cannot_start(self, now: float, patience_s: float) -> bool:
+        """Return whether it never will, or has tried for longer than `patience_s` seconds."""
+        if self.trouble is None or self.is_running:
+            return False
+        is_out = now - self.troubled_since > patience_s
+        patience = self.trouble.patience
+        return patience is Patience.NONE or (patience is Patience.SOME and is_out)
+
+    def is_its_own(self, thing: dict[str, Any]) -> bool:
+        """Return whether `thing` is this job or a pod of it, and not of an earlier one's."""
+        metadata = thing["metadata"]
+        if metadata["name"] == self.native_id.name:
+            return bool(metadata.get("uid") == self.uid)
+        return all(
+            owner.get("uid") == self.uid
+            for owner in metadata.get("ownerReferences", [])
+            if owner.get("controller") and owner.get("name") == self.native_id.name
+        )
+
+    def see_job(self, thing: dict[str, Any]) -> None:
+        """Take in the state of the Job or MPIJob."""
+        found = explain.conditions(thing)
+        self.born = thing["metadata"].get("creationTimestamp") or ""
+        self.succeeded = self.succeeded or any(name in found for name in _SUCCEEDED)
+        for name in _FAILED:
+            if name in found:
+                condition = found[name]
+                self.failure = (condition.get("reason") or "", condition.get("message") or "")
+        self.suspended = "Suspended" in found or bool(
+            thing.get("spec", {}).get("suspend")
+            or thing.get("spec", {}).get("runPolicy", {}).get("suspend")
+        )
+
+    def see_pod(self, event: str, thing: dict[str, Any]) -> None:
+        """Take in the state of one of the pods."""
+        metadata = thing["metadata"]
+        role = metadata.get("labels", {}).get(names.ROLE_LABEL, names.MAIN)
+        is_deleted = event == "DELETED" or "deletionTimestamp" in metadata
+        if self.suspended and is_deleted:
+            self.withdrawn.add(metadata["name"])
+        if metadata["name"] in self.withdrawn:
+            self.pods.pop(metadata["name"], None)
+            return
+        pod = self.pods.setdefault(metadata["name"], PodState(metadata["name"], role))
+        pod.is_deleted = is_deleted
+        pod.running = explain.is_running(thing)
+        pod.end = explain.end_of(thing) or pod.end
+        if event == "DELETED" and pod.end is None:
+            pod.end = explain.DELETED
+        pod.trouble = None if pod.is_deleted else self._trouble(pod, thing)
+        troubles = [each.trouble for each in self.pods.values() if each.trouble]
+        self.be_in(troubles[0] if troubles else None)
+
+    def be_in(self, trouble: Trouble | None) -> None:
+        """Note what keeps the pods from starting; its time runs until there is nothing."""
+        if trouble is not None and self.trouble is None:
+            self.troubled_since = time.monotonic()
+        self.trouble = trouble
+
+    def _trouble(self, pod: PodState, thing: dict[str, Any]) -> Trouble | None:
+        """Return why `pod` does not start."""
+        trouble = explain.trouble_of(thing)
+        known = pod.trouble
+        # a pull that backs off forgets why it failed
+        if trouble and known and trouble.reason == "ImagePullBackOff" and known.message:
+            return known if known.reason == "ErrImagePull" else trouble
+        if trouble and self.never_fits and trouble.patience is Patience.ANY:
+            return replace(trouble, patience=Patience.SOME)
+        return trouble
+
+    def worker_ends(self) -> list[PodState]:
+        """Return the workers that ended for a reason of their own."""
+        return [
+            pod
+            for pod in self.pods.values()
+            if pod.role == names.WORKER and pod.end and pod.end.reason not in ("", "PodDeleted")
+        ]

@@ -1,0 +1,93 @@
+# shellcheck shell=sh disable=SC2329
+# Runs a job in its container and tells, on standard output, how it went. Plain POSIX.
+# $1 mark, $2 number of copies, $3 pre-launch, $4 post-launch, $5 emitter, $6 host file;
+# then the command.
+#
+# A record is the mark, a letter, and the rest of a line. What stands between records is what
+# the command printed. S: the command begins. E, e: a line of its standard error, with and
+# without its end. T: the command has ended. N: a host has told all its files. !: it cannot.
+# X: the exit code, and how many hosts were asked; always the last line.
+mark=$1 copies=$2 pre=$3 post=$4 emitter=$5 hosts=$6
+shift 6
+exec 3>&1 2>&1
+
+fail() {
+    printf '\n%sX%d 0\n' "$mark" "$1"
+    exit "$1"
+}
+
+tag() {
+    trap '' TERM
+    LC_ALL=C
+    while IFS= read -r line; do printf '%sE%s\n' "$mark" "$line"; done
+    [ -z "$line" ] || printf '%se%s\n' "$mark" "$line"
+}
+
+launch() {
+    [ "$copies" -gt 1 ] || { "$@"; return; }
+    children='' index=0 result=0
+    while [ "$index" -lt "$copies" ]; do
+        index=$((index + 1))
+        _PSI_J_PROCESS_INDEX_=$index "$@" &
+        children="$children $!"
+    done
+    for child in $children; do wait "$child" || result=$?; done
+    return "$result"
+}
+
+# each of these shells outlives a SIGTERM, which its command gets as well; a command does not
+# inherit a trap
+main() {
+    trap : TERM
+    code=$(
+        trap : TERM
+        { stage "$@" 2>&1 >&3 | tag >&3 4>&-; } 4>&1
+    )
+    return "$code"
+}
+
+stage() {
+    trap : TERM
+    launch "$@" 3>&- 4>&-
+    echo $? >&4
+}
+
+if [ -n "$pre" ]; then
+    set -e
+    trap 'fail $?' EXIT
+    eval "$pre"
+    trap - EXIT
+    set +e
+fi
+printf '%sS\n' "$mark"
+main "$@" &
+child=$!
+trap 'trap : TERM; kill -TERM 0' TERM
+while :; do
+    wait "$child"
+    code=$?
+    kill -0 "$child" 2>/dev/null || break
+done
+printf '\n%sT\n' "$mark"
+if [ -n "$post" ]; then
+    set -e
+    trap 'fail $?' EXIT
+    eval "$post"
+    trap - EXIT
+    set +e
+fi
+asked=0
+if [ -n "$emitter" ]; then
+    asked=1
+    sh -c "$emitter"
+    if [ -r "$hosts" ]; then
+        while IFS=': ' read -r host _; do
+            [ -n "$host" ] || continue
+            asked=$((asked + 1))
+            printf '%s\n' "$emitter" | ssh -o BatchMode=yes -o ConnectTimeout=10 "$host" sh ||
+                printf '\n%s!%s cannot be asked for its files\n' "$mark" "$host"
+        done <"$hosts"
+    fi
+fi
+printf '\n%sX%d %d\n' "$mark" "$code" "$asked"
+exit "$code"

@@ -1,0 +1,58 @@
+"""What is found out about a cluster before anything runs."""
+
+from __future__ import annotations
+
+from psij import JobSpec, ResourceSpecV1
+
+
+def by_name(checks):
+    return {check.name: check for check in checks}
+
+
+def test_a_cluster_that_is_fine_is_fine(executor):
+    found = by_name(executor.check())
+    assert all(check.is_fine for check in found.values()), found
+    assert found["API server"].detail == "v1.36.0"
+    assert found["rights on jobs"].detail == "create, get, list, watch, delete"
+
+
+def test_a_missing_right_is_named(api, executor):
+    api.denied |= {("create", "secrets"), ("watch", "pods"), ("list", "pods")}
+    found = by_name(executor.check())
+    assert found["rights on pods"].detail == "not allowed in namespace default: list, watch"
+    assert found["rights on secrets"].is_fine is False
+    assert found["rights on jobs"].is_fine
+
+
+def test_a_cluster_without_the_operator_is_told(api, executor):
+    api.has_mpi = False
+    found = by_name(executor.check())
+    assert found["MPI Operator"].is_fine is False
+    assert "rights on mpijobs" not in found
+
+
+def test_quotas_are_shown(api, executor):
+    status = {"hard": {"cpu": "4", "pods": "10"}, "used": {"cpu": "4", "pods": "1"}}
+    api.quotas.append({"metadata": {"name": "small"}, "status": status})
+    found = by_name(executor.check())["quota small"]
+    assert (found.is_fine, found.detail) == (False, "cpu 4 of 4, pods 1 of 10")
+
+
+def test_a_dry_run_makes_nothing(api, executor):
+    spec = JobSpec("true", launcher="mpirun", resources=ResourceSpecV1(process_count=2))
+    assert by_name(executor.check(spec))["dry run of mpijob"].is_fine
+    assert api.store.all("mpijobs") == []
+    api.fail("POST", "/mpijobs", 422, message="spec.x: Invalid value")
+    assert "Invalid value" in by_name(executor.check(spec))["dry run of mpijob"].detail
+
+
+def test_a_job_that_asks_for_nothing_special_can_be_tried(executor):
+    assert by_name(executor.check(JobSpec("true")))["dry run of job"].is_fine
+
+
+def test_a_server_that_is_away_is_all_there_is_to_say(api, make_executor):
+    executor = make_executor(retry_s=0.2)
+    api.stop()
+    (check,) = executor.check()
+    assert (check.name, check.is_fine) == ("API server", False)
+    api.restart()

@@ -1,0 +1,120 @@
+"""Every way to log in leads to the cluster, or to an error that says which file is wrong."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+
+import psij
+import pytest
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.kubernetes_psij import KubernetesExecutorConfig
+
+
+def executor(path=None, **more):
+    config = KubernetesExecutorConfig(kubeconfig=path, retry_s=2, **more)
+    return psij.JobExecutor.get_instance("kubernetes", config=config)
+
+
+def works(found):
+    try:
+        return found.list() == []
+    finally:
+        found.close()
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_whoever_runs_the_tests(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+
+
+def test_a_token(api, tmp_path):
+    api.token = "secret"
+    assert works(executor(api.kubeconfig(tmp_path / "config", user={"token": "secret"})))
+    with pytest.raises(psij.SubmitException, match="Unauthorized"):
+        works(executor(api.kubeconfig(tmp_path / "other", user={"token": "wrong"})))
+
+
+def test_an_exec_plug_in_is_asked_again_when_its_token_expires(api, tmp_path):
+    script = tmp_path / "login"
+    script.write_text(
+        f"#!{sys.executable}\nimport json, pathlib\n"
+        f"count = pathlib.Path({str(tmp_path / 'count')!r})\n"
+        "n = int(count.read_text()) if count.exists() else 0\ncount.write_text(str(n + 1))\n"
+        "print(json.dumps({'apiVersion': 'client.authentication.k8s.io/v1', "
+        "'kind': 'ExecCredential', 'status': {'token': f'token-{n}'}}))\n"
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": str(script),
+        "interactiveMode": "Never",
+    }
+    api.token = "token-0"
+    found = executor(api.kubeconfig(tmp_path / "config", user={"exec": plugin}))
+    assert found.list() == []
+    api.token = "token-1"
+    assert works(found)
+    assert (tmp_path / "count").read_text() == "2"
+
+
+def test_the_variable_and_the_home_folder(api, tmp_path, monkeypatch):
+    (tmp_path / ".kube").mkdir()
+    api.kubeconfig(tmp_path / ".kube" / "config", namespace="home")
+    found = executor()
+    assert found._jobs._api.namespace == "home"
+    assert works(found)
+    monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(tmp_path / "other", namespace="variable")))
+    found = executor()
+    assert found._jobs._api.namespace == "variable"
+    assert works(found)
+
+
+def test_the_url_is_a_context(api, tmp_path):
+    path = api.kubeconfig(tmp_path / "config")
+    config = json.loads(path.read_text())
+    context = {"cluster": "c", "user": "u", "namespace": "there"}
+    config["contexts"].append({"name": "second", "context": context})
+    path.write_text(json.dumps(config))
+    settings = KubernetesExecutorConfig(kubeconfig=path)
+    found = psij.JobExecutor.get_instance("kubernetes", url="second", config=settings)
+    assert found._jobs._api.namespace == "there"
+    assert works(found)
+
+
+def test_inside_a_cluster_the_service_account_is_used(api, tmp_path, monkeypatch):
+    from kubernetes.config import incluster_config
+
+    from hybrid_parsl.kubernetes_psij import login
+
+    (tmp_path / "token").write_text("robot")
+    (tmp_path / "ca").write_text("x")
+    (tmp_path / "namespace").write_text("inside\n")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api.port))
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca"))
+    monkeypatch.setattr(login, "_SERVICE_ACCOUNT", tmp_path)
+    found = executor()
+    assert found._jobs._api.namespace == "inside"
+    configuration = found._jobs._api._client.configuration
+    assert configuration.host == f"https://127.0.0.1:{api.port}"
+    assert configuration.auth_settings()["BearerToken"]["value"] == "bearer robot"
+    found.close()
+
+
+def test_a_context_that_there_is_not(api, tmp_path):
+    path = api.kubeconfig(tmp_path / "config")
+    with pytest.raises(ConfigurationError, match="context") as caught:
+        executor(path, context="none")
+    assert (caught.value.source, caught.value.found) == (str(path), "none")
+
+
+def test_no_kubeconfig_at_all(tmp_path):
+    with pytest.raises(ConfigurationError, match="No configuration found") as caught:
+        executor()
+    assert str(tmp_path) in caught.value.source

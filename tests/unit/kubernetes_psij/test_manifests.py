@@ -1,0 +1,333 @@
+"""What a job becomes in a cluster."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psij import InvalidJobException, JobAttributes, JobSpec, ResourceSpecV1
+
+from hybrid_parsl.kubernetes_psij import JobOptions
+from hybrid_parsl.kubernetes_psij.manifests import plan_job, target_of
+
+GIB = 2**30
+
+
+def plan(executable="true", *, options=None, key="k", **more):
+    spec = JobSpec(executable, **more)
+    spec.resources = spec.resources or ResourceSpecV1()
+    chosen = JobOptions(**{"image": "image", **(options or {})})
+    return plan_job(spec, chosen.for_job(spec), "space", key)
+
+
+def pod_of(manifest, role=None):
+    spec = manifest["spec"]
+    template = spec["mpiReplicaSpecs"][role]["template"] if role else spec["template"]
+    return template["spec"]
+
+
+def mpi(n_nodes=2, each=3, **more):
+    resources = ResourceSpecV1(node_count=n_nodes, processes_per_node=each, **more)
+    return {"launcher": "mpirun", "resources": resources}
+
+
+def test_one_process_is_a_job():
+    found = plan("echo", arguments=["a", "$(B)"], name="hello", environment={"X": "$(Y)", "N": 1})
+    assert str(found.native_id) == "job/space/hello-8254c329a9"
+    assert found.secret is None
+    assert found.manifest == {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": "hello-8254c329a9",
+            "namespace": "space",
+            "labels": {"app.kubernetes.io/managed-by": "psij"},
+            "annotations": {"psij/key": "k"},
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "activeDeadlineSeconds": 600 + 7 * 86400,
+            "ttlSecondsAfterFinished": 3600,
+            "template": {
+                "metadata": {
+                    "labels": {
+                        "app.kubernetes.io/managed-by": "psij",
+                        "psij/job": "hello-8254c329a9",
+                        "psij/role": "main",
+                    },
+                    "annotations": {},
+                },
+                "spec": {
+                    "restartPolicy": "Never",
+                    "activeDeadlineSeconds": 600,
+                    "terminationGracePeriodSeconds": 5,
+                    "enableServiceLinks": False,
+                    "automountServiceAccountToken": False,
+                    "containers": [
+                        {
+                            "name": "job",
+                            "image": "image",
+                            "command": ["echo", "a", "$$(B)"],
+                            "env": [
+                                {"name": "X", "value": "$$(Y)"},
+                                {"name": "N", "value": "1"},
+                            ],
+                            "resources": {},
+                            "volumeMounts": [],
+                            "terminationMessagePolicy": "File",
+                        }
+                    ],
+                },
+            },
+        },
+    }
+
+
+def test_ranks_on_nodes_are_an_mpijob():
+    found = plan("python", arguments=["x.py"], name="search", **mpi(memory=3 * GIB))
+    assert str(found.native_id) == "mpijob/space/search-8254c329a9"
+    spec = found.manifest["spec"]
+    assert found.manifest["apiVersion"] == "kubeflow.org/v2beta1"
+    assert spec["slotsPerWorker"] == 3
+    assert spec["launcherCreationPolicy"] == "WaitForWorkersReady"
+    assert spec["mpiImplementation"] == "MPICH"
+    assert spec["sshAuthMountPath"] == "/home/mpiuser/.ssh"
+    assert spec["runPolicy"] == {
+        "cleanPodPolicy": "Running",
+        "backoffLimit": 0,
+        "activeDeadlineSeconds": 660,
+        "ttlSecondsAfterFinished": 3600,
+    }
+    replicas = spec["mpiReplicaSpecs"]
+    assert {role: each["replicas"] for role, each in replicas.items()} == {
+        "Launcher": 1,
+        "Worker": 2,
+    }
+    launcher = pod_of(found.manifest, "Launcher")["containers"][0]
+    worker = pod_of(found.manifest, "Worker")["containers"][0]
+    assert launcher["command"] == ["mpirun", "-n", "6", "python", "x.py"]
+    assert worker["command"][0] == "/usr/sbin/sshd"
+    assert worker["readinessProbe"]["tcpSocket"] == {"port": 2222}
+    assert worker["resources"]["limits"] == {"memory": str(3 * GIB // 2)}
+
+
+@pytest.mark.parametrize(
+    ("flavour", "name", "start"),
+    [
+        ("mpich", "MPICH", ["mpirun", "-n", "6", "x"]),
+        ("intel", "Intel", ["mpirun", "-n", "6", "x"]),
+        (
+            "openmpi",
+            "OpenMPI",
+            ["mpirun", "-n", "6", "--bind-to", "none", "-x", "A", "-x", "B", "x"],
+        ),
+    ],
+)
+def test_every_mpi_is_started_in_its_own_way(flavour, name, start):
+    found = plan("x", environment={"B": "2", "A": "1"}, options={"mpi": flavour}, **mpi())
+    assert found.manifest["spec"]["mpiImplementation"] == name
+    assert pod_of(found.manifest, "Launcher")["containers"][0]["command"] == start
+
+
+def test_one_process_with_an_mpi_launcher_needs_no_operator():
+    assert plan(launcher="mpirun").native_id.kind == "job"
+
+
+def test_resources_are_those_of_one_pod():
+    resources = ResourceSpecV1(
+        process_count=4, cpu_cores_per_process=2, gpu_cores_per_process=1, memory=GIB
+    )
+    container = pod_of(plan(resources=resources).manifest)["containers"][0]
+    assert container["resources"] == {
+        "requests": {"cpu": "8", "memory": str(GIB)},
+        "limits": {"memory": str(GIB), "nvidia.com/gpu": "4"},
+    }
+
+
+def test_attributes_become_labels_and_deadlines():
+    attributes = JobAttributes(
+        duration=timedelta(minutes=2), queue_name="short", account="Project X!"
+    )
+    manifest = plan(attributes=attributes, options={"labels": {"team": "a"}}).manifest
+    assert manifest["metadata"]["labels"] == {
+        "app.kubernetes.io/managed-by": "psij",
+        "kueue.x-k8s.io/queue-name": "short",
+        "psij/account": "Project-X",
+        "team": "a",
+    }
+    assert pod_of(manifest)["activeDeadlineSeconds"] == 120
+    assert manifest["spec"]["template"]["metadata"]["labels"]["psij/account"] == "Project-X"
+
+
+def test_pods_get_what_the_options_say():
+    options = {
+        "service_account": "robot",
+        "image_pull_policy": "Never",
+        "image_pull_secrets": ["login"],
+        "node_selector": {"kind": "fast"},
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        "volumes": [
+            {
+                "name": "data",
+                "mountPath": "/data",
+                "readOnly": True,
+                "persistentVolumeClaim": {"claimName": "c"},
+            }
+        ],
+        "grace_s": 60,
+        "ttl_s": 5,
+    }
+    manifest = plan(options=options).manifest
+    pod = pod_of(manifest)
+    assert pod["serviceAccountName"] == "robot"
+    assert pod["automountServiceAccountToken"] is True
+    assert pod["imagePullSecrets"] == [{"name": "login"}]
+    assert pod["nodeSelector"] == {"kind": "fast"}
+    assert pod["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
+    assert pod["terminationGracePeriodSeconds"] == 60
+    assert pod["containers"][0]["imagePullPolicy"] == "Never"
+    assert pod["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "c"}}]
+    mount = {"name": "data", "mountPath": "/data", "readOnly": True}
+    assert pod["containers"][0]["volumeMounts"] == [mount]
+    assert manifest["spec"]["ttlSecondsAfterFinished"] == 5
+
+
+def test_restricted_pods_meet_the_standard():
+    pod = pod_of(plan(options={"restricted": True}).manifest)
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert pod["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+    assert pod["volumes"] == [{"name": "psij-tmp", "emptyDir": {"medium": "Memory"}}]
+
+
+@pytest.mark.parametrize("role", [None, "Launcher", "Worker"])
+def test_an_overlay_comes_last(role):
+    overlay = {
+        "priorityClassName": "high",
+        "containers": [{"name": "job", "image": "other"}, {"name": "proxy", "image": "p"}],
+    }
+    more = mpi() if role else {}
+    pod = pod_of(plan(options={"pod": overlay}, **more).manifest, role)
+    assert pod["priorityClassName"] == "high"
+    assert [each["image"] for each in pod["containers"]] == ["other", "p"]
+    assert pod["restartPolicy"] == "Never"
+
+
+def test_inputs_are_a_secret_mounted_where_they_are_wanted(tmp_path):
+    (tmp_path / "big").write_bytes(b"\0\1")
+    inputs = {"in/a": b"text", "/etc/b": tmp_path / "big"}
+    found = plan(directory="/work", options={"inputs": inputs})
+    assert found.secret["metadata"]["name"] == f"{found.native_id.name}-inputs"
+    data = {name: base64.b64decode(text) for name, text in found.secret["data"].items()}
+    assert data == {"0": b"text", "1": b"\0\1"}
+    pod = pod_of(found.manifest)
+    assert [volume["name"] for volume in pod["volumes"]] == ["psij-folder", "psij-inputs"]
+    mounts = pod["containers"][0]["volumeMounts"]
+    assert [(each["mountPath"], each.get("subPath")) for each in mounts] == [
+        ("/work", None),
+        ("/work/in/a", "0"),
+        ("/etc/b", "1"),
+    ]
+    assert pod["containers"][0]["workingDir"] == "/work"
+
+
+def test_a_folder_on_a_volume_is_used_as_it_is():
+    volumes = [{"name": "v", "mountPath": "/data", "hostPath": {"path": "/x"}}]
+    options = {"inputs": {"a": b""}, "volumes": volumes}
+    pod = pod_of(plan(directory="/data/run", options=options).manifest)
+    assert [volume["name"] for volume in pod["volumes"]] == ["v", "psij-inputs"]
+
+
+def test_inputs_that_do_not_fit_are_refused_with_their_sizes():
+    with pytest.raises(InvalidJobException, match=r"big 1048577.*volume"):
+        plan(options={"inputs": {"big": bytes(2**20 + 1)}})
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "match"),
+    [
+        ({"stdin_path": "/x"}, {}, "standard input"),
+        ({"attributes": JobAttributes(reservation_id="r")}, {}, "reservation"),
+        ({"attributes": JobAttributes(duration=timedelta(0))}, {}, "too short"),
+        ({"resources": ResourceSpecV1(exclusive_node_use=True)}, {}, "exclusive"),
+        ({"resources": ResourceSpecV1(node_count=2)}, {}, "2 nodes"),
+        ({"resources": ResourceSpecV1(node_count=2), "launcher": "multiple"}, {}, "2 nodes"),
+        ({"launcher": "srun"}, {}, "single, multiple, mpirun"),
+        ({"directory": "here"}, {}, "not absolute"),
+        ({}, {"image": None}, "no image"),
+        ({}, {"inputs": {"../a": b""}}, "no path"),
+        ({}, {"outputs": {"a\nb": "/x"}}, "no path"),
+        ({}, {"inputs": {"a": "/there/is/none"}}, "No such file"),
+        ({}, {"volumes": [{"name": "x", "mountPath": "/y"}]}, "one source"),
+        ({"inherit_environment": False, **mpi()}, {}, "inherit_environment"),
+    ],
+)
+def test_what_a_pod_cannot_mean_is_refused(spec, options, match):
+    with pytest.raises(InvalidJobException, match=match):
+        plan(options=options, **spec)
+
+
+def test_a_job_without_an_executable_is_refused():
+    with pytest.raises(InvalidJobException, match="no executable"):
+        plan(None)
+
+
+def test_an_empty_environment_is_empty():
+    found = plan("x", environment={"A": "1"}, inherit_environment=False)
+    assert pod_of(found.manifest)["containers"][0]["command"] == ["env", "-i", "A=1", "x"]
+
+
+def as_a_container_gets_it(text):
+    """Do what Kubernetes does with $$ and $(NAME) (k8s.io/kubernetes/third_party/expansion)."""
+    assert not re.search(r"(?<!\$)(\$\$)*\$\(", text)
+    return text.replace("$$", "$")
+
+
+names = st.text("abcdefgh.-_", min_size=1, max_size=8).filter(lambda text: ".." not in text)
+
+
+@given(
+    arguments=st.lists(st.text(max_size=20)),
+    environment=st.dictionaries(names, st.text(max_size=20)),
+    inputs=st.dictionaries(names, st.binary(max_size=50), max_size=4),
+    outputs=st.lists(names, max_size=3),
+    nodes=st.integers(1, 5),
+    each=st.integers(1, 5),
+)
+def test_every_manifest_is_json_and_holds_what_was_asked(
+    arguments, environment, inputs, outputs, nodes, each
+):
+    resources = ResourceSpecV1(node_count=nodes, processes_per_node=each)
+    options = {"inputs": inputs, "outputs": dict.fromkeys(outputs, "/x")}
+    found = plan(
+        "run", arguments=arguments, environment=environment, options=options,
+        launcher="mpirun", resources=resources,
+    )  # fmt: skip
+    assert json.loads(json.dumps(found.manifest)) == found.manifest
+    is_mpi = nodes * each > 1
+    assert (found.manifest["kind"] == "MPIJob") == is_mpi
+    container = pod_of(found.manifest, "Launcher" if is_mpi else None)["containers"][0]
+    words = [as_a_container_gets_it(word) for word in container["command"]]
+    assert words[len(words) - len(arguments) :] == arguments
+    assert (found.secret is not None) == bool(inputs)
+    assert (found.collection.mark is not None) == bool(outputs)
+
+
+def test_files_go_where_their_pattern_says(tmp_path):
+    outputs = {"a.json": tmp_path / "b.json", "logs/*.txt": tmp_path / "logs"}
+    assert target_of("a.json", outputs) == tmp_path / "b.json"
+    assert target_of("logs/x.txt", outputs) == tmp_path / "logs" / "x.txt"
+    assert target_of("other", outputs) is None
