@@ -1,0 +1,155 @@
+"""What the container image is made of: clean, and true to the MPI Operator's contract."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CONTAINERS = ROOT / "containers"
+BIN = Path(sys.executable).parent
+
+
+def run(*words, **more):
+    return subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, check=False, **more
+    )
+
+
+@pytest.mark.parametrize("name", ["containers/entrypoint.sh", "wrapper.sh", "emitter.sh"])
+def test_scripts_are_clean(name):
+    path = ROOT / name if "/" in name else ROOT / "hybrid_parsl" / "kubernetes_psij" / name
+    done = run(BIN / "shellcheck", path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_dockerfile_is_clean():
+    done = run(BIN / "hadolint", CONTAINERS / "Dockerfile")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture
+def enter(tmp_path):
+    """Return a function that runs the entrypoint as a launcher whose hosts all are there."""
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    getent = fake / "getent"
+    getent.write_text(f'#!/bin/sh\necho "$2" >>{tmp_path}/asked\n[ "$2" != lost ]\n')
+    getent.chmod(0o755)
+    hosts = tmp_path / "hostfile"
+
+    def run_it(*words, hostfile="", **variables):
+        hosts.write_text(hostfile)
+        (tmp_path / "asked").unlink(missing_ok=True)
+        env = {
+            "PATH": f"{fake}:{os.environ['PATH']}",
+            "MPI_HOSTFILE": str(hosts),
+            "MPI_RESOLVE_TRIES": "1",
+            **variables,
+        }
+        done = run(CONTAINERS / "entrypoint.sh", *words, env=env)
+        asked = tmp_path / "asked"
+        return done, asked.read_text().split()[1:] if asked.exists() else []
+
+    return run_it
+
+
+LAUNCHER = {"K_MPI_JOB_ROLE": "launcher"}
+
+
+def test_arguments_are_run_as_they_are(enter):
+    done, asked = enter("printf", "%s|", "a b", "$c")
+    assert (done.stdout, asked) == ("a b|$c|", [])
+
+
+@pytest.mark.parametrize(
+    "hostfile", ["w-0.j.ns.svc:2\nw-1.j.ns.svc:2\n", "w-0.j.ns.svc slots=2\nw-1.j.ns.svc slots=2"]
+)
+def test_the_launcher_waits_for_all_hosts(enter, hostfile):
+    _, asked = enter("true", hostfile=f"{hostfile}\n", **LAUNCHER)
+    assert asked == ["w-0.j.ns.svc", "w-1.j.ns.svc"]
+
+
+def test_a_host_that_never_comes_is_named(enter):
+    done, _ = enter("true", hostfile="lost:2\n", **LAUNCHER)
+    assert done.returncode == 1
+    assert "the host lost cannot be found" in done.stderr
+
+
+def test_open_mpi_5_hears_what_is_said_to_open_mpi_4(enter):
+    done, _ = enter(
+        "env",
+        OMPI_MCA_orte_default_hostfile="/etc/mpi/hostfile",
+        OMPI_MCA_plm_rsh_args="-o ConnectionAttempts=10",
+        **LAUNCHER,
+    )
+    assert "PRTE_MCA_prte_default_hostfile=/etc/mpi/hostfile\n" in done.stdout
+    assert "PRTE_MCA_prte_keep_fqdn_hostnames=true\n" in done.stdout
+    assert "PRTE_MCA_plm_ssh_args=-o ConnectionAttempts=10\n" in done.stdout
+
+
+def test_mpich_5_hears_what_is_said_to_its_elders(enter):
+    done, _ = enter("env", HYDRA_LAUNCH_EXTRA_ARGS="-o X=1", **LAUNCHER)
+    assert "HYDRA_LAUNCHER_EXTRA_ARGS=-o X=1\n" in done.stdout
+
+
+def test_workers_and_jobs_are_left_alone(enter):
+    for role in ({}, {"K_MPI_JOB_ROLE": "worker"}):
+        done, asked = enter("env", OMPI_MCA_orte_default_hostfile="/x", hostfile="lost\n", **role)
+        assert "PRTE" not in done.stdout
+        assert asked == []
+
+
+def test_the_image_takes_every_version_from_the_lock_file():
+    script = re.search(
+        r"sed -E '(/\^mpich.*?)' requirements", (CONTAINERS / "Dockerfile").read_text()
+    )
+    done = run("sed", "-E", script[1], ROOT / "requirements.lock")
+    locked = (ROOT / "requirements.lock").read_text()
+    names = re.findall(r"^([\w.-]+)==", locked, re.MULTILINE)
+    assert re.findall(r"^([\w.-]+)==", done.stdout, re.MULTILINE) == [
+        name for name in names if name != "mpich"
+    ]
+
+
+def objects():
+    for path in (CONTAINERS / "kubernetes").glob("*.yaml"):
+        yield from yaml.safe_load_all(path.read_text())
+
+
+def test_the_role_allows_what_the_executor_asks_for_and_no_more():
+    (role,) = [each for each in objects() if each["kind"] == "Role"]
+    allowed = {
+        (resource, verb)
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    jobs = {"create", "get", "list", "watch", "delete"}
+    assert allowed == {
+        *(("jobs", verb) for verb in jobs),
+        *(("mpijobs", verb) for verb in jobs),
+        *(("pods", verb) for verb in ("get", "list", "watch")),
+        *((resource, verb) for resource in ("pods/log", "events") for verb in ("get", "list")),
+        ("secrets", "create"),
+    }
+
+
+def test_the_kustomization_names_files_that_are_there():
+    (found,) = [each for each in objects() if each["kind"] == "Kustomization"]
+    assert all((CONTAINERS / "kubernetes" / name).is_file() for name in found["resources"])
+
+
+def test_the_driver_keeps_to_the_namespaces_standard():
+    (cron,) = [each for each in objects() if each["kind"] == "CronJob"]
+    pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
