@@ -1,0 +1,165 @@
+"""``hybrid-parsl schedule``: runs at planned times, and what came of them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hybrid_parsl.cli import schedule_add
+from hybrid_parsl.cli.completion import complete_schedule
+from hybrid_parsl.cli.options import AsJson
+from hybrid_parsl.cli.output import say
+
+if TYPE_CHECKING:
+    from hybrid_parsl.schedule.attempts import History
+    from hybrid_parsl.schedule.definition import Schedule
+
+app = typer.Typer(
+    name="schedule",
+    help="Run an experiment at planned times.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.command(no_args_is_help=True)(schedule_add.add)
+
+ScheduleName = Annotated[
+    str,
+    typer.Argument(
+        help="The name of a schedule.", metavar="NAME", autocompletion=complete_schedule
+    ),
+]
+
+
+@app.command("list")
+def list_schedules(as_json: AsJson = False) -> None:
+    """List the schedules: when each runs next, and how the last run ended."""
+    from hybrid_parsl.cli.listings import print_rows
+    from hybrid_parsl.schedule.overview import overview
+
+    print_rows(overview(), as_json=as_json)
+
+
+@app.command()
+def remove(name: ScheduleName) -> None:
+    """Take a schedule out of the crontab and forget it; its runs and history stay."""
+    from hybrid_parsl.schedule import crontab
+    from hybrid_parsl.schedule.definition import definition_file
+
+    file = definition_file(name)
+    installed = crontab.uninstall(file)
+    file.unlink(missing_ok=True)
+    where = "and its line in the crontab" if installed else "which was not in the crontab"
+    say(f"removed {file.stem}, {where}; its runs and its history stay")
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(help="A schedule, or its file.", metavar="NAME|FILE")],
+) -> None:
+    """Carry out a schedule once, as cron does: silently, unless something goes wrong."""
+    from hybrid_parsl.errors import RunOverlapError
+    from hybrid_parsl.schedule.definition import definition_file, read_definition
+    from hybrid_parsl.schedule.scheduled_run import ScheduledRun
+
+    file = definition_file(name)
+    scheduled = ScheduledRun(read_definition(file), file, by_hand=sys.stdin.isatty())
+    try:
+        outcome = scheduled.carry_out()
+    except RunOverlapError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(error.exit_code) from None
+    if outcome.exit_code:
+        typer.echo(outcome.line(file.stem, scheduled.run), err=True)
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command(hidden=True)
+def drive(file: Path, attempt: str) -> None:
+    """Run the experiment of a schedule; only ``schedule run`` calls this."""
+    from hybrid_parsl.cli.failure import failure_text
+    from hybrid_parsl.errors import HybridParslError
+    from hybrid_parsl.parent_death import die_with_parent
+    from hybrid_parsl.schedule.attempts import History
+    from hybrid_parsl.schedule.definition import read_definition
+
+    die_with_parent(signal.SIGTERM)
+    schedule = read_definition(file)
+    history = History(Path(schedule.state))
+    try:
+        _drive(schedule, history, attempt)
+    except HybridParslError as error:
+        history.append("error", attempt, message=failure_text(error).removeprefix("error: "))
+        raise
+
+
+def _drive(schedule: Schedule, history: History, attempt: str) -> None:
+    """Run the experiment of `schedule`, and tell `history` where."""
+    from hybrid_parsl.cli.run import execute, load_experiment
+    from hybrid_parsl.engine.sites import load_site
+    from hybrid_parsl.project import find_project
+    from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.runner import Run
+
+    project = find_project(Path(schedule.project) if schedule.project else None)
+    experiment = load_experiment(schedule.experiment, schedule.overrides, project)
+    site = load_site(schedule.site, project, schedule.site_settings)
+    site.settings()
+    directory = RunDirectory.create(Path(schedule.runs_dir), experiment.name)
+    history.append("run", attempt, run=str(directory.path))
+    execute(Run(experiment, project, site, directory), quiet=True, as_json=False)
+
+
+@app.command()
+def history(
+    name: ScheduleName,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Write a page with the trend to this file.", metavar="FILE"),
+    ] = None,
+    last: Annotated[
+        int, typer.Option(help="List this many of the newest runs.", metavar="N", min=1)
+    ] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the past runs of a schedule: outcome, duration, best energy, what the clock did."""
+    from hybrid_parsl.schedule.overview import history_of
+
+    found = history_of(name)
+    if page is not None:
+        from hybrid_parsl.atomic_file import write_atomically
+        from hybrid_parsl.report.history_page import render_history
+
+        write_atomically(page.absolute(), render_history(found).encode())
+    if as_json:
+        say(json.dumps(found))
+        return
+    _print_history(found["runs"][-last:])
+    if page is not None:
+        say(f"page: {page}")
+
+
+def _print_history(runs: list[dict[str, Any]]) -> None:
+    """Print the past runs as a table."""
+    from hybrid_parsl.cli.listings import print_rows
+    from hybrid_parsl.report.text import duration, number
+
+    if not runs:
+        say("it has not run yet")
+        return
+    rows = [
+        {
+            "started": run["started"].replace("T", " "),
+            "outcome": run["outcome"],
+            "duration": duration(run["duration_s"]),
+            "best energy": number(run["energy"], 8),
+            "run": Path(run["run"] or "").name,
+            "notes": "; ".join([run["message"].partition("\n")[0], *run["notes"]]).strip("; "),
+        }
+        for run in runs
+    ]
+    print_rows(rows, as_json=False)

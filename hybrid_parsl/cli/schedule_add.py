@@ -1,0 +1,290 @@
+"""``hybrid-parsl schedule add``: in the crontab, or printed for another scheduler."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybrid_parsl.cli.completion import complete_experiment, complete_site
+from hybrid_parsl.cli.options import DEFAULT_RUNS_DIRECTORY, RunsDirectory, SiteAssignments
+from hybrid_parsl.cli.output import say, write
+
+if TYPE_CHECKING:
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.project import Project
+    from hybrid_parsl.schedule.definition import Schedule
+
+
+class Format(StrEnum):
+    """For which scheduler an entry is written."""
+
+    CRONTAB = "crontab"
+    SCRONTAB = "scrontab"
+    SYSTEMD = "systemd"
+    KUBERNETES = "kubernetes"
+
+
+def add(
+    context: typer.Context,
+    cron: Annotated[
+        str,
+        typer.Argument(help="When: five fields as in crontab(5), or @daily.", metavar="TIMES"),
+    ],
+    experiment: Annotated[
+        str,
+        typer.Argument(
+            help="A TOML file, or the name of one of the project's experiments.",
+            metavar="EXPERIMENT",
+            autocompletion=complete_experiment,
+        ),
+    ],
+    site: Annotated[
+        str,
+        typer.Option(
+            help="Where to run: a site of the project, or the path of a site file.",
+            metavar="NAME|PATH",
+            autocompletion=complete_site,
+        ),
+    ] = "local",
+    name: Annotated[
+        str | None, typer.Option(help="Its name; that of the experiment by default.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Replace a key: --set search.starts=64.", metavar="KEY=VALUE"),
+    ] = None,
+    site_settings: SiteAssignments = None,
+    runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
+    deadline: Annotated[
+        str, typer.Option(help="Stop a run after this time: 90m, 12h, 2d; or none.")
+    ] = "1d",
+    keep: Annotated[
+        int | None,
+        typer.Option(help="Keep this many run directories; all by default.", metavar="N", min=1),
+    ] = None,
+    on_failure: Annotated[
+        str | None,
+        typer.Option(help="What is told of a failure.", metavar="COMMAND|URL"),
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(help="Time zone of TIMES (systemd, kubernetes).", metavar="NAME"),
+    ] = None,
+    variables: Annotated[
+        list[str] | None,
+        typer.Option("--env", help="Keep this variable for the runs.", metavar="NAME"),
+    ] = None,
+    environment_file: Annotated[
+        Path | None,
+        typer.Option("--env-file", help="File with variables for the runs.", metavar="FILE"),
+    ] = None,
+    kind: Annotated[
+        Format, typer.Option("--format", help="For which scheduler; all but crontab are printed.")
+    ] = Format.CRONTAB,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Print the entry; leave the crontab alone.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a schedule of the same name.")
+    ] = False,
+    image: Annotated[
+        str, typer.Option(help="Image of the container (kubernetes).")
+    ] = "hybrid-parsl:latest",
+    claim: Annotated[
+        str, typer.Option(help="PersistentVolumeClaim for the runs (kubernetes).")
+    ] = "hybrid-parsl-runs",
+) -> None:
+    """Run an experiment at planned times: a line of the crontab, or one for another scheduler."""
+    from hybrid_parsl.schedule.definition import Schedule, check_name, state_folder
+    from hybrid_parsl.schedule.environment import captured
+
+    _check_options(cron, timezone, kind, on_failure, environment_file)
+    project = context.obj.project()
+    asked, place = _load(experiment, overrides or [], site, site_settings or [], project)
+    name = check_name(name or asked.name)
+    schedule = Schedule(
+        name=name,
+        cron=cron,
+        timezone=timezone,
+        experiment=str(project.experiment_path(experiment)),
+        overrides=overrides or [],
+        site=place,
+        site_settings=site_settings or [],
+        project=str(project.folder),
+        folder=str(Path.cwd()),
+        runs_dir=str(runs_dir.absolute()),
+        state=str(state_folder(name)),
+        deadline=_time_span(deadline),
+        keep=keep,
+        on_failure=on_failure,
+        environment=captured(variables or []),
+        environment_file=str(environment_file.absolute()) if environment_file else None,
+    )
+    if kind is Format.KUBERNETES:
+        write(_manifest(schedule, asked, image, claim))
+        return
+    _check_start()
+    entry = _store(schedule, kind, install=kind is Format.CRONTAB and not print_only, again=replace)
+    say(entry)
+
+
+def _check_options(
+    cron: str, timezone: str | None, kind: Format, on_failure: str | None, variables: Path | None
+) -> None:
+    """Refuse what a schedule cannot have, before anything is loaded.
+
+    Raises
+    ------
+    ConfigurationError
+        An option is not valid.
+    """
+    from hybrid_parsl.errors import ConfigurationError
+    from hybrid_parsl.schedule.clock import time_zone
+    from hybrid_parsl.schedule.cron_expression import parse_cron
+    from hybrid_parsl.schedule.environment import read_environment_file
+    from hybrid_parsl.schedule.notification import check_target
+
+    parse_cron(cron)
+    if timezone is not None and kind in (Format.CRONTAB, Format.SCRONTAB):
+        message = f"{kind} knows no time zone but that of its computer"
+        valid = "--format systemd or kubernetes, or TIMES in the time zone of the computer"
+        raise ConfigurationError(message, "--timezone", None, timezone, valid)
+    time_zone(timezone)
+    if on_failure is not None:
+        check_target(on_failure)
+    if variables is not None:
+        read_environment_file(variables)
+
+
+def _load(
+    experiment: str, overrides: list[str], site: str, settings: list[str], project: Project
+) -> tuple[Experiment, str]:
+    """Return the experiment, and what ``--site`` means in another folder, both checked.
+
+    Raises
+    ------
+    ConfigurationError
+        A run would be refused.
+    """
+    from hybrid_parsl.cli.run import load_experiment
+    from hybrid_parsl.engine.sites import load_site
+
+    asked = load_experiment(experiment, overrides, project)
+    place = load_site(site, project, settings)
+    place.settings()
+    is_file = site not in project.sites() and Path(place.source).is_file()
+    return asked, place.source if is_file else site
+
+
+def _time_span(text: str) -> timedelta | None:
+    """Return a deadline, None for ``none``.
+
+    Raises
+    ------
+    ConfigurationError
+        It is no time span, or none that can pass.
+    """
+    from hybrid_parsl.engine.site_settings import read_duration
+    from hybrid_parsl.errors import ConfigurationError
+
+    if text == "none":
+        return None
+    try:
+        found = read_duration(text)
+    except ValueError:
+        found = None
+    if isinstance(found, timedelta) and found > timedelta(0):
+        return found
+    valid = "90s, 30m, 1h30m, 2d, 1:30:00, 1-12:00:00, or none"
+    raise ConfigurationError("is no time span", "--deadline", None, text, valid)
+
+
+def _check_start() -> None:
+    """Start Python as cron will, in another folder and without variables.
+
+    Raises
+    ------
+    ConfigurationError
+        It does not find this package there.
+    """
+    from hybrid_parsl.errors import ConfigurationError
+
+    command = [sys.executable, "-m", "hybrid_parsl", "--version"]
+    done = subprocess.run(  # noqa: S603 - this Python
+        command, cwd="/", env={}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        said = done.stderr.strip().rpartition("\n")[2]
+        message = "does not start without your shell's variables, as cron would start it"
+        valid = "an installed package: pip install hybrid-parsl in a virtual environment"
+        raise ConfigurationError(f"{message}: {said}", " ".join(command), None, None, valid)
+
+
+def _manifest(schedule: Schedule, experiment: Experiment, image: str, claim: str) -> str:
+    """Return the manifest of a CronJob with the whole experiment."""
+    import tomli_w
+
+    from hybrid_parsl.schedule.kubernetes import cron_job
+
+    text = tomli_w.dumps(experiment.model_dump(mode="json", exclude_none=True))
+    return cron_job(schedule, text, image, claim)
+
+
+def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> str:
+    """Keep the schedule, put it into the crontab if asked to, and return what to tell of it.
+
+    Raises
+    ------
+    HybridParslError
+        There is one of this name, or a file or the crontab cannot be written.
+    """
+    from hybrid_parsl.errors import ConfigurationError, HybridParslError
+    from hybrid_parsl.schedule import crontab
+    from hybrid_parsl.schedule.definition import schedules_folder, write_definition
+    from hybrid_parsl.schedule.overview import next_time
+
+    path = schedules_folder() / f"{schedule.name}.toml"
+    is_new = not path.exists()
+    if not (is_new or again):
+        valid = "another --name, or --replace"
+        message = "there is a schedule of this name already"
+        raise ConfigurationError(message, "--name", None, schedule.name, valid)
+    entry = _entry(schedule, kind, str(path))
+    if not install:
+        write_definition(schedule)
+        return entry
+    crontab.read_crontab()
+    write_definition(schedule)
+    try:
+        crontab.install(schedule.expression(), path)
+    except HybridParslError:
+        if is_new:
+            path.unlink()
+        raise
+    return f"added {schedule.name} to the crontab; first at {next_time(schedule)}\n{entry}"
+
+
+def _entry(schedule: Schedule, kind: Format, definition: str) -> str:
+    """Return what a scheduler is told.
+
+    Raises
+    ------
+    ConfigurationError
+        It cannot be told so.
+    """
+    from hybrid_parsl.schedule.crontab import crontab_line
+    from hybrid_parsl.schedule.scrontab import scrontab_entry
+    from hybrid_parsl.schedule.systemd import systemd_units
+
+    if kind is Format.CRONTAB:
+        return crontab_line(schedule.expression(), definition)
+    if kind is Format.SCRONTAB:
+        return scrontab_entry(schedule, definition)
+    units = systemd_units(schedule, definition)
+    return "\n".join(f"# ~/.config/systemd/user/{name}\n{text}" for name, text in units.items())

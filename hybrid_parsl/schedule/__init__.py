@@ -1,0 +1,1 @@
+"""Runs at planned times: crontab, scrontab, systemd, Kubernetes, and what came of each run."""

@@ -1,0 +1,84 @@
+"""A schedule as a CronJob of Kubernetes, with its definition and experiment in a Secret."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.schedule.clock import local_zone_name
+from hybrid_parsl.schedule.scheduled_run import GRACE_S
+from hybrid_parsl.schedule.scrontab import require_plain_days
+
+if TYPE_CHECKING:
+    from hybrid_parsl.schedule.definition import Schedule
+
+_DEFINITION = PurePosixPath("/etc/hybrid-parsl")
+_VOLUME = PurePosixPath("/runs")
+_STARTING_S = 300  # pulling the image
+
+
+def cron_job(schedule: Schedule, experiment: str, image: str, claim: str) -> str:
+    """Return the manifest, as YAML.
+
+    Parameters
+    ----------
+    schedule
+        The schedule; its paths and variables are replaced by those of the container.
+    experiment
+        The text of the experiment's file, with all that it needs.
+    image
+        An image whose ``python`` has this package.
+    claim
+        The name of a PersistentVolumeClaim for the runs, the lock and the history.
+
+    Raises
+    ------
+    ConfigurationError
+        The times mean different days to Kubernetes and to cron.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    require_plain_days(schedule)
+    zone = schedule.timezone or local_zone_name() or "Etc/UTC"
+    state = _VOLUME / "schedules" / schedule.name
+    inside = schedule.model_copy(
+        update={
+            "timezone": zone,
+            "experiment": str(_DEFINITION / "experiment.toml"),
+            "overrides": [],
+            "project": None,
+            "folder": str(_VOLUME),
+            "runs_dir": str(_VOLUME),
+            "state": str(state),
+            "environment": {},
+            "environment_file": None,
+        }
+    )
+    environment = Environment(  # noqa: S701 - YAML, where every value is written as JSON
+        loader=PackageLoader("hybrid_parsl.schedule", ""), keep_trailing_newline=True
+    )
+    limit_s = schedule.deadline_s
+    return environment.get_template("cron_job.yaml.j2").render(
+        name=schedule.name,
+        cron=_robfig(schedule),
+        timezone=zone,
+        deadline_s=None if limit_s is None else round(limit_s + GRACE_S + _STARTING_S),
+        grace_s=round(GRACE_S) + 30,
+        image=image,
+        claim=claim,
+        mount=str(_DEFINITION),
+        volume=str(_VOLUME),
+        definition=inside.to_toml(),
+        experiment=experiment,
+    )
+
+
+def _robfig(schedule: Schedule) -> str:
+    """Return the times as Kubernetes reads them: Sunday is 0, never 7.
+
+    Source: github.com/robfig/cron, which Kubernetes uses.
+    """
+    cron = schedule.expression()
+    every = cron.all_weekdays and cron.fields[4].startswith("*")
+    weekdays = "*" if every else ",".join(map(str, sorted(cron.weekdays)))
+    return " ".join((*cron.fields[:4], weekdays))

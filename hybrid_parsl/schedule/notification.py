@@ -1,0 +1,102 @@
+"""Tells somebody that a scheduled run did not succeed: a command, or a webhook."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from hybrid_parsl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WEBHOOK_S = 20.0
+COMMAND_S = 120.0
+_LONGEST_VARIABLE = 10_000  # execve(2) takes 128 KiB
+_SCHEMES = ("http", "https")
+
+
+def check_target(text: str) -> str:
+    """Return `text` if it can be told of a failure.
+
+    Raises
+    ------
+    ConfigurationError
+        It is an address of another kind, or without a host.
+    """
+    parts = urlsplit(text)
+    if "://" in text.split(maxsplit=1)[0] and (parts.scheme not in _SCHEMES or not parts.hostname):
+        valid = "a shell command, or an address with http or https"
+        raise ConfigurationError("cannot be told", "--on-failure", None, shown_target(text), valid)
+    return text
+
+
+def shown_target(text: str) -> str:
+    """Return `text` for a reader: an address without what may be its secret."""
+    parts = urlsplit(text) if "://" in text else None
+    return f"{parts.scheme}://{parts.hostname}/…" if parts and parts.scheme else text
+
+
+def notify(target: str, told: Mapping[str, Any], environment: Mapping[str, str]) -> str | None:
+    """Tell `target` of a failure, and return what went wrong with that, None if nothing did.
+
+    Parameters
+    ----------
+    target
+        An ``http`` or ``https`` address, which is sent `told` as JSON with POST; or a command for
+        ``/bin/sh``, which finds it at its standard input and, in capitals and with
+        ``HYBRID_PARSL_`` before, in its variables, which hold the first 10 000 characters.
+    told
+        What is told, as JSON values.
+    environment
+        The variables of the command.
+    """
+    data = json.dumps(told).encode()
+    if target.startswith(("http://", "https://")):
+        return _post(target, data)
+    variables = {f"HYBRID_PARSL_{key.upper()}": _text(value) for key, value in told.items()}
+    return _call(target, data, {**environment, **variables})
+
+
+def _text(value: object) -> str:
+    """Return a value for a variable, which can hold neither None, nor a 0, nor any length."""
+    return "" if value is None else str(value).replace("\0", "")[:_LONGEST_VARIABLE]
+
+
+def _post(address: str, data: bytes) -> str | None:
+    """Send `data` to a webhook; what it answers is not told, its address may be secret."""
+    headers = {"Content-Type": "application/json", "User-Agent": "hybrid-parsl"}
+    try:
+        request = urllib.request.Request(address, data, headers)  # noqa: S310 - checked when added
+        with urllib.request.urlopen(request, timeout=WEBHOOK_S):  # noqa: S310
+            return None
+    except urllib.error.HTTPError as error:
+        error.close()
+        return f"the webhook answered {error.code}"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else type(error).__name__
+        return f"the webhook cannot be reached: {reason}"
+
+
+def _call(command: str, data: bytes, environment: Mapping[str, str]) -> str | None:
+    """Run a command and wait for its end."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own command
+            ["/bin/sh", "-c", command],
+            input=data,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_S,
+            check=False,
+            env=dict(environment),
+        )
+    except subprocess.TimeoutExpired:
+        return f"the command did not end within {COMMAND_S:.0f} s"
+    except OSError as error:
+        return f"the command cannot be started: {error.strerror}"
+    return None if done.returncode == 0 else f"the command ended with exit code {done.returncode}"

@@ -1,0 +1,180 @@
+"""Schedules under Debian's cron, which starts them each minute in its bare environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from cron_daemon import FAKETIME, PACKAGE, CronDaemon, cron_can_run
+from services import require
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.schedule.cron_expression import MACROS, parse_cron
+
+WAITING = """
+name = "slow"
+[problem]
+kind = "failing_problems:Waiting"
+go = "{go}"
+[search]
+method = "sobol"
+starts = 4
+[resources]
+num_ranks = 1
+"""
+PROBE = "(env; pwd; tty) > {probe} 2>&1"
+
+
+@pytest.fixture
+def cron(tmp_path):
+    asked = "cron" in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(",")
+    if not asked:
+        pytest.skip(f"set HYBRID_PARSL_REQUIRE=cron, and install {PACKAGE}")
+    require("cron", PACKAGE, available=cron_can_run())
+    daemon = CronDaemon.start(tmp_path, "PATH=/nonexistent")
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def schedule(cron, tmp_path):
+    variables = {
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+
+    def call(*arguments):
+        command = [sys.executable, "-m", "hybrid_parsl", "schedule", *arguments]
+        done = cron(*command, **variables)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.fixture
+def faketime():
+    require("faketime", "faketime", available=FAKETIME.exists())
+    return FAKETIME
+
+
+def runs(schedule, name):
+    return json.loads(schedule("history", name, "--json"))["runs"]
+
+
+def outcomes(schedule, name):
+    return [run["outcome"] for run in runs(schedule, name)]
+
+
+def test_cron_takes_what_we_take_and_refuses_what_we_refuse(cron):
+    good = ["0 2 * * mon-fri", "0 2 * * Mon,WED,5-7", "0-58/2,59 */7 1-31/5 jan,3-DEC/2 *", *MACROS]
+    for text in good:
+        parse_cron(text)
+        assert cron("crontab", "-", text=f"{text} true\n").returncode == 0, text
+    bad = ["60 * * * *", "0 24 * * *", "0 0 0 * *", "0 0 * 13 *", "0 0 * * 8", "5/10 * * * *"]
+    for text in (*bad, "*/0 * * * *", "0 0 * * ?", "0 0 L * *", "0 0 * * Monday", "@dayly"):
+        with pytest.raises(ConfigurationError):
+            parse_cron(text)
+        assert cron("crontab", "-", text=f"{text} true\n").returncode != 0, text
+
+
+@pytest.mark.timeout(900)
+def test_each_minute_three_runs_or_one_run_and_two_refusals(cron, schedule, tmp_path):
+    go, probe = tmp_path / "go", tmp_path / "probe"
+    (tmp_path / "slow.toml").write_text(WAITING.format(go=go))
+    before = f"# mine\nMAILTO=me\n* * * * * {PROBE.format(probe=probe)}\n"
+    assert cron("crontab", "-", text=before).returncode == 0
+    each_minute = ["add", "* * * * *", "--runs-dir", str(tmp_path / "runs")]
+    schedule(*each_minute, "bell", "--name", "quick", "--keep", "2")
+    schedule(*each_minute, str(tmp_path / "slow.toml"), "--env", "PYTHONPATH")
+    assert cron("crontab", "-l").stdout.startswith(before)
+
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline and (
+        outcomes(schedule, "quick").count("completed") < 3
+        or outcomes(schedule, "slow").count("refused") < 2
+    ):
+        time.sleep(2)
+    schedule("remove", "quick")
+    schedule("remove", "slow")
+    assert cron("crontab", "-l").stdout == before
+    go.touch()
+    while time.monotonic() < deadline and "running" in (
+        *outcomes(schedule, "quick"),
+        *outcomes(schedule, "slow"),
+    ):
+        time.sleep(1)
+
+    quick, slow = runs(schedule, "quick"), runs(schedule, "slow")
+    assert [run["outcome"] for run in quick][:3] == ["completed"] * 3
+    assert [run["outcome"] for run in slow][:3] == ["completed", "refused", "refused"]
+    assert len({run["energy"] for run in quick}) == 1
+    assert not any(note for run in (*quick[:3], *slow[:3]) for note in run["notes"])
+    minutes = [re.sub(r":\d\d\+.*", "", run["started"]) for run in (*quick, *slow)]
+    assert len(set(minutes)) == max(len(quick), len(slow))
+    check_the_environment(probe.read_text())
+    check_the_rotation(quick, tmp_path / "runs")
+    check_the_mails(cron.mails(), slow)
+
+
+def check_the_environment(told):
+    assert "PATH=/usr/bin:/bin" in told
+    assert "PYTHONPATH" not in told
+    assert "XDG" not in told
+    assert "not a tty" in told
+
+
+def check_the_rotation(quick, folder):
+    there = [Path(run["run"]).exists() for run in quick]
+    assert there == [False] * (len(quick) - 2) + [True, True]
+    assert len([path for path in folder.iterdir() if "bell" in path.name]) == 2
+
+
+def check_the_mails(mails, slow):
+    bodies = [mail.partition("\n\n")[2].strip() for mail in mails]
+    refused = [run for run in slow if run["outcome"] == "refused"]
+    assert len(bodies) == len(refused)  # those that succeed are silent
+    name = Path(slow[0]["run"]).name
+    for body in bodies:
+        assert re.fullmatch(
+            rf"error: schedule 'slow' is still running: process \d+ on \S+, run {name} begun .*",
+            body,
+        )
+
+
+@pytest.mark.timeout(900)
+def test_a_planned_time_that_daylight_saving_skips(cron, schedule, faketime, tmp_path, monkeypatch):
+    monkeypatch.setenv("LD_PRELOAD", "")  # for the driver: its clock is the true one
+    arguments = ["--runs-dir", str(tmp_path / "runs"), "--env", "LD_PRELOAD"]
+    schedule("add", "30 2 * * *", "bell", "--name", "half-past", *arguments)
+    schedule("add", "* * * * *", "bell", "--name", "each", *arguments)
+    cron.stop()
+    begin = datetime(2027, 3, 28, 1, 58, 50, tzinfo=ZoneInfo("Europe/Berlin"))
+    clock = [
+        f"LD_PRELOAD={faketime}",
+        f"FAKETIME=+{round(begin.timestamp() - time.time())}",
+        "TZ=Europe/Berlin",
+    ]
+    table = tmp_path / "spool" / "root"
+    table.write_text("".join(f"{each}\n" for each in clock) + table.read_text())
+    cron.process = CronDaemon.start(tmp_path, *clock).process
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline and outcomes(schedule, "half-past") != ["completed"]:
+        time.sleep(2)
+    schedule("remove", "half-past")
+    schedule("remove", "each")
+    (skipped,) = runs(schedule, "half-past")
+    assert skipped["started"].startswith("2027-03-28T03:00:")
+    assert skipped["started"].endswith("+02:00")
+    assert skipped["notes"] == ["its planned time did not exist that day: the clock went over it"]
+    before, after = runs(schedule, "each")[:2]
+    assert before["started"].startswith("2027-03-28T01:59:")
+    assert after["started"].startswith("2027-03-28T03:00:")
+    assert after["notes"] == ["local time went from UTC+01:00 to UTC+02:00"]

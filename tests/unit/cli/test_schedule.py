@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+FAKE = """#!/bin/sh
+case $1 in
+-l) cat {table} 2>/dev/null || {{ echo no crontab for me >&2; exit 1; }} ;;
+-r) rm {table} ;;
+-) cat > {table} ;;
+esac
+"""
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path
+
+
+@pytest.fixture
+def crontab(home, monkeypatch):
+    """Put a crontab command of our own first; the real one is tried in tests/integration."""
+    table, program = home / "table", home / "bin" / "crontab"
+    program.parent.mkdir()
+    program.write_text(FAKE.format(table=table))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return table
+
+
+def test_what_is_added_is_listed_and_removed(command, crontab):
+    crontab.write_text("0 1 * * * mine\n")
+    said = command("schedule", "add", "0 2 * * *", "bell", "--name", "nightly")
+    assert "first at" in said
+    line = crontab.read_text().splitlines()[1]
+    words = shlex.split(line)
+    assert words[:5] == ["0", "2", "*", "*", "*"]
+    assert words[5:9] == [sys.executable, "-m", "hybrid_parsl", "schedule"]
+    assert Path(words[-1]).is_file()
+    (row,) = json.loads(command("schedule", "list", "--json"))
+    assert (row["name"], row["times"], row["crontab"]) == ("nightly", "0 2 * * *", "yes")
+    assert row["last"] == "never"
+    assert "its line in the crontab" in command("schedule", "remove", "nightly")
+    assert crontab.read_text() == "0 1 * * * mine\n"
+    assert json.loads(command("schedule", "list", "--json")) == []
+
+
+def test_a_schedule_is_replaced_only_if_asked_to(command, crontab):
+    command("schedule", "add", "0 2 * * *", "bell")
+    command("schedule", "add", "0 3 * * *", "bell", code=2)
+    assert "--replace" in command.err
+    command("schedule", "add", "0 3 * * *", "bell", "--replace")
+    assert [line[:9] for line in crontab.read_text().splitlines()] == ["0 3 * * *"]
+    command("schedule", "remove", "bell")
+    assert not crontab.exists()
+
+
+def test_a_printed_entry_leaves_the_crontab_alone_and_works(command, crontab):
+    said = command("schedule", "add", "@daily", "bell", "--print")
+    assert not crontab.exists()
+    assert Path(shlex.split(said)[-1]).is_file()
+    assert "not in the crontab" in command("schedule", "remove", "bell")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("scrontab", "#SCRON --time="), ("systemd", "OnCalendar=*-*-* 02:00:00"), ("crontab", "0 2")],
+)
+def test_entries_for_other_schedulers_are_printed(command, home, kind, words):
+    said = command("schedule", "add", "0 2 * * *", "bell", "--print", "--format", kind)
+    assert words in said
+    assert str(home / "config/hybrid-parsl/schedules/bell.toml") in said
+
+
+def test_a_cron_job_leaves_nothing_here(command, home):
+    said = command("schedule", "add", "0 2 * * *", "bell", "--format", "kubernetes")
+    assert "kind: CronJob" in said
+    assert not (home / "config").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["0 25 * * *", "bell"], "hour"),
+        (["@daily", "bel"], "did you mean 'bell'"),
+        (["@daily", "bell", "--site", "slurn"], "did you mean 'slurm'"),
+        (["@daily", "bell", "--name", "My Bell"], "did you mean 'my-bell'"),
+        (["@daily", "bell", "--deadline", "soon"], "90s"),
+        (["@daily", "bell", "--deadline", "0s"], "90s"),
+        (["@daily", "bell", "--on-failure", "ftp://x"], "http or https"),
+        (["@daily", "bell", "--timezone", "Europe/Berlin"], "knows no time zone"),
+        (["@daily", "bell", "--timezone", "Mars/X", "--format", "systemd"], "IANA"),
+        (["@daily", "bell", "--set", "search.stars=1"], "did you mean 'starts'"),
+        (["@daily", "bell", "--env-file", "missing"], "cannot be read"),
+    ],
+)
+def test_what_a_run_would_refuse_is_refused_at_once(command, home, arguments, words):
+    command("schedule", "add", *arguments, "--print", code=2)
+    assert words in command.err
+    assert not (home / "config").exists()
+
+
+def test_without_cron_there_are_other_schedulers(command, home, monkeypatch):
+    monkeypatch.setenv("PATH", str(home))
+    command("schedule", "add", "@daily", "bell", code=2)
+    assert "systemd" in command.err
+    assert json.loads(command("schedule", "list", "--json")) == []
+
+
+def test_no_secret_gets_into_an_entry(command, home):
+    (home / "secrets").write_text("TOKEN=hidden\n")
+    (home / "secrets").chmod(0o600)
+    told = ["--env-file", "secrets", "--on-failure", "https://hooks/hidden"]
+    for kind in ("crontab", "scrontab", "systemd"):
+        arguments = ["schedule", "add", "@daily", "bell", "--print", "--replace", "--format", kind]
+        assert "hidden" not in command(*arguments, *told)
+    assert "hidden" not in command("schedule", "list", "--json")
+
+
+def test_a_history_with_its_page(command, home):
+    command("schedule", "add", "@daily", "bell", "--print")
+    assert "not run yet" in command("schedule", "history", "bell", "--page", "page.html")
+    assert (home / "page.html").read_text().startswith("<!doctype html>")
+    assert json.loads(command("schedule", "history", "bell", "--json"))["runs"] == []
+
+
+def test_a_schedule_that_somebody_broke_is_listed_as_such(command, home):
+    command("schedule", "add", "@daily", "bell", "--print")
+    (home / "config/hybrid-parsl/schedules/bell.toml").write_text("nonsense")
+    (row,) = json.loads(command("schedule", "list", "--json"))
+    assert row["last"].startswith("broken")
+    command("schedule", "run", "bell", code=2)
+    assert "cannot be read" in command.err

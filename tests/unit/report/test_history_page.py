@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hybrid_parsl.report.history_page import render_history
+from hybrid_parsl.report.inline_svg import is_picture
+from hybrid_parsl.report.trend_figure import draw_trend
+
+
+def run(day, outcome="completed", **values):
+    return {
+        "id": str(day),
+        "started": f"2026-06-{day:02d}T02:00:01+02:00",
+        "outcome": outcome,
+        "exit_code": 0,
+        "duration_s": 60.0 + day,
+        "energy": -100.0 - day,
+        "run": f"/runs/run-{day}",
+        "message": "",
+        "notes": [],
+        **values,
+    }
+
+
+RUNS = [
+    run(1),
+    run(2, "failed", energy=None, message="error in the search stage: <b>no</b>\nlog: x"),
+    run(3, "refused", energy=None, duration_s=0.0, run=None),
+    run(4, notes=["local time went from UTC+01:00 to UTC+02:00"]),
+    run(5, "running", energy=None, duration_s=None),
+]
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render_history({"name": "nightly", "times": "0 2 * * *", "site": "slurm", "runs": RUNS})
+
+
+def test_the_page_tells_each_run_and_what_the_clock_did(page):
+    for outcome in ("completed", "failed", "refused", "running"):
+        assert re.search(rf'class="badge \w+">{outcome}<', page)
+    assert "UTC+01:00 to UTC+02:00" in page
+    assert page.index("run-5") < page.index("run-1<")
+    assert "&lt;b&gt;no" in page
+    assert "log: x" not in page
+
+
+def test_the_key_numbers_are_of_the_runs_that_are_over(page):
+    values = re.findall(r'class="value">([^<]+)<', page)
+    assert values[:4] == ["5", "50\N{NO-BREAK SPACE}%", "1 min 02 s", "\N{MINUS SIGN}104"]
+
+
+def test_the_page_needs_nothing_but_itself(page):
+    assert "<script" not in page
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    assert page.count('role="img"') == 1
+
+
+def test_a_schedule_that_never_ran_has_a_page():
+    page = render_history({"name": "nightly", "runs": []})
+    assert "It has not run yet" in page
+    assert "never run" in page
+
+
+def test_the_same_runs_give_the_same_figure():
+    assert is_picture(draw_trend(RUNS))
+    assert draw_trend(RUNS) == draw_trend(RUNS)
+
+
+@settings(deadline=None, max_examples=5)
+@given(
+    st.lists(
+        st.builds(
+            run,
+            st.integers(1, 30),
+            st.sampled_from(["completed", "failed", "refused", "lost"]),
+            energy=st.one_of(st.none(), st.floats(-1e12, 1e12)),
+            duration_s=st.one_of(st.none(), st.floats(0, 1e7)),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_any_history_can_be_drawn(runs):
+    assert is_picture(draw_trend(runs))

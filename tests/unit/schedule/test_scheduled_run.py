@@ -1,0 +1,194 @@
+"""Schedules carried out as cron does it: another folder, no variables, no terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hybrid_parsl.schedule.definition import read_definition, write_definition
+from hybrid_parsl.schedule.scheduled_run import current_attempts
+
+ROOT = Path(__file__).parents[3]
+EXPERIMENT = """
+name = "tried"
+[problem]
+kind = "{kind}"
+{settings}
+[search]
+method = "draw"
+starts = 1
+[resources]
+num_ranks = 2
+"""
+SECRET = "xyzzy-7f3a"
+
+
+class Cron:
+    """Starts a schedule as cron does."""
+
+    def __init__(self, definition: Path) -> None:
+        self.definition = definition
+        self.state = Path(read_definition(definition).state)
+
+    def start(self):
+        command = [sys.executable, "-m", "hybrid_parsl", "schedule", "run", str(self.definition)]
+        return subprocess.Popen(
+            command,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __call__(self):
+        process = self.start()
+        out, err = process.communicate(timeout=120)
+        assert out == ""
+        return process.returncode, err
+
+    def attempts(self):
+        return current_attempts(self.state)
+
+    def wait_for_run(self):
+        """Wait until the attempt under way has begun its run, and return its folder."""
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            found = [each.run for each in self.attempts() if each.outcome == "running"]
+            if found and found[0] and (Path(found[0]) / "results.json").exists():
+                return Path(found[0])
+            time.sleep(0.05)
+        raise TimeoutError
+
+
+@pytest.fixture
+def schedule(monkeypatch, tmp_path, make_schedule):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def make(kind="bell", settings="", **values):
+        path = tmp_path / "tried.toml"
+        path.write_text(EXPERIMENT.format(kind=kind, settings=settings))
+        known = {
+            "name": "nightly",
+            "project": str(ROOT),
+            "experiment": str(path),
+            "environment": {"PYTHONPATH": str(ROOT / "tests/support")},
+        }
+        return Cron(write_definition(make_schedule(**{**known, **values})))
+
+    return make
+
+
+def test_a_run_succeeds_in_silence(schedule):
+    cron = schedule(keep=1)
+    assert cron() == (0, "")
+    (attempt,) = cron.attempts()
+    assert attempt.outcome == "completed"
+    assert not attempt.by_hand
+    document = json.loads((Path(attempt.run) / "results.json").read_text())
+    assert document["search"]["energy"] == attempt.energy
+
+
+def test_a_stage_that_fails_is_told_in_one_line_by_command_and_by_exit_code(schedule, tmp_path):
+    told = tmp_path / "told.json"
+    cron = schedule("failing_problems:BrokenCircuit", on_failure=f"cat > '{told}'")
+    code, err = cron()
+    assert code == 4
+    assert len(err.splitlines()) == 1
+    (attempt,) = cron.attempts()
+    assert "schedule nightly: failed: error in the " in err
+    assert "out of order" in err
+    assert err.rstrip().endswith(f"see {attempt.run}")
+    assert json.loads(told.read_text())["exit_code"] == 4
+    assert json.loads(told.read_text())["run"] == attempt.run
+    assert "out of order" in attempt.message
+
+
+def test_secrets_are_given_to_the_run_and_stay_out_of_everything_else(schedule, tmp_path):
+    secrets = tmp_path / "secrets"
+    secrets.write_text(f"MY_TOKEN={SECRET}\n")
+    secrets.chmod(0o600)
+    seen = tmp_path / "seen"
+    cron = schedule(
+        experiment=str(tmp_path / "missing.toml"),
+        environment_file=str(secrets),
+        on_failure=f"test -n \"$MY_TOKEN\" && ps -eo args > '{seen}'",
+    )
+    code, err = cron()
+    assert code == 2
+    assert "nobody was told" not in err
+    assert SECRET not in err
+    assert SECRET not in seen.read_text()
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path != secrets]
+    assert len(files) > 3
+    assert [path for path in files if SECRET in path.read_text()] == []
+
+
+def test_a_failure_that_nobody_could_be_told_of_says_so(schedule, tmp_path):
+    cron = schedule(experiment=str(tmp_path / "missing.toml"), on_failure="exit 3")
+    code, err = cron()
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert re.search(r"no such experiment.*nobody was told of it: .* exit code 3", err)
+
+
+def test_a_second_run_is_refused_and_the_lock_of_a_dead_one_is_taken_over(schedule, tmp_path):
+    go = tmp_path / "go"
+    cron = schedule("failing_problems:Waiting", f'go = "{go}"')
+    first = cron.start()
+    run = cron.wait_for_run()
+    code, err = cron()
+    assert code == 6
+    holder = rf"process {first.pid} on \S+, run {run.name} begun [-0-9: +]+"
+    assert re.fullmatch(
+        f"error: schedule 'nightly' is still running: {holder} holds its lock\n", err
+    )
+    drivers = psutil.Process(first.pid).children(recursive=True)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    psutil.wait_procs(drivers, timeout=60)
+    assert not [each for each in drivers if each.is_running()]
+    go.touch()
+    assert cron() == (0, "")
+    outcomes = [each.outcome for each in cron.attempts()]
+    assert outcomes == ["lost", "refused", "completed"]
+
+
+def test_a_run_is_stopped_at_its_deadline(schedule, tmp_path):
+    cron = schedule("failing_problems:Waiting", f'go = "{tmp_path / "never"}"', deadline="1s")
+    code, err = cron()
+    assert code == 4
+    assert "deadline: was stopped at its deadline of 1 s" in err
+    assert [each.outcome for each in cron.attempts()] == ["deadline"]
+
+
+@pytest.mark.parametrize(
+    ("victim", "number", "code", "outcome"),
+    [("schedule", signal.SIGTERM, 143, "interrupted"), ("driver", signal.SIGKILL, 137, "killed")],
+)
+def test_a_run_that_is_ended_from_outside(schedule, tmp_path, victim, number, code, outcome):
+    cron = schedule("failing_problems:Waiting", f'go = "{tmp_path / "never"}"')
+    process = cron.start()
+    run = cron.wait_for_run()
+    (driver,) = psutil.Process(process.pid).children()
+    os.kill({"schedule": process.pid, "driver": driver.pid}[victim], number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == code
+    assert not driver.is_running()
+    (attempt,) = cron.attempts()
+    assert (attempt.outcome, attempt.exit_code) == (outcome, code)
+    assert err.startswith(f"hybrid-parsl schedule nightly: {outcome}: ")
+    assert err.rstrip().endswith(str(run))
+    if outcome == "interrupted":
+        assert json.loads((run / "results.json").read_text())["run"]["status"] == outcome
