@@ -1,0 +1,136 @@
+"""Single stages on an endpoint of Globus Compute: a Parsl executor over Parsl's own."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from parsl.app.errors import wrap_error
+from parsl.executors.base import ParslExecutor
+from parsl.utils import RepresentationMixin
+
+from hybrid_parsl import labels
+from hybrid_parsl.engine.calls import plain_function
+from hybrid_parsl.engine.psij_executor import PsiJExecutor
+from hybrid_parsl.engine.resource_request import ResourceRequest
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.remote.client import check_id, connected_client
+from hybrid_parsl.remote.service_errors import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+
+
+class FederatedExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
+    """Sends each task to an endpoint, through Parsl's ``GlobusComputeExecutor``.
+
+    Functions and results travel as pickles, so Python and this package have to be the same on
+    both sides. A task of the label MPI is started by ``mpiexec`` on the node of the worker that
+    takes it, and cannot have more than this node. The service takes about one submission in
+    four seconds, and none of it goes on when this process ends.
+
+    Parameters
+    ----------
+    label
+        The label that apps ask for.
+    endpoint
+        The id of the endpoint, which has to allow any function.
+    template
+        Values for the endpoint's template.
+    """
+
+    checks_identity = False
+    keeps_processes = False
+
+    def __init__(
+        self, label: str, endpoint: str, template: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.label = label
+        self.endpoint = endpoint
+        self.template = dict(template or {})
+        self._inner: Any = None
+
+    def check(self, resource_specification: dict[str, Any]) -> None:
+        """Find out, without asking the service, whether a task could be submitted.
+
+        Raises
+        ------
+        ConfigurationError
+            The endpoint's id is none, or a search asks for more than one node.
+        """
+        check_id(self.endpoint, "endpoint")
+        if self.label == labels.MPI:
+            nodes = ResourceRequest.from_parsl(resource_specification).num_nodes
+            if nodes > 1:
+                message = "a worker of Globus Compute starts ranks on its own node only"
+                key, valid = "resources.num_nodes", "1; for more: hybrid-parsl remote run"
+                raise ConfigurationError(message, None, key, str(nodes), valid)
+
+    def start(self) -> None:
+        """Log in and make Parsl's executor.
+
+        Raises
+        ------
+        HybridParslError
+            There are no valid credentials, or the service cannot be reached.
+        """
+        client = connected_client()
+        from globus_compute_sdk import Executor
+        from parsl.executors import GlobusComputeExecutor
+
+        with translated():
+            inner = Executor(
+                check_id(self.endpoint, "endpoint"), client, user_endpoint_config=self.template
+            )
+        self._inner = GlobusComputeExecutor(inner, self.label)
+
+    def submit(
+        self,
+        func: Callable[..., Any],
+        resource_specification: dict[str, Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> Future[Any]:
+        """Submit `func`; only the ranks of a search mean something to an endpoint."""
+        if self.label == labels.MPI and resource_specification:
+            call = (plain_function(func), dict(resource_specification), args, kwargs)
+            func, args, kwargs = wrap_error(run_on_ranks), call, {}
+        future: Future[Any] = self._inner.submit(func, {}, *args, **kwargs)
+        return future
+
+    def shutdown(self) -> None:
+        """Stop waiting for results; a task that runs on the endpoint goes on."""
+        if self._inner is not None:
+            self._inner.shutdown()
+            self._inner = None
+        super().shutdown()
+
+    def monitor_resources(self) -> bool:
+        """Return False: Parsl's monitor follows processes of its own workers only."""
+        return False
+
+
+def run_on_ranks(
+    function: Callable[..., Any],
+    resource_specification: dict[str, Any],
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+) -> Any:
+    """Call `function` on MPI ranks of this node, in a worker, and return what rank 0 returns.
+
+    Raises
+    ------
+    HybridParslError
+        A rank failed, or none could be started.
+    """
+    with tempfile.TemporaryDirectory(prefix="hybrid-parsl-") as folder:
+        executor = PsiJExecutor(labels.MPI, folder)
+        executor.start()
+        try:
+            return executor.submit(
+                function, resource_specification, *arguments, **keywords
+            ).result()
+        finally:
+            executor.shutdown()

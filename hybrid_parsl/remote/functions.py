@@ -1,0 +1,54 @@
+"""The id of our function, which is registered once and then known by it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.atomic_file import write_atomically
+from hybrid_parsl.remote.client import ID_VARIABLE
+from hybrid_parsl.remote.request import function_source
+
+if TYPE_CHECKING:
+    from hybrid_parsl.remote.client import ComputeService
+
+
+def functions_file() -> Path:
+    """Return the user's file of known ids, ``$XDG_CONFIG_HOME/hybrid-parsl/functions.json``."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or str(Path("~/.config").expanduser())
+    return Path(folder) / "hybrid-parsl" / "functions.json"
+
+
+def known_function(service: ComputeService) -> str:
+    """Return the id of our function as this user has registered it, now if never before.
+
+    Raises
+    ------
+    HybridParslError
+        It cannot be registered: see `translated`.
+    StorageError
+        The id cannot be written down.
+    """
+    path = functions_file()
+    whose = os.environ.get(ID_VARIABLE) or "user"
+    where = os.environ.get("GLOBUS_SDK_ENVIRONMENT") or "production"
+    digest = hashlib.sha256(function_source().encode()).hexdigest()
+    name = f"{digest[:16]} {where} {whose}"
+    known = _read(path)
+    if name not in known:
+        known[name] = service.register()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(known, indent=2).encode())
+    return known[name]
+
+
+def _read(path: Path) -> dict[str, str]:
+    """Return the ids in the file at `path`; none if it cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

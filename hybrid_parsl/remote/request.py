@@ -1,0 +1,155 @@
+"""What is asked of an endpoint, and what it answers, as JSON."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import inspect
+import json
+import zlib
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from hybrid_parsl import __version__
+from hybrid_parsl.errors import (
+    ConfigurationError,
+    IdentityMismatchError,
+    JobFailedError,
+    ResultError,
+    RunOverlapError,
+    SubmissionError,
+)
+from hybrid_parsl.remote import remote_function
+
+if TYPE_CHECKING:
+    from hybrid_parsl.errors import HybridParslError
+
+Action = Literal["run", "collect", "check"]
+
+FUNCTION_NAME = remote_function.hybrid_parsl.__name__
+DEFAULT_FOLDER = "~/hybrid-parsl-runs"
+
+
+def function_source() -> str:
+    """Return the text of the function that an endpoint calls."""
+    return inspect.getsource(remote_function)
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One run as an endpoint is asked for it.
+
+    Attributes
+    ----------
+    key
+        The name of the local run directory. Calls with the same key go on with the same run.
+    experiment
+        The experiment as TOML; it names no file.
+    site
+        A site that the endpoint knows.
+    site_settings
+        Settings of that site, as ``key=value``.
+    folder
+        A folder on the endpoint, which holds one folder a run; ``~`` and ``$NAME`` are those
+        of the endpoint.
+    project
+        The project folder on the endpoint; None for the endpoint's default.
+    """
+
+    key: str
+    experiment: str
+    site: str = "local"
+    site_settings: list[str] = field(default_factory=list)
+    folder: str = DEFAULT_FOLDER
+    project: str | None = None
+
+    def to_text(self, action: Action) -> str:
+        """Return what the function is called with; the endpoint has to have our version."""
+        head = {"protocol": remote_function.PROTOCOL, "action": action, "version": __version__}
+        return json.dumps({**head, **asdict(self)})
+
+
+def check_request() -> str:
+    """Return what the function is called with to learn the versions on the endpoint."""
+    return json.dumps({"protocol": remote_function.PROTOCOL, "action": "check"})
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an endpoint has told of a run.
+
+    Attributes
+    ----------
+    values
+        The answer without the files.
+    files
+        Content of the files that came along, by name.
+    """
+
+    values: dict[str, Any]
+    files: dict[str, bytes]
+
+    @classmethod
+    def from_text(cls, text: object) -> Manifest:
+        """Return the manifest in an answer of the function.
+
+        Raises
+        ------
+        ResultError
+            It is none, or a file in it is damaged.
+        """
+        try:
+            values = json.loads(str(text))
+            packed = values.pop("files", {})
+            files = {name: zlib.decompress(base64.b64decode(each)) for name, each in packed.items()}
+            sums = {each["name"]: each["sha256"] for each in values.get("outputs", [])}
+        except (ValueError, TypeError, AttributeError, KeyError, zlib.error) as error:
+            raise ResultError(f"the endpoint answered what is no manifest: {error}") from error
+        for name, content in files.items():
+            if hashlib.sha256(content).hexdigest() != sums.get(name):
+                raise ResultError(f"{name} was changed on its way from the endpoint")
+        return cls(values, files)
+
+    @property
+    def completed(self) -> bool:
+        """Whether the run has reached its end without an error."""
+        return bool(self.values.get("status") == "completed")
+
+    def error(self, task: str) -> HybridParslError | None:
+        """Return why the run in `task` has no result, in our words; None if it is completed.
+
+        The exit code of the endpoint's hybrid-parsl becomes ours.
+        """
+        code, tail = self.values.get("exit_code"), str(self.values.get("stderr_tail", ""))
+        if self.completed:
+            return None
+        there = self.values.get("versions", {}).get("hybrid-parsl")
+        if there is None:
+            fault = str(self.values.get("versions", {}).get("error", "")).strip()
+            reason = f"cannot be imported by {self.values['versions'].get('python')}\n{fault}"
+            return IdentityMismatchError(__version__, reason, self.place)
+        if there.partition("+")[0] != __version__ and code is None:
+            return IdentityMismatchError(__version__, there, self.place)
+        if code is None:
+            folder = self.values.get("folder")
+            return JobFailedError(task, f"no run has ended in {folder}", stderr_tail=tail)
+        return self._error_of(code, tail, task)
+
+    @property
+    def place(self) -> str:
+        """Where the run was, for people."""
+        return f"the endpoint on {self.values.get('host', 'an unknown host')}"
+
+    def _error_of(self, code: int, tail: str, task: str) -> HybridParslError:
+        """Return the error that has the exit code `code`, if one has."""
+        message = tail.rpartition("\nerror")[2].removeprefix("error").lstrip(": ").rstrip()
+        if code == ConfigurationError.exit_code:
+            return ConfigurationError(message, self.place)
+        if code == SubmissionError.exit_code:
+            return SubmissionError(self.place, message)
+        if code == RunOverlapError.exit_code:
+            return RunOverlapError(f"run {self.values.get('run_directory')}", self.place)
+        error = self.values.get("error") or {}
+        said = f": {error['type']}: {error['message']}" if error else ""
+        reason = f"hybrid-parsl ended with exit code {code} on {self.values.get('host')}{said}"
+        return JobFailedError(task, reason, f"{self.values.get('folder')}/stderr.log", tail)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hybrid_parsl import __version__
+from hybrid_parsl.errors import (
+    ConfigurationError,
+    IdentityMismatchError,
+    JobFailedError,
+    ResultError,
+    RunOverlapError,
+    SubmissionError,
+)
+from hybrid_parsl.remote.request import Manifest, RunRequest
+
+BASE = {
+    "host": "login1",
+    "versions": {"hybrid-parsl": f"{__version__}+0123456789abcdef"},
+    "folder": "/runs/a",
+    "status": "failed",
+    "stderr_tail": "warning: slow disk\nerror in the search stage: rank 1 raised ValueError: no",
+}
+
+
+def failed(**values):
+    return Manifest({**BASE, **values}, {}).error("a-task")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (1, JobFailedError),
+        (2, ConfigurationError),
+        (3, SubmissionError),
+        (4, JobFailedError),
+        (6, RunOverlapError),
+        (143, JobFailedError),
+    ],
+)
+def test_the_exit_code_there_says_what_is_wrong(code, kind):
+    assert type(failed(exit_code=code)) is kind
+    assert "login1" in str(failed(exit_code=code))
+
+
+def test_the_message_there_is_the_message_here():
+    error = failed(exit_code=2, stderr_tail="error: site.toml: account: missing\n  valid: a name\n")
+    assert error.message == "site.toml: account: missing\n  valid: a name"
+    assert failed(exit_code=3).reason == "in the search stage: rank 1 raised ValueError: no"
+    assert failed(exit_code=4).stderr_tail == BASE["stderr_tail"]
+
+
+def test_another_version_there():
+    error = failed(exit_code=None, versions={"hybrid-parsl": "0.0.1+0123456789abcdef"})
+    assert isinstance(error, IdentityMismatchError)
+    assert error.there.startswith("0.0.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "no JSON",
+        "[]",
+        '{"files": {"results.json": "no zlib"}}',
+        '{"files": {"results.json": 7}}',
+        '{"outputs": [{}]}',
+    ],
+)
+def test_what_is_no_manifest(text):
+    with pytest.raises(ResultError, match="no manifest"):
+        Manifest.from_text(text)
+
+
+def test_a_changed_file_is_noticed():
+    packed = "eJwDAAAAAAE="  # nothing at all
+    output = {"name": "report.html", "sha256": "0" * 64}
+    text = json.dumps({"files": {"report.html": packed}, "outputs": [output]})
+    with pytest.raises(ResultError, match=r"report\.html was changed"):
+        Manifest.from_text(text)
+
+
+def test_a_request_is_json_and_names_the_version():
+    values = json.loads(RunRequest("key", "name = 'x'", site="slurm").to_text("collect"))
+    assert values["action"] == "collect"
+    assert values["site"] == "slurm"
+    assert values["version"] == __version__
