@@ -1,0 +1,87 @@
+"""The report of a run as Markdown, for Prefect's page of artifacts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from prefect.artifacts import create_markdown_artifact
+
+from hybrid_parsl.records.run_directory import REPORT, RESULTS
+from hybrid_parsl.report import sections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hybrid_parsl.records.run_directory import RunDirectory
+
+
+def publish_report(directory: RunDirectory) -> None:
+    """Make the report of the run in `directory` an artifact of the flow run.
+
+    Runs of one experiment share a key, so that Prefect shows them as versions of one artifact.
+    """
+    document = directory.read_json(RESULTS)
+    name = document["run"]["name"]
+    create_markdown_artifact(
+        as_markdown(document, str(directory.path / REPORT)),
+        key=artifact_key(name),
+        description=f"{name} on site {document['run']['site']}: {document['run']['status']}",
+    )
+
+
+def artifact_key(name: str) -> str:
+    """Return the key for reports of the experiment `name`, in the letters that Prefect takes.
+
+    Examples
+    --------
+    >>> artifact_key("TFIM_12 (noisy)")
+    'hybrid-parsl-tfim-12-noisy'
+    """
+    return "hybrid-parsl-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def as_markdown(document: Mapping[str, Any], page: str) -> str:
+    """Return what a run came to know as Markdown.
+
+    Parameters
+    ----------
+    document
+        The run, as `report.page.render_page` takes it.
+    page
+        Where the page with the figures is.
+    """
+    run = document.get("run") or {}
+    parts = [f"# {run.get('name')}: {run.get('status')}"]
+    error = document.get("error")
+    if error:
+        parts.append(f"**{error['type']}**\n\n{_fenced(error['message'])}")
+    keys = sections.key_numbers(document)
+    figures = [(key.label, f"{key.value} {key.error}".strip(), key.note) for key in keys]
+    parts += _table(("", "", ""), figures)
+    parts += _table(("stage", "ranks", "hosts", "time"), sections.executions(document))
+    rows, _ = sections.outcomes(document.get("analysis") or {})
+    names = ("bitstring", "count", "probability", "energy")
+    parts += _table(names, ([str(row[name]) for name in names] for row in rows))
+    parts.append(f"The report with its figures is `{page}` on the machine that drove the run.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return a table in a list; nothing if it has no rows."""
+    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
+    if not lines:
+        return []
+    return ["\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines])]
+
+
+def _cell(text: str) -> str:
+    """Return a text that does not end its cell or begin a link or a tag."""
+    return re.sub(r"([\\|<>\[\]`*_])", r"\\\1", text)
+
+
+def _fenced(text: str) -> str:
+    """Return a text as it is, fenced longer than any fence in it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"

@@ -1,0 +1,214 @@
+"""The workflow of a project as a Prefect flow: each of its apps is a task."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, get_run_logger, runtime, task
+
+from hybrid_parsl.engine.calls import apps_in
+from hybrid_parsl.optimize.progress import SearchProgress
+from hybrid_parsl.prefect.report import publish_report
+from hybrid_parsl.prefect.task_runner import SessionTaskRunner
+from hybrid_parsl.project import find_project
+from hybrid_parsl.records.run_directory import RunDirectory
+from hybrid_parsl.run_control import reopen
+from hybrid_parsl.run_plan import plan_run
+from hybrid_parsl.runner import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hybrid_parsl.engine.calls import App
+    from hybrid_parsl.engine.session import Session
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.project import Project
+    from hybrid_parsl.runner import Pipeline
+
+_RECORD = "prefect.json"
+_RETRY_DELAY_S = 10
+_RESOURCES = "parsl_resource_specification"
+
+
+@flow(name="hybrid-workflow", flow_run_name="{experiment} on {site}")  # type: ignore[untyped-decorator]
+def hybrid_workflow(
+    experiment: str = "maxcut",
+    site: str = "local",
+    overrides: list[str] | None = None,
+    site_settings: list[str] | None = None,
+    project: str | None = None,
+    runs_dir: str = "runs",
+    stage_retries: int = 2,
+) -> dict[str, Any]:
+    """Search the parameters, run the circuit, analyse it; return the content of results.json.
+
+    The run leaves the same folder as ``hybrid-parsl run``, and its report as an artifact. A flow
+    run that is tried again goes on in its folder.
+
+    Parameters
+    ----------
+    experiment
+        A TOML file, or the name of one of the project's experiments.
+    site
+        A site of the project, or the path of a site file.
+    overrides
+        Keys of the experiment that are replaced, as key=value.
+    site_settings
+        Settings of the site, as key=value.
+    project
+        The project folder; found as the command line finds it if None.
+    runs_dir
+        The folder of all runs.
+    stage_retries
+        How often a stage is tried again after an error that may be gone later.
+
+    Raises
+    ------
+    HybridParslError
+        What went wrong first.
+    """
+    folder = Path(project) if project else None
+    run = _earlier_run(Path(runs_dir), folder, site_settings or [])
+    if run is None:
+        run = _new_run(experiment, site, overrides, site_settings, folder, Path(runs_dir))
+    run.opening = partial(_tasks, stage_retries=stage_retries)
+    try:
+        document = run.execute(_RunLog(run))
+    except Exception:
+        publish_report(run.directory)
+        raise
+    publish_report(run.directory)
+    return document
+
+
+def _new_run(
+    experiment: str,
+    site: str,
+    overrides: list[str] | None,
+    site_settings: list[str] | None,
+    project: Path | None,
+    runs: Path,
+) -> Run:
+    """Return a run that has not begun, with a folder that knows its flow run."""
+    plan = plan_run(
+        experiment, site, find_project(project), overrides or (), site_settings or (), runs
+    )
+    directory = RunDirectory.create(runs, plan.experiment.name)
+    flow_run = {"flow_run_id": str(runtime.flow_run.id), "flow_run_name": runtime.flow_run.name}
+    directory.write_json(_RECORD, flow_run)
+    return Run(plan.experiment, plan.project, plan.site, directory)
+
+
+def _earlier_run(runs: Path, project: Path | None, site_settings: list[str]) -> Run | None:
+    """Return the run that an earlier try of this flow run has begun, None if there is none."""
+    if runtime.flow_run.run_count < 2:  # noqa: PLR2004 - counted from 1
+        return None
+    for record in runs.glob(f"*/{_RECORD}"):
+        known = json.loads(record.read_text(encoding="utf-8"))
+        begun = (record.parent / "experiment.toml").exists()
+        if begun and known["flow_run_id"] == str(runtime.flow_run.id):
+            return reopen(RunDirectory(record.parent.resolve()), project, site_settings)
+    return None
+
+
+@contextlib.contextmanager
+def _tasks(session: Session, project: Project, *, stage_retries: int) -> Iterator[Pipeline]:
+    """Give the project's workflow with each of its apps replaced by a task in `session`."""
+    workflows = project.workflows()
+    with SessionTaskRunner(session) as runner:
+        for name, app in apps_in(workflows).items():
+            setattr(workflows, name, partial(_begin_task, runner, app, stage_retries))
+
+        def pipeline(experiment: Experiment) -> dict[str, Future[Any]]:
+            stages = workflows.pipeline(experiment)
+            return {name: _outcome(future) for name, future in stages.items()}
+
+        try:
+            yield pipeline
+        except BaseException:
+            runner.stop()
+            raise
+
+
+def _begin_task(
+    runner: SessionTaskRunner, app: App, retries: int, /, *args: Any, **keywords: Any
+) -> Any:
+    """Start a task that calls the function of an app, and return its Prefect future."""
+    resources = keywords.pop(_RESOURCES, {})
+    stage = task(
+        app.function,
+        name=app.function.__name__,
+        tags=[app.label, *(f"{key}={value}" for key, value in resources.items() if value)],
+        retries=retries,
+        retry_delay_seconds=_RETRY_DELAY_S,
+        retry_condition_fn=_may_succeed_later,
+    )
+    bound = inspect.signature(app.function).bind(*args, **keywords)
+    return runner.submit(stage, dict(bound.arguments))
+
+
+def _may_succeed_later(task: Any, task_run: Any, state: Any) -> bool:  # noqa: ARG001 - Prefect's call
+    """Return whether the error in a failed state says that trying again may help."""
+    error = state.result(raise_on_failure=False)
+    return bool(getattr(error, "retryable", False))
+
+
+def _outcome(future: Any) -> Future[Any]:
+    """Return the future of what a task gives, not of its state."""
+    outcome: Future[Any] = Future()
+
+    def resolve(ended: Future[Any]) -> None:
+        try:
+            found = ended.result().result(raise_on_failure=False)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the outcome
+            found = error
+        if isinstance(found, BaseException):
+            outcome.set_exception(found)
+        else:
+            outcome.set_result(found)
+
+    future.wrapped_future.add_done_callback(resolve)
+    return outcome
+
+
+class _RunLog:
+    """Tells the log of the flow run how the run goes.
+
+    Parameters
+    ----------
+    run
+        The run.
+    """
+
+    interval_s = 30.0
+
+    def __init__(self, run: Run) -> None:
+        self._log = get_run_logger()
+        self._n_starts = run.experiment.search.starts
+        self._progress = SearchProgress(run.directory.path / "tasks" / "search")
+        self._stage = ""
+        self._log.info("Run %s on site %s", run.directory.path, run.site.name)
+
+    def stage_started(self, name: str) -> None:
+        """Log that a stage waits for its result."""
+        self._stage = name
+        self._log.info("%s: started", name)
+
+    def stage_finished(self, name: str, duration_s: float) -> None:
+        """Log that a stage has given its result."""
+        self._log.info("%s: finished in %.2f s", name, duration_s)
+
+    def tick(self) -> None:
+        """Log how far the search has come."""
+        if self._stage != "search":
+            return
+        self._progress.update()
+        if self._progress.n_done:
+            done, best = self._progress.n_done, self._progress.best_energy
+            self._log.info("search: %d/%d starts, best energy %.6g", done, self._n_starts, best)
