@@ -3,14 +3,26 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+GLOBUS := $(VENV)/globus
+WORKERS ?= auto
 
-.PHONY: run test check format lock clean
+.PHONY: run test test-globus test-prefect check format lock clean
 
 run: $(VENV)/.run
 	$(BIN)/python run.py --site local
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+# Globus Compute pins older versions of click, dill and rich, so it has an environment of its own.
+test-globus: $(GLOBUS)/.dev
+	HYBRID_PARSL_REQUIRE=globus $(GLOBUS)/bin/python -m pytest tests/unit/remote tests/integration/globus
+
+test-prefect: $(VENV)/.prefect
+	HYBRID_PARSL_REQUIRE=$(HYBRID_PARSL_REQUIRE),prefect $(VENV)/prefect/bin/python -m pytest tests/unit/prefect \
+		tests/integration/prefect "tests/docs/test_documents.py::$(BLOCKS)[docs/prefect.md]"
+
+BLOCKS := test_the_blocks_of_a_page_work_in_their_order
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -25,8 +37,13 @@ format: $(VENV)/.dev
 # What a release is tested with: every version pinned, every file hashed, no index named.
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile pyproject.toml --group build $(LOCK_OPTIONS) -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group build --group dev -c requirements.lock \
+	$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra kubernetes -c requirements.lock \
 		$(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra globus --group build --group dev --group globus \
+		$(LOCK_OPTIONS) -o requirements-globus.lock
+	cp requirements-dev.lock requirements-prefect.lock # the same versions wherever Prefect allows
+	$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra prefect \
+		$(LOCK_OPTIONS) -o requirements-prefect.lock
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links
@@ -44,4 +61,16 @@ $(VENV)/.run: $(VENV)/bin/python requirements.lock pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(GLOBUS)/.dev: requirements-globus.lock pyproject.toml
+	$(PYTHON) -m venv $(GLOBUS)
+	$(GLOBUS)/bin/python -m pip install --quiet --require-hashes -r requirements-globus.lock
+	$(GLOBUS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.prefect: requirements-prefect.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)/prefect
+	$(VENV)/prefect/bin/python -m pip install --quiet --require-hashes -r requirements-prefect.lock
+	$(VENV)/prefect/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

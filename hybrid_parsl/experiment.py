@@ -8,6 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hybrid_parsl.errors import ConfigurationError
+
+_MOST_RANKS_PER_NODE = 4096
+
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 SearchMethod = Literal["multistart", "grid", "sobol", "spsa", "cobyla", "draw"]
@@ -148,7 +152,7 @@ class Resources(_Table):
     """
 
     num_nodes: int = Field(default=1, ge=1, le=100_000)
-    ranks_per_node: int = Field(default=2, ge=1, le=4096)
+    ranks_per_node: int = Field(default=2, ge=1, le=_MOST_RANKS_PER_NODE)
     num_ranks: int = Field(default=0, ge=0)
     walltime_s: int = Field(default=3600, ge=1, le=31 * 86_400)
 
@@ -168,6 +172,11 @@ class Resources(_Table):
         if total is None:
             return {**values, "num_ranks": nodes * (each or 2)}
         if each is None:
+            most = nodes * _MOST_RANKS_PER_NODE
+            if not nodes <= total <= most:
+                message = f"does not fit num_nodes = {nodes}"
+                key, valid = "resources.num_ranks", f"{nodes} to {most}"
+                raise ConfigurationError(message, None, key, str(total), valid)
             return {**values, "ranks_per_node": -(-total // nodes)}
         return values
 

@@ -48,7 +48,9 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     except UnicodeDecodeError as error:
         message = f"not UTF-8 at byte {error.start}"
         raise ConfigurationError(message, source, valid="a TOML file in UTF-8") from error
-    except (ValueError, RecursionError) as error:  # no TOML, or a number of thousands of digits
+    except RecursionError as error:
+        raise _too_deep(source) from error
+    except ValueError as error:  # no TOML, or a number of thousands of digits
         raise ConfigurationError(f"not TOML: {error}", source) from error
     return parse_experiment(table, overrides, source)
 
@@ -70,8 +72,8 @@ def parse_experiment(
     _check_values(table, "--set")
     try:
         return Experiment.model_validate(table)
-    except ValidationError as error:
-        fault = explain(error, Experiment)
+    except (ValidationError, ConfigurationError) as error:
+        fault = explain(error, Experiment) if isinstance(error, ValidationError) else error
         place = origin(fault.key, overrides, source)
         raise (fault.at(place) if place else fault) from error
 
@@ -97,8 +99,7 @@ def _check_values(table: dict[str, Any], source: str | None) -> None:
         key = ".".join(parts[:_DEEPEST])
         if isinstance(value, dict | list):
             if len(parts) > _DEEPEST:
-                valid = f"at most {_DEEPEST} levels"
-                raise ConfigurationError("is nested too deeply", source, key, valid=valid)
+                raise _too_deep(source, key)
             items = value.items() if isinstance(value, dict) else enumerate(value)
             waiting.extend(((*parts, _printable(str(name))), each) for name, each in items)
         elif type(value) is int and value not in _INTEGERS:
@@ -106,6 +107,13 @@ def _check_values(table: dict[str, Any], source: str | None) -> None:
             raise ConfigurationError("is too large", source, key, shown(value), valid)
         elif type(value) is float and not math.isfinite(value):
             raise ConfigurationError("is not finite", source, key, shown(value), "a finite number")
+
+
+def _too_deep(source: str | None, key: str | None = None) -> ConfigurationError:
+    """Return the error that tells of tables or lists in too many others."""
+    return ConfigurationError(
+        "is nested too deeply", source, key, valid=f"at most {_DEEPEST} levels of tables and lists"
+    )
 
 
 def _assign(table: dict[str, Any], assignment: str) -> None:
@@ -174,8 +182,9 @@ def _explain(fault: ErrorDetails, model: type[BaseModel], table: str) -> Configu
     owner = _model_at(model, location[:-1])
     if fault["type"] == "extra_forbidden":
         names = sorted(owner.model_fields)
+        valid = ", ".join(names) or "no keys"
         return ConfigurationError(
-            _UNKNOWN, None, key, location[-1], ", ".join(names), nearest(location[-1], names)
+            _UNKNOWN, None, key, location[-1], valid, nearest(location[-1], names)
         )
     if fault["type"] == "missing":
         message = "missing"

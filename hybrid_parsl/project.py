@@ -55,9 +55,13 @@ class Project:
         known = self.experiments()
         if text in known:
             return known[text]
-        message = "no such experiment"
+        folder = next((path for path in candidates if os.path.isdir(path)), None)  # noqa: PTH112
+        message = "no such experiment" if folder is None else "is a folder, not an experiment"
         valid = f"the path of a TOML file, or one of {', '.join(known) or 'none in the project'}"
-        raise ConfigurationError(message, None, None, text, valid, nearest(text, known))
+        suggestion = nearest(text, known)
+        if folder is not None and (folder / "experiment.toml").is_file():
+            suggestion = str(Path(text) / "experiment.toml")
+        raise ConfigurationError(message, None, None, text, valid, suggestion)
 
     def workflows(self) -> ModuleType:
         """Return the module ``apps/workflows.py``, executed anew.

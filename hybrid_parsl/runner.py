@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import traceback
 from concurrent.futures import wait
@@ -11,16 +12,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import tomli_w
 
 from hybrid_parsl import labels
+from hybrid_parsl.engine.left_jobs import cancel_blocks
 from hybrid_parsl.engine.session import Session, first_cause
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.errors import HybridParslError, StageFailedError
 from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
+from hybrid_parsl.records.run_lock import run_lock
 from hybrid_parsl.records.versions import software_versions
 from hybrid_parsl.report.page import render_page
 from hybrid_parsl.stages.warm_up import warm_up_analysis, warm_up_quantum
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
     from pydantic import BaseModel
 
@@ -28,8 +33,19 @@ if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
 
+    Pipeline = Callable[[Experiment], Mapping[str, Future[BaseModel]]]
+    Opening = Callable[[Session, Project], AbstractContextManager[Pipeline]]
+
 Document = dict[str, Any]
+_OF_THE_END = ("finished", "status", "duration_s")
 WARM_UP = {labels.QUANTUM: warm_up_quantum, labels.ANALYSIS: warm_up_analysis}
+
+
+@contextlib.contextmanager
+def parsl_apps(session: Session, project: Project) -> Iterator[Pipeline]:
+    """Give the project's own workflow, whose apps Parsl calls while `session` lasts."""
+    del session  # Parsl knows it
+    yield project.workflows().pipeline
 
 
 class RunObserver(Protocol):
@@ -67,31 +83,52 @@ class Run:
         Where it runs.
     directory
         What it leaves behind.
+    earlier
+        What an earlier driver of the run has left in ``results.json``, None for a new run.
+    opening
+        Gives the workflow as something to call: who calls the stages is its business.
     """
 
     experiment: Experiment
     project: Project
     site: Site
     directory: RunDirectory
+    earlier: Document | None = None
+    opening: Opening = parsl_apps
     _document: Document = field(default_factory=dict)
 
     def execute(self, observer: RunObserver) -> Document:
         """Run the workflow and return the content of ``results.json``.
 
-        However the run ends, ``results.json`` and ``report.html`` tell how far it came.
+        However the run ends, ``results.json`` and ``report.html`` tell how far it came; a
+        driver that is killed leaves ``results.json`` as it was after the last stage.
 
         Raises
         ------
         HybridParslError
             What went wrong first, with the stage it happened in as a note.
+        RunOverlapError
+            Another process drives the run.
         """
-        self._begin()
+        with run_lock(self.directory.lock, f"run {self.directory.path.name}"):
+            return self._execute(observer)
+
+    def _execute(self, observer: RunObserver) -> Document:
+        """Do as `execute`, with the run's lock held."""
+        if self.earlier is None:
+            self._begin()
+        else:
+            self._go_on(self.earlier)
         try:
+            if self.earlier is not None:
+                cancel_blocks(self.directory.path)
             config = self.site.config(SiteRun(self.directory.path))
-            with Session(config, self.site.source) as session:
+            with (
+                Session(config, self.site.source) as session,
+                self.opening(session, self.project) as pipeline,
+            ):
                 session.warm_up(WARM_UP)
-                stages = self.project.workflows().pipeline(self.experiment)
-                for name, future in stages.items():
+                for name, future in pipeline(self.experiment).items():
                     self._finish_stage(name, future, observer)
                     session.check_identity()
         except BaseException as error:
@@ -101,11 +138,11 @@ class Run:
         return self._document
 
     def _begin(self) -> None:
-        """Write down what is asked before anything runs."""
+        """Write down what is asked before anything runs; the experiment is the last of it."""
         asked = self.experiment.model_dump(mode="json", exclude_none=True)
         versions = software_versions()
-        self.directory.write("experiment.toml", tomli_w.dumps(asked))
-        self.directory.write_json("site.json", {"name": self.site.name, "file": self.site.source})
+        project = str(self.project.folder)
+        self.directory.write_json("site.json", {**self.site.record(), "project": project})
         self.directory.write_json("versions.json", versions)
         self.directory.event("run started", site=self.site.name)
         self._document = {
@@ -113,6 +150,7 @@ class Run:
                 "id": self.directory.path.name,
                 "name": self.experiment.name,
                 "started": now(),
+                "status": "running",
                 "site": self.site.name,
                 "folder": str(self.directory.path),
             },
@@ -120,12 +158,24 @@ class Run:
             "versions": versions,
             "stages": [],
         }
+        self.directory.write_json(RESULTS, self._document)
+        self.directory.write("experiment.toml", tomli_w.dumps(asked))
+
+    def _go_on(self, earlier: Document) -> None:
+        """Write down that another driver goes on with what `earlier` tells."""
+        run = {key: value for key, value in earlier["run"].items() if key not in _OF_THE_END}
+        run |= {"status": "running", "folder": str(self.directory.path)}
+        run["resumed"] = [*run.get("resumed", []), now()]
+        stages = [stage for stage in earlier["stages"] if stage["status"] == "completed"]
+        self._document = {**earlier, "run": run, "stages": stages}
+        self._document.pop("error", None)
+        self.directory.event("run resumed")
+        self.directory.write_json(RESULTS, self._document)
 
     def _finish_stage(self, name: str, future: Future[BaseModel], observer: RunObserver) -> None:
         """Wait for a stage and keep what it found."""
-        record: Document = {"name": name, "started": now(), "status": "running"}
-        self._document["stages"].append(record)
-        self.directory.event("stage started", stage=name)
+        earlier = self._document.get(name)
+        record = self._begin_stage(name)
         observer.stage_started(name)
         try:
             result = _result(name, future, observer)
@@ -133,20 +183,33 @@ class Run:
             record |= {"finished": now(), "status": "failed"}
             self.directory.event("stage failed", stage=name, error=str(error))
             raise
-        finished = now()
         found = json.loads(result.model_dump_json(exclude={"figures"}))  # NaN becomes null
-        execution = found["execution"]
-        record |= {
-            "finished": finished,
-            "status": "completed",
-            "duration_s": execution["duration_s"],
-            "host": ", ".join(execution["hosts"]),
-        }
         for figure, svg in getattr(result, "figures", {}).items():
             self.directory.write(f"figures/{figure}.svg", svg)
-        self._document[name] = found
-        self.directory.event("stage finished", stage=name, duration_s=execution["duration_s"])
-        observer.stage_finished(name, execution["duration_s"])
+        duration_s = found["execution"]["duration_s"]
+        if record["status"] == "running" or found != earlier:
+            record |= {
+                "finished": now(),
+                "status": "completed",
+                "duration_s": duration_s,
+                "host": ", ".join(found["execution"]["hosts"]),
+            }
+            self._document[name] = found
+            self.directory.write_json(RESULTS, self._document)
+            self.directory.event("stage finished", stage=name, duration_s=duration_s)
+        observer.stage_finished(name, duration_s)
+
+    def _begin_stage(self, name: str) -> Document:
+        """Return the record of a stage: that of an earlier driver that has finished it, or new."""
+        stages: list[Document] = self._document["stages"]
+        for record in stages:
+            if record["name"] == name:
+                return record
+        record = {"name": name, "started": now(), "status": "running"}
+        stages.append(record)
+        self.directory.write_json(RESULTS, self._document)
+        self.directory.event("stage started", stage=name)
+        return record
 
     def _end(self, status: str, error: BaseException | None) -> None:
         """Write down how the run ended."""

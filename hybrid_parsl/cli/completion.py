@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from hybrid_parsl.project import Project
 
@@ -26,10 +28,20 @@ def complete_experiment(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def complete_run(incomplete: str) -> list[str]:
-    """Return the runs whose name begins with `incomplete`."""
-    names = sorted(path.parent.name for path in Path("runs").glob("*/experiment.toml"))
+def complete_run(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the runs whose name begins with `incomplete`, in the folder that was named so far."""
+    from hybrid_parsl.cli.options import DEFAULT_RUNS_DIRECTORY
+
+    folder = Path(context.params.get("runs_dir") or DEFAULT_RUNS_DIRECTORY)
+    names = sorted(path.parent.name for path in folder.glob("*/experiment.toml"))
     return [name for name in ["latest", *names] if name.startswith(incomplete)]
+
+
+def complete_schedule(incomplete: str) -> list[str]:
+    """Return the schedules whose name begins with `incomplete`."""
+    from hybrid_parsl.schedule.definition import definition_files
+
+    return [name for name in definition_files() if name.startswith(incomplete)]
 
 
 def _project() -> Project | None:

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from hybrid_parsl.cli.output import say
 from hybrid_parsl.cli.summary import print_summary
 from hybrid_parsl.optimize.progress import SearchProgress
 
@@ -100,8 +101,8 @@ class PlainDisplay(Display):
 
     def stage_finished(self, name: str, duration_s: float) -> None:
         """Print that a stage has ended."""
-        text = f" ({self._search_text()})" if name == "search" else ""
         super().stage_finished(name, duration_s)
+        text = f" ({self._search_text()})" if name == "search" else ""
         self._say(f"{name}: finished in {duration_s:.2f} s{text}")
 
     def tick(self) -> None:
@@ -116,8 +117,7 @@ class PlainDisplay(Display):
 
     def _say(self, text: str) -> None:
         """Print a line with the time since the beginning."""
-        sys.stdout.write(f"[{time.monotonic() - self._begun:7.2f} s] {text}\n")
-        sys.stdout.flush()
+        say(f"[{time.monotonic() - self._begun:7.2f} s] {text}")
 
 
 class LiveDisplay(Display):

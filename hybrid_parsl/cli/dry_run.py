@@ -1,42 +1,67 @@
-"""``run --dry-run``: what would run, in words or JSON, without running it."""
+"""``run --dry-run``: what would run, in words or JSON, without running it.
+
+With ``--check``, each scheduler is shown the script it would get, and its verdict is told.
+"""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl import labels
 
 if TYPE_CHECKING:
     from hybrid_parsl.engine.sites import Site
+    from hybrid_parsl.errors import SubmissionError
     from hybrid_parsl.experiment import Experiment
 
-_FOLDER = Path("RUN")
+_LABELS = {"search": labels.MPI, "quantum": labels.QUANTUM, "analysis": labels.ANALYSIS}
 
 
-def describe(experiment: Experiment, site: Site, *, as_json: bool) -> str:
+def describe(
+    experiment: Experiment, site: Site, config: Any, *, as_json: bool, check: bool = False
+) -> tuple[str, SubmissionError | None]:
     """Return the resolved experiment, the dataflow, and how each stage would be started.
+
+    Parameters
+    ----------
+    experiment
+        What is asked.
+    site
+        Where it would run.
+    config
+        What the site's ``config(run)`` returned.
+    as_json
+        Whether to tell it in JSON.
+    check
+        Whether to ask the schedulers for their verdicts.
+
+    Returns
+    -------
+    text
+        The description.
+    refusal
+        Why a scheduler would not take a job, or does not answer; None if all is well.
 
     Raises
     ------
     ConfigurationError
-        The site's configuration cannot be made, or lacks an executor.
+        An executor refuses the resources.
     """
-    from hybrid_parsl.engine.session import check_config
-    from hybrid_parsl.engine.sites import SiteRun
-
-    config = site.config(SiteRun(_FOLDER.absolute()))
-    check_config(config, site.source)
     asked = experiment.model_dump(mode="json", exclude_none=True)
     executors = {executor.label: executor for executor in config.executors}
     stages = [
-        _stage("search", executors["mpi"], experiment.resources.model_dump(), []),
-        _stage("quantum", executors["quantum"], {}, ["search"]),
-        _stage("analysis", executors["analysis"], {}, ["search", "quantum"]),
+        _stage("search", executors[labels.MPI], experiment.resources.model_dump(), []),
+        _stage("quantum", executors[labels.QUANTUM], {}, ["search"]),
+        _stage("analysis", executors[labels.ANALYSIS], {}, ["search", "quantum"]),
     ]
-    if as_json:
-        document = {"site": site.name, "file": site.source, "experiment": asked, "stages": stages}
-        return json.dumps(document)
-    return _in_words(asked, site, stages)
+    refusals = []
+    for stage in stages if check else []:
+        stage["verdict"], refusal = _verdict(executors[_LABELS[stage["stage"]]], stage)
+        refusals += [refusal] if refusal else []
+    document = {"site": site.name, "file": site.source, "experiment": asked, "stages": stages}
+    text = json.dumps(document) if as_json else _in_words(asked, site, stages)
+    return text, refusals[0] if refusals else None
 
 
 def _stage(name: str, executor: Any, resources: dict[str, Any], after: list[str]) -> dict[str, Any]:
@@ -51,6 +76,25 @@ def _stage(name: str, executor: Any, resources: dict[str, Any], after: list[str]
     }
 
 
+def _verdict(executor: Any, stage: dict[str, Any]) -> tuple[str, SubmissionError | None]:
+    """Return what the scheduler of a stage says of its script, and the error if it is a no."""
+    from hybrid_parsl.engine.verdict import verdict
+    from hybrid_parsl.errors import SubmissionError
+
+    asked = stage["stage"], stage["resources"]
+    own = getattr(executor, "verdict", None)
+    write = getattr(executor, "batch_script", None)
+    script = write(*asked) if write and not own else ""
+    if not script and not own:
+        return "no scheduler is asked", None
+    backend = getattr(executor, "backend", None) or executor.provider.backend
+    try:
+        said = own(*asked) if own else verdict(backend, script)
+    except SubmissionError as error:
+        return error.reason, error
+    return said or f"{backend} cannot be asked without submitting", None
+
+
 def _in_words(asked: dict[str, Any], site: Site, stages: list[dict[str, Any]]) -> str:
     """Return the same for people."""
     import tomli_w
@@ -61,6 +105,7 @@ def _in_words(asked: dict[str, Any], site: Site, stages: list[dict[str, Any]]) -
         words = ", ".join(f"{key} = {value}" for key, value in stage["resources"].items())
         lines += [f"  {words}"] if words else []
         lines += [f"  {line}" for line in (stage["launch"] or "").splitlines()]
+        lines += [f"  verdict: {stage['verdict']}"] if "verdict" in stage else []
     return "\n".join([*lines, "", "experiment:", *_indented(tomli_w.dumps(asked))])
 
 

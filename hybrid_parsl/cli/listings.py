@@ -9,6 +9,7 @@ import typer
 
 from hybrid_parsl.cli.completion import complete_site
 from hybrid_parsl.cli.options import AsJson
+from hybrid_parsl.cli.output import say, say_rich
 
 
 def sites(
@@ -31,7 +32,7 @@ def sites(
     project = context.obj.project()
     if name is not None:
         model = load_site(name, project).settings_model
-        _print(describe_settings(model) if model else [], as_json=as_json)
+        print_rows(describe_settings(model) if model else [], as_json=as_json)
         return
     rows = []
     for each, source in site_names(project).items():
@@ -40,7 +41,7 @@ def sites(
         except ConfigurationError as error:
             summary = f"broken: {error.message}"
         rows.append({"name": each, "summary": summary, "source": source})
-    _print(rows, as_json=as_json)
+    print_rows(rows, as_json=as_json)
 
 
 def problems(as_json: AsJson = False) -> None:
@@ -59,15 +60,14 @@ def problems(as_json: AsJson = False) -> None:
         except ConfigurationError as error:
             summary, keys = f"broken: {error.message}", ""
         rows.append({"name": kind, "summary": summary, "keys": keys, "source": source})
-    _print(rows, as_json=as_json)
+    print_rows(rows, as_json=as_json)
 
 
-def _print(rows: list[dict[str, str]], *, as_json: bool) -> None:
+def print_rows(rows: list[dict[str, str]], *, as_json: bool) -> None:
     """Print `rows` as a JSON list or as a table."""
     if as_json:
-        typer.echo(json.dumps(rows))
+        say(json.dumps(rows))
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -76,4 +76,4 @@ def _print(rows: list[dict[str, str]], *, as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(value) for value in row.values()))
-    Console().print(table)
+    say_rich(table)

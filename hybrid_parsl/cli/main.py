@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -9,9 +10,22 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from hybrid_parsl.cli import listings, report, run, show
+from hybrid_parsl.cli import (
+    doctor,
+    listings,
+    logs,
+    remote,
+    report,
+    resume,
+    run,
+    schedule,
+    show,
+    status,
+)
 from hybrid_parsl.cli.context import Context
-from hybrid_parsl.errors import HybridParslError
+from hybrid_parsl.cli.failure import failure_text
+from hybrid_parsl.cli.output import READER_GONE, ReaderGoneError, say
+from hybrid_parsl.errors import ConfigurationError, HybridParslError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +40,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(no_args_is_help=False)(run.run)
-app.command()(listings.sites)
-app.command()(listings.problems)
+app.command()(resume.resume)
+app.command()(status.status)
+app.command()(logs.logs)
+app.command()(status.cancel)
 app.command()(show.show)
 app.command()(report.report)
+app.command()(listings.sites)
+app.command()(doctor.doctor)
+app.command()(listings.problems)
+app.add_typer(schedule.app)
+app.add_typer(remote.app)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the option's value
@@ -37,7 +58,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with 
     if wanted:
         from hybrid_parsl import __version__
 
-        typer.echo(f"hybrid-parsl {__version__}")
+        say(f"hybrid-parsl {__version__}")
         raise typer.Exit
 
 
@@ -53,6 +74,11 @@ def _options(
     ] = False,
 ) -> None:
     """Take the options that every command has."""
+    try:
+        os.getcwd()  # noqa: PTH109 - a path is not wanted, only that there is one
+    except FileNotFoundError as error:
+        message = "the current folder has been removed"
+        raise ConfigurationError(message, valid="a folder that is there: cd to one") from error
     context.obj = Context(project or context.obj)
 
 
@@ -72,20 +98,19 @@ def main(arguments: Sequence[str] | None = None, project: Path | None = None) ->
         app(args=arguments, obj=str(project) if project else None, prog_name="hybrid-parsl")
     except HybridParslError as error:
         code = error.exit_code
-        _print_error(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        with contextlib.suppress(BrokenPipeError):
+            typer.echo(failure_text(error), err=True)
+    except ReaderGoneError:
+        code = READER_GONE
+    except OSError as error:
+        if "--install-completion" not in (sys.argv if arguments is None else arguments):
+            raise
+        message = f"the shell's files cannot be written: {error}"
+        valid = "--show-completion, and its output copied to where the shell reads it"
+        code = ConfigurationError.exit_code
+        refused = ConfigurationError(message, "--install-completion", valid=valid)
+        typer.echo(failure_text(refused), err=True)
     sys.exit(code)
-
-
-def _print_error(error: HybridParslError) -> None:
-    """Say on the standard error what went wrong, and where."""
-    notes = getattr(error, "__notes__", [])
-    stages = [note.removeprefix("stage: ") for note in notes if note.startswith("stage: ")]
-    others = [note for note in notes if not note.startswith("stage: ")]
-    head = f"error in the {stages[0]} stage" if stages else "error"
-    typer.echo("\n".join([f"{head}: {error}", *others]), err=True)
 
 
 __all__ = ["app", "main"]

@@ -7,12 +7,24 @@ from typing import Annotated
 
 import typer
 
+from hybrid_parsl.cli.completion import complete_run
+
 RunsDirectory = Annotated[
     Path, typer.Option("--runs-dir", help="Folder of all runs.", metavar="DIR")
 ]
 RunName = Annotated[
-    str, typer.Argument(help="A run: its folder, a part of its name, or latest.", metavar="RUN")
+    str,
+    typer.Argument(
+        help="A run: its folder, a part of its name, or latest.",
+        metavar="RUN",
+        autocompletion=complete_run,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+SiteAssignments = Annotated[
+    list[str] | None,
+    typer.Option("--site-set", help="Set a setting of the site.", metavar="KEY=VALUE"),
+]
 
 DEFAULT_RUNS_DIRECTORY = Path("runs")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-import typer
-
 from hybrid_parsl.cli.options import DEFAULT_RUNS_DIRECTORY, AsJson, RunName, RunsDirectory
+from hybrid_parsl.cli.output import say
 
 
 def show(
@@ -20,6 +19,6 @@ def show(
 
     document = RunDirectory.find(runs_dir, name).read_json(RESULTS)
     if as_json:
-        typer.echo(json.dumps(document))
+        say(json.dumps(document))
     else:
         print_summary(document)

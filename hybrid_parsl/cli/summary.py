@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hybrid_parsl.cli.output import say_rich
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def print_summary(document: dict[str, Any], console: Console | None = None) -> None:
     """Print the main figures of the results `document`."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = console or Console()
     rows = summary_rows(document)
     width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        console.print(Text.assemble((name.ljust(width), "bold"), "  ", value), soft_wrap=True)
+    margin = "\n" + " " * (width + 2)
+    text = Text("\n").join(
+        Text.assemble((name.ljust(width), "bold"), "  ", value.replace("\n", margin))
+        for name, value in rows
+    )
+    if console is None:
+        say_rich(text, soft_wrap=True)
+    else:
+        console.print(text, soft_wrap=True)
 
 
 def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
@@ -25,6 +32,8 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     rows = []
     run = document.get("run", {})
     search, analysis = document.get("search"), document.get("analysis")
+    if run.get("status", "completed") != "completed":
+        rows.append(("status", " ".join([run["status"], *_where(document)])))
     if search:
         rows.append(("best energy", f"{search['energy']:.8g}"))
     if analysis:
@@ -41,3 +50,9 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("time", f"{run['duration_s']:.1f} s on site {run['site']}"))
     rows.append(("folder", run.get("folder", "")))
     return rows
+
+
+def _where(document: dict[str, Any]) -> list[str]:
+    """Return words for the stage in which a run ended early, none if it was in no stage."""
+    names = [each["name"] for each in document.get("stages", []) if each["status"] != "completed"]
+    return [f"in the {name} stage" for name in names]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import getpass
 import io
 import re
+import secrets
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from hybrid_parsl.engine.kubernetes_backend import KUBERNETES, Cluster
 from hybrid_parsl.engine.psij_loading import load_psij
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _UNREACHABLE = re.compile(
     re.IGNORECASE,
 )
 _DOUBLY_QUOTED = re.compile(r"\"'([^'\"$`\\]*)'")
+_WITHOUT_VALUE = re.compile(r"^(#\w+ --?[\w-]+)[= ]\"\"$")
 _SCRIPT_LINES = ("#SBATCH", "#PBS", "#BSUB", "PSIJ_NODEFILE=", "exec ", "echo ", "cd ")
 _COLUMNS = 3
 
@@ -69,8 +72,7 @@ class BatchOptions:
         directive = _DIRECTIVES.get(backend)
         custom = {}
         if directive is not None:
-            fits = name[:_LONGEST_PBS_NAME] if directive == "pbs" else name
-            custom = {_NAMES[directive]: fits, **self.attributes}
+            custom = {_NAMES[directive]: name, **self.attributes}
         return load_psij().JobAttributes(
             duration=timedelta(seconds=walltime_s),
             queue_name=self.queue_name,
@@ -79,11 +81,21 @@ class BatchOptions:
         )
 
 
+def unique_job_name(backend: str, task: str) -> str:
+    """Return a name for the job of a task that no other job has; PBS takes 15 characters."""
+    token = secrets.token_hex(4)
+    if _DIRECTIVES.get(backend) == "pbs":
+        return f"{task[: _LONGEST_PBS_NAME - len(token) - 1]}-{token}"
+    return f"hybrid-parsl-{task}-{token}"
+
+
 def executor_config(backend: str, folder: Path, interval_s: float) -> JobExecutorConfig:
     """Return PSI/J's configuration of a backend that keeps its files in `folder`."""
     psij = load_psij()
     if backend == LOCAL:
         return psij.JobExecutorConfig(work_directory=folder)
+    if backend == KUBERNETES:
+        return Cluster.read(folder).config()
     from psij.executors.batch.batch_scheduler_executor import BatchSchedulerExecutorConfig
 
     return BatchSchedulerExecutorConfig(
@@ -94,7 +106,11 @@ def executor_config(backend: str, folder: Path, interval_s: float) -> JobExecuto
     )
 
 
-def put_right(executor: JobExecutor, is_ours: Callable[[str], bool]) -> None:
+def put_right(
+    executor: JobExecutor,
+    is_ours: Callable[[str], bool] = lambda _: True,
+    inherited: Callable[[], tuple[int, ...]] = tuple,
+) -> None:
     """Mend a batch executor of PSI/J; one that is none is left as it is.
 
     Parameters
@@ -103,6 +119,8 @@ def put_right(executor: JobExecutor, is_ours: Callable[[str], bool]) -> None:
         The executor.
     is_ours
         Tells whether a job of that id was submitted from here; only such are looked at.
+    inherited
+        Returns the file descriptors that the scheduler's programs get from this thread.
     """
     if hasattr(executor, "generate_submit_script"):
         write = executor.generate_submit_script
@@ -114,8 +132,26 @@ def put_right(executor: JobExecutor, is_ours: Callable[[str], bool]) -> None:
 
         executor.generate_submit_script = write_mended
         executor._current_user = getpass.getuser  # noqa: SLF001 - there is no other way
+        executor._run_command = lambda command: _output_of(command, inherited())  # noqa: SLF001
     if executor.name == "slurm":
         _mend_slurm(executor, is_ours)
+
+
+def load_executor(backend: str, folder: Path | None = None) -> JobExecutor:
+    """Return PSI/J's executor of a backend, mended, to ask or to write scripts with.
+
+    Parameters
+    ----------
+    backend
+        PSI/J's name of it.
+    folder
+        Where it would keep its files; the folder for temporary files if None.
+    """
+    folder = folder or Path(tempfile.gettempdir())
+    config = executor_config(backend, folder, interval_s=3600)
+    executor = load_psij().JobExecutor.get_instance(backend, config=config)
+    put_right(executor)
+    return executor
 
 
 def render_script(backend: str, spec: JobSpec, folder: Path) -> str:
@@ -132,9 +168,7 @@ def render_script(backend: str, spec: JobSpec, folder: Path) -> str:
     """
     psij = load_psij()
     with tempfile.TemporaryDirectory() as name:
-        config = executor_config(backend, Path(name), interval_s=3600)
-        executor = psij.JobExecutor.get_instance(backend, config=config)
-        put_right(executor, lambda _: False)
+        executor = load_executor(backend, Path(name))
         job = psij.Job(spec)
         script = io.StringIO()
         context = executor._create_script_context(job)  # noqa: SLF001 - there is no other way
@@ -144,11 +178,17 @@ def render_script(backend: str, spec: JobSpec, folder: Path) -> str:
 
 
 def without_inner_quotes(script: str) -> str:
-    """Return a batch script with the shell's quotes taken out of values in double quotes."""
-    return "\n".join(
-        _DOUBLY_QUOTED.sub(r'"\1', line) if line.startswith(_SCRIPT_LINES) else line
-        for line in script.split("\n")
-    )
+    """Return a batch script with the shell's quotes taken out of values in double quotes.
+
+    An option whose value is empty becomes one that takes none, such as ``--no-requeue``.
+    """
+
+    def mended(line: str) -> str:
+        if not line.startswith(_SCRIPT_LINES):
+            return line
+        return _WITHOUT_VALUE.sub(r"\1", _DOUBLY_QUOTED.sub(r'"\1', line))
+
+    return "\n".join(mended(line) for line in script.split("\n"))
 
 
 def one_word_reasons(table: str, is_ours: Callable[[str], bool]) -> str:
@@ -175,22 +215,24 @@ def is_unreachable(message: str) -> bool:
 
 def is_time_over(message: str | None) -> bool:
     """Return whether a scheduler's message says that the walltime of a job is over."""
-    return bool(_TIME_IS_OVER.search(message or ""))
+    return bool(_TIME_IS_OVER.search((message or "").partition("\n")[0]))
 
 
-def find_job(backend: str, name: str) -> str | None:
-    """Return the id of the user's job `name` that waits, runs, or has just ended.
+def _output_of(command: list[str], descriptors: tuple[int, ...]) -> str:
+    """Run a scheduler's program with more open files, and return what it printed.
 
-    Only Slurm can be asked; None for the others, and where Slurm does not answer.
+    Raises
+    ------
+    subprocess.CalledProcessError
+        Its exit code was not 0; the error has all that it printed, as PSI/J wants it.
     """
-    if backend != "slurm":
-        return None
-    command = ["squeue", "--me", "--noheader", "--states=all", "--format=%i", f"--name={name}"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    except OSError:
-        return None
-    return next(iter(done.stdout.split()), None)
+    done = subprocess.run(  # noqa: S603 - PSI/J has made the command
+        command, capture_output=True, text=True, check=False, pass_fds=descriptors
+    )
+    if done.returncode:
+        words = "\n".join(filter(None, [done.stdout, done.stderr])) or "unknown error"
+        raise subprocess.CalledProcessError(done.returncode, command, output=words)
+    return done.stdout
 
 
 def _mend_slurm(executor: Any, is_ours: Callable[[str], bool]) -> None:

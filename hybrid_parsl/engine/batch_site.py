@@ -68,6 +68,10 @@ class BatchSettings(SiteSettings):
     python: str | None = Field(
         default=None, description="Interpreter on the nodes; the same path as here if left out."
     )
+    address: str | None = Field(
+        default=None,
+        description="Address of this computer that blocks connect to; any it has if left out.",
+    )
     polling_interval: Duration = Field(
         default=timedelta(seconds=1), description="Time between two questions to the scheduler."
     )
@@ -116,8 +120,8 @@ class BatchSettings(SiteSettings):
         if self.stages == "blocks":
             return [
                 self.mpi_executor(backend, tasks),
-                PilotExecutor(labels.QUANTUM, self.provider(backend)),
-                PilotExecutor(labels.ANALYSIS, self.provider(backend)),
+                PilotExecutor(labels.QUANTUM, tasks, self.provider(backend), self.address),
+                PilotExecutor(labels.ANALYSIS, tasks, self.provider(backend), self.address),
             ]
         processes = WarmProcesses(1)
         return [
@@ -142,7 +146,9 @@ class BatchSettings(SiteSettings):
         launcher = "srun" if self.mpi_launcher == "srun" else "mpiexec"
         provider = self.provider(backend, self.nodes or 1)
         overrides = {key: n for key, n in self.size().items() if key != "num_nodes"}
-        return PilotMPIExecutor(labels.MPI, tasks, provider, launcher, self.python, overrides)
+        return PilotMPIExecutor(
+            labels.MPI, tasks, provider, launcher, self.python, overrides, self.address
+        )
 
     def provider(self, backend: str, nodes: int = 1) -> PsiJProvider:
         """Return what gets blocks of `nodes` nodes."""

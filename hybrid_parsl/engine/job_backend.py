@@ -3,7 +3,7 @@
 What PSI/J 0.9.11 does not do by itself is done here: a job's first final state stands (a
 cancellation that comes too late would overwrite it), the local backend keeps to walltimes, its
 canceled jobs are seen to have no process left; a batch job counts as failed only if its scheduler
-says so, not if the scheduler cannot be asked.
+says so, not if the scheduler cannot be asked. The next driver can follow a job with a record.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import queue
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.engine.batch_scheduler import (
@@ -19,14 +20,15 @@ from hybrid_parsl.engine.batch_scheduler import (
     executor_config,
     is_poll_failure,
     is_time_over,
-    is_unreachable,
     put_right,
 )
-from hybrid_parsl.engine.jobs import JobEnd, SubmittedJob
-from hybrid_parsl.engine.processes import ProcessTree
-from hybrid_parsl.engine.psij_loading import load_psij
-from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError, JobRejectedError
-from hybrid_parsl.experiment_file import nearest
+from hybrid_parsl.engine.earlier_jobs import UNDER_WAY, find_job, job_state
+from hybrid_parsl.engine.job_record import JobRecord, submission_lock
+from hybrid_parsl.engine.jobs import JobEnd, OpenJobs, SubmittedJob
+from hybrid_parsl.engine.processes import ProcessTree, process_began
+from hybrid_parsl.engine.psij_loading import check_backend, load_psij
+from hybrid_parsl.engine.submission import hand_over, patiently
+from hybrid_parsl.errors import HybridParslError, JobRejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,85 +62,97 @@ class JobBackend:
     """
 
     def __init__(self, name: str, work_directory: Path, polling_interval_s: float = 1.0) -> None:
-        psij = load_psij()
-        known = sorted(psij.JobExecutor.get_executor_names())
-        if name not in known:
-            raise ConfigurationError(
-                "PSI/J has no such backend",
-                None,
-                "backend",
-                name,
-                ", ".join(known),
-                nearest(name, known),
-            )
+        check_backend(name)
         self.name = name
         self._patience_s = _PATIENCE_S + 2 * polling_interval_s
         config = executor_config(name, work_directory, polling_interval_s)
-        self._executor = psij.JobExecutor.get_instance(name, config=config)
-        put_right(self._executor, self._is_ours)
-        self._jobs: dict[str, SubmittedJob] = {}
-        self._lock = threading.Lock()
+        self._executor = load_psij().JobExecutor.get_instance(name, config=config)
+        self._submitting = threading.local()
+        self._jobs = OpenJobs()
+        put_right(self._executor, self._jobs.has, self._inherited)
         self._ended: queue.SimpleQueue[tuple[SubmittedJob, JobStatus] | None] = queue.SimpleQueue()
         self._closed = False
         self._teller = threading.Thread(target=self._tell, name=f"{name} jobs", daemon=True)
         self._teller.start()
 
-    def submit(self, spec: JobSpec, on_end: Callable[[JobEnd], None]) -> SubmittedJob:
-        """Submit a job.
+    def submit(
+        self, spec: JobSpec, on_end: Callable[[JobEnd], None], record: Path | None = None
+    ) -> SubmittedJob:
+        """Submit a job; one with a record repeatedly while its scheduler does not answer.
 
         Parameters
         ----------
         spec
-            PSI/J's description of the job.
+            PSI/J's description of the job; a batch scheduler knows the job by its name.
         on_end
             Called once when it has ended, on the thread of this backend.
+        record
+            Where the job's `JobRecord` is kept; none is if it is None.
 
         Raises
         ------
         JobRejectedError
             The job can never run as it is described.
         BackendUnavailableError
-            The backend did not take it this time.
+            The backend did not take it, in two minutes if the job has a record.
+        StorageError
+            The record or PSI/J's scripts cannot be written.
         """
-        psij = load_psij()
-        job = psij.Job(spec)
-        submitted = SubmittedJob(job, on_end)
+        submitted = SubmittedJob(load_psij().Job(spec), on_end, record)
         if self.name == LOCAL and spec.attributes is not None:
             submitted.deadline = time.monotonic() + spec.attributes.duration.total_seconds()
-        with self._lock:
-            self._jobs[job.id] = submitted
-        job.set_job_status_callback(self._status_changed)
-        try:
-            self._executor.submit(job)
-        except psij.SubmitException as error:
-            self._forget(submitted)
-            cause = f"{error}: {error.exception}" if error.exception else str(error).strip()
-            if self.name == LOCAL or is_unreachable(cause):
-                raise BackendUnavailableError(self.name, cause) from error
-            raise JobRejectedError(self.name, cause) from error
-        except Exception as error:  # PSI/J asserts what a job has to have, besides its own error
-            self._forget(submitted)
-            raise JobRejectedError(self.name, str(error) or repr(error)) from error
+        if record is None:
+            self._hand_over(submitted)
+        else:
+            attempt = partial(self._hand_over_on_record, submitted, record)
+            patiently(attempt, lambda: self.name != LOCAL and not self._closed)
         if self._closed:
             self.cancel(submitted)
         return submitted
 
-    def attach(self, spec: JobSpec, job_id: str, on_end: Callable[[JobEnd], None]) -> SubmittedJob:
-        """Follow a job of a batch scheduler that was submitted by another process.
-
-        A job that the scheduler does not know ends as ``COMPLETED`` without an exit code.
+    def adopt(
+        self, spec: JobSpec, on_end: Callable[[JobEnd], None], record: Path
+    ) -> SubmittedJob | None:
+        """Follow the job that an earlier driver has left in `record`, if it still waits or runs.
 
         Parameters
         ----------
         spec
             PSI/J's description of the job.
-        job_id
-            The scheduler's id of it.
         on_end
             As for `submit`.
+        record
+            The file of its `JobRecord`.
+
+        Returns
+        -------
+        None
+            Where there is no such job, or none any more.
+
+        Raises
+        ------
+        BackendUnavailableError
+            The backend cannot be asked.
         """
-        submitted = SubmittedJob(load_psij().Job(spec), on_end)
-        self._attach(submitted, job_id)
+        with submission_lock(record):
+            found = JobRecord.read(record)
+        if found is None or found.ended is not None:
+            return None
+        job_id = found.job_id or find_job(self.name, found.name)
+        if job_id is None:
+            return None
+        submitted = SubmittedJob(load_psij().Job(spec), on_end, record)
+        self._jobs.add(submitted, job_id)
+        if job_state(self._executor, job_id, found.begun) not in UNDER_WAY:
+            self._jobs.take(submitted.job)
+            return None
+        found.with_id(job_id, self._begun(submitted)).write(record)
+        if self.name == LOCAL:  # PSI/J would wait for ever for one that nobody has reaped
+            submitted.adopted = True
+            left_s = found.seconds_left(spec.attributes.duration)
+            submitted.deadline = time.monotonic() + left_s
+        else:
+            self._attach(submitted, job_id)
         return submitted
 
     def cancel(self, submitted: SubmittedJob) -> None:
@@ -165,36 +179,69 @@ class JobBackend:
         """
         psij = load_psij()
         deadline = time.monotonic() + _HEARING_S
-        while submitted.job.id in self._jobs and time.monotonic() < deadline:
+        while submitted.job in self._jobs and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
         self._status_changed(submitted.job, psij.JobStatus(psij.JobState.CANCELED))
 
     def close(self) -> None:
         """Cancel all jobs that have not ended, and stop telling."""
-        with self._lock:
-            self._closed = True
-            jobs = list(self._jobs.values())
-        for job in jobs:
+        self._closed = True
+        for job in self._jobs.all():
             self.cancel(job)
         deadline = time.monotonic() + self._patience_s
-        while self._jobs and time.monotonic() < deadline:
+        while self._jobs.all() and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
+        getattr(self._executor, "close", bool)()  # ours has one, PSI/J's own have none
         self._ended.put(None)
         self._teller.join(timeout=10)
 
-    def _attach(self, submitted: SubmittedJob, job_id: str) -> None:
-        """Let PSI/J follow the job `job_id`."""
-        job = submitted.job
-        with self._lock:
-            job._native_id = job_id  # noqa: SLF001 - known before the first answer comes
-            self._jobs[job.id] = submitted
-        job.set_job_status_callback(self._status_changed)
-        self._executor.attach(job, job_id)
+    def _hand_over_on_record(self, submitted: SubmittedJob, record: Path) -> None:
+        """Do as `_hand_over`, between two lines of the job's record.
 
-    def _is_ours(self, job_id: str) -> bool:
-        """Return whether a job was submitted from here and has not ended."""
-        with self._lock:
-            return any(each.job.native_id == job_id for each in self._jobs.values())
+        A scheduler that did not answer may still have taken the job: the next try asks for it.
+        """
+        name = submitted.job.id if self.name == LOCAL else submitted.job.spec.name
+        with submission_lock(record) as descriptor:
+            earlier = JobRecord.read(record)
+            again = earlier is not None and earlier.name == name
+            written = JobRecord.of(self.name, name).write(record)
+            self._submitting.descriptors = (descriptor,)
+            try:
+                if again and (job_id := find_job(self.name, name)) is not None:
+                    self._attach(submitted, job_id)
+                else:
+                    self._hand_over(submitted)
+            except JobRejectedError:
+                written.with_end("FAILED").write(record)
+                raise
+            finally:
+                self._submitting.descriptors = ()
+            written.with_id(submitted.job_id, self._begun(submitted)).write(record)
+
+    def _hand_over(self, submitted: SubmittedJob) -> None:
+        """Let PSI/J submit a job; one that is not taken gets a new object for the next try."""
+        self._jobs.add(submitted)
+        submitted.job.set_job_status_callback(self._status_changed)
+        try:
+            hand_over(self._executor, submitted.job)
+        except HybridParslError:
+            self._jobs.take(submitted.job)
+            submitted.job = load_psij().Job(submitted.job.spec)
+            raise
+
+    def _begun(self, submitted: SubmittedJob) -> float | None:
+        """Return when the process of a local job began, in seconds since the epoch."""
+        return process_began(int(submitted.job_id)) if self.name == LOCAL else None
+
+    def _inherited(self) -> tuple[int, ...]:
+        """Return the file descriptors that a program started by this thread inherits."""
+        return getattr(self._submitting, "descriptors", ())
+
+    def _attach(self, submitted: SubmittedJob, job_id: str) -> None:
+        """Let PSI/J follow the job `job_id` of a batch scheduler."""
+        self._jobs.add(submitted, job_id)
+        submitted.job.set_job_status_callback(self._status_changed)
+        self._executor.attach(submitted.job, job_id)
 
     def _ask_again(self, submitted: SubmittedJob) -> None:
         """Follow a job further that PSI/J has given up because it could not ask about it."""
@@ -205,24 +252,16 @@ class JobBackend:
 
     def _status_changed(self, job: Job, status: JobStatus) -> None:
         """Hand the first final state of a job to the teller; called on PSI/J's thread."""
-        if status.final:
-            with self._lock:
-                submitted = self._jobs.pop(job.id, None)
-            if submitted is not None:
-                self._ended.put((submitted, status))
-
-    def _forget(self, submitted: SubmittedJob) -> None:
-        """Drop a job that was never submitted."""
-        with self._lock:
-            self._jobs.pop(submitted.job.id, None)
+        if status.final and (submitted := self._jobs.take(job)) is not None:
+            self._ended.put((submitted, status))
 
     def _tell(self) -> None:
         """Tell how jobs ended, and end local jobs that are over their walltime."""
         while True:
             try:
-                item = self._ended.get(timeout=self._seconds_to_deadline())
+                item = self._ended.get(timeout=self._jobs.seconds_to_deadline())
             except queue.Empty:
-                self._end_overdue()
+                self._look_after_local()
                 continue
             if item is None:
                 return
@@ -231,7 +270,9 @@ class JobBackend:
                 if is_poll_failure(status.message) and not self._closed:
                     self._ask_again(submitted)
                     continue
-                submitted.on_end(self._end(submitted, status))
+                end = self._end(submitted, status)
+                submitted.note_end(end)
+                submitted.on_end(end)
             except Exception:
                 logger.exception("telling the end of job %s", submitted.job_id)
 
@@ -246,22 +287,12 @@ class JobBackend:
             timed_out=submitted.timed_out or is_time_over(status.message),
         )
 
-    def _seconds_to_deadline(self) -> float:
-        """Return the seconds until the next deadline, at most one."""
-        with self._lock:
-            deadlines = [each.deadline for each in self._jobs.values() if each.deadline]
-        return max(0.01, min([1.0, *(deadline - time.monotonic() for deadline in deadlines)]))
-
-    def _end_overdue(self) -> None:
-        """Cancel the jobs whose deadline has passed."""
-        with self._lock:
-            now = time.monotonic()
-            overdue = [
-                each for each in self._jobs.values() if each.deadline and each.deadline <= now
-            ]
-        for submitted in overdue:
+    def _look_after_local(self) -> None:
+        """Cancel jobs whose deadline has passed, and note which adopted ones have ended."""
+        psij = load_psij()
+        for submitted in self._jobs.overdue():
             submitted.timed_out = True
             self.cancel(submitted)
-
-
-__all__ = ["JobBackend", "JobEnd", "SubmittedJob", "load_psij"]
+        for submitted in self._jobs.all():
+            if submitted.adopted and self._begun(submitted) is None:
+                self._status_changed(submitted.job, psij.JobStatus(psij.JobState.COMPLETED))

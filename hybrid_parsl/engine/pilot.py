@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parsl.executors import HighThroughputExecutor, MPIExecutor
+from parsl.executors.high_throughput.mpi_prefix_composer import compose_all
 
-from hybrid_parsl import identity
-from hybrid_parsl.engine.calls import plain_function
+from hybrid_parsl.engine.addresses import LOOPBACK
+from hybrid_parsl.engine.blocks import block_scripts, lost_block, settle
 from hybrid_parsl.engine.psij_loading import load_psij
 from hybrid_parsl.engine.resource_request import ResourceRequest
 from hybrid_parsl.engine.task_folders import TaskFolders
-from hybrid_parsl.errors import JobFailedError, WalltimeExceededError
+from hybrid_parsl.errors import HybridParslError, JobFailedError, WalltimeExceededError
 from hybrid_parsl.mpi.frames import write_frame
 from hybrid_parsl.mpi.outcome import explain_failure, log_tail, read_result
 from hybrid_parsl.mpi.pilot import TIMED_OUT, run_ranks
-from hybrid_parsl.mpi.task import Request
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from hybrid_parsl.engine.psij_provider import PsiJProvider
+    from hybrid_parsl.engine.task_folders import Task
     from hybrid_parsl.mpi.task import TaskFolder
 
 
@@ -35,17 +36,82 @@ class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
     ----------
     label
         The label that apps ask for.
+    work_directory
+        Holds one folder a task, where its result is kept for a later driver.
     provider
         Where blocks come from.
+    address
+        The address of this computer that workers connect to; they try all of its own if None.
     """
 
-    def __init__(self, label: str, provider: PsiJProvider) -> None:
-        super().__init__(label=label, provider=provider, max_workers_per_node=1, encrypted=True)
+    def __init__(
+        self,
+        label: str,
+        work_directory: str | os.PathLike[str],
+        provider: PsiJProvider,
+        address: str | None = None,
+    ) -> None:
+        super().__init__(
+            label=label,
+            provider=provider,
+            address=LOOPBACK,
+            max_workers_per_node=1,
+            encrypted=True,
+        )
+        self.work_directory = str(work_directory)
+        self._folders = TaskFolders(Path(work_directory))
+        settle(self, address)
 
     def start(self) -> None:
-        """Start Parsl's interchange, whose program lies beside this interpreter."""
-        _make_ready()
+        """Start Parsl's interchange.
+
+        PSI/J wants to be imported on the main thread; blocks are submitted from another.
+        """
+        load_psij()
         super().start()
+
+    def submit(
+        self,
+        func: Callable[..., Any],
+        resource_specification: dict[str, Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> Future[Any]:
+        """Submit a call; one that an earlier driver has finished is answered from the disk.
+
+        Raises
+        ------
+        ResultError
+            The function or an argument cannot be pickled.
+        StorageError
+            The folder of the task cannot be written.
+        """
+        task = self._folders.open(func, args, kwargs)
+        answer: Future[Any] = Future()
+        if not task.answer_from_disk(answer):
+            task.prepare()
+            answer.set_running_or_notify_cancel()
+            call = task.request
+            inner = super().submit(
+                call.function, resource_specification, *call.arguments, **call.keywords
+            )
+            inner.add_done_callback(lambda done: _keep(answer, task, done))
+        return answer
+
+    def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return what a task that calls the function `name` would be started with."""
+        del resource_specification
+        return _preview(self, f"{name} in a worker process")
+
+    def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return what the scheduler would get for the first block; nothing if there is none."""
+        del name, resource_specification
+        return block_scripts(self).batch
+
+    def call(self, function: Callable[[], Any]) -> Future[Any]:
+        """Call `function` in a block, whatever an earlier driver did, and keep no result."""
+        future: Future[Any] = super().submit(function, {})
+        return future
 
 
 class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
@@ -68,6 +134,8 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         The interpreter of the ranks; this process's own if None.
     overrides
         Keys of the resource specification that the site decides.
+    address
+        The address of this computer that workers connect to; they try all of its own if None.
     """
 
     keeps_processes = False
@@ -81,22 +149,40 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         mpi_launcher: str = "srun",
         python: str | None = None,
         overrides: Mapping[str, int] | None = None,
+        address: str | None = None,
     ) -> None:
         super().__init__(
             label=label,
             provider=provider,
+            address=LOOPBACK,
             mpi_launcher=mpi_launcher,
             max_workers_per_block=provider.nodes_per_block,
             encrypted=True,
         )
+        settle(self, address)
         self.work_directory = str(work_directory)
         self.python = python
         self.overrides = dict(overrides or {})
         self._folders = TaskFolders(Path(work_directory))
 
+    def check(self, resource_specification: dict[str, Any]) -> None:
+        """Find out, without starting anything, whether a task could be submitted.
+
+        Raises
+        ------
+        ConfigurationError
+            The resource specification has an unknown key or a value out of range, or asks for
+            more nodes than a block has.
+        """
+        request = ResourceRequest.from_parsl(resource_specification, self.overrides)
+        request.check_fits(self.provider.nodes_per_block)
+
     def start(self) -> None:
-        """Start Parsl's interchange, whose program lies beside this interpreter."""
-        _make_ready()
+        """Start Parsl's interchange.
+
+        PSI/J wants to be imported on the main thread; blocks are submitted from another.
+        """
+        load_psij()
         super().start()
 
     def submit(
@@ -116,23 +202,65 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         ResultError
             The function or an argument cannot be pickled.
         """
-        request = ResourceRequest.from_parsl(resource_specification, self.overrides)
+        request = self._request(resource_specification)
+        task = self._folders.open(func, args, kwargs)
+        answer: Future[Any] = Future()
+        if task.answer_from_disk(answer):
+            return answer
+        task.prepare()
+        folder = task.folder
+        layout = self._layout(request)
+        python = self.python or sys.executable
+        inner = super().submit(run_ranks, layout, str(folder.path), python, request.walltime_s)
+        answer.set_running_or_notify_cancel()
+        inner.add_done_callback(lambda done: _answer(answer, folder, done))
+        return answer
+
+    def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return what a task that calls the function `name` would be started with.
+
+        Raises
+        ------
+        ConfigurationError
+            As for `submit`.
+        """
+        layout = self._layout(self._request(resource_specification))
+        nodes = [f"NODE{number}" for number in range(1, layout["num_nodes"] + 1)]
+        prefix = compose_all(self.mpi_launcher, layout, nodes)["PARSL_MPI_PREFIX"]
+        python = self.python or sys.executable
+        folder = Path(self.work_directory) / name
+        return _preview(self, f"{prefix} {python} -m hybrid_parsl.mpi {folder}")
+
+    def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return what the scheduler would get for the first block; nothing if there is none."""
+        del name
+        self._request(resource_specification)
+        return block_scripts(self).batch
+
+    def _request(self, specification: dict[str, Any]) -> ResourceRequest:
+        """Return what a task asks for, as far as the site lets it decide."""
+        request = ResourceRequest.from_parsl(specification, self.overrides)
         request.check_fits(self.provider.nodes_per_block)
-        kwargs.pop("parsl_resource_specification", None)
-        function = plain_function(func)
-        folder = self._folders.new(getattr(function, "__name__", "task"))
-        write_frame(folder.request, Request(identity.current(), function, args, kwargs))
-        layout = {
+        return request
+
+    def _layout(self, request: ResourceRequest) -> dict[str, int]:
+        """Return nodes and ranks in Parsl's words."""
+        return {
             "num_nodes": request.num_nodes,
             "ranks_per_node": request.ranks_per_node,
             "num_ranks": request.num_ranks,
         }
-        python = self.python or sys.executable
-        inner = super().submit(run_ranks, layout, str(folder.path), python, request.walltime_s)
-        answer: Future[Any] = Future()
-        answer.set_running_or_notify_cancel()
-        inner.add_done_callback(lambda done: _answer(answer, folder, done))
-        return answer
+
+
+def _keep(answer: Future[Any], task: Task, done: Future[Any]) -> None:
+    """Keep the result of a task for a later driver, and give it to `answer`."""
+    try:
+        result = done.result()
+        write_frame(task.folder.result, result)
+    except Exception as error:  # noqa: BLE001 - a future that never resolves is worse
+        answer.set_exception(lost_block(error))
+    else:
+        answer.set_result(result)
 
 
 def _answer(answer: Future[Any], folder: TaskFolder, done: Future[Any]) -> None:
@@ -148,20 +276,24 @@ def _answer(answer: Future[Any], folder: TaskFolder, done: Future[Any]) -> None:
         else:
             answer.set_exception(explain_failure(folder, folder.path.name, code))
     except Exception as error:  # noqa: BLE001 - whatever Parsl tells of the block
-        reason = f"its block did not run it: {type(error).__name__}: {error}"
-        tail = log_tail(folder.stderr)
-        failure = JobFailedError(folder.path.name, reason, str(folder.stderr), tail)
-        failure.__cause__ = error
-        answer.set_exception(failure)
+        answer.set_exception(_of_block(folder, lost_block(error)))
 
 
-def _make_ready() -> None:
-    """Let this process find Parsl's programs beside its interpreter, and load PSI/J.
+def _of_block(folder: TaskFolder, error: BaseException) -> BaseException:
+    """Return the error of a task whose block did not run it."""
+    if isinstance(error, HybridParslError):
+        return error
+    reason = f"its block did not run it: {type(error).__name__}: {error}"
+    failure = JobFailedError(folder.path.name, reason, str(folder.stderr), log_tail(folder.stderr))
+    failure.__cause__ = error
+    return failure
 
-    PSI/J wants to be imported on the main thread; blocks are submitted from another.
-    """
-    load_psij()
-    home = str(Path(sys.executable).parent)
-    path = os.environ.get("PATH", os.defpath)
-    if home not in path.split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([home, path])
+
+def _preview(executor: PilotExecutor | PilotMPIExecutor, task: str) -> str:
+    """Return what a task and the block it runs in would be started with."""
+    provider = executor.provider
+    blocks = f"{provider.max_blocks} blocks of {provider.nodes_per_block} nodes"
+    scripts = block_scripts(executor)
+    head = f"{task}\nin at most {blocks} from PSI/J backend {provider.backend}"
+    batch = f"\nbatch script of a block:\n{scripts.batch}" if scripts.batch else ""
+    return f"{head}{batch}\nwhich runs:\n{scripts.block}"

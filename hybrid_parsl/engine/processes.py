@@ -19,6 +19,15 @@ _CANNOT_FORK = (
 )
 
 
+def process_began(pid: int) -> float | None:
+    """Return when process `pid` began, in seconds since the epoch; None if it has ended."""
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() if _runs(process) else None
+    except psutil.NoSuchProcess:
+        return None
+
+
 @dataclass(frozen=True)
 class ProcessTree:
     """A process and all its descendants at one moment.
@@ -54,9 +63,10 @@ class ProcessTree:
         members: dict[int, psutil.Process] = {}
         found = [process for process in self.members if _runs(process)]
         while found and time.monotonic() < deadline:
+            for process in found:
+                _stop(process)
             members.update({process.pid: process for process in found})
-            children = [child for process in found for child in _stopped_children(process)]
-            found = [child for child in children if child.pid not in members]
+            found = [child for child in _children(found) if child.pid not in members]
         for process in members.values():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -64,15 +74,23 @@ class ProcessTree:
             time.sleep(_PAUSE_S)
 
 
-def _stopped_children(process: psutil.Process) -> list[psutil.Process]:
-    """Stop `process` and return its children; none if it has ended."""
-    try:
+def _stop(process: psutil.Process) -> None:
+    """Stop `process`; return when it can start no other one."""
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.suspend()
         while process.status() not in _CANNOT_FORK:
             time.sleep(_PAUSE_S)
-        return list(process.children(recursive=True))
-    except psutil.NoSuchProcess:
-        return []
+
+
+def _children(parents: list[psutil.Process]) -> list[psutil.Process]:
+    """Return the children of `parents`, which may be too many to ask for those of each."""
+    pids = {process.pid for process in parents if process.is_running()}
+    children = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.ppid() in pids:
+                children.append(process)
+    return children
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -5,37 +5,36 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
-from hybrid_parsl import identity
-from hybrid_parsl.engine.batch_scheduler import LOCAL, BatchOptions, render_script
-from hybrid_parsl.engine.calls import plain_function
-from hybrid_parsl.engine.job_backend import JobBackend
-from hybrid_parsl.engine.psij_loading import load_psij
-from hybrid_parsl.engine.resource_request import ResourceRequest
-from hybrid_parsl.engine.task_folders import TaskFolders
-from hybrid_parsl.errors import (
-    ConfigurationError,
-    HybridParslError,
-    JobCanceledError,
-    JobFailedError,
-    WalltimeExceededError,
+from hybrid_parsl.engine.batch_scheduler import (
+    LOCAL,
+    BatchOptions,
+    render_script,
+    unique_job_name,
 )
-from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import explain_failure, log_tail, read_result
-from hybrid_parsl.mpi.task import Request, TaskFolder
+from hybrid_parsl.engine.job_backend import JobBackend
+from hybrid_parsl.engine.job_future import JobFuture
+from hybrid_parsl.engine.job_record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.psij_loading import check_backend, load_psij
+from hybrid_parsl.engine.resource_request import ResourceRequest
+from hybrid_parsl.engine.script_folder import ScriptFolder
+from hybrid_parsl.engine.task_folders import TaskFolders
+from hybrid_parsl.mpi.outcome import explain_failure
+from hybrid_parsl.mpi.task import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
     from psij import JobSpec
 
-    from hybrid_parsl.engine.jobs import JobEnd, SubmittedJob
+    from hybrid_parsl.engine.jobs import JobEnd
+    from hybrid_parsl.engine.task_folders import Task
 
 _LAUNCHER_VARIABLES = {
     # a killed rank ends the job, as mpirun has it; sites may leave it waiting otherwise
@@ -50,7 +49,8 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
     Every rank calls the task's function; what rank 0 returns is the result of the task. The
     resource specification of a task is in Parsl's words: ``num_nodes``, ``ranks_per_node``,
     ``num_ranks``, and ``walltime_s`` in seconds. Futures resolve from PSI/J's callbacks: a job
-    costs no thread.
+    costs no thread. Where an earlier driver worked in the same `work_directory`, a call that it
+    has finished is answered from the disk, and one whose job still waits or runs is followed.
 
     Parameters
     ----------
@@ -101,6 +101,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         self.overrides = dict(overrides or {})
         self._backend: JobBackend | None = None
         self._folders = TaskFolders(Path(work_directory))
+        self._scripts = ScriptFolder(backend, Path(work_directory))
 
     def start(self) -> None:
         """Load PSI/J and its backend.
@@ -110,11 +111,21 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         ConfigurationError
             PSI/J has no such backend, or its scripts cannot work in the folder.
         """
-        if " " in str(Path(self.work_directory).absolute()):
-            message = "the scripts of PSI/J cannot work in a folder with a space in its path"
-            raise ConfigurationError(message, "--runs-dir", None, self.work_directory)
-        folder = Path(self.work_directory).absolute() / ".psij"
+        folder = self._scripts.open()
         self._backend = JobBackend(self.backend, folder, self.batch.polling_interval_s)
+
+    def check(self, resource_specification: dict[str, Any]) -> None:
+        """Find out, without starting anything, whether a task could be submitted.
+
+        Raises
+        ------
+        ConfigurationError
+            PSI/J has no such backend, its scripts cannot work in the folder, or the resource
+            specification has an unknown key or a value out of range.
+        """
+        check_backend(self.backend)
+        self._scripts.check()
+        self._request(resource_specification)
 
     def submit(
         self,
@@ -140,13 +151,12 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
             message = f"executor {self.label} was not started"
             raise RuntimeError(message)
         request = self._request(resource_specification)
-        kwargs.pop("parsl_resource_specification", None)
-        function = plain_function(func)
-        folder = self._new_folder(getattr(function, "__name__", "task"))
-        write_frame(folder.request, Request(identity.current(), function, args, kwargs))
+        task = self._folders.open(func, args, kwargs)
         future = JobFuture(self._backend)
-        spec = self._job_spec(folder, request)
-        future.job = self._backend.submit(spec, lambda end: _resolve(future, folder, end))
+        if task.answer_from_disk(future):
+            _note_end(task.folder, "COMPLETED")
+        else:
+            self._start(self._backend, task, self._job_spec(task.folder, request), future)
         return future
 
     def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
@@ -167,26 +177,56 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         text = f"{head}{request.num_ranks} ranks of\n{command}"
         if self.backend == LOCAL:
             return text
-        script = render_script(self.backend, spec, Path(self.work_directory).absolute() / ".psij")
-        return f"{text}\nbatch script:\n{script}"
+        return f"{text}\nbatch script:\n{self.batch_script(name, resource_specification)}"
+
+    def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return the script that a scheduler would get; nothing where there is none.
+
+        Raises
+        ------
+        ConfigurationError
+            The resource specification has an unknown key or a value out of range.
+        """
+        if self.backend == LOCAL:
+            return ""
+        folder = TaskFolder(Path(self.work_directory) / name)
+        spec = self._job_spec(folder, self._request(resource_specification))
+        return render_script(self.backend, spec, Path(self.work_directory).absolute() / ".psij")
 
     def shutdown(self) -> None:
         """Cancel the jobs that still run and wait until they are gone."""
         if self._backend is not None:
             self._backend.close()
             self._backend = None
+        self._scripts.close()
         super().shutdown()
 
     def monitor_resources(self) -> bool:
         """Return False: Parsl's monitor follows processes of its own workers only."""
         return False
 
-    def _new_folder(self, name: str) -> TaskFolder:
-        """Make the folder of the next task that calls the function `name`."""
-        folder = self._folders.new(name)
+    def _start(self, backend: JobBackend, task: Task, spec: JobSpec, future: JobFuture) -> None:
+        """Follow the job that an earlier driver has left for `task`, or submit one."""
+        folder = task.folder
+        record = folder.path / TASK_RECORD
+
+        def on_end(end: JobEnd) -> None:
+            if not future.resolve(folder, end):
+                self._folders.release(task)
+
+        future.job = backend.adopt(spec, on_end, record)
+        if future.job is not None:
+            return
+        if task.answer_from_disk(future):
+            _note_end(folder, "COMPLETED")
+            return
+        if folder.failures() and (unheard := _note_end(folder, "FAILED")) is not None:
+            future.set_exception(explain_failure(folder, unheard.job_id or unheard.name, None))
+            return
+        task.prepare()
         if self.batch.worker_init:
             folder.worker_init.write_text(f"{self.batch.worker_init}\n", encoding="utf-8")
-        return folder
+        future.job = backend.submit(spec, on_end, record)
 
     def _request(self, specification: dict[str, Any]) -> ResourceRequest:
         """Return what a task asks for, as far as the site lets it decide."""
@@ -198,15 +238,18 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
     def _job_spec(self, folder: TaskFolder, request: ResourceRequest) -> JobSpec:
         """Return PSI/J's description of the job."""
         psij = load_psij()
-        name = f"hybrid-parsl-{folder.path.name}"
+        name = unique_job_name(self.backend, folder.path.name)
+        stdout, stderr = folder.stdout, folder.stderr
+        if self.backend == LOCAL:  # seen from the job's folder: the scripts do not quote them
+            stdout, stderr = Path(stdout.name), Path(stderr.name)
         return psij.JobSpec(
             name=name,
             executable=self.python or sys.executable,
             arguments=["-m", "hybrid_parsl.mpi", str(folder.path)],
             directory=folder.path,
             environment=self._environment(),
-            stdout_path=folder.stdout,
-            stderr_path=folder.stderr,
+            stdout_path=stdout,
+            stderr_path=stderr,
             launcher=self.launcher,
             resources=request.to_psij(),
             attributes=self.batch.to_psij(self.backend, name, request.walltime_s),
@@ -229,45 +272,10 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         return {**variables, "PATH": path, "PYTHONUNBUFFERED": "1", **self.environment}
 
 
-class JobFuture(Future[Any]):
-    """The future of a task that runs as a job; canceling it cancels the job."""
-
-    def __init__(self, backend: JobBackend) -> None:
-        super().__init__()
-        self._backend = backend
-        self.job: SubmittedJob | None = None
-
-    def cancel(self) -> bool:
-        """Cancel the job; return whether the future was still pending."""
-        canceled = super().cancel()
-        if canceled and self.job is not None:
-            self._backend.cancel(self.job)
-        return canceled
-
-
-def _resolve(future: Future[Any], folder: TaskFolder, end: JobEnd) -> None:
-    """Give `future` the outcome of its job."""
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        if end.state == "COMPLETED" and not end.exit_code and folder.result.exists():
-            future.set_result(read_result(folder))
-        else:
-            future.set_exception(_cause(folder, end))
-    except Exception as error:  # noqa: BLE001 - a future that never resolves is worse
-        future.set_exception(error)
-
-
-def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
-    """Return why a job did not complete."""
-    details = (str(folder.stderr), log_tail(folder.stderr))
-    if end.timed_out:
-        return WalltimeExceededError(end.job_id, "its walltime is over", *details)
-    if end.state == "CANCELED":
-        return JobCanceledError(end.job_id, end.message or "was canceled", *details)
-    if end.state == "COMPLETED" and end.exit_code is None:
-        reason = "has left the queue without a result and without an exit code"
-        return JobFailedError(end.job_id, reason, *details)
-    if end.message and not folder.failures() and (end.exit_code is None or not folder.has_begun()):
-        return JobFailedError(end.job_id, end.message, *details)
-    return explain_failure(folder, end.job_id, end.exit_code)
+def _note_end(folder: TaskFolder, state: str) -> JobRecord | None:
+    """Write down how the job of a task has ended if nobody has; return its record if so."""
+    path = folder.path / TASK_RECORD
+    record = JobRecord.read(path)
+    if record is None or record.ended is not None:
+        return None
+    return record.with_end(state).write(path)

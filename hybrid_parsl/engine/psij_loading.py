@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.experiment_file import nearest
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -20,6 +24,7 @@ def load_psij() -> ModuleType:
     loaded = sys.modules.get("psij")
     if loaded is not None:
         return loaded
+    logging.getLogger("psij").addHandler(logging.NullHandler())  # its tracebacks are for logs
     earlier: Any = signal.getsignal(signal.SIGCHLD)
     psij = importlib.import_module("psij")
     ours: Any = signal.getsignal(signal.SIGCHLD)
@@ -31,3 +36,17 @@ def load_psij() -> ModuleType:
 
         signal.signal(signal.SIGCHLD, both)
     return psij
+
+
+def check_backend(name: str) -> None:
+    """Check that PSI/J has a backend of that name.
+
+    Raises
+    ------
+    ConfigurationError
+        It has none.
+    """
+    known = sorted(load_psij().JobExecutor.get_executor_names())
+    if name not in known:
+        message, valid = "PSI/J has no such backend", ", ".join(known)
+        raise ConfigurationError(message, None, "backend", name, valid, nearest(name, known))

@@ -6,6 +6,7 @@ import shlex
 import sys
 import threading
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,17 @@ from parsl.providers.base import ExecutionProvider
 from parsl.providers.errors import SubmitException
 from parsl.utils import RepresentationMixin
 
-from hybrid_parsl.engine.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.batch_scheduler import (
+    LOCAL,
+    BatchOptions,
+    render_script,
+    unique_job_name,
+)
 from hybrid_parsl.engine.job_backend import JobBackend
+from hybrid_parsl.engine.job_record import BLOCK_RECORD
 from hybrid_parsl.engine.psij_loading import load_psij
-from hybrid_parsl.errors import SubmissionError
+from hybrid_parsl.errors import HybridParslError, JobFailedError, SubmissionError
+from hybrid_parsl.mpi.outcome import log_tail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +36,22 @@ if TYPE_CHECKING:
     from hybrid_parsl.engine.jobs import JobEnd, SubmittedJob
 
 _ENDS = {"COMPLETED": JobState.COMPLETED, "FAILED": JobState.FAILED, "CANCELED": JobState.CANCELLED}
+
+
+@dataclass(frozen=True)
+class BlockScripts:
+    """What a block is started with.
+
+    Attributes
+    ----------
+    batch
+        What the scheduler gets; empty on this computer, which has none.
+    block
+        What that runs on the first node.
+    """
+
+    batch: str
+    block: str
 
 
 class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc]
@@ -86,6 +110,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         self.resources: dict[object, Any] = {}
         self._backend: JobBackend | None = None
         self._ends: dict[str, JobEnd] = {}
+        self._refusal: SubmissionError | None = None
         self._lock = threading.Lock()
 
     @property
@@ -108,11 +133,13 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         """
         base = self._folder() / f"{job_name}.{uuid.uuid4().hex[:8]}"
         script = base.with_name(f"{base.name}.sh")
-        launch = self.launcher(command, tasks_per_node, self.nodes_per_block)
-        script.write_text("\n".join([*self._preparations(), launch, ""]), encoding="utf-8")
+        script.write_text(self._script(command, tasks_per_node), encoding="utf-8")
         try:
-            submitted = self._job_backend().submit(self._job_spec(base, script), self._note_end)
+            record = base.with_name(f"{base.name}{BLOCK_RECORD}")
+            spec = self._job_spec(base, script)
+            submitted = self._job_backend().submit(spec, self._note_end, record)
         except SubmissionError as error:
+            self._refusal = error
             raise SubmitException(job_name, str(error)) from error
         self.resources[submitted.job_id] = {"job_id": submitted.job_id, "job": submitted}
         self.resources[submitted.job_id] |= {"stdout": f"{base}.out", "stderr": f"{base}.err"}
@@ -135,6 +162,33 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         if self._backend is not None:
             self._backend.close()
             self._backend = None
+
+    def scripts(self, command: str, base: Path) -> BlockScripts:
+        """Return what a block that runs `command` would be started with.
+
+        Parameters
+        ----------
+        command
+            What the block runs.
+        base
+            Where its files would be, without their endings.
+        """
+        script = base.with_name(f"{base.name}.sh")
+        block = self._script(command, 1)
+        if self.backend == LOCAL:
+            return BlockScripts("", block)
+        spec = self._job_spec(base, script)
+        return BlockScripts(render_script(self.backend, spec, base.parent / ".psij"), block)
+
+    def cause(self) -> HybridParslError:
+        """Return why there is no block: the backend took none, or the last one has ended."""
+        with self._lock:
+            end = next(reversed(self._ends.values()), None)
+        if end is None:
+            return self._refusal or JobFailedError("unknown", "no block has come to run")
+        path = self.resources[end.job_id]["stderr"]
+        reason = end.message or f"its block ended with exit code {end.exit_code}"
+        return JobFailedError(end.job_id, reason, path, log_tail(Path(path)))
 
     def _status(self, job_id: str) -> JobStatus:
         """Return the state of a block."""
@@ -166,6 +220,11 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def _script(self, command: str, tasks_per_node: int) -> str:
+        """Return the script of a block that runs `command`."""
+        launch = self.launcher(command, tasks_per_node, self.nodes_per_block)
+        return "\n".join([*filter(None, self._preparations()), launch, ""])
+
     def _preparations(self) -> list[str]:
         """Return the lines of a block's script that come before its command."""
         home = Path(self.python or sys.executable).parent
@@ -176,7 +235,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
     def _job_spec(self, base: Path, script: Path) -> JobSpec:
         """Return PSI/J's description of a block."""
         psij = load_psij()
-        name = f"hybrid-parsl-{base.name}"
+        name = unique_job_name(self.backend, "block")
         return psij.JobSpec(
             name=name,
             executable="/bin/bash",

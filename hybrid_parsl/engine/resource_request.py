@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from psij import ResourceSpecV1
 
-_KEYS = ("num_nodes", "ranks_per_node", "num_ranks", "walltime_s")
+RESOURCE_KEYS = ("num_nodes", "ranks_per_node", "num_ranks", "walltime_s")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class ResourceRequest:
             if {"num_nodes", "ranks_per_node"} & set(overrides):
                 specification.pop("num_ranks", None)
         for key, value in specification.items():
-            if key not in _KEYS:
-                raise ConfigurationError("unknown key", source, key, key, ", ".join(_KEYS))
+            if key not in RESOURCE_KEYS:
+                raise ConfigurationError("unknown key", source, key, key, ", ".join(RESOURCE_KEYS))
             if type(value) is not int or value < 1:
                 message = "is no positive whole number"
                 raise ConfigurationError(message, source, key, repr(value), "1 or more")

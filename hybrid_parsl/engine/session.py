@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +11,7 @@ from hybrid_parsl.engine.interrupts import uninterrupted
 from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from parsl.executors.base import ParslExecutor
 
 logger = logging.getLogger(__name__)
+_parsl_log = logging.getLogger("parsl")  # has a file of its own: no business of other handlers
 
 
 class Session:
@@ -46,10 +48,18 @@ class Session:
         import parsl
 
         check_config(self._config, self._source)
-        self._kernel = parsl.load(self._config)
+        if parsl.DataFlowKernelLoader._dfk is not None:  # noqa: SLF001 - dfk() only raises
+            message = "another session is open in this process"
+            raise ConfigurationError(message, self._source, valid="one session at a time")
+        _parsl_log.propagate = False
+        try:
+            self._kernel = parsl.load(self._config)
+        except BaseException:
+            self._end_what_has_started()
+            raise
         for executor in self._executors():
             if not getattr(executor, "checks_identity", False):
-                self._handshakes[executor.label] = executor.submit(identity.current, {})
+                self._handshakes[executor.label] = _call(executor, identity.current)
         return self
 
     def __exit__(
@@ -64,12 +74,39 @@ class Session:
             try:
                 if self._kernel is not None and not self._kernel.cleanup_called:
                     self._kernel.cleanup()
+            except Exception:  # Parsl writes, too, and a disk may be full
+                if error is None:
+                    raise
+                logger.debug("ending the session", exc_info=True)
             finally:
                 parsl.clear()
-                for executor in self._config.executors:
-                    close = getattr(getattr(executor, "provider", None), "close", None)
-                    if close is not None:
-                        close()
+                self._close_providers()
+                _parsl_log.propagate = True
+
+    def submit(
+        self,
+        label: str,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        keywords: Mapping[str, Any],
+        resources: Mapping[str, int],
+    ) -> Future[Any]:
+        """Call a function on the executor `label`, as an app with the same label does.
+
+        Parameters
+        ----------
+        label
+            One of `labels.ALL`.
+        function, args, keywords
+            The call.
+        resources
+            What it asks for, in Parsl's words; nothing if empty.
+        """
+        call = dict(keywords)
+        if resources:
+            call["parsl_resource_specification"] = dict(resources)
+        future: Future[Any] = self._kernel.submit(function, args, [label], False, None, call)  # noqa: FBT003 - Parsl's order
+        return future
 
     def warm_up(self, functions: Mapping[str, Callable[[], object]]) -> None:
         """Call each function where its label runs, ahead of the stage that profits from it.
@@ -80,7 +117,7 @@ class Session:
         for executor in self._executors():
             function = functions.get(executor.label)
             if function is not None and getattr(executor, "keeps_processes", False):
-                executor.submit(function, {})
+                _call(executor, function)
 
     def check_identity(self) -> None:
         """Compare the package of every executor that has answered with the driver's.
@@ -95,9 +132,42 @@ class Session:
             if answer.done() and answer.exception() is None and answer.result() != here:
                 raise IdentityMismatchError(here, answer.result(), f"executor '{label}'")
 
+    def _end_what_has_started(self) -> None:
+        """End the executors that had started when another one could not."""
+        with uninterrupted():
+            for executor in self._config.executors:
+                with contextlib.suppress(Exception):
+                    executor.shutdown()
+            self._close_providers()
+        _parsl_log.propagate = True
+
+    def _close_providers(self) -> None:
+        """End blocks and the threads that follow them."""
+        for executor in self._config.executors:
+            close = getattr(getattr(executor, "provider", None), "close", None)
+            if close is not None:
+                close()
+
     def _executors(self) -> list[ParslExecutor]:
         """Return the executors of the site, without Parsl's own."""
         return [each for each in self._kernel.executors.values() if each.label in labels.ALL]
+
+
+def _call(executor: ParslExecutor, function: Callable[[], Any]) -> Future[Any]:
+    """Call a function where the tasks of `executor` run; it is none of the workflow's tasks."""
+    call = getattr(executor, "call", None)
+    future: Future[Any] = executor.submit(function, {}) if call is None else call(function)
+    return future
+
+
+def cancel(future: Future[Any]) -> None:
+    """Cancel the job behind a future of `Session.submit`, if there is one and it can be canceled.
+
+    Parsl's own futures refuse to be canceled.
+    """
+    inner = future.task_record.get("exec_fu")  # type: ignore[attr-defined]
+    if inner is not None:
+        inner.cancel()
 
 
 def check_config(config: object, source: str) -> None:

@@ -20,11 +20,12 @@ from hybrid_parsl.errors import ConfigurationError, SiteSettingsError
 from hybrid_parsl.experiment_file import explain_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_RECORD = "site.json"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PARTS = re.compile(r"(\d+)\s*([smhd])")
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)")
@@ -87,7 +88,12 @@ def settings_file() -> Path:
     return Path(folder) / "hybrid-parsl" / "sites.toml"
 
 
-def read_settings(model: type[Settings], site: str, assignments: Sequence[str] = ()) -> Settings:
+def read_settings(
+    model: type[Settings],
+    site: str,
+    assignments: Sequence[str] = (),
+    recorded: Mapping[str, Any] | None = None,
+) -> Settings:
     """Return the settings of a site.
 
     Parameters
@@ -98,6 +104,9 @@ def read_settings(model: type[Settings], site: str, assignments: Sequence[str] =
         Its name: the table in the user's file, and a part of environment variables' names.
     assignments
         What ``--site-set`` was given, as ``key=value``.
+    recorded
+        The settings that an earlier driver of the run had, as JSON: they take the place of the
+        user's file and of the environment.
 
     Raises
     ------
@@ -108,10 +117,11 @@ def read_settings(model: type[Settings], site: str, assignments: Sequence[str] =
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     faults: list[ConfigurationError] = []
-    for source, key, value in _found(site, assignments, faults):
+    earlier = _found(site) if recorded is None else _recorded(recorded)
+    for source, key, value in (*earlier, *_assigned(assignments, faults)):
         values[key], sources[key] = value, source
     for key, value in values.items():
-        if not _is_shell_text(model.model_fields.get(key)):
+        if sources[key] != _RECORD and not _is_shell_text(model.model_fields.get(key)):
             try:
                 values[key] = _expand(value)
             except KeyError as error:
@@ -149,10 +159,8 @@ def variable_name(site: str, key: str) -> str:
     return f"HYBRID_PARSL_{re.sub(r'[^A-Za-z0-9]', '_', site)}_{key}".upper()
 
 
-def _found(
-    site: str, assignments: Iterable[str], faults: list[ConfigurationError]
-) -> Iterable[tuple[str, str, Any]]:
-    """Yield source, key and value of all that the user has set, what counts most last."""
+def _found(site: str) -> Iterable[tuple[str, str, Any]]:
+    """Yield source, key and value of what file and environment set, what counts more last."""
     path = settings_file()
     for key, value in _table(path, site).items():
         yield f"{path} [{site}]", key, value
@@ -160,6 +168,18 @@ def _found(
     for name, text in sorted(os.environ.items()):
         if name.startswith(prefix):
             yield f"${name}", name.removeprefix(prefix).lower(), _value(text)
+
+
+def _recorded(recorded: Mapping[str, Any]) -> Iterable[tuple[str, str, Any]]:
+    """Yield source, key and value of what an earlier driver had."""
+    for key, value in recorded.items():
+        yield _RECORD, key, value
+
+
+def _assigned(
+    assignments: Iterable[str], faults: list[ConfigurationError]
+) -> Iterable[tuple[str, str, Any]]:
+    """Yield source, key and value of what the command line sets."""
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if equals and key.strip():
@@ -183,7 +203,7 @@ def _table(path: Path, site: str) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ConfigurationError(error.strerror or str(error), str(path)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"not TOML: {error}"
         raise ConfigurationError(message, str(path)) from error
     table = tables.get(site, {})
@@ -198,7 +218,7 @@ def _value(text: str) -> Any:
     if text[:1] in ("[", "{"):
         try:
             return tomllib.loads(f"value = {text}")["value"]
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     return text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from hybrid_parsl.experiment_file import nearest
 from hybrid_parsl.project import broken_file, load_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import parsl
 
@@ -31,7 +31,8 @@ class SiteRun:
     Attributes
     ----------
     directory
-        The run directory, absolute. A site may make folders in it for its jobs and logs.
+        The run directory, absolute. The site's jobs and logs have their folders in it; it need
+        not be there yet, since a site is asked before a run begins.
     """
 
     directory: Path
@@ -55,6 +56,8 @@ class Site:
         The site's ``Settings``, if it declares some.
     assignments
         What the command line sets, as ``key=value``.
+    recorded
+        The settings that an earlier driver of the run had, None for a new run.
     """
 
     name: str
@@ -63,6 +66,19 @@ class Site:
     configure: Callable[..., parsl.Config]
     settings_model: type[SiteSettings] | None = None
     assignments: tuple[str, ...] = ()
+    recorded: Mapping[str, Any] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return what a later driver needs to load the same site, as JSON.
+
+        Raises
+        ------
+        ConfigurationError
+            A setting is missing or not valid.
+        """
+        settings = self.settings()
+        values = None if settings is None else settings.model_dump(mode="json")
+        return {"name": self.name, "file": self.source, "settings": values}
 
     def settings(self) -> SiteSettings | None:
         """Return the values of the site's settings, None if it declares none.
@@ -73,7 +89,7 @@ class Site:
             A value is missing or not valid, or was given to a site without settings.
         """
         if self.settings_model is not None:
-            return read_settings(self.settings_model, self.name, self.assignments)
+            return read_settings(self.settings_model, self.name, self.assignments, self.recorded)
         if self.assignments:
             message = f"the site {self.name} has no settings"
             raise ConfigurationError(message, "--site-set", None, " ".join(self.assignments))
@@ -94,6 +110,30 @@ class Site:
             raise
         except (Exception, SystemExit) as error:
             raise broken_file(Path(self.source), error) from error
+
+
+def load_recorded_site(
+    record: Mapping[str, Any], project: Project, assignments: Sequence[str] = ()
+) -> Site:
+    """Return the site that an earlier driver of a run has recorded, with its settings.
+
+    Parameters
+    ----------
+    record
+        What `Site.record` gave.
+    project
+        Whose sites are known by name, where the file is not there any more.
+    assignments
+        Settings that are set anew, as ``key=value``.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such site any more, or it is broken.
+    """
+    name, file = str(record.get("name")), str(record.get("file"))
+    site = load_site(file if os.path.isfile(file) else name, project, assignments)  # noqa: PTH113
+    return replace(site, recorded=record.get("settings"))
 
 
 def site_names(project: Project) -> dict[str, str]:

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import signal
 import sys
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from pickle import PicklingError
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
-from hybrid_parsl.engine.calls import plain_function
+from hybrid_parsl.engine import warm_worker
 from hybrid_parsl.engine.interrupts import uninterrupted
 from hybrid_parsl.engine.processes import ProcessTree
 from hybrid_parsl.engine.task_folders import TaskFolders
-from hybrid_parsl.errors import JobFailedError, ResultError
+from hybrid_parsl.errors import HybridParslError, JobFailedError, ResultError
+from hybrid_parsl.mpi.frames import write_frame
 from hybrid_parsl.mpi.outcome import log_tail
-from hybrid_parsl.parent_death import die_with_parent
+from hybrid_parsl.mpi.task import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import os
+    from collections.abc import Callable, Iterator
+
+    from hybrid_parsl.engine.task_folders import Task
 
 _PATIENCE_S = 5.0
 
@@ -55,10 +58,13 @@ class WarmProcesses:
             self._n_users += 1
             if self._pool is None:
                 spawn = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self.n_processes, spawn, initializer=_begin)
-                with uninterrupted():  # what is ignored now is ignored by the processes too
+                self._pool = ProcessPoolExecutor(
+                    self.n_processes, spawn, initializer=warm_worker.begin
+                )
+                # what is ignored now is ignored by the processes too
+                with uninterrupted(), _without_main():
                     for _ in range(self.n_processes):
-                        self._pool.submit(_begin)
+                        self._pool.submit(warm_worker.begin)
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Call `function` in one of the processes."""
@@ -79,6 +85,20 @@ class WarmProcesses:
         for process in processes:
             ProcessTree.of(process.pid).end()
             process.join(_PATIENCE_S)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Let new processes not import the program that this one runs.
+
+    They need nothing of it, and one that does not ask for its name would begin a second run.
+    """
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 class WarmProcessExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
@@ -121,13 +141,34 @@ class WarmProcessExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[m
         *args: Any,
         **kwargs: Any,
     ) -> Future[Any]:
-        """Call `func` in a process; its resource specification means nothing here."""
+        """Call `func` in a process; its resource specification means nothing here.
+
+        A call that an earlier driver has finished is answered from the disk.
+
+        Raises
+        ------
+        ResultError
+            The function or an argument cannot be pickled.
+        StorageError
+            The folder of the task cannot be written.
+        """
         del resource_specification
-        kwargs.pop("parsl_resource_specification", None)
-        folder = self._folders.new(getattr(func, "__name__", "task")).path
+        task = self._folders.open(func, args, kwargs)
+        answer: Future[Any] = Future()
+        if not task.answer_from_disk(answer):
+            task.prepare()
+            answer.set_running_or_notify_cancel()
+            inner = self._call(task.folder.path, task.request)
+            inner.add_done_callback(lambda done: self._finish(answer, done, task))
+        return answer
+
+    def call(self, function: Callable[[], Any]) -> Future[Any]:
+        """Call `function` in a process, whatever an earlier driver did, and keep no result."""
+        name = getattr(function, "__name__", "task")
         answer: Future[Any] = Future()
         answer.set_running_or_notify_cancel()
-        inner = self.processes.submit(_call, str(folder), plain_function(func), args, kwargs)
+        folder = self._folders.logs(name)
+        inner = self._call(folder, Request("", function, (), {}))
         inner.add_done_callback(lambda done: _answer(answer, done, folder))
         return answer
 
@@ -139,6 +180,23 @@ class WarmProcessExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[m
     def monitor_resources(self) -> bool:
         """Return False: Parsl's monitor follows processes of its own workers only."""
         return False
+
+    def _call(self, folder: Path, request: Request) -> Future[Any]:
+        """Make a call in a process, with its output in `folder`."""
+        call = (request.function, request.arguments, request.keywords)
+        return self.processes.submit(warm_worker.call, str(folder), *call)
+
+    def _finish(self, answer: Future[Any], done: Future[Any], task: Task) -> None:
+        """Keep the outcome of a task for a later driver, and give it to `answer`."""
+        try:
+            if not done.cancelled() and done.exception() is None:
+                write_frame(task.folder.result, done.result())
+            else:
+                self._folders.release(task)
+        except HybridParslError as error:
+            answer.set_exception(error)
+        else:
+            _answer(answer, done, task.folder.path)
 
 
 def _answer(answer: Future[Any], done: Future[Any], folder: Path) -> None:
@@ -157,35 +215,3 @@ def _answer(answer: Future[Any], done: Future[Any], folder: Path) -> None:
         answer.set_exception(ResultError(f"{folder.name}: {error}"))
     else:
         answer.set_exception(error)
-
-
-def _begin() -> None:
-    """Prepare a process: leave Ctrl-C to the driver, and end when the driver ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    die_with_parent()
-
-
-def _call(folder: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Call `function` with its output in `folder`."""
-    with _output_to(Path(folder)):
-        return function(*args, **kwargs)
-
-
-@contextlib.contextmanager
-def _output_to(folder: Path) -> Any:
-    """Send all that this process writes to file descriptors 1 and 2 to files in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = [os.dup(1), os.dup(2)]
-    for descriptor, name in ((1, "stdout.log"), (2, "stderr.log")):
-        file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(file, descriptor)
-        os.close(file)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for descriptor, saved in zip((1, 2), kept, strict=True):
-            os.dup2(saved, descriptor)
-            os.close(saved)

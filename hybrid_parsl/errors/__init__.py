@@ -14,12 +14,13 @@
     │   ├── JobFailedError            4   the job ended before any rank could report
     │   ├── WalltimeExceededError     4   the job ran longer than it had asked for
     │   ├── JobCanceledError          4   somebody canceled the job
+    │   ├── ResultPendingError      4   waited long enough; the result may still come
     │   ├── StageFailedError          4   a stage raised something of its own
     │   ├── QuantumJobError           4   the sampler failed
     │   ├── ResultError               4   a result is missing, damaged or cannot be sent
     │   └── StorageError              4   a file of the run cannot be written
     ├── IdentityMismatchError         5   two ends run different sources
-    └── RunOverlapError               6   another run of the schedule holds the lock
+    └── RunOverlapError               6   another process works on the run or schedule
 
 An error keeps all its arguments in ``args`` and makes its text in ``__str__``, so that it
 survives a pickle on its way from a remote process.
@@ -44,6 +45,7 @@ from hybrid_parsl.errors.task import (
     QuantumJobError,
     RankFailedError,
     ResultError,
+    ResultPendingError,
     StageFailedError,
     StorageError,
     TaskError,
@@ -62,6 +64,7 @@ __all__ = [
     "QuantumJobError",
     "RankFailedError",
     "ResultError",
+    "ResultPendingError",
     "RunOverlapError",
     "SiteSettingsError",
     "StageFailedError",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(eq=False)
@@ -61,11 +61,11 @@ class ConfigurationError(HybridParslError):
             lines.append(f"  did you mean '{self.suggestion}'?")
         return "\n".join(lines)
 
-    def at(self, source: str) -> ConfigurationError:
+    def at(self, source: str) -> Self:
         """Return the same error, saying that it was found in `source`."""
-        return ConfigurationError(
-            self.message, self.source or source, self.key, self.found, self.valid, self.suggestion
-        )
+        placed = type(self).__new__(type(self), *self.args)  # copy.copy may be tblib's, and share
+        placed.__dict__.update(self.__dict__, source=self.source or source)
+        return placed
 
 
 class InsufficientMemoryError(ConfigurationError):
@@ -77,17 +77,29 @@ class InsufficientMemoryError(ConfigurationError):
         Sizes in bytes.
     what
         What needs the memory, for example ``"a gradient of 30 qubits"``.
+    key
+        The dotted key that decides how much.
+    fits
+        What fits, as text.
     """
 
-    def __init__(self, required_bytes: int, available_bytes: int, what: str) -> None:
+    def __init__(
+        self,
+        required_bytes: int,
+        available_bytes: int,
+        what: str,
+        key: str | None = None,
+        fits: str | None = None,
+    ) -> None:
+        free = f"at most {available_bytes / 2**30:.2f} GiB"
         super().__init__(
             f"{what} needs more memory than is free",
             None,
-            None,
+            key,
             f"{required_bytes / 2**30:.2f} GiB needed",
-            f"at most {available_bytes / 2**30:.2f} GiB",
+            f"{free}: {fits}" if fits else free,
         )
-        self.args = (required_bytes, available_bytes, what)
+        self.args = (required_bytes, available_bytes, what, key, fits)
         self.required_bytes = required_bytes
         self.available_bytes = available_bytes
         self.what = what
@@ -143,20 +155,20 @@ class IdentityMismatchError(HybridParslError):
 
 @dataclass(eq=False)
 class RunOverlapError(HybridParslError):
-    """Another run of the same schedule still holds its lock.
+    """Another process still works on the same run or schedule.
 
     Attributes
     ----------
-    schedule
-        The name of the schedule.
+    what
+        The run or the schedule, for example ``"schedule 'nightly'"``.
     holder
-        The run that holds the lock.
+        Who holds its lock.
     """
 
     exit_code = 6
 
-    schedule: str
+    what: str
     holder: str
 
     def __str__(self) -> str:
-        return f"schedule '{self.schedule}' is still running: {self.holder} holds its lock"
+        return f"{self.what} is still running: {self.holder} holds its lock"

@@ -94,6 +94,28 @@ class JobCanceledError(JobFailedError):
 
 
 @dataclass(eq=False)
+class ResultPendingError(TaskError):
+    """Nobody waits any longer for a result that may still come.
+
+    Attributes
+    ----------
+    what
+        What was waited for, such as ``"run 20261122T093000Z-maxcut-3f9c2a"``.
+    waited_s
+        How long, in whole seconds.
+    advice
+        How to go on waiting.
+    """
+
+    what: str
+    waited_s: int
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.what} has given no result in {self.waited_s} s: {self.advice}"
+
+
+@dataclass(eq=False)
 class StageFailedError(TaskError):
     """A stage raised an error that is not one of ours.
 

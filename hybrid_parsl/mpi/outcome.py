@@ -52,7 +52,8 @@ def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> H
 
     A rank that raised told so itself: the earliest such report counts, and an error of our
     own tree stands for itself. A rank that was killed could not: srun names it, MPICH's launcher
-    names its process, and the list of ranks says which rank that was.
+    names its process, and the list of ranks says which rank that was. A launcher that was killed
+    itself says nothing.
 
     Parameters
     ----------
@@ -71,6 +72,12 @@ def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> H
         reason = f"ended with exit code {exit_code} before its ranks had started"
         return JobFailedError(job_id, reason, str(folder.stderr), tail)
     rank, host, code = _killed_rank(folder)
+    if rank < 0 and not code and exit_code is not None and exit_code > _SIGNAL_OFFSET:
+        signal = exit_code - _SIGNAL_OFFSET
+        alone = len(_members(folder)) == 1
+        who = "its launcher or its only rank" if alone else "its launcher"
+        reason = f"{who} was killed by signal {signal}"
+        return JobFailedError(job_id, reason, str(folder.stderr), tail)
     code = code or exit_code or 1
     return RankFailedError(rank, host, code, "", tail, str(folder.stderr))
 

@@ -1,21 +1,35 @@
-"""Starts the ranks of a task from a worker inside a block of nodes."""
+"""Lets ranks inside a block of nodes carry out tasks, from a worker there."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import selectors
 import shlex
 import signal
+import socket
 import subprocess
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from hybrid_parsl.mpi.task import TaskFolder
 
 TIMED_OUT = -1
 """What stands for the exit code of ranks that ran longer than they may."""
 
+_FAILED = 1
+_MOST = 65_536
+_PATIENCE_S = 10.0
+_kept: list[WarmRanks] = []
+
 
 def run_ranks(folder: str, python: str, walltime_s: int) -> int:
-    """Start the ranks of the task in `folder` and return the launcher's exit code.
+    """Let ranks carry out the task in `folder` and return 0, or the launcher's exit code.
+
+    The ranks of the task before are taken if they run on the same nodes in the same number, as
+    Parsl's launch prefix tells; others are ended.
 
     Parameters
     ----------
@@ -26,16 +40,110 @@ def run_ranks(folder: str, python: str, walltime_s: int) -> int:
     walltime_s
         Longest run time in seconds; ranks that run longer are ended.
     """
-    task = TaskFolder(Path(folder))
-    prefix = shlex.split(os.environ["PARSL_MPI_PREFIX"])
-    command = [*prefix, python, "-m", "hybrid_parsl.mpi", folder]
-    with task.stdout.open("ab") as stdout, task.stderr.open("ab") as stderr:
-        process = subprocess.Popen(  # noqa: S603 - Parsl's launcher and our own module
-            command, cwd=folder, stdout=stdout, stderr=stderr, start_new_session=True
-        )
-        try:
-            return process.wait(walltime_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
+    command = (*shlex.split(os.environ["PARSL_MPI_PREFIX"]), python)
+    if _kept and _kept[0].command != command:
+        _kept.pop().end()
+    ranks = _kept.pop() if _kept else WarmRanks.start(command, Path(folder).parent)
+    code = ranks.carry_out(TaskFolder(Path(folder)), walltime_s)
+    if code == 0:
+        _kept.append(ranks)
+    return code
+
+
+@dataclass(frozen=True)
+class WarmRanks:
+    """Ranks that wait for a task.
+
+    Attributes
+    ----------
+    command
+        Launcher, its arguments, and the interpreter.
+    process
+        The launcher.
+    log
+        What the launcher itself says.
+    """
+
+    command: tuple[str, ...]
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @classmethod
+    def start(cls, command: tuple[str, ...], tasks: Path) -> WarmRanks:
+        """Start ranks; `tasks` holds the folders of all tasks.
+
+        Idle ranks do not keep their processors from other steps of the block.
+        """
+        log = tasks / ".ranks" / f"{socket.gethostname()}-{os.getpid()}.log"
+        log.parent.mkdir(exist_ok=True)
+        with log.open("wb") as stderr:
+            process = subprocess.Popen(  # noqa: S603 - Parsl's launcher and our own module
+                [*command, "-m", "hybrid_parsl.mpi.warm_ranks"],
+                cwd=tasks,
+                env={**os.environ, "SLURM_OVERLAP": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+                bufsize=0,
+            )
+        return cls(command, process, log)
+
+    def carry_out(self, task: TaskFolder, walltime_s: float) -> int:
+        """Let the ranks carry out a task and return 0, or the exit code of ranks that ended."""
+        before = self.log.stat().st_size
+        answer = os.fsencode(f"{task.path}\n")
+        with contextlib.suppress(BrokenPipeError):
+            _pipe(self.process.stdin).write(answer)
+        said = self._hear(answer, walltime_s)
+        if said is None:
+            self.end(signal.SIGTERM)
             return TIMED_OUT
+        if said.endswith(answer):
+            return 0
+        code = self.process.wait()
+        with self.log.open("rb") as log, task.stderr.open("ab") as stderr:
+            log.seek(before)
+            stderr.write(log.read())
+        with task.stdout.open("ab") as stdout:
+            stdout.write(said)
+        return code or _FAILED
+
+    def end(self, number: int | None = None) -> None:
+        """End the ranks: by a signal, or because there is no further task."""
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
+        if number is not None:
+            os.killpg(self.process.pid, number)
+        try:
+            self.process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def _hear(self, answer: bytes, walltime_s: float) -> bytes | None:
+        """Return what launcher and rank 0 say until the answer or the end; None if it takes long.
+
+        Some launchers say on their standard output how a rank died.
+        """
+        deadline = time.monotonic() + walltime_s
+        said = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(_pipe(self.process.stdout), selectors.EVENT_READ)
+            while not said.endswith(answer):
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    return None
+                more = _pipe(self.process.stdout).read(_MOST)
+                if not more:
+                    break
+                said += more
+        return said
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    """Return a pipe of a process that was started with it."""
+    if stream is None:
+        message = "the launcher was started without a pipe"
+        raise RuntimeError(message)
+    return stream

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl import identity
 from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
 from hybrid_parsl.mpi.frames import decode_frame, write_frame
+from hybrid_parsl.mpi.stale_memory import remove_stale_segments
 from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE, Failure, Request, TaskFolder
 from hybrid_parsl.mpi.team import close_team
 from hybrid_parsl.parent_death import die_with_parent
@@ -32,11 +33,25 @@ _FAILED = 1
 def main() -> None:
     """Run the task in the folder that the command line names."""
     die_with_parent()
+    remove_stale_segments()
     from mpi4py import MPI
 
-    folder = TaskFolder(Path(sys.argv[1]))
+    run_task(TaskFolder(Path(sys.argv[1])), MPI.COMM_WORLD)
+
+
+def run_task(folder: TaskFolder, world: MPI.Comm) -> None:
+    """Make the call that is requested in `folder`, and keep rank 0's result there; collective.
+
+    An exception on any rank ends all of them.
+
+    Parameters
+    ----------
+    folder
+        The folder of the task.
+    world
+        All ranks.
+    """
     os.environ[TASK_FOLDER_VARIABLE] = str(folder.path)
-    world = MPI.COMM_WORLD
     try:
         result = _call(folder, world)
         world.Barrier()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mpi4py import MPI
+
+
+_PAUSE_S = 0.005
 
 
 @cache
@@ -97,13 +101,18 @@ class MpiTeam:
         return self._communicator.bcast(value)
 
     def once_per_node(self, action: Callable[[], object]) -> None:
-        """Carry out `action` on one rank of each node while the others wait."""
+        """Carry out `action` on one rank of each node while the others sleep.
+
+        In a barrier they would keep the processors busy that the action may need.
+        """
         from mpi4py import MPI
 
         node = self._communicator.Split_type(MPI.COMM_TYPE_SHARED)
         if node.rank == 0:
             action()
-        node.Barrier()
+        done = node.Ibarrier()
+        while not done.Test():
+            time.sleep(_PAUSE_S)
         node.Free()
 
     def close(self) -> None:

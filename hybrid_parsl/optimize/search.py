@@ -91,11 +91,8 @@ def search(
     StorageError
         A finished start cannot be written to the journal.
     """
+    check_method(settings.method, differentiable=isinstance(objective, DifferentiableObjective))
     strategy = STRATEGIES[settings.method]
-    if strategy.needs_gradient and not isinstance(objective, DifferentiableObjective):
-        free = ", ".join(name for name, each in STRATEGIES.items() if not each.needs_gradient)
-        message = "this problem's circuit has no exact gradient"
-        raise ConfigurationError(message, None, "search.method", settings.method, free)
     finished: dict[int, Start] = team.share(journal.read() if team.rank == 0 else None)
     missing = [index for index in range(settings.starts) if index not in finished]
     mine: list[Start] = []
@@ -113,6 +110,27 @@ def search(
         if start is not None:
             finished[start.index] = start
     return _reduce(finished, settings.starts)
+
+
+def check_method(method: str, *, differentiable: bool) -> None:
+    """Refuse a method that needs a gradient where there is none.
+
+    Parameters
+    ----------
+    method
+        One of `STRATEGIES`.
+    differentiable
+        Whether the objective knows its exact gradient.
+
+    Raises
+    ------
+    ConfigurationError
+        It needs one.
+    """
+    if STRATEGIES[method].needs_gradient and not differentiable:
+        free = ", ".join(name for name, each in STRATEGIES.items() if not each.needs_gradient)
+        message = "needs an exact gradient, which this problem's circuit does not have"
+        raise ConfigurationError(message, None, "search.method", method, free)
 
 
 def _portions(indices: list[int], size: int, team: Team) -> Iterator[list[int]]:

@@ -94,6 +94,7 @@ class Ising(IsingProblem):
     """
 
     Settings: ClassVar[type[BaseModel]] = IsingSettings
+    size_keys: ClassVar[tuple[str, ...]] = ("h", "J", "qubo")
 
     def __init__(self, settings: IsingSettings) -> None:
         if isinstance(settings.qubo, str):

@@ -22,8 +22,14 @@ class IsingProblem:
     ----------
     form
         The cost.
+
+    Attributes
+    ----------
+    size_keys
+        The keys of ``[problem]`` that decide on the number of qubits, the first that is given.
     """
 
+    size_keys: ClassVar[tuple[str, ...]] = ()
     ansatz: ClassVar[Literal["alternating", "circuit"]] = "alternating"
 
     def __init__(self, form: IsingForm) -> None:

@@ -19,9 +19,11 @@ from hybrid_parsl.problems.graph import (
 from hybrid_parsl.problems.ising_form import IsingForm
 from hybrid_parsl.problems.ising_problem import IsingProblem
 from hybrid_parsl.problems.settings import (
+    LARGEST,
     MOST_QUBITS,
     Coefficient,
     ProblemSettings,
+    is_coefficient,
     named_file,
     read_text,
     refuse_unread_file,
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _EDGES = "problem.edges"
+_RANGE = "problem.weight_range"
+_LARGEST_WHOLE = 2**53  # of any larger number, not every neighbour is a double
 _DEGREE = 3
 _WEIGHT_STREAM = 1
 
@@ -61,7 +65,7 @@ class MaxCutSettings(ProblemSettings):
         (drawn from `weight_range`).
     weight_range
         Lowest and highest weight; ``[1, 10]`` for integer and ``[0, 1]`` for uniform weights
-        if left out.
+        if left out. Unit weights leave it aside.
     """
 
     nodes: Annotated[int, Field(ge=2, le=MOST_QUBITS)] | None = None
@@ -70,7 +74,7 @@ class MaxCutSettings(ProblemSettings):
     edges: str | list[Any] | None = None
     seed: Seed = 0
     weights: Literal["unit", "integer", "uniform"] = "unit"
-    weight_range: Annotated[list[Coefficient], Field(min_length=2, max_length=2)] | None = None
+    weight_range: list[Coefficient] | None = None
 
     @field_validator("edges", mode="before")
     @classmethod
@@ -94,22 +98,35 @@ class MaxCutSettings(ProblemSettings):
             _check_random(self.nodes, None if self.edge_probability else self.degree or _DEGREE)
         return self
 
+    @field_validator("weight_range", mode="before")
+    @classmethod
+    def _two_numbers(cls, value: Any) -> Any:
+        """Refuse what is not the lowest and the highest of something."""
+        if value is None:
+            return value
+        pair = isinstance(value, list) and len(value) == 2  # noqa: PLR2004
+        if not pair or not all(is_coefficient(each) for each in value) or value[0] > value[1]:
+            valid = f"[lowest, highest], two numbers from -{LARGEST:g} to {LARGEST:g}"
+            raise ConfigurationError("is not a range", None, _RANGE, shown(value), valid)
+        return value
+
     @model_validator(mode="after")
     def _range(self) -> Self:
-        """Refuse a range of weights that is empty, or that nothing is drawn from."""
+        """Refuse a range of weights that nothing is drawn from.
+
+        That is, where it is left out how: whoever asks for unit weights knows.
+        """
         if self.weight_range is None:
             return self
-        key, found = "problem.weight_range", shown(self.weight_range)
-        low, high = self.weight_range
-        if self.weights == "unit":
-            message, valid = "has no use with weights = 'unit'", "weights = 'integer' or 'uniform'"
-            raise ConfigurationError(message, None, key, found, valid)
-        if low > high:
-            valid = "[lowest, highest]"
-            raise ConfigurationError("is not a range", None, key, found, valid)
-        if self.weights == "integer" and not (low.is_integer() and high.is_integer()):
-            message, valid = "does not fit weights = 'integer'", "two whole numbers"
-            raise ConfigurationError(message, None, key, found, valid)
+        found = shown(self.weight_range)
+        if "weights" not in self.model_fields_set:
+            message = "says nothing without weights, which are all 1 if left out"
+            valid = "weights = 'integer' or 'uniform' beside it"
+            raise ConfigurationError(message, None, _RANGE, found, valid)
+        if self.weights == "integer" and not all(_is_whole(each) for each in self.weight_range):
+            message = "does not fit weights = 'integer'"
+            valid = f"two whole numbers from -{_LARGEST_WHOLE} to {_LARGEST_WHOLE}"
+            raise ConfigurationError(message, None, _RANGE, found, valid)
         return self
 
 
@@ -136,6 +153,7 @@ class MaxCut(IsingProblem):
     """
 
     Settings: ClassVar[type[BaseModel]] = MaxCutSettings
+    size_keys: ClassVar[tuple[str, ...]] = ("nodes", "edges")
 
     def __init__(self, settings: MaxCutSettings) -> None:
         nodes, self.edges = _graph(settings)
@@ -160,6 +178,11 @@ class MaxCut(IsingProblem):
         edges = parse_edges(read_text(path, _EDGES), str(path), _EDGES, MOST_QUBITS)
         rows = [[part for part in edge if part is not None] for edge in edges]
         return {**settings, "edges": rows}
+
+
+def _is_whole(number: float) -> bool:
+    """Return whether a weight may be a bound of whole numbers."""
+    return float(number).is_integer() and abs(number) <= _LARGEST_WHOLE
 
 
 def _check_random(nodes: int | None, degree: int | None) -> None:

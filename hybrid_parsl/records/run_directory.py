@@ -32,7 +32,8 @@ class RunDirectory:
             events.jsonl      what happened when
             tasks/            stdout.log and stderr.log of each stage
             figures/          SVG
-            results.json      what every stage found
+            driver.lock       held by the process that drives the run
+            results.json      what every stage found, so far while it runs
             report.html       the same for people
 
     Attributes
@@ -62,7 +63,10 @@ class RunDirectory:
                     return cls(path)
         except OSError as error:
             message = f"cannot make a folder for the run: {error.strerror}"
-            raise ConfigurationError(message, "--runs-dir", None, str(parent)) from error
+            valid = "a folder that can be written to: --runs-dir DIR"
+            raise ConfigurationError(
+                message, "--runs-dir", None, str(parent.absolute()), valid
+            ) from error
 
     @classmethod
     def find(cls, parent: Path, text: str) -> RunDirectory:
@@ -74,7 +78,7 @@ class RunDirectory:
             The folder of all runs.
         text
             A path, the name of a folder in `parent`, a part of it that only one run has, or
-            ``latest``.
+            ``latest``: of runs that began in the same second, the one that was written last.
 
         Raises
         ------
@@ -85,7 +89,7 @@ class RunDirectory:
         if os.path.isfile(own):  # noqa: PTH113 - a name that no path can have is no error
             return cls(Path(text).resolve())
         runs = sorted(path.parent for path in parent.glob("*/experiment.toml"))
-        found = runs[-1:] if text == "latest" else [run for run in runs if text in run.name]
+        found = _latest(runs) if text == "latest" else [run for run in runs if text in run.name]
         exact = [run for run in found if run.name == text]
         if len(exact or found) == 1:
             return cls((exact or found)[0].resolve())
@@ -93,6 +97,11 @@ class RunDirectory:
         newest = ", ".join(run.name for run in (found or runs)[-5:])
         valid = f"latest, {newest}" if newest else f"nothing: there is no run in {parent}"
         raise ConfigurationError(message, None, None, text, valid)
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock the driver of the run holds."""
+        return self.path / "driver.lock"
 
     def write(self, name: str, text: str) -> Path:
         """Write the file `name` at once: a reader finds it whole or not at all.
@@ -144,6 +153,15 @@ class RunDirectory:
                 file.write(line.encode())
         except OSError as error:
             raise StorageError(str(path), error.strerror or str(error)) from error
+
+
+def _latest(runs: list[Path]) -> list[Path]:
+    """Return the last of `runs`, which are sorted by name, in a list; nothing if there is none."""
+    if not runs:
+        return []
+    second = runs[-1].name.partition("-")[0]
+    same = [run for run in runs if run.name.partition("-")[0] == second]
+    return [max(same, key=lambda run: (run / "experiment.toml").stat().st_mtime_ns)]
 
 
 def now() -> str:

@@ -53,7 +53,7 @@ def render_page(document: Mapping[str, Any], figures: Mapping[str, str]) -> str:
     rows, left_out = sections.outcomes(analysis)
     head, angles = sections.angles(document)
     return (
-        _environment()
+        templates()
         .get_template("page.html.j2")
         .render(
             run=run,
@@ -81,7 +81,7 @@ def render_page(document: Mapping[str, Any], figures: Mapping[str, str]) -> str:
 
 
 @functools.cache
-def _environment() -> Environment:
+def templates() -> Environment:
     """Return the templates of this room, with everything they are given escaped."""
     from jinja2 import Environment, PackageLoader
 

@@ -80,7 +80,7 @@ def _draw_starts(axes: Axes, search: SearchResult, energies: NDArray[float64]) -
         zorder=4,
     )
     axes.set_xlim(-0.02 * energies.size - 0.5, 1.02 * energies.size - 0.5)
-    _widen(axes, energies)
+    style.widen(axes, energies)
     style.whole_numbers(axes)
 
 
@@ -150,7 +150,7 @@ def _draw_trace(axes: Axes, start: int, trace: NDArray[float64]) -> None:
         markersize=3.5,
         label=None,
     )
-    _widen(axes, trace)
+    style.widen(axes, trace)
     style.whole_numbers(axes)
 
 
@@ -160,12 +160,3 @@ def _draw_spread(axes: Axes, energies: NDArray[float64]) -> None:
     style.grid(axes, "y")
     bins = int(np.clip(np.sqrt(energies.size), 5, 40))
     axes.hist(energies, bins=bins, color=style.BLUE, edgecolor="white", linewidth=0.6)
-
-
-def _widen(axes: Axes, energies: NDArray[float64]) -> None:
-    """Keep energies that agree to rounding from filling the axis with noise."""
-    axes.ticklabel_format(axis="y", useOffset=False, style="plain")
-    finite = energies[np.isfinite(energies)]
-    if finite.size:
-        room = 5e-4 * max(float(np.abs(finite).max()), 1e-6)
-        axes.update_datalim([(0, finite.min() - room), (0, finite.max() + room)], updatex=False)

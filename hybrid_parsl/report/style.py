@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,15 @@ def grid(axes: Axes, direction: str) -> None:
     """Draw thin lines behind the data, along ``"x"``, ``"y"`` or ``"both"``."""
     axes.set_axisbelow(True)
     axes.grid(visible=True, axis=direction, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
+
+
+def widen(axes: Axes, values: Iterable[float]) -> None:
+    """Keep values along y that agree to rounding from filling the axis with noise."""
+    axes.ticklabel_format(axis="y", useOffset=False, style="plain")
+    finite = [float(value) for value in values if math.isfinite(value)]
+    if finite:
+        room = 5e-4 * max(*(abs(value) for value in finite), 1e-6)
+        axes.update_datalim([(0, min(finite) - room), (0, max(finite) + room)], updatex=False)
 
 
 def whole_numbers(axes: Axes) -> None:

@@ -17,6 +17,7 @@ from .free_memory import check_memory
 from .layout import (
     Layout,
     Precision,
+    adjoint_bytes,
     choose_layout,
     count_ones,
     layers_to_save,
@@ -86,14 +87,12 @@ class AlternatingState:
         checked = checked_cost(cost)
         _check_whole("layers", layers)
         _check_whole("threads", threads)
-        dtype = real_type(precision)
+        self._dtype = dtype = real_type(precision)
         self._n_qubits = len(checked).bit_length() - 1
         self._layers = layers
         mirrored = is_mirrored(checked)
         self._layout = choose_layout(self._n_qubits, mirrored=mirrored)
-        check_memory(
-            state_bytes(self._layout, dtype), f"a state of {self._n_qubits} qubits ({precision})"
-        )
+        self._check_memory(state_bytes(self._layout, dtype), f"a state ({precision})")
         self._buffers = _buffers(checked, self._layout, layers, dtype, threads)
 
     @property
@@ -154,11 +153,9 @@ class AlternatingState:
         """
         checked = self._checked(parameters)
         if not self._buffers.has_adjoint:
-            saved = layers_to_save(self._layout, self._layers)
-            size = self._buffers.state.nbytes
-            needed = (1 + saved) * size + 8 * self._layout.scratch_size
-            check_memory(needed, f"a gradient of {self._n_qubits} qubits")
-            self._buffers.add_adjoint(saved)
+            needed = adjoint_bytes(self._layout, self._dtype, self._layers)
+            self._check_memory(needed, "a gradient")
+            self._buffers.add_adjoint(layers_to_save(self._layout, self._layers))
         energy = self._buffers.run(_GRADIENT, checked)
         return energy, self._buffers.gradient.copy()
 
@@ -183,7 +180,7 @@ class AlternatingState:
             If the probabilities do not fit in the free memory.
         """
         checked = self._checked(parameters)
-        check_memory(16 * 2**self._n_qubits, f"the probabilities of {self._n_qubits} qubits")
+        self._check_memory(16 * 2**self._n_qubits, "the probabilities")
         re, im = self._evolved(checked)
         weights = np.square(re, dtype=np.float64)
         weights += np.square(im, dtype=np.float64)
@@ -213,7 +210,7 @@ class AlternatingState:
             If the amplitudes do not fit in the free memory.
         """
         checked = self._checked(parameters)
-        check_memory(64 * 2**self._n_qubits, f"the amplitudes of {self._n_qubits} qubits")
+        self._check_memory(64 * 2**self._n_qubits, "the amplitudes")
         re, im = self._evolved(checked)
         psi: NDArray[np.complex128] = re + 1j * im.astype(np.float64)
         psi *= np.array([1, -1j, -1, 1j])[count_ones(len(psi)) % 4]  # see layout
@@ -222,6 +219,10 @@ class AlternatingState:
         psi = psi[: 2**self._n_qubits] * self._phase_left_out(checked)
         psi *= 2.0 ** (self._layout.idle / 2)
         return psi
+
+    def _check_memory(self, required: int, what: str) -> None:
+        """Raise InsufficientMemoryError if `required` bytes are not free."""
+        check_memory(required, f"{what} of {self._n_qubits} qubits")
 
     def _evolved(
         self, parameters: NDArray[np.float64]

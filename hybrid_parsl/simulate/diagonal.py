@@ -71,7 +71,7 @@ def ising_diagonal(
     _check_pairs(edges, n_qubits)
     field = np.zeros((n_qubits, n_qubits))
     np.add.at(field, (edges.max(axis=1), edges.min(axis=1)), weights)
-    check_memory(12 * 2**n_qubits, f"an Ising model of {n_qubits} qubits")
+    check_memory(diagonal_bytes(n_qubits), f"an Ising model of {n_qubits} qubits")
     out = np.empty(2**n_qubits)
     out[0] = _numbers([offset], "offset", 1)[0]
     local = np.empty(max(1, 2 ** (n_qubits - 1)))
@@ -82,6 +82,11 @@ def ising_diagonal(
             _double(local, 2**i, field[j, i])
         _double(out, half, local[:half])
     return out
+
+
+def diagonal_bytes(n_qubits: int) -> int:
+    """Return how many bytes are taken while an Ising model of `n_qubits` qubits is built."""
+    return 12 << n_qubits
 
 
 def _double(values: NDArray[np.float64], size: int, term: float | NDArray[np.float64]) -> None:

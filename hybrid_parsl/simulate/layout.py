@@ -182,18 +182,22 @@ def required_bytes(
         Bytes; a few tables of less than a MiB are left out.
     """
     layout = choose_layout(n_qubits, mirrored=mirrored)
-    size = np.dtype(real_type(precision)).itemsize
-    more = 0
-    if layers:
-        kept = 1 + layers_to_save(layout, layers)
-        more = size * (kept * layout.state_size + layout.scratch_size)
-    return state_bytes(layout, real_type(precision)) + more
+    dtype = real_type(precision)
+    more = adjoint_bytes(layout, dtype, layers) if layers else 0
+    return state_bytes(layout, dtype) + more
 
 
 def state_bytes(layout: Layout, dtype: type[np.floating]) -> int:
     """Return how many bytes a state takes without its adjoint, but with its levels."""
     size = np.dtype(dtype).itemsize
     return size * (layout.state_size + layout.scratch_size) + 2 * layout.amplitudes
+
+
+def adjoint_bytes(layout: Layout, dtype: type[np.floating], layers: int) -> int:
+    """Return how many bytes gradients of `layers` layers take besides those of the state."""
+    size = np.dtype(dtype).itemsize
+    kept = 1 + layers_to_save(layout, layers)
+    return size * (kept * layout.state_size + layout.scratch_size)
 
 
 def real_type(precision: str) -> type[np.floating]:

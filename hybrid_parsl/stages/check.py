@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.optimize.search import STRATEGIES
+from hybrid_parsl.optimize.search import check_method
 from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.problems.settings import MOST_QUBITS
 from hybrid_parsl.stages.backends import check_backend
+from hybrid_parsl.stages.memory import check_search_memory, size_key
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
 
 
 def check_experiment(experiment: Experiment) -> None:
-    """Check that problem and backend can be made and that the search method suits them.
+    """Check that problem and backend can be made and that the search suits the problem.
 
     Raises
     ------
@@ -23,8 +25,23 @@ def check_experiment(experiment: Experiment) -> None:
     """
     problem = build_problem(experiment.problem)
     check_backend(experiment.quantum)
-    method = experiment.search.method
-    if STRATEGIES[method].needs_gradient and problem.ansatz == "circuit":
-        free = [name for name, strategy in STRATEGIES.items() if not strategy.needs_gradient]
-        message = "needs an exact gradient, which this problem's circuit does not have"
-        raise ConfigurationError(message, None, "search.method", method, ", ".join(free))
+    alternating = problem.ansatz == "alternating"
+    check_method(experiment.search.method, differentiable=alternating)
+    if alternating and problem.n_qubits > MOST_QUBITS:
+        message = "has more qubits than any memory holds the state of"
+        key, found = size_key(experiment, problem), f"{problem.n_qubits} qubits"
+        raise ConfigurationError(message, None, key, found, f"at most {MOST_QUBITS}")
+
+
+def check_memory_here(experiment: Experiment, n_ranks: int) -> None:
+    """Check that a search of which `n_ranks` ranks share this host fits into its memory.
+
+    Where no rank runs here, only the ranks themselves can tell what fits.
+
+    Raises
+    ------
+    InsufficientMemoryError
+        It does not fit.
+    """
+    if n_ranks > 0:
+        check_search_memory(experiment, build_problem(experiment.problem), n_ranks)

@@ -15,6 +15,7 @@ from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.search import search as search_starts
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.results import Execution, SearchResult
+from hybrid_parsl.stages.memory import check_search_memory
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
@@ -43,13 +44,15 @@ def search(experiment: Experiment) -> SearchResult | None:
     """
     begun = time.perf_counter()
     team = current_team()
+    hosts = team.hosts()
     problem = build_problem(experiment.problem)
+    ranks_per_host = -(-team.size // len(hosts))
+    team.once_per_node(lambda: check_search_memory(experiment, problem, ranks_per_host))
     objective = build_objective(problem, experiment, team)
     bounds = problem.bounds(experiment.ansatz.layers)
     journal = Journal(current_task_folder(), experiment.search_key)
     with _one_blas_thread(experiment.search.method):
         outcome = search_starts(objective, bounds, experiment.search, team, journal)
-    hosts = team.hosts()
     if outcome is None:
         return None
     best = outcome.best
@@ -92,6 +95,7 @@ def build_objective(problem: Problem, experiment: Experiment, team: Team) -> Obj
 
         n_parameters = len(problem.bounds(experiment.ansatz.layers))
         return CircuitEnergy(problem.circuit, problem.observable(), n_parameters)
+    import hybrid_parsl.simulate.buffers  # noqa: F401 - on all ranks at once, before one compiles
     from hybrid_parsl.simulate.alternating import AlternatingState, compile_kernels
 
     settings = experiment.search

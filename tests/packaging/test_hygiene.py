@@ -38,7 +38,9 @@ def test_no_assert_outside_the_tests():
 
 
 def test_lock_files_name_no_index():
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    names = sorted(path.name for path in ROOT.glob("requirements*.lock"))
+    assert len(names) == 4
+    for name in names:
         text = (ROOT / name).read_text()
         assert "://" not in text
         assert "--hash=sha256:" in text

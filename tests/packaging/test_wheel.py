@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,9 @@ def installed(tmp_path_factory):
     (wheel,) = folder.glob("*.whl")
     target = folder / "site"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
+    cache = Path("hybrid_parsl", "simulate", "__pycache__")
+    if (ROOT / cache).is_dir():  # the same kernels need not be compiled again
+        shutil.copytree(ROOT / cache, target / cache, dirs_exist_ok=True)
     return target
 
 
@@ -46,7 +50,14 @@ def test_the_wheel_is_what_runs(installed):
 
 
 def test_the_default_experiment_runs_from_the_wheel_in_the_root_folder(installed, tmp_path):
-    fewer = ["--set", "search.starts=4", "--set", "problem.nodes=8"]
+    fewer = [
+        "--set",
+        "search.starts=4",
+        "--set",
+        "problem.nodes=8",
+        "--set",
+        "analysis.landscape=8",
+    ]
     command = ["-m", "hybrid_parsl", "run", "--runs-dir", str(tmp_path), "--json", *fewer]
     done = python(installed, *command)
     assert done.returncode == 0, done.stderr
@@ -63,6 +74,8 @@ def test_the_wheel_ships_every_experiment_and_the_type_marker(installed):
         shipped = {path.name for path in (template / folder).iterdir() if path.is_file()}
         there = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
         assert shipped == there
+    endpoint = installed / "hybrid_parsl" / "remote" / "endpoint"
+    assert {path.suffix for path in endpoint.iterdir()} == {".j2", ".json"}
     assert (installed / "hybrid_parsl" / "py.typed").exists()
 
 

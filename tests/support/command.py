@@ -45,6 +45,21 @@ class Command:
             env={**os.environ, **variables},
         )
 
+    def command_of_run(self, *arguments: str) -> list[str]:
+        """Return another command, such as ``resume``, on the only run."""
+        program = "from hybrid_parsl.cli.main import main; main()"
+        return [sys.executable, "-c", program, *arguments, "--runs-dir", str(self.runs)]
+
+    def of_run(self, *arguments: str, timeout_s: float = 150) -> subprocess.CompletedProcess[str]:
+        """Run another command, such as ``resume``, on the only run."""
+        return subprocess.run(
+            self.command_of_run(*arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+        )
+
     def document(self, *arguments: str) -> dict:
         """Run with ``--json`` and return what was printed."""
         done = self(*arguments, "--json")

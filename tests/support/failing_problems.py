@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from hybrid_parsl.mpi.team import current_team
-from hybrid_parsl.problems.bell import Bell
+from hybrid_parsl.problems.bell import Bell, BellSettings
 
 
 class Raising(Bell):
@@ -36,8 +37,39 @@ class Slow(Bell):
         time.sleep(300)
 
 
+class Huge(Bell):
+    """More qubits than an index of 64 bits counts the states of."""
+
+    ansatz = "alternating"
+
+    @property
+    def n_qubits(self) -> int:
+        return 64
+
+
 class BrokenCircuit(Bell):
     """The search finds angles, but the circuit to be sampled cannot be made."""
 
     def energies(self, bitstrings: Any) -> Any:
         raise RuntimeError(f"energies of {len(bitstrings)} outcomes are out of order")
+
+
+class WaitingSettings(BellSettings):
+    """Names what is waited for."""
+
+    go: str
+    """The path of a file."""
+
+
+class Waiting(Bell):
+    """The search does not begin until there is a file; one that says ``fail`` makes it fail."""
+
+    Settings = WaitingSettings
+
+    def observable(self) -> Any:
+        path = Path(self.settings.go)
+        while not path.exists():
+            time.sleep(0.05)
+        if path.read_text() == "fail":
+            raise ValueError("told to fail")
+        return super().observable()

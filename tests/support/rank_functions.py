@@ -7,10 +7,16 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from hybrid_parsl.errors import StorageError
-from hybrid_parsl.mpi.team import current_team
+from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE
+from hybrid_parsl.mpi.team import MpiTeam, current_team
+
+if TYPE_CHECKING:
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.results import SearchResult
 
 
 def who() -> list[tuple[int, int]] | None:
@@ -49,6 +55,10 @@ def share_and_once(path: str) -> tuple[list[str], int]:
     team.once_per_node(mark)
     seen = Path(path).stat().st_size
     return team.gather(value), seen
+
+
+def has_imported(module: str) -> bool:
+    return module in sys.modules
 
 
 def raise_on(rank: int) -> None:
@@ -105,3 +115,42 @@ def print_lines(n_lines: int) -> int:
 
 def exit_process() -> None:
     os._exit(7)
+
+
+def wait_for(path: str) -> int:
+    """Wait until there is a file at `path`, and return the number of ranks."""
+    while not Path(path).exists():
+        time.sleep(0.05)
+    return current_team().size
+
+
+def count_calls(path: str) -> int:
+    """Return how often it was called with `path`; fail where the environment wants it."""
+    with Path(path).open("a") as file:
+        file.write("x")
+    if "HYBRID_PARSL_TEST_FAIL" in os.environ:
+        raise ValueError("told to fail")
+    return Path(path).stat().st_size
+
+
+def search_on_1_to_4(experiment: Experiment) -> list[SearchResult | None]:
+    """Return what the first 1, 2, 3 and 4 of 4 ranks find, each in a folder of its own."""
+    from mpi4py import MPI
+
+    from hybrid_parsl.stages import search as stage
+
+    world, found = MPI.COMM_WORLD, []
+    for size in (4, 3, 2, 1):
+        folder = Path(os.environ[TASK_FOLDER_VARIABLE]) / str(size)
+        folder.mkdir(exist_ok=True)
+        some = world.Split(int(world.rank < size), world.rank)
+        if world.rank < size:
+            team = MpiTeam(some)
+            with (
+                mock.patch.dict(os.environ, {TASK_FOLDER_VARIABLE: str(folder)}),
+                mock.patch.object(stage, "current_team", lambda team=team: team),
+            ):
+                found.insert(0, stage.search(experiment))
+            team.close()
+        some.Free()
+    return found

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 def require(service: str, package: str, *, available: bool) -> None:
@@ -17,4 +23,11 @@ def require(service: str, package: str, *, available: bool) -> None:
     message = f"{service} is not there: install {package}"
     if service in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
         pytest.fail(message)
-    pytest.skip(message)
+    pytest.skip(message, allow_module_level=True)
+
+
+def require_module(name: str, service: str, package: str) -> ModuleType:
+    """Return a module of ours that imports `service`; where that is not there, do as `require`."""
+    available = importlib.util.find_spec(service) is not None
+    require(service, package, available=available)
+    return importlib.import_module(name)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import random
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -21,11 +21,13 @@ from pathlib import Path
 
 import psutil
 
+from hybrid_parsl.parent_death import die_with_parent
+
 PACKAGES = "slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge libpmi2-0 slurm-wlm-torque"
 N_NODES = 4
 N_CPUS = 4
+_PREFIX = "hp-slurm-"  # in the temporary folder: the path of a socket has to be short
 _PATIENCE_S = 30.0
-_DAEMONS = ("munged", "slurmctld", "slurmd", "slurmstepd")
 _CONFIGURATION = """\
 ClusterName=fake
 FirstJobId={first_job_id}
@@ -59,6 +61,7 @@ ReturnToService=2
 SlurmctldTimeout=300
 SlurmdTimeout=300
 TCPTimeout=5
+MessageTimeout=5
 KillWait=3
 MinJobAge=300
 WaitTime=0
@@ -81,23 +84,27 @@ def slurm_is_installed() -> bool:
 
 @dataclass
 class SlurmCluster:
-    """The cluster and what it was started in; made by `start`, ended by `stop`."""
+    """The cluster and what it was started in; made by `start`, ended by `stop`.
+
+    Its daemons are children that end with the process that started them. What their jobs have
+    left behind then is cleared away when the next cluster starts.
+    """
 
     root: Path
-    pids: dict[str, int] = field(default_factory=dict)
+    daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @classmethod
     def start(cls) -> SlurmCluster:
         """Start munge, the controller and the nodes, and wait until the nodes are idle."""
-        cluster = cls(Path(tempfile.mkdtemp(prefix="hp-slurm-")))  # a socket's path is short
+        _clear_what_was_killed()
+        cluster = cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
+        (cluster.root / "owner").write_text(str(os.getpid()))
         try:
             cluster._configure()
             cluster._start_munge()
             cluster.start_controller()
             for number in range(1, N_NODES + 1):
-                name = f"n{number}"
-                (cluster.root / "spool" / name).mkdir(parents=True)
-                cluster._daemon(f"slurmd-{name}", "slurmd", "-N", name)
+                cluster.start_node(f"n{number}")
             cluster._wait_for_nodes()
         except BaseException:
             cluster.stop()
@@ -130,25 +137,38 @@ class SlurmCluster:
         """Return the name of each job that was ever submitted and is still remembered."""
         return self.command("squeue", "-h", "-t", "all", "-o", "%j").split()
 
+    def job_log(self) -> list[str]:
+        """Return what the controller has written down of each ended job, a line a job."""
+        return (self.root / "log" / "jobs.txt").read_text().splitlines()
+
     def start_controller(self) -> None:
         """Start slurmctld."""
-        self._daemon("slurmctld", "slurmctld")
+        self._daemon("slurmctld", "slurmctld", "-D")
 
     def stop_controller(self) -> None:
         """Stop slurmctld; jobs go on."""
         self._end("slurmctld")
 
+    def start_node(self, name: str) -> None:
+        """Start the slurmd of a node."""
+        (self.root / "spool" / name).mkdir(exist_ok=True)
+        self._daemon(name, "slurmd", "-D", "-N", name)
+
+    def kill_node(self, name: str) -> None:
+        """Let a node die, with all that runs on it."""
+        self.daemons[name].kill()
+        _kill(_processes_of(self.root, name))
+        self._end(name)
+
     def stop(self) -> None:
         """Cancel all jobs, end every process that was started, remove the folder."""
-        if "slurmctld" in self.pids:
-            with contextlib.suppress(AssertionError, OSError):
+        if "slurmctld" in self.daemons:
+            with contextlib.suppress(AssertionError, OSError, TimeoutError):
                 self.command("scancel", "--me")
                 self._wait_for_empty_queue()
-        for name in [name for name in self.pids if name != "munged"]:
+        for name in reversed(list(self.daemons)):
             self._end(name)
-        self._end_orphans()
-        self._end("munged")
-        shutil.rmtree(self.root, ignore_errors=True)
+        _clear(self.root)
 
     def _configure(self) -> None:
         """Write all that the daemons read."""
@@ -158,7 +178,7 @@ class SlurmCluster:
         port = _free_ports(N_NODES + 1)
         text = _CONFIGURATION.format(
             # ids never repeat between clusters: files are named after them
-            first_job_id=int(time.time()) // 4 % 60_000_000 + 1000,
+            first_job_id=random.SystemRandom().randrange(1000, 60_000_000),
             host=socket.gethostname().partition(".")[0],
             user=getpass.getuser(),
             root=self.root,
@@ -179,6 +199,7 @@ class SlurmCluster:
         self._daemon(
             "munged",
             "munged",
+            "--foreground",
             "--force",  # a temporary folder that others may write to is refused otherwise
             f"--key-file={self.root}/munge.key",
             f"--socket={self.root}/munge.sock",
@@ -187,44 +208,30 @@ class SlurmCluster:
             f"--seed-file={self.root}/munge.seed",
             "--num-threads=2",
         )
+        _wait((self.root / "munge.sock").exists, f"no munge: see {self.root}/log")
 
     def _daemon(self, name: str, program: str, *arguments: str) -> None:
-        """Start a daemon, which forks, and note its process id."""
-        path = self.root / "run" / f"{name}.pid"
-        path.unlink(missing_ok=True)
+        """Start a daemon as a child that dies with this process."""
         with (self.root / "log" / f"{name}.err").open("a") as log:
-            subprocess.run(
+            self.daemons[name] = subprocess.Popen(
                 [_program(program) or program, *arguments],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                check=True,
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - a prctl and nothing else
             )
-        _wait(lambda: path.exists() and path.read_text().strip(), f"no {path}")
-        self.pids[name] = int(path.read_text())
 
     def _end(self, name: str) -> None:
-        """End a daemon by its process id."""
-        pid = self.pids.pop(name)
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(pid)
-            if process.name() not in _DAEMONS:
-                return
-            process.send_signal(signal.SIGTERM)
-            deadline = time.monotonic() + 10
-            while process.status() != psutil.STATUS_ZOMBIE:  # it is a child of init now
-                if time.monotonic() > deadline:
-                    process.kill()
-                time.sleep(0.02)
-
-    def _end_orphans(self) -> None:
-        """End step daemons that outlived their slurmd: they work in our folder."""
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                ours = process.environ().get("SLURM_CONF") == str(self.configuration)
-                if process.name() == "slurmstepd" and ours:
-                    process.kill()
+        """End a daemon."""
+        process = self.daemons.pop(name)
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def _wait_for_nodes(self) -> None:
         """Wait until all nodes are idle."""
@@ -238,6 +245,46 @@ class SlurmCluster:
     def _wait_for_empty_queue(self) -> None:
         """Wait until no job is left."""
         _wait(lambda: not self.queue(), "jobs are left")
+
+
+def _clear_what_was_killed() -> None:
+    """Clear away clusters whose owner was killed before it could stop them."""
+    for root in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        owner = (root / "owner").read_text() if (root / "owner").exists() else ""
+        if owner and not psutil.pid_exists(int(owner)):
+            _clear(root)
+
+
+def _clear(root: Path) -> None:
+    """Kill what still works for the cluster in `root`, and remove the folder."""
+    _kill(_processes_of(root))
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    """Kill processes, some of which may have ended by now."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _processes_of(root: Path, node: str | None = None) -> list[psutil.Process]:
+    """Return the step daemons, told by their log, and what runs in jobs, on one node or on all."""
+    logs = {str(path) for path in (root / "log").glob(f"slurmd-{node or '*'}.log")}
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            variables = process.environ()
+            where = variables.get("SLURMD_NODENAME")
+            is_of_a_job = variables.get("SLURM_CONF") == f"{root}/slurm.conf" and (
+                where is not None if node is None else where == node
+            )
+            is_step_daemon = process.name() == "slurmstepd" and logs & {
+                file.path for file in process.open_files()
+            }
+            if is_of_a_job or is_step_daemon:
+                found.append(process)
+    return found
 
 
 def _program(name: str) -> str | None:

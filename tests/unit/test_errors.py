@@ -20,6 +20,7 @@ from hybrid_parsl.errors import (
     RankFailedError,
     ResultError,
     RunOverlapError,
+    SiteSettingsError,
     StageFailedError,
     StorageError,
     SubmissionError,
@@ -120,6 +121,8 @@ def test_a_configuration_error_is_laid_out_in_lines() -> None:
 
 
 def test_the_first_place_of_a_configuration_error_stands() -> None:
+    import parsl  # noqa: F401 - it lets tblib copy exceptions in its own way
+
     error = ConfigurationError("missing", key="name", valid="a word", found="", suggestion="x")
     placed = error.at("a.toml")
     assert (placed.source, placed.key, placed.found, placed.valid) == (
@@ -131,6 +134,22 @@ def test_the_first_place_of_a_configuration_error_stands() -> None:
     assert placed.suggestion == "x"
     assert placed.at("b.toml").source == "a.toml"
     assert error.source is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InsufficientMemoryError(2**40, 2**30, "a state", "problem.nodes", "27 qubits"),
+        SiteSettingsError("slurm", "nodes: missing"),
+    ],
+)
+def test_an_error_that_is_placed_stays_what_it_is(error: ConfigurationError) -> None:
+    placed = error.at("a.toml")
+    travelled = pickle.loads(pickle.dumps(placed))
+    assert type(placed) is type(travelled) is type(error)
+    assert str(travelled) == str(placed)
+    assert placed.source == (error.source or "a.toml")
+    assert vars(placed) == {**vars(error), "source": placed.source}
 
 
 def test_memory_is_told_in_gib() -> None:
@@ -170,7 +189,7 @@ def test_memory_is_told_in_gib() -> None:
         (ResultError("lost"), "lost", []),
         (StorageError("/f", "full"), "cannot write /f: full", []),
         (
-            RunOverlapError("night", "run 3"),
+            RunOverlapError("schedule 'night'", "run 3"),
             "schedule 'night' is still running: run 3 holds its lock",
             [],
         ),

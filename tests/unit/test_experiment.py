@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import (
     AnalysisSettings,
     Ansatz,
@@ -129,7 +130,7 @@ def test_the_rank_counts_agree_or_are_refused(
     most = (nodes or 1) * (each or (4096 if total else 2))
     fits = total is None or (nodes or 1) <= total <= most
     if not fits:
-        with pytest.raises(ValidationError, match="does not fit num_nodes"):
+        with pytest.raises((ValidationError, ConfigurationError), match="does not fit num_nodes"):
             Resources.model_validate(given_keys)
         return
     resources = Resources.model_validate(given_keys)

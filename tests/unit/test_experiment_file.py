@@ -109,6 +109,29 @@ def test_a_fault_is_told_with_all_that_is_known(
     assert fault.suggestion == suggestion
 
 
+@pytest.mark.parametrize(
+    ("lines", "overrides", "source"),
+    [
+        ("[resources]\nnum_ranks = 5000\n", [], "FILE"),
+        ("", ["resources.num_ranks=5000"], "--set"),
+        ("[resources]\nnum_nodes = 1\n", ["resources.num_ranks=5000"], "--set"),
+    ],
+)
+def test_too_many_ranks_are_told_by_the_key_that_asks_for_them(
+    file: Path, lines: str, overrides: list[str], source: str
+) -> None:
+    fault = fault_of(file, LEAST + lines, *overrides)
+    assert fault.source == (str(file) if source == "FILE" else source)
+    assert (fault.key, fault.found, fault.valid) == ("resources.num_ranks", "5000", "1 to 4096")
+
+
+@pytest.mark.parametrize("depth", [40, 5000])
+def test_what_is_nested_too_deeply_is_told_so(file: Path, depth: int) -> None:
+    fault = fault_of(file, LEAST + "x = " + "[" * depth + "]" * depth)
+    assert (fault.source, fault.message) == (str(file), "is nested too deeply")
+    assert fault.valid == "at most 32 levels of tables and lists"
+
+
 def test_a_missing_key(file: Path) -> None:
     fault = fault_of(file, "[problem]\nkind = 'bell'")
     assert (fault.key, fault.message, fault.found) == ("name", "missing", None)

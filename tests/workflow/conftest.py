@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(config, items) -> None:
         items[:] = [item for item in items if item not in dropped]
 
 
-@pytest.fixture(scope="module", params=["local", "slurm", "pbs"])
+@pytest.fixture(scope="module", params=["local", "k8s", "slurm", "pbs"])
 def site(request) -> str:
     """Return a site; the tests of this folder run on each."""
     if request.param != "local":

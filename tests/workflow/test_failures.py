@@ -6,11 +6,16 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import psutil
 import pytest
 from services import require
+
+from hybrid_parsl.experiment_file import parse_experiment
+from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE
+from hybrid_parsl.stages.search import search
 
 DRAW = ["--set", "search.method=draw", "--set", "search.starts=2"]
 
@@ -65,9 +70,7 @@ def test_walltime(run):
     assert time.monotonic() - begun < 60
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_in_mid_search_leaves_no_process(run, number, code):
     process = subprocess.Popen(
         run.arguments(*failing("Slow")),
@@ -87,6 +90,17 @@ def test_an_interruption_in_mid_search_leaves_no_process(run, number, code):
     assert not [name for each in left if (name := command_line(each))]
     _, document = last_run(run)
     assert document["run"]["status"] == "interrupted"
+
+
+def test_a_reader_that_goes_away_ends_the_run(run):
+    process = subprocess.Popen(
+        run.arguments("bell"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 141
+    assert errors.startswith("nobody reads the output any more: what was finished is in")
+    assert errors.count("\n") == 1
 
 
 def command_line(process):
@@ -110,58 +124,39 @@ def wait_for_ranks(pid):
     raise TimeoutError
 
 
-def test_a_search_that_was_killed_goes_on_from_its_finished_starts(tmp_path):
-    # the same folder of the task: only what is missing is carried out again
-    from hybrid_parsl.experiment_file import parse_experiment
-    from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE
+DIES_AT_5 = """
+import os, signal, sys
+import hybrid_parsl.optimize.search as optimize
+from hybrid_parsl.experiment import Experiment
+from hybrid_parsl.stages.search import search
+run = optimize.STRATEGIES["multistart"].run
+def die_at_5(objective, bounds, index, settings):
+    if index == 5: os.kill(os.getpid(), signal.SIGKILL)
+    return run(objective, bounds, index, settings)
+optimize.STRATEGIES["multistart"] = optimize.Strategy(die_at_5, True)
+search(Experiment.model_validate_json(sys.argv[1]))
+"""
 
+
+def test_a_search_that_was_killed_goes_on_from_its_finished_starts(tmp_path, monkeypatch):
+    # the same folder of the task: only what is missing is carried out again
     table = {
         "name": "resumed",
         "problem": {"kind": "maxcut", "nodes": 6},
         "search": {"starts": 8},
     }
     experiment = parse_experiment(table)
-    program = (
-        "import sys, hybrid_parsl.optimize.search as s, hybrid_parsl.stages.search as stage\n"
-        "from hybrid_parsl.experiment import Experiment\n"
-        "import os, signal\n"
-        "run = s.STRATEGIES['multistart'].run\n"
-        "def die_at_5(objective, bounds, index, settings):\n"
-        "    if index == 5: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return run(objective, bounds, index, settings)\n"
-        "if sys.argv[2] == 'die': s.STRATEGIES['multistart'] = s.Strategy(die_at_5, True)\n"
-        "print(stage.search(Experiment.model_validate_json(sys.argv[1])).model_dump_json())\n"
-    )
-    import sys
-
-    def attempt(word, folder):
-        return subprocess.run(
-            [sys.executable, "-c", program, experiment.model_dump_json(), word],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, TASK_FOLDER_VARIABLE: str(folder)},
-        )
-
-    assert attempt("die", tmp_path).returncode == -signal.SIGKILL
+    whole = search(experiment)
+    monkeypatch.setenv(TASK_FOLDER_VARIABLE, str(tmp_path))
+    command = [sys.executable, "-c", DIES_AT_5, experiment.model_dump_json()]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     journal = tmp_path / "starts-00000.jsonl"
     finished = journal.read_text()
     assert finished.count('"index"') == 5
-    resumed = json.loads(attempt("live", tmp_path).stdout)
+    resumed = search(experiment)
     assert journal.read_text().startswith(finished)
     assert journal.read_text().count('"index"') == 8
-    fresh = tmp_path / "fresh"
-    fresh.mkdir()
-    whole = json.loads(attempt("live", fresh).stdout)
-    for key in ("parameters", "energy", "energies", "trace", "best_start"):
-        assert resumed[key] == whole[key]
-
-
-def test_an_unwritable_folder_for_runs(run):
-    run.runs.write_text("a file")
-    done = run("bell")
-    assert done.returncode == 2
-    assert "--runs-dir" in done.stderr
+    assert resumed.model_copy(update={"execution": whole.execution}) == whole
 
 
 @pytest.fixture
@@ -184,41 +179,13 @@ def test_a_full_disk(run, small_disk):
     assert "Traceback" not in done.stderr
 
 
-def test_a_malformed_file(run, tmp_path):
-    path = tmp_path / "broken.toml"
-    path.write_text("name = 'x'\n[problem\n")
-    done = run(str(path))
-    assert done.returncode == 2
-    assert str(path) in done.stderr
-    assert "line 2" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["maxcuts"], ["no such experiment", "maxcut"]),
-        (["bell", "--set", "search.start=3"], ["search.start", "starts"]),
-        (["bell", "--set", "quantum.shots=0"], ["quantum.shots", "at least 1"]),
-        (["bell", "--set", "problem.kind=bel"], ["problem.kind", "'bell'"]),
-        (["bell", "--set", "search.method=multistart"], ["search.method", "draw"]),
-        (["bell", "--set", "quantum.backend=aerr"], ["quantum.backend", "'aer'"]),
-        (["bell", "--set", "quantum.backend=nosuch:x"], ["quantum.backend", "nosuch"]),
-        (["maxcut", "--set", "problem.degree=99"], ["problem", "degree"]),
-    ],
-)
-def test_what_the_user_gets_wrong_is_named_with_what_is_valid(run, arguments, words):
-    done = run(*arguments)
+def test_what_the_user_gets_wrong_is_named_with_what_is_valid(run):
+    done = run("bell", "--set", "search.start=3")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in done.stderr
+    assert "search.start: unknown key" in done.stderr
+    assert "did you mean 'starts'?" in done.stderr
     assert not run.runs.exists()
-
-
-def test_an_unknown_site(run):
-    done = run("bell", "--site", "locl")
-    assert done.returncode == 2
-    assert "did you mean 'local'" in done.stderr
 
 
 def test_a_site_that_leaves_is_no_success(run, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import rank_functions as functions
 
-from hybrid_parsl.engine.batch_scheduler import BatchOptions, find_job
+from hybrid_parsl.engine.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.earlier_jobs import find_job
 from hybrid_parsl.engine.job_backend import JobBackend
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import (
@@ -105,7 +105,7 @@ def test_name_and_options_reach_slurm(slurm: SlurmCluster, tmp_path: Path) -> No
 def test_a_job_is_found_by_its_name(executor: PsiJExecutor) -> None:
     future = executor.submit(functions.environment, TWO, "HOME")
     future.result(PATIENCE)
-    assert find_job("slurm", "hybrid-parsl-environment") == future.job.job_id
+    assert find_job("slurm", future.job.job.spec.name) == future.job.job_id
     assert find_job("slurm", "hybrid-parsl-none") is None
 
 
@@ -185,33 +185,15 @@ def test_a_reason_of_several_words_does_not_stall_us(
         slurm.command("scontrol", "update", "nodename=n4", "state=resume")
 
 
-def test_a_controller_that_is_away_fails_no_job(
-    executor: PsiJExecutor,
-    slurm: SlurmCluster,
-    caplog: pytest.LogCaptureFixture,
-    tmp_path: Path,
-) -> None:
-    # PSI/J calls all jobs failed when squeue has failed three times
-    future = executor.submit(functions.write_and_sleep, TWO, str(tmp_path / "mark"), 5)
-    wait_until((tmp_path / "mark").exists)
-    slurm.stop_controller()
-    try:
-        with caplog.at_level(logging.WARNING, "hybrid_parsl"):
-            wait_until(lambda: "does not answer" in caplog.text)
-    finally:
-        slurm.start_controller()
-    assert future.result(PATIENCE) == "slept"
-
-
-def test_a_job_that_nobody_knows_ends_without_an_exit_code(
-    tmp_path: Path,
-) -> None:
+def test_a_job_that_nobody_knows_ends_without_an_exit_code(tmp_path: Path) -> None:
+    from hybrid_parsl.engine.jobs import SubmittedJob
     from hybrid_parsl.engine.psij_loading import load_psij
 
     ends: list[Any] = []
     backend = JobBackend("slurm", tmp_path)
     try:
-        backend.attach(load_psij().JobSpec(executable="/bin/true"), "7", ends.append)
+        job = load_psij().Job(load_psij().JobSpec(executable="/bin/true"))
+        backend._attach(SubmittedJob(job, ends.append, None), "7")
         wait_until(lambda: ends)
     finally:
         backend.close()
@@ -244,8 +226,8 @@ def test_shutdown_leaves_no_job(slurm: SlurmCluster, tmp_path: Path) -> None:
 def test_a_folder_with_a_space_is_refused(tmp_path: Path) -> None:
     from hybrid_parsl.errors import ConfigurationError
 
-    with pytest.raises(ConfigurationError, match="space in its path"):
-        PsiJExecutor("mpi", tmp_path / "my runs").start()
+    with pytest.raises(ConfigurationError, match="folder with such a path"):
+        PsiJExecutor("mpi", tmp_path / "my runs", "slurm").start()
 
 
 def test_walltime(overdue: Future[Any]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import ConfigurationError, RankFailedError, WalltimeExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from slurm_cluster import SlurmCluster
 
@@ -49,6 +51,13 @@ def executor(slurm: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> I
     assert slurm.queue() == []
 
 
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def run(site: str, runs: Path, *arguments: str) -> dict[str, Any]:
     command = [sys.executable, str(ROOT / "run.py"), "bell", "--site", site, "--json"]
     done = subprocess.run(
@@ -66,16 +75,62 @@ def run(site: str, runs: Path, *arguments: str) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.parametrize("site", ["slurm", "pbs"])
 def test_a_run_in_blocks_gives_what_this_computer_gives(
-    slurm: SlurmCluster, tmp_path: Path
+    slurm: SlurmCluster, tmp_path: Path, site: str, request: pytest.FixtureRequest
 ) -> None:
     # before the other tests hold nodes: this needs a block for each of three executors
+    request.getfixturevalue(site)
     blocks = ["--site-set", "mpi=pilot", "--site-set", "stages=blocks"]
-    there = run("slurm", tmp_path, *blocks)
+    there = run(site, tmp_path, *blocks)
     here = run("local", tmp_path)
     for stage in ("search", "quantum", "analysis"):
         assert there[stage] == here[stage]
     assert slurm.queue() == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_the_process_group_leaves_no_block(
+    slurm: SlurmCluster, tmp_path: Path, number: int, code: int
+) -> None:
+    # the interchange of Parsl is a process of the driver; without it, blocks cannot be ended
+    slow = ["--set", "problem.kind=failing_problems:Slow", "--site-set", "mpi=pilot"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), "bell", "--site", "slurm", *slow],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        start_new_session=True,
+    )
+    wait_until(lambda: list(tmp_path.glob("runs/*/tasks/search/ranks.json")))
+    os.killpg(process.pid, number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    wait_until(lambda: slurm.queue() == [])
+
+
+def test_a_block_without_work_is_given_back(slurm: SlurmCluster, tmp_path: Path) -> None:
+    provider = PsiJProvider("slurm", BatchOptions(), 600, environment=VARIABLES)
+    executor = PilotMPIExecutor("mpi", tmp_path / "tasks", provider)
+    config = Config(
+        [executor],
+        run_dir=str(tmp_path / "parsl"),
+        strategy="simple",
+        strategy_period=1,
+        max_idletime=2,
+    )
+    try:
+        with parsl.load(config):
+            for number in (1, 2):  # the second task gets a block of its own
+                assert executor.submit(functions.add, ONE, number).result(PATIENCE) == number
+                assert len(slurm.queue()) == 1
+                wait_until(lambda: slurm.queue() == [])
+    finally:
+        provider.close()
+        parsl.clear()
+    assert len(provider.resources) == 2
 
 
 def test_a_task_spans_the_nodes_of_its_block(executor: Any) -> None:
@@ -88,6 +143,13 @@ def test_a_task_spans_the_nodes_of_its_block(executor: Any) -> None:
 def test_many_tasks_share_one_block(executor: Any, slurm: SlurmCluster) -> None:
     futures = [executor.submit(functions.add, ONE, number) for number in range(8)]
     assert [future.result(PATIENCE) for future in futures] == list(range(8))
+    assert len(slurm.queue()) == 1
+
+
+def test_two_hundred_searches(executor: Any, slurm: SlurmCluster) -> None:
+    alone = {"num_nodes": 1, "ranks_per_node": 1}
+    futures = [executor.submit(functions.add, alone, number) for number in range(200)]
+    assert [future.result(2 * PATIENCE) for future in futures] == list(range(200))
     assert len(slurm.queue()) == 1
 
 

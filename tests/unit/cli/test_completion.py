@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hybrid_parsl.cli.completion import complete_experiment, complete_run, complete_site
+from hybrid_parsl.cli.completion import complete_experiment, complete_site
 from hybrid_parsl.project import PROJECT_VARIABLE
 
 if TYPE_CHECKING:
@@ -36,13 +39,25 @@ def test_experiments_and_files_here() -> None:
     assert complete_experiment("b") == ["bell"]
 
 
+def completed(*words: str) -> list[str]:
+    """Return what bash is offered after `words`, of which the last may be begun only."""
+    variables = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    command = [sys.executable, "-m", "hybrid_parsl"]
+    instruction = {"_HYBRID_PARSL_COMPLETE": "complete_bash"}
+    environment = {**os.environ, **variables, **instruction}
+    return subprocess.check_output(command, text=True, env=environment).split()
+
+
 def test_runs(folder: Path) -> None:
     for name in ("2-bell", "1-bell", "3-max"):
-        (folder / "runs" / name).mkdir(parents=True)
-        (folder / "runs" / name / "experiment.toml").touch()
-    (folder / "runs" / "4-empty").mkdir()
-    assert complete_run("") == ["latest", "1-bell", "2-bell", "3-max"]
-    assert complete_run("2") == ["2-bell"]
+        (folder / "other" / name).mkdir(parents=True)
+        (folder / "other" / name / "experiment.toml").touch()
+    (folder / "other" / "4-empty").mkdir()
+    there = ["--runs-dir", "other"]
+    assert completed("hybrid-parsl", "show", *there, "") == ["latest", "1-bell", "2-bell", "3-max"]
+    assert completed("hybrid-parsl", "report", *there, "2") == ["2-bell"]
+    (folder / "other").rename(folder / "runs")
+    assert completed("hybrid-parsl", "show", "1") == ["1-bell"]
 
 
 def test_a_wrong_project_is_no_traceback_at_the_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,4 +67,9 @@ def test_a_wrong_project_is_no_traceback_at_the_prompt(monkeypatch: pytest.Monke
 
 
 def test_no_runs_yet() -> None:
-    assert complete_run("l") == ["latest"]
+    assert completed("hybrid-parsl", "show", "l") == ["latest"]
+
+
+def test_options_that_complete() -> None:
+    assert completed("hybrid-parsl", "run", "--site", "sl") == ["slurm", "slurm_gpu"]
+    assert completed("hybrid-parsl", "run", "m") == ["maxcut", "mine.toml"]

@@ -67,3 +67,37 @@ def test_a_site_that_returns_no_configuration_is_refused(command: Any, tmp_path:
     (tmp_path / "site.py").write_text("def config(run):\n    return None\n")
     command("run", "bell", "-n", "--site", "./site.py", code=2)
     assert "config(run) has to return a parsl.Config" in command.err
+
+
+def test_blocks_are_shown_with_both_of_their_scripts(command: Any) -> None:
+    settings = ["mpi=pilot", "stages=blocks", "nodes=2", "partition=debug", "address=10.1.2.3"]
+    assignments = [word for each in settings for word in ("--site-set", each)]
+    document = json.loads(command("run", "bell", "-n", "--site", "slurm", "--json", *assignments))
+    search, quantum, _ = (stage["launch"] for stage in document["stages"])
+    folder = f"{command.folder}/runs/RUN"
+    assert search.startswith("srun --ntasks 2 --ntasks-per-node 2 --nodelist NODE1 --nodes 1")
+    assert f"-m hybrid_parsl.mpi {folder}/tasks/search\n" in search
+    assert "in at most 1 blocks of 2 nodes from PSI/J backend slurm" in search
+    for line in ("#SBATCH --nodes=2", '#SBATCH --partition="debug"', "#SBATCH --exclusive"):
+        assert line in search
+    assert "#SBATCH --nodes=1" in quantum
+    for text in (search, quantum):
+        assert "process_worker_pool.py" in text
+        assert "-a 10.1.2.3 " in text
+        assert "--port=PORT" in text
+        assert f"{folder}/parsl/000/submit_scripts/" in text
+    assert list(command.folder.iterdir()) == []
+
+
+def test_a_check_where_no_scheduler_can_be_asked(command: Any, monkeypatch: Any) -> None:
+    monkeypatch.delenv("HYBRID_PARSL_PBS_DIALECT", raising=False)  # of tests on PBS
+    verdicts = json.loads(command("run", "bell", "--check", "--json"))["stages"]
+    assert {stage["verdict"] for stage in verdicts} == {"no scheduler is asked"}
+    text = command("run", "bell", "-n", "--check", "--site", "pbs")
+    assert "verdict: pbs cannot be asked without submitting" in text
+
+
+def test_a_check_of_a_scheduler_that_is_not_there(command: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    command("run", "bell", "-n", "--check", "--site", "slurm", code=3)
+    assert "sbatch" in command.err

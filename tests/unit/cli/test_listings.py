@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 
 def test_the_sites_of_a_project_even_broken_ones(command: Any, tmp_path: Path) -> None:
     for name in ("apps", "site_configs"):
@@ -30,6 +32,19 @@ def test_the_sites_of_a_project_even_broken_ones(command: Any, tmp_path: Path) -
     assert "good" in text
     assert "A good one [not markup] [/x]." in text
     assert "nowhere_at_all" in text
+
+
+def test_lines_are_not_wrapped_in_a_pipe(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    for name in ("apps", "site_configs"):
+        (tmp_path / name).mkdir()
+    summary = "A site with a summary of many words " * 5
+    (tmp_path / "site_configs" / "good.py").write_text(f'"""{summary}."""\ndef config(run): ...\n')
+    head, row = command("sites").splitlines()
+    assert head.split() == ["name", "summary", "source"]
+    assert row == f"good  {summary}.  {tmp_path / 'site_configs' / 'good.py'}"
 
 
 def test_a_project_without_sites(command: Any, tmp_path: Path) -> None:

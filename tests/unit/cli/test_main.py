@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import subprocess
 import sys
 import time
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS = ["run", "sites", "problems", "show", "report"]
-HEAVY = ["numpy", "parsl", "psij", "qiskit", "matplotlib", "scipy", "numba", "mpi4py"]
+HEAVY = [
+    "globus_compute_sdk",
+    "globus_sdk",
+    "numpy",
+    "parsl",
+    "psij",
+    "qiskit",
+    "matplotlib",
+    "scipy",
+    "numba",
+    "mpi4py",
+]
 
 
 def test_every_command_is_known() -> None:
@@ -55,12 +67,13 @@ def test_the_version(command: Any) -> None:
     assert command("--version") == f"hybrid-parsl {__version__}\n"
 
 
-def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["run"], ["remote"], ["remote", "run"]])
+def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     code = (
         "import sys\n"
         "from hybrid_parsl.cli.main import main\n"
         "try:\n"
-        "    main(['run', '--help'])\n"
+        f"    main([*{arguments}, '--help'])\n"
         "finally:\n"
         f"    print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)\n"
     )
@@ -109,7 +122,7 @@ def test_an_error_ends_the_process_with_its_code_and_text(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(listings, "_print", fail)
+    monkeypatch.setattr(listings, "print_rows", fail)
     command("problems", code=kind.exit_code)
     assert command.out == ""
     assert command.err == f"error: {error}\n"
@@ -124,7 +137,7 @@ def test_an_error_of_a_stage_names_it_with_what_else_went_wrong(
         error.add_note("moreover: the disk is full")
         raise error
 
-    monkeypatch.setattr(listings, "_print", fail)
+    monkeypatch.setattr(listings, "print_rows", fail)
     command("problems", code=4)
     assert command.err == "error in the quantum stage: lost\nmoreover: the disk is full\n"
 
@@ -133,7 +146,7 @@ def test_an_error_that_is_not_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(listings, "_print", fail)
+    monkeypatch.setattr(listings, "print_rows", fail)
     with pytest.raises(ZeroDivisionError):
         main(["problems"])
 
@@ -166,8 +179,35 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     assert process.stderr is not None
     text = process.stderr.read()
     process.stderr.close()
-    assert process.wait(30) == 1
+    assert process.wait(30) == 141
     assert b"Traceback" not in text
+
+
+def test_completion_that_cannot_be_installed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    command = [sys.executable, "-m", "hybrid_parsl", "--install-completion", "bash"]
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path / "home"),
+        "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1",
+    }
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --install-completion: the shell's files cannot be")
+    assert "--show-completion" in done.stderr
+
+
+def test_a_folder_that_was_removed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    code = (
+        "import os; os.rmdir(os.getcwd())\nfrom hybrid_parsl.cli.main import main; main(['show'])"
+    )
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(
+        command, cwd=tmp_path / "gone", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the current folder has been removed\n")
 
 
 def test_a_project_by_option_by_caller_and_wrong(

@@ -31,6 +31,16 @@ def test_the_page_is_made_anew_from_the_files(
     assert (folder / "report.html").read_text() == "page"
 
 
+def test_the_page_of_a_run_on_an_endpoint_is_left_as_it_came(command: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "1-bell"
+    folder.mkdir(parents=True)
+    for name in ("experiment.toml", "remote.json"):
+        (folder / name).touch()
+    (folder / "report.html").write_text("with figures")
+    assert command("report", "bell") == f"{folder / 'report.html'}\n"
+    assert (folder / "report.html").read_text() == "with figures"
+
+
 def test_a_run_that_is_not_there(command: Any) -> None:
     command("report", code=2)
     assert "no such run" in command.err

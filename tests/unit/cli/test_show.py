@@ -31,6 +31,17 @@ def test_everything_as_json(command: Any, run: Path, document: dict[str, Any]) -
     assert json.loads(elsewhere) == document
 
 
+def test_a_run_that_failed(command: Any, run: Path, document: dict[str, Any]) -> None:
+    document["run"]["status"] = "failed"
+    document["stages"] = [{"name": "search", "status": "failed"}]
+    document["error"] = {"type": "RankFailedError", "message": "rank 1 was killed"}
+    del document["search"], document["analysis"]
+    (run / "results.json").write_text(json.dumps(document))
+    lines = command("show").splitlines()
+    assert lines[0] == "status  failed in the search stage"
+    assert lines[1] == "error   RankFailedError: rank 1 was killed"
+
+
 def test_a_run_that_is_not_there(command: Any, run: Path) -> None:
     command("show", "maxcut", code=2)
     assert command.err == f"error: no such run\n  found: maxcut\n  valid: latest, {run.name}\n"

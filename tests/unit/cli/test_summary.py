@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from hybrid_parsl.cli.summary import print_summary, summary_rows
@@ -31,6 +32,22 @@ def test_what_is_not_known_is_left_out(document: dict[str, Any]) -> None:
 def test_an_error_is_told(document: dict[str, Any]) -> None:
     document["error"] = {"type": "ResultError", "message": "lost"}
     assert ("error", "ResultError: lost") in summary_rows(document)
+
+
+@pytest.mark.parametrize("stages", [[], [{"name": "search", "status": "failed"}]])
+def test_a_run_that_failed_is_told_first(document: dict[str, Any], stages: list[Any]) -> None:
+    document["run"]["status"] = "failed"
+    document["stages"] = [{"name": "other", "status": "completed"}, *stages]
+    where = " in the search stage" if stages else ""
+    assert summary_rows(document)[0] == ("status", f"failed{where}")
+
+
+def test_the_lines_of_an_error_stand_below_each_other(
+    document: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    document["error"] = {"type": "RankFailedError", "message": "rank 1\n  log: x"}
+    print_summary(document)
+    assert f"error{' ' * 13}RankFailedError: rank 1\n{' ' * 20}log: x\n" in capsys.readouterr().out
 
 
 def test_text_in_brackets_is_no_markup(document: dict[str, Any]) -> None:

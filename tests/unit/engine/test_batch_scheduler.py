@@ -10,6 +10,7 @@ from hybrid_parsl.engine.batch_scheduler import (
     is_time_over,
     is_unreachable,
     one_word_reasons,
+    unique_job_name,
     without_inner_quotes,
 )
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
@@ -43,6 +44,8 @@ def test_only_our_lines_of_squeue_are_kept_with_a_reason_of_one_word() -> None:
         ("exec &>> \"'/a b'/$ID.out\"", 'exec &>> "/a b/$ID.out"'),
         ('#SBATCH --nodes="2"', '#SBATCH --nodes="2"'),
         ("#SBATCH --x=\"'$HOME y'\"", "#SBATCH --x=\"'$HOME y'\""),
+        ('#SBATCH --no-requeue=""', "#SBATCH --no-requeue"),
+        ('#PBS -V ""', "#PBS -V"),
         ("/bin/bash x \"'a b'\"", "/bin/bash x \"'a b'\""),
     ],
 )
@@ -65,8 +68,8 @@ def test_what_a_scheduler_says() -> None:
 @pytest.mark.parametrize(
     ("backend", "expected"),
     [
-        ("slurm", {"slurm.job-name": "a-very-long-name", "slurm.qos": "x"}),
-        ("pbs_classic", {"pbs.N": "a-very-long-nam", "pbs.qos": "x"}),
+        ("slurm", {"slurm.job-name": "a-name", "slurm.qos": "x"}),
+        ("pbs_classic", {"pbs.N": "a-name", "pbs.qos": "x"}),
         ("local", {}),
     ],
 )
@@ -74,7 +77,7 @@ def test_name_and_options_in_the_words_of_the_scheduler(
     backend: str, expected: dict[str, Any]
 ) -> None:
     options = BatchOptions("debug", "phys", {"qos": "x"})
-    attributes = options.to_psij(backend, "a-very-long-name", 90)
+    attributes = options.to_psij(backend, "a-name", 90)
     assert attributes.custom_attributes == expected
     assert (attributes.queue_name, attributes.account) == ("debug", "phys")
     assert attributes.duration.total_seconds() == 90
@@ -84,7 +87,7 @@ def test_name_and_options_in_the_words_of_the_scheduler(
     ("backend", "words"),
     [
         ("slurm", ["#SBATCH --nodes=2", "#SBATCH --ntasks=6", "#SBATCH --time=0:2:0"]),
-        ("pbs_classic", ["#PBS -l nodes=2:ppn=3", "#PBS -l walltime=0:2:0", '#PBS -N "hyb']),
+        ("pbs_classic", ["#PBS -l nodes=2:ppn=3", "#PBS -l walltime=0:2:0", '#PBS -N "search-']),
         ("pbs", ["#PBS -l select=2", "mpiprocs=3"]),
     ],
 )
@@ -98,6 +101,14 @@ def test_the_script_is_shown_without_being_written(
         assert word in text
     assert f"{tmp_path}/tasks/.psij/{backend}" in text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_two_jobs_have_the_same_name_and_pbs_takes_it() -> None:
+    for backend, prefix in (("slurm", "hybrid-parsl-search-"), ("pbs_classic", "search-")):
+        names = {unique_job_name(backend, "search") for _ in range(50)}
+        assert len(names) == 50
+        assert all(name.startswith(prefix) for name in names)
+    assert len(unique_job_name("pbs", "a_function_of_a_long_name")) == 15
 
 
 def test_ranks_that_do_not_share_out_evenly_are_refused(tmp_path: Path) -> None:

@@ -11,8 +11,15 @@ from datetime import timedelta
 
 import pytest
 
-from hybrid_parsl.engine.job_backend import JobBackend, SubmittedJob, load_psij
-from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError, JobRejectedError
+from hybrid_parsl.engine.job_backend import JobBackend
+from hybrid_parsl.engine.jobs import SubmittedJob
+from hybrid_parsl.engine.psij_loading import load_psij
+from hybrid_parsl.errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    JobRejectedError,
+    StorageError,
+)
 
 PATIENCE = 30
 
@@ -48,6 +55,16 @@ def test_the_end_of_a_job_is_told_once_with_its_exit_code(backend, code, state):
     assert ends.empty()
 
 
+def test_scripts_that_cannot_be_written_are_told(tmp_path):
+    (tmp_path / "file").touch()
+    backend = JobBackend("local", tmp_path / "file" / "scripts")
+    try:
+        with pytest.raises(StorageError, match=r"cannot write .*/file/scripts: Not a directory"):
+            submit(backend, "/bin/true")
+    finally:
+        backend.close()
+
+
 def test_ends_are_told_on_one_thread_of_the_backend(backend):
     # PSI/J calls back on the thread that polls all jobs: long work there would hold up all
     threads = queue.Queue()
@@ -70,8 +87,7 @@ def test_the_first_final_state_stands(backend):
     psij = load_psij()
     told = queue.Queue()
     job = psij.Job(spec("/bin/true"))
-    job._native_id = 1
-    backend._jobs[job.id] = SubmittedJob(job, told.put)
+    backend._jobs.add(SubmittedJob(job, told.put), "1")
     backend._status_changed(job, psij.JobStatus(psij.JobState.COMPLETED, exit_code=0))
     backend._status_changed(job, psij.JobStatus(psij.JobState.CANCELED))
     assert told.get(timeout=PATIENCE).state == "COMPLETED"
@@ -136,7 +152,7 @@ def test_a_childs_end_handler_of_the_caller_survives_the_import_of_psij():
 import signal, subprocess, time
 seen = []
 signal.signal(signal.SIGCHLD, lambda *_: seen.append(1))
-from hybrid_parsl.engine.job_backend import load_psij
+from hybrid_parsl.engine.psij_loading import load_psij
 load_psij()
 subprocess.run(["true"])
 time.sleep(0.2)

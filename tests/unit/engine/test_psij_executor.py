@@ -7,6 +7,7 @@ import os
 import pickle
 import stat
 import sys
+import tempfile
 import time
 from concurrent.futures import CancelledError
 
@@ -47,6 +48,43 @@ def test_every_rank_calls_the_function_and_rank_0_returns(executor, n_ranks):
     resources = {"num_ranks": n_ranks}
     expected = [(rank, n_ranks) for rank in range(n_ranks)]
     assert run(executor, functions.who, resources=resources) == expected
+
+
+@pytest.mark.parametrize("name", ["with a space", "with 'quotes\"", "für alle", "a*[b]?"])
+def test_a_folder_of_any_name(tmp_path, name, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    executor = PsiJExecutor("mpi", tmp_path / name)
+    executor.check(TWO)
+    executor.start()
+    try:
+        assert run(executor, functions.who) == [(0, 2), (1, 2)]
+        with pytest.raises(RankFailedError, match="rank 1"):
+            run(executor, functions.raise_on, 1)
+    finally:
+        executor.shutdown()
+    assert "ValueError" in (tmp_path / name / "raise_on" / "stderr.log").read_text()
+    assert not list(elsewhere.iterdir())
+
+
+def test_batch_scripts_cannot_work_in_a_folder_that_a_shell_takes_apart(tmp_path):
+    executor = PsiJExecutor("mpi", tmp_path / "with a space", backend="slurm")
+    for use in (executor.start, lambda: executor.check(TWO)):
+        with pytest.raises(ConfigurationError, match="a path without blanks"):
+            use()
+
+
+def test_a_launcher_that_is_killed_is_no_rank_that_is(executor, tmp_path):
+    future = executor.submit(functions.write_and_sleep, TWO, str(tmp_path / "begun"), 300)
+    deadline = time.monotonic() + PATIENCE
+    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    tree = psutil.Process(int(future.job.job_id)).children(recursive=True)
+    (launcher,) = [each for each in tree if each.name().startswith("mpi")]
+    launcher.kill()
+    with pytest.raises(JobFailedError, match="its launcher was killed by signal 9"):
+        future.result(PATIENCE)
 
 
 def test_arguments_and_keywords_arrive(executor):

@@ -11,6 +11,7 @@ from parsl.providers.errors import SubmitException
 
 from hybrid_parsl.engine.batch_scheduler import BatchOptions
 from hybrid_parsl.engine.psij_provider import PsiJProvider
+from hybrid_parsl.errors import JobFailedError, SubmissionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,3 +103,37 @@ def test_parsl_is_told_how_many_blocks_and_how_often_to_look() -> None:
     provider = PsiJProvider("slurm", BatchOptions(polling_interval_s=7), max_blocks=3)
     assert (provider.init_blocks, provider.min_blocks, provider.max_blocks) == (0, 0, 3)
     assert (provider.label, provider.status_polling_interval) == ("psij-slurm", 7)
+
+
+def test_why_there_is_no_block(provider: PsiJProvider) -> None:
+    assert "no block has come to run" in str(provider.cause())
+    job_id = provider.submit("echo no such module >&2; exit 3", 1)
+    wait_for(provider, job_id, JobState.FAILED)
+    cause = provider.cause()
+    assert isinstance(cause, JobFailedError)
+    assert cause.job_id == job_id
+    assert cause.stderr_tail == "no such module"
+
+
+def test_a_refusal_is_kept_as_it_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = PsiJProvider("slurm")
+    provider.script_dir = str(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    try:
+        with pytest.raises(SubmitException):
+            provider.submit("true", 1)
+        assert isinstance(provider.cause(), SubmissionError)
+    finally:
+        provider.close()
+
+
+def test_the_scripts_of_a_block_are_known_before_it_is_submitted(tmp_path: Path) -> None:
+    batch = BatchOptions("debug", worker_init="module load mpi")
+    provider = PsiJProvider("slurm", batch, nodes_per_block=3, environment={"A": "b c"})
+    scripts = provider.scripts("run-workers", tmp_path / "block")
+    assert '#SBATCH --partition="debug"' in scripts.batch
+    assert "#SBATCH --nodes=3" in scripts.batch
+    assert str(tmp_path / "block.sh") in scripts.batch
+    assert scripts.block.splitlines()[-3:] == ["module load mpi", "export A='b c'", "run-workers"]
+    assert list(tmp_path.iterdir()) == []
+    assert PsiJProvider("local").scripts("true", tmp_path / "block").batch == ""

@@ -74,7 +74,7 @@ def test_every_valid_table_of_an_experiment_is_a_valid_request(
     keys = {"num_nodes": nodes, "ranks_per_node": each, "num_ranks": total}
     try:
         table = Resources.model_validate({k: v for k, v in keys.items() if v is not None})
-    except ValueError:
+    except (ValueError, ConfigurationError):
         return
     request = ResourceRequest.from_parsl(table.model_dump())
     assert vars(request) == table.model_dump()

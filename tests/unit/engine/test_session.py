@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import logging
+import time
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 import parsl
 import pytest
 from parsl.dataflow.errors import DependencyError, JoinError
+from parsl.dataflow.states import States
 from parsl.executors.threads import ThreadPoolExecutor
 
 from hybrid_parsl import labels
-from hybrid_parsl.engine.session import Session, check_labels, first_cause
+from hybrid_parsl.engine.session import Session, cancel, check_labels, first_cause
 from hybrid_parsl.errors import ConfigurationError, ResultError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_site_with_every_label_is_taken() -> None:
@@ -47,6 +54,43 @@ def test_labels_are_checked_before_anything_is_started() -> None:
         Session(config, "site.py").__enter__()
     with pytest.raises(parsl.errors.NoDataFlowKernelError):
         parsl.dfk()
+
+
+def threads(tmp_path: Path) -> parsl.Config:
+    executors = [ThreadPoolExecutor(label=label) for label in labels.ALL]
+    return parsl.Config(executors=executors, run_dir=str(tmp_path), strategy="none")
+
+
+def test_calls_go_to_their_executor_with_parsls_words_and_parsl_keeps_to_its_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Session(threads(tmp_path), "site.py") as session:
+        assert session.submit("quantum", divmod, [7, 2], {}, {}).result(30) == (3, 1)
+        failed = session.submit("mpi", int, ["x"], {}, {})
+        with pytest.raises(ValueError, match="invalid literal"):
+            failed.result(30)
+        cancel(failed)  # has ended already
+        with (
+            pytest.raises(ConfigurationError, match="another session is open"),
+            Session(threads(tmp_path), "other.py"),
+        ):
+            pass
+    assert not [record for record in caplog.records if record.name.startswith("parsl")]
+    assert logging.getLogger("parsl").propagate
+    with Session(threads(tmp_path), "site.py") as session:
+        assert session.submit("analysis", abs, [-1], {}, {}).result(30) == 1
+
+
+def test_canceling_a_call_cancels_what_the_executor_has_of_it(tmp_path: Path) -> None:
+    inner: Future[int] = Future()
+    config = threads(tmp_path)
+    config.executors[0].submit = lambda *_, **__: inner
+    with Session(config, "site.py") as session:
+        future = session.submit("mpi", abs, [-1], {}, {"num_ranks": 2})
+        while future.task_record["status"] != States.launched:
+            time.sleep(0.01)
+        cancel(future)
+        assert inner.cancelled()
 
 
 def test_the_first_cause_is_behind_every_dependency() -> None:

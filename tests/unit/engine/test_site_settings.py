@@ -98,6 +98,10 @@ def test_texts_lists_and_tables() -> None:
     assert found.attributes == {"qos": "x y"}
 
 
+def test_a_list_that_is_nested_too_deeply_is_a_text() -> None:
+    assert read("account=x", f"partition={'[' * 5000}").partition == "[" * 5000
+
+
 def test_environment_variables_expand_but_not_in_shell_commands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -121,7 +125,7 @@ def test_a_variable_that_is_not_set_is_told() -> None:
     assert (caught.value.source, caught.value.key) == ("--site-set", "account")
 
 
-@pytest.mark.parametrize("text", ["[my-site", "my-site = 3\n"])
+@pytest.mark.parametrize("text", ["[my-site", "my-site = 3\n", f"x = {'[' * 5000}{']' * 5000}"])
 def test_a_broken_file(home: Path, text: str) -> None:
     home.write_text(text)
     with pytest.raises(ConfigurationError) as caught:

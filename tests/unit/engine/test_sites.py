@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hybrid_parsl.engine import sites
-from hybrid_parsl.engine.sites import SiteRun, load_site, site_names
+from hybrid_parsl.engine.sites import SiteRun, load_recorded_site, load_site, site_names
 from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError
 from hybrid_parsl.project import Project
 
@@ -196,3 +198,31 @@ def test_settings_that_are_none(project: Project) -> None:
     with pytest.raises(ConfigurationError, match="is not a class of settings") as caught:
         load_site("mine", project)
     assert caught.value.source == str(path)
+
+
+def test_a_recorded_site_keeps_its_settings_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "place.py"
+    path.write_text(
+        "from datetime import timedelta\n"
+        "from hybrid_parsl.engine.site_settings import Duration, ShellText, SiteSettings\n"
+        "class Settings(SiteSettings):\n"
+        "    account: str\n"
+        "    walltime: Duration = timedelta(minutes=5)\n"
+        "    init: ShellText = ''\n"
+        "def config(run, settings):\n"
+        "    raise NotImplementedError\n"
+    )
+    project = Project(tmp_path)
+    monkeypatch.setenv("HYBRID_PARSL_PLACE_ACCOUNT", "physics")
+    assignments = ["walltime=90s", "init=echo $HOME"]
+    record = json.loads(json.dumps(load_site(str(path), project, assignments).record()))
+    monkeypatch.setenv("HYBRID_PARSL_PLACE_ACCOUNT", "chemistry")
+    again = load_recorded_site(record, project)
+    assert again.record() == record
+    settings: Any = again.settings()
+    assert (settings.account, settings.walltime.total_seconds()) == ("physics", 90)
+    assert settings.init == "echo $HOME"
+    changed: Any = load_recorded_site(record, project, ["walltime=2h"]).settings()
+    assert (changed.account, changed.walltime.total_seconds()) == ("physics", 7200)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 
 import psutil
@@ -31,6 +33,29 @@ def test_tasks_share_one_process_that_is_not_this_one(executor):
     pids = {run(executor, os.getpid) for _ in range(3)}
     assert len(pids) == 1
     assert os.getpid() not in pids
+
+
+def test_a_process_does_not_carry_parsl(executor):
+    assert not run(executor, functions.has_imported, "parsl")
+
+
+UNGUARDED = """
+import os, sys
+from pathlib import Path
+from hybrid_parsl.engine.warm_processes import WarmProcesses, WarmProcessExecutor
+executor = WarmProcessExecutor("quantum", Path(sys.argv[1]), WarmProcesses(1))
+executor.start()
+print(executor.submit(os.getpid, {}).result(60) != os.getpid())
+executor.shutdown()
+"""
+
+
+def test_the_program_that_starts_a_process_is_not_begun_again_in_it(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(UNGUARDED)
+    command = [sys.executable, str(program), str(tmp_path / "tasks")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
 
 def test_output_of_a_task_is_in_its_folder(executor, tmp_path):
@@ -80,3 +105,17 @@ def test_shared_processes_end_with_their_last_user(tmp_path):
     assert run(second, os.getpid) == pid
     second.shutdown()
     assert not psutil.pid_exists(pid)
+
+
+def test_a_later_driver_takes_what_is_finished_from_the_disk(tmp_path):
+    path = str(tmp_path / "calls")
+    for _ in range(2):
+        executor = WarmProcessExecutor("quantum", tmp_path, WarmProcesses(1))
+        executor.start()
+        assert run(executor, functions.count_calls, path) == 1
+        executor.shutdown()
+
+
+def test_a_call_that_is_no_task_is_made_each_time_and_keeps_nothing(executor, tmp_path):
+    assert executor.call(os.getpid).result(PATIENCE) == executor.call(os.getpid).result(PATIENCE)
+    assert not (tmp_path / "getpid" / "result.frame").exists()

@@ -148,6 +148,20 @@ def test_a_rank_that_the_launcher_does_not_name(folder: TaskFolder) -> None:
     assert (error.rank, error.host, error.job_exit_code) == (-1, "n1", 137)
 
 
+@pytest.mark.parametrize(
+    ("members", "who"), [(MEMBERS, "its launcher"), (MEMBERS[:1], "its launcher or its only rank")]
+)
+def test_a_launcher_that_was_killed_is_no_rank(
+    folder: TaskFolder, members: list[dict[str, object]], who: str
+) -> None:
+    folder.ranks.write_text(json.dumps(members))
+    folder.stderr.write_text("a warning\n")
+    error = explain_failure(folder, "77", 137)
+    assert isinstance(error, JobFailedError)
+    assert error.reason == f"{who} was killed by signal 9"
+    assert error.stderr_tail == "a warning"
+
+
 @pytest.mark.parametrize("content", ["", "[", '[{"host": "n1", "pi', "\0", "{}"])
 def test_a_list_of_ranks_that_was_cut_short(folder: TaskFolder, content: str) -> None:
     folder.ranks.write_text(content)

@@ -54,6 +54,11 @@ def test_the_default_graph_is_3_regular_with_unit_weights() -> None:
     np.testing.assert_allclose(problem.bounds(1), [[0, 2 / 3**0.5], [-np.pi / 4, 0]])
 
 
+def test_weights_that_are_asked_to_be_units_leave_the_range_aside() -> None:
+    edges = made(nodes=4, weights="unit", weight_range=[2, 5]).edges
+    assert [weight for _, _, weight in edges] == [1.0] * 6
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), low=st.integers(-5, 5), span=st.integers(0, 5))
 def test_weights_are_drawn_from_their_range(seed: int, low: int, span: int) -> None:
@@ -138,9 +143,17 @@ def test_a_bad_file_is_named(tmp_path: Path, text: str | None, source: str) -> N
             ["whole numbers"],
         ),
         (
-            {"nodes": 4, "weights": "uniform", "weight_range": [1]},
+            {"nodes": 4, "weights": "integer", "weight_range": [0, 1e100]},
             "problem.weight_range",
-            ["at least 2"],
+            ["whole numbers", str(2**53)],
+        ),
+        *(
+            (
+                {"nodes": 4, "weights": "uniform", "weight_range": value},
+                "problem.weight_range",
+                ["is not a range", "[lowest, highest]"],
+            )
+            for value in (5, "1-2", [1], [1, 2, 3], ["1", 2], [1, True], [0, 1e101])
         ),
         ({"nodes": 4, "degre": 3}, "problem.degre", ["unknown key", "did you mean 'degree'"]),
     ],

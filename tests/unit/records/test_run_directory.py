@@ -132,6 +132,14 @@ def test_by_path_by_name_by_part_and_the_latest(tmp_path: Path) -> None:
     assert RunDirectory.find(tmp_path, "latest").path == third
 
 
+def test_of_runs_of_one_second_the_one_written_last_is_the_latest(tmp_path: Path) -> None:
+    names = [f"20260101T000000Z-bell-{letter * 6}" for letter in "cab"]
+    finished(tmp_path, "20250101T000000Z-bell-zzzzzz", *names)
+    for seconds, path in enumerate([*names, "20250101T000000Z-bell-zzzzzz"]):
+        os.utime(tmp_path / path / "experiment.toml", ns=(0, 10**18 + seconds))
+    assert RunDirectory.find(tmp_path, "latest").path == tmp_path / names[-1]
+
+
 def test_a_whole_name_counts_more_than_a_part(tmp_path: Path) -> None:
     finished(tmp_path, "a-bell", "a-bell-2")
     assert RunDirectory.find(tmp_path, "a-bell").path == tmp_path / "a-bell"

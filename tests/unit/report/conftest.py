@@ -9,6 +9,7 @@ import pytest
 from qiskit import QuantumCircuit, qasm3
 
 from hybrid_parsl.experiment import Experiment
+from hybrid_parsl.report.figures import draw_figures
 from hybrid_parsl.results import (
     Analysis,
     Circuit,
@@ -20,7 +21,7 @@ from hybrid_parsl.results import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy import float64
     from numpy.typing import NDArray
@@ -95,6 +96,28 @@ class Run(NamedTuple):
 
 @pytest.fixture
 def run() -> Run:
+    return small_run()
+
+
+def ones(bitstrings: Sequence[str]) -> NDArray[float64]:
+    """Return minus the number of ones of each bitstring."""
+    return np.array([-float(bits.count("1")) for bits in bitstrings])
+
+
+@pytest.fixture
+def energies() -> Callable[[Sequence[str]], NDArray[float64]]:
+    """What a problem gives for bitstrings."""
+    return ones
+
+
+@pytest.fixture(scope="session")
+def figures() -> dict[str, str]:
+    """All figures of `run`, drawn once."""
+    return draw_figures(*small_run(), energies=ones)
+
+
+def small_run() -> Run:
+    """Return a run as the stages would leave it, always the same."""
     random = np.random.default_rng(7)
     experiment = Experiment.model_validate({"name": "ring", "problem": {"kind": "maxcut"}})
     search = SearchResult(

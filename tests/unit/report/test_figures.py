@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def energies(bitstrings: Sequence[str]) -> NDArray[float64]:
-    return np.array([-float(bits.count("1")) for bits in bitstrings])
-
-
 def assert_is_plain_svg(svg: str) -> None:
     root = ET.fromstring(svg)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -44,21 +40,19 @@ def assert_is_plain_svg(svg: str) -> None:
     assert referred == set(defined)
 
 
-def test_every_figure_is_plain_svg_and_always_the_same(
-    run: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    first = draw_figures(*run, energies=energies)
-    assert list(first) == ["search", "landscape", "distribution", "circuit"]
-    for svg in first.values():
+def test_every_figure_is_plain_svg(figures: dict[str, str]) -> None:
+    assert list(figures) == ["search", "landscape", "distribution", "circuit"]
+    for svg in figures.values():
         assert_is_plain_svg(svg)
-    assert draw_figures(*run, energies=energies) == first
-    assert not caplog.records
 
 
-def test_figures_drawn_in_threads_are_the_same(run: Any) -> None:
+def test_figures_are_always_the_same_and_in_threads_too(
+    run: Any, energies: Any, figures: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
     with ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(draw_figures, *run, energies=energies) for _ in range(2)]
-        assert jobs[0].result() == jobs[1].result()
+        assert [job.result() for job in jobs] == [figures] * 2
+    assert not caplog.records
 
 
 def test_no_figure_is_left_behind_in_pyplot(run: Any) -> None:
@@ -139,7 +133,7 @@ def test_flat_landscape() -> None:
     assert_is_plain_svg(draw_landscape(flat, None))
 
 
-def test_distribution_of_one_long_bitstring(run: Any) -> None:
+def test_distribution_of_one_long_bitstring(run: Any, energies: Any) -> None:
     bits = "01" * 50
     one = run.analysis.top[0].model_copy(
         update={"bitstring": bits, "count": 1024, "probability": 1.0}

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from hybrid_parsl.report.captions import caption
-from hybrid_parsl.report.figures import draw_figures
 from hybrid_parsl.report.page import render_page
 from hybrid_parsl.report.sections import MOST_ROWS, angles, timeline
 from hybrid_parsl.report.style import message_svg
@@ -71,9 +70,9 @@ def read(page: str) -> tuple[Reader, str]:
     return reader, " ".join("".join(reader.text).split())
 
 
-def test_a_whole_run(run: Any) -> None:
+def test_a_whole_run(run: Any, figures: dict[str, str]) -> None:
     document = json.loads(json.dumps(run.document()))
-    page = render_page(document, draw_figures(*run))
+    page = render_page(document, figures)
     reader, text = read(page)
     assert len(page.encode()) < 2_000_000
     assert reader.tags.count("svg") == 4
@@ -93,8 +92,7 @@ def test_a_whole_run(run: Any) -> None:
     assert "alert" not in text
 
 
-def test_the_page_is_always_the_same(run: Any) -> None:
-    figures = draw_figures(*run)
+def test_the_page_is_always_the_same(run: Any, figures: dict[str, str]) -> None:
     assert render_page(run.document(), figures) == render_page(run.document(), figures)
 
 
@@ -177,8 +175,8 @@ def test_a_figure_that_is_more_than_a_picture_is_left_out(svg: str) -> None:
     assert "example.org" not in page
 
 
-def test_ids_of_two_figures_do_not_clash(run: Any) -> None:
-    svg = draw_figures(*run)["search"]
+def test_ids_of_two_figures_do_not_clash(run: Any, figures: dict[str, str]) -> None:
+    svg = figures["search"]
     read(render_page(run.document(), {"search": svg, "other": svg, "other two": svg}))
 
 

@@ -222,6 +222,7 @@ def test_memory_is_checked_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -
     cost = ring(12)
     state = AlternatingState(cost, 2)
     monkeypatch.setattr(free_memory, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(free_memory, "_PAUSE_S", 0)
     with pytest.raises(InsufficientMemoryError) as caught:
         AlternatingState(cost, 2)
     assert caught.value.available_bytes == 1000

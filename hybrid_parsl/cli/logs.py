@@ -1,0 +1,83 @@
+"""``hybrid-parsl logs``: what the stages of a run have printed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybrid_parsl.cli.options import DEFAULT_RUNS_DIRECTORY, RunName, RunsDirectory
+from hybrid_parsl.cli.output import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hybrid_parsl.records.run_directory import RunDirectory
+
+_PAUSE_S = 0.3
+_FOLDERS = {"search": "search", "quantum": "sample", "analysis": "analyse"}
+
+
+def logs(
+    name: RunName = "latest",
+    runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
+    stage: Annotated[
+        str | None, typer.Option(help="Only this stage: search, quantum or analysis.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+    ] = False,
+) -> None:
+    """Print the standard output and standard error of a run's tasks."""
+    from hybrid_parsl.errors import ConfigurationError
+    from hybrid_parsl.experiment_file import nearest
+    from hybrid_parsl.records.run_directory import RunDirectory
+
+    if stage is not None and stage not in _FOLDERS:
+        message, valid = "no such stage", ", ".join(_FOLDERS)
+        raise ConfigurationError(message, "--stage", None, stage, valid, nearest(stage, _FOLDERS))
+    directory = RunDirectory.find(runs_dir, name)
+    printer = _LogPrinter(directory, f"{_FOLDERS[stage]}*" if stage else "*")
+    while True:
+        running = follow and _is_running(directory)
+        printer.print_new()
+        if not running:
+            return
+        time.sleep(_PAUSE_S)
+
+
+class _LogPrinter:
+    """Prints what is new in the logs, with a line that names the file where it changes."""
+
+    def __init__(self, directory: RunDirectory, pattern: str) -> None:
+        self._tasks = directory.path / "tasks"
+        self._pattern = pattern
+        self._read: dict[Path, int] = {}
+        self._last: Path | None = None
+
+    def print_new(self) -> None:
+        """Print all that has been written since the last call."""
+        for path in sorted(self._tasks.glob(f"{self._pattern}/std*.log")):
+            offset = self._read.get(path, 0)
+            with path.open("rb") as file:
+                file.seek(offset)
+                data = file.read()
+            if data:
+                self._print(path, data)
+                self._read[path] = offset + len(data)
+
+    def _print(self, path: Path, data: bytes) -> None:
+        """Print a part of a file."""
+        if path != self._last:
+            gap = "\n" if self._last else ""
+            write(f"{gap}==> {path.relative_to(self._tasks)} <==\n")
+            self._last = path
+        write(data.decode("utf-8", "replace"))
+
+
+def _is_running(directory: RunDirectory) -> bool:
+    """Return whether somebody drives the run."""
+    from hybrid_parsl.records.run_lock import driver_of
+
+    return driver_of(directory.lock) is not None

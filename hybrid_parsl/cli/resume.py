@@ -1,0 +1,44 @@
+"""``hybrid-parsl resume``: go on with a run whose driver has ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from hybrid_parsl.cli.options import (
+    DEFAULT_RUNS_DIRECTORY,
+    AsJson,
+    Quiet,
+    RunName,
+    RunsDirectory,
+    SiteAssignments,
+)
+from hybrid_parsl.cli.output import say
+
+
+def resume(
+    context: typer.Context,
+    name: RunName = "latest",
+    runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
+    site_settings: SiteAssignments = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that was interrupted, was killed, or failed."""
+    from hybrid_parsl.cli.run import execute
+    from hybrid_parsl.cli.summary import print_summary
+    from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.run_control import reopen
+
+    folder = context.obj.project_folder
+    directory = RunDirectory.find(runs_dir, name)
+    run = reopen(directory, Path(folder) if folder else None, site_settings or [])
+    document = run.earlier or {}
+    if document["run"]["status"] != "completed":
+        document = execute(run, quiet=quiet, as_json=as_json)
+    elif not (quiet or as_json):
+        print_summary(document)
+    if as_json:
+        say(json.dumps(document))

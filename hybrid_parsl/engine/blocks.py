@@ -1,0 +1,89 @@
+"""What executors on blocks of nodes have in common: how they start, show and lose blocks."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.engine import interchange
+from hybrid_parsl.engine.addresses import own_addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from parsl.executors import HighThroughputExecutor
+    from parsl.jobs.states import JobStatus
+
+    from hybrid_parsl.engine.psij_provider import BlockScripts
+
+_RUN = "000"  # Parsl's first folder in that of the run
+_LOST = ("FAILED", "MISSING")
+
+
+def settle(executor: HighThroughputExecutor, address: str | None) -> None:
+    """Prepare a new executor, before it starts.
+
+    Workers connect to `address`, or try every address of this computer; the interchange listens
+    on all of them, as `address` may be that of a gateway. Left to itself, Parsl would also ask a
+    public web service for an address.
+
+    Parameters
+    ----------
+    executor
+        The executor.
+    address
+        The address of this computer as the nodes see it, if it is known.
+    """
+    executor.interchange_launch_cmd = interchange.COMMAND
+    executor.address = None
+    executor.all_addresses = {address} if address else own_addresses()
+    executor.block_error_handler = give_up
+
+
+def give_up(executor: HighThroughputExecutor, blocks: Mapping[str, JobStatus]) -> None:
+    """Fail all tasks when no block has come to run, with the cause that the provider knows.
+
+    Parameters
+    ----------
+    executor
+        The executor.
+    blocks
+        The state of each block that there ever was.
+    """
+    if blocks and all(block.state.name in _LOST for block in blocks.values()):
+        executor.set_bad_state_and_fail_all(executor.provider.cause())
+
+
+def lost_block(error: BaseException) -> BaseException:
+    """Return why there is no block, if that is what a task says, else what it says."""
+    from parsl.executors.errors import BadStateException
+
+    if isinstance(error, BadStateException):
+        cause: BaseException | None = error.executor.executor_exception
+        return cause or error
+    return error
+
+
+def block_scripts(executor: HighThroughputExecutor) -> BlockScripts:
+    """Return the scripts of an executor's first block, as they would be without starting it.
+
+    The port that workers connect to is not known before; the word PORT stands for it.
+
+    Parameters
+    ----------
+    executor
+        One that was not started.
+    """
+    from pathlib import Path
+
+    shown: Any = copy.copy(executor)
+    folder = Path(executor.work_directory).absolute().parent / "parsl" / _RUN
+    shown.run_dir = str(folder)
+    shown.cert_dir = f"{shown.logdir}/certificates"
+    shown.logconf_path = None
+    shown.worker_port = "PORT"
+    shown.initialize_scaling()
+    command = shown.launch_cmd.format(block_id="0")
+    name = f"parsl.{executor.label}.block-0"
+    scripts: BlockScripts = executor.provider.scripts(command, folder / "submit_scripts" / name)
+    return scripts

@@ -1,0 +1,1 @@
+"""``hybrid-parsl doctor``: what has to be right before a run can work on a site."""

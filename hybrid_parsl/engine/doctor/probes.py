@@ -1,0 +1,229 @@
+"""Runs a probe where each stage would run, on the executors that the site gives it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from concurrent.futures import TimeoutError as NotDoneError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl import labels
+from hybrid_parsl.engine.doctor.finding import Finding, ok, wrong
+from hybrid_parsl.engine.doctor.schedulers import waiting_reason
+from hybrid_parsl.engine.session import Session
+from hybrid_parsl.errors import HybridParslError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    import parsl
+
+    from hybrid_parsl.records.node_report import NodeReport
+
+    Probe = Callable[[str], Sequence[NodeReport] | None]
+
+_RANKS_PER_NODE = 2
+_GIB = 2**30
+_COMPARED = ("python", "hybrid-parsl", "parsl", "dill")
+_SAME = "install the same versions on both sides, or set python to where they are"
+
+
+@dataclass
+class Probes:
+    """The probes of all labels, run at the same time.
+
+    Parameters
+    ----------
+    config
+        What the site's ``config(run)`` returned.
+    source
+        The site's file.
+    functions
+        The probe for each label; it gets the path of a file of the driver.
+    versions
+        The driver's versions.
+    folder
+        Where the driver writes that file.
+    timeout_s
+        Longest time to wait for an answer, in seconds, from when all were asked.
+    """
+
+    config: parsl.Config
+    source: str
+    functions: Mapping[str, Probe]
+    versions: Mapping[str, str]
+    folder: Path
+    timeout_s: float
+
+    def examine(self) -> Iterator[Finding]:
+        """Start the executors, send the probes, and tell what comes back."""
+        secret = secrets.token_hex(8)
+        token = self.folder / "token"
+        token.write_text(secret, encoding="utf-8")
+        try:
+            with Session(self.config, self.source):
+                begun = time.monotonic()
+                sent = [
+                    (each, self._send(each, str(token)))
+                    for each in self.config.executors
+                    if each.label in labels.ALL
+                ]
+                for executor, answer in sent:
+                    left_s = max(0.1, self.timeout_s - (time.monotonic() - begun))
+                    yield from self._receive(executor, answer, left_s, secret)
+        except Exception as error:  # noqa: BLE001 - of any executor that does not start
+            yield wrong("executors", _in_words(error), "put this right; nothing can run before")
+
+    def _send(self, executor: Any, token: str) -> Future[Any] | Exception:
+        """Send the probe of an executor's label; return what went wrong if it cannot be sent."""
+        layout = {}
+        if executor.label == labels.MPI:
+            layout = {"num_nodes": _num_nodes(executor), "ranks_per_node": _RANKS_PER_NODE}
+        try:
+            future: Future[Any] = executor.submit(self.functions[executor.label], layout, token)
+        except Exception as error:  # noqa: BLE001 - of any executor
+            return error
+        return future
+
+    def _receive(
+        self, executor: Any, answer: Future[Any] | Exception, left_s: float, secret: str
+    ) -> Iterator[Finding]:
+        """Wait for the answer of one executor, and tell what it says."""
+        label = executor.label
+        if isinstance(answer, Exception):
+            yield wrong(label, _in_words(answer), "put right what it says")
+            return
+        try:
+            reports: Sequence[NodeReport] = answer.result(left_s)
+        except NotDoneError:
+            yield self._overdue(executor, answer)
+            return
+        except Exception as error:  # noqa: BLE001 - of any executor
+            yield wrong(label, _in_words(error), _advice(executor, error))
+            return
+        yield from self._judge(executor, reports, secret)
+
+    def _overdue(self, executor: Any, answer: Future[Any]) -> Finding:
+        """Return why there is no answer, as far as can be known."""
+        label, waited = executor.label, f"no answer in {self.timeout_s:g} s"
+        backend, job_id = _job_of(executor, answer)
+        if job_id is None:
+            return wrong(label, waited, "see whether its processes start; take a longer --timeout")
+        reason = waiting_reason(backend, job_id)
+        if not reason.startswith(("RUNNING", "R")):
+            advice = "try again later, with a longer --timeout, or in another partition"
+            return wrong(label, f"{waited}: job {job_id} waits in the queue: {reason}", advice)
+        addresses = getattr(executor, "all_addresses", None)
+        if addresses is not None and not executor.connected_managers():
+            where = f"{', '.join(sorted(addresses))}, port {executor.worker_port}"
+            message = f"block {job_id} runs, but no worker of it has reached this computer: {where}"
+            advice = "set address to one that the nodes can reach, and let its ports through"
+            return wrong(label, message, advice)
+        return wrong(label, f"{waited}: job {job_id} runs", "take a longer --timeout")
+
+    def _judge(
+        self, executor: Any, reports: Sequence[NodeReport], secret: str
+    ) -> Iterator[Finding]:
+        """Tell what is in the reports of one executor."""
+        label = executor.label
+        nodes = sorted({report.node for report in reports})
+        if label == labels.MPI:
+            yield _judge_ranks(executor, reports, nodes)
+        else:
+            yield ok(label, _where(executor, nodes))
+        blind = sorted({report.node for report in reports if report.token != secret})
+        if blind and getattr(executor, "shares_files", True):
+            message = f"{', '.join(blind)} cannot read {self.folder}"
+            advice = "take a --runs-dir that the nodes see under the same path"
+            yield wrong(f"{label}: run directory", message, advice)
+        yield _judge_versions(label, self.versions, reports[0])
+        yield from _judge_equipment(label, reports)
+
+
+def _judge_ranks(executor: Any, reports: Sequence[NodeReport], nodes: list[str]) -> Finding:
+    """Return whether the ranks found each other, on as many nodes as were asked for."""
+    n_nodes = _num_nodes(executor)
+    each = getattr(executor, "overrides", {}).get("ranks_per_node", _RANKS_PER_NODE)
+    text = f"{len(reports)} ranks on {', '.join(nodes)}; {reports[0].mpi_library}"
+    if len(reports) != n_nodes * each:
+        advice = "set mpi_launcher, or mpi_type to one of srun --mpi=list that fits the MPI library"
+        message = f"{len(reports)} ranks found each other instead of {n_nodes * each}; {text}"
+        return wrong(labels.MPI, message, advice)
+    if len(nodes) != n_nodes:
+        advice = "see what the scheduler gives: nodes and ranks_per_node of the site"
+        return wrong(labels.MPI, f"{n_nodes} nodes asked for; {text}", advice)
+    return ok(labels.MPI, text)
+
+
+def _judge_versions(label: str, here: Mapping[str, str], report: NodeReport) -> Finding:
+    """Return whether a node has the driver's versions."""
+    check = f"{label}: versions"
+    different = [
+        f"{name} {report.versions.get(name, 'missing')} on {report.node}, {here[name]} here"
+        for name in _COMPARED
+        if name in here and report.versions.get(name) != here[name]
+    ]
+    if different:
+        return wrong(check, "; ".join(different), _SAME)
+    shown = ("python", "mpi4py", "parsl") if label == labels.MPI else ("python", "parsl", "qiskit")
+    found = [f"{name} {report.versions[name]}" for name in shown if name in report.versions]
+    return ok(check, f"as here: {', '.join(found)}")
+
+
+def _judge_equipment(label: str, reports: Sequence[NodeReport]) -> Iterator[Finding]:
+    """Tell of memory and of the place for compiled kernels."""
+    least = min(reports, key=lambda report: report.available_bytes)
+    yield ok(f"{label}: memory", f"{least.available_bytes / _GIB:.1f} GiB free on {least.node}")
+    if label != labels.MPI:
+        return
+    without = [report.node for report in reports if report.kernels is None]
+    if without:
+        advice = "set NUMBA_CACHE_DIR in worker_init to a folder that can be written to there"
+        message = f"compiled, but each process of {without[0]} compiles again: nowhere to keep them"
+        yield wrong(f"{label}: kernels", message, advice)
+    else:
+        yield ok(f"{label}: kernels", f"compiled, kept in {reports[0].kernels}")
+
+
+def _where(executor: Any, nodes: list[str]) -> str:
+    """Return where an executor's process runs, and how it reached this computer."""
+    text = f"a process on {', '.join(nodes)}"
+    addresses = getattr(executor, "all_addresses", None)
+    if addresses is None:
+        return text
+    return f"{text}, connected back to {', '.join(sorted(addresses))}, port {executor.worker_port}"
+
+
+def _num_nodes(executor: Any) -> int:
+    """Return how many nodes a search gets on the site, as far as the site decides."""
+    asked = getattr(executor, "overrides", {}).get("num_nodes")
+    provider = getattr(executor, "provider", None)
+    return int(asked or getattr(provider, "nodes_per_block", None) or 1)
+
+
+def _job_of(executor: Any, answer: Future[Any]) -> tuple[str, str | None]:
+    """Return backend and id of the job that should answer, None if there is none."""
+    job = getattr(answer, "job", None)
+    if job is not None:
+        return executor.backend, str(job.job_id)
+    provider = getattr(executor, "provider", None)
+    blocks = list(getattr(provider, "resources", {}))
+    return getattr(provider, "backend", ""), str(blocks[-1]) if blocks else None
+
+
+def _in_words(error: Exception) -> str:
+    """Return what an exception says, without the name of a log that is about to be removed."""
+    name = "" if isinstance(error, HybridParslError) else f"{type(error).__name__}: "
+    lines = [line for line in str(error).splitlines() if line and not line.startswith("  log: ")]
+    return name + "\n".join(lines)
+
+
+def _advice(executor: Any, error: Exception) -> str:
+    """Return what to do about the exception of a probe."""
+    python = getattr(executor, "python", None)
+    if python and python in str(error):
+        return "set python to an interpreter of the nodes"
+    return "put right what the last lines of its log say"

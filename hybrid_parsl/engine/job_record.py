@@ -1,0 +1,141 @@
+"""What a driver leaves on the disk about a job, so that the next one finds the job again.
+
+The record is there before the backend is asked to take the job, under a name that no other job
+has; the backend's own id follows as soon as it is known, and how the job ended when that is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from hybrid_parsl.atomic_file import write_atomically
+from hybrid_parsl.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
+    from pathlib import Path
+
+TASK_RECORD = "job.json"
+"""The record of a task's job, in the task's folder."""
+BLOCK_RECORD = ".block.json"
+"""How the names of the records of a provider's blocks end."""
+
+_PAUSE_S = 0.05
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """A job as its driver last knew it.
+
+    Attributes
+    ----------
+    backend
+        PSI/J's name of the backend.
+    name
+        The name that the backend knows the job by; no other job has it.
+    host
+        Where the driver ran.
+    submitted
+        When it was handed over, in seconds since the epoch.
+    job_id
+        The backend's own id; None until the backend has told it.
+    begun
+        When a local job's process began, in seconds since the epoch: its id may be used again.
+    ended
+        The state it ended in, None as long as nobody has seen it end.
+    """
+
+    backend: str
+    name: str
+    host: str
+    submitted: float
+    job_id: str | None = None
+    begun: float | None = None
+    ended: str | None = None
+
+    @classmethod
+    def of(cls, backend: str, name: str) -> Self:
+        """Return the record of a job that is about to be submitted from here."""
+        return cls(backend, name, socket.gethostname(), time.time())
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Return the record in the file at `path`, None if there is none."""
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write(self, path: Path) -> Self:
+        """Write the record to the file at `path` at once, and return it.
+
+        Raises
+        ------
+        StorageError
+            It cannot be written.
+        """
+        write_atomically(path, json.dumps(asdict(self), indent=2).encode())
+        return self
+
+    def with_id(self, job_id: str, begun: float | None) -> Self:
+        """Return the record with the backend's id of the job."""
+        return replace(self, job_id=job_id, begun=begun)
+
+    def with_end(self, state: str) -> Self:
+        """Return the record with the state that the job ended in."""
+        return replace(self, ended=state)
+
+    def seconds_left(self, walltime: timedelta) -> float:
+        """Return the seconds that are left of its `walltime`, less than 0 if it is over."""
+        return self.submitted + walltime.total_seconds() - time.time()
+
+
+@contextlib.contextmanager
+def submission_lock(record: Path, patience_s: float = 60.0) -> Iterator[int]:
+    """Hold the lock of one job's submission, and yield its file descriptor.
+
+    The program that hands the job over inherits the descriptor, and with it the lock. So who
+    gets the lock after a driver was killed knows that no submission is still on its way (where
+    the file system has locks that are inherited: flock(2), which NFS has not).
+
+    Parameters
+    ----------
+    record
+        The file of the job's record; the lock lies beside it.
+    patience_s
+        Seconds to wait for it, at least 0.
+
+    Raises
+    ------
+    TimeoutError
+        Somebody held it all the time.
+    StorageError
+        The folder cannot be written.
+    """
+    path = record.with_suffix(".lock")
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise StorageError(str(path), error.strerror or str(error)) from error
+    try:
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    message = f"a submission of {record} is still under way"
+                    raise TimeoutError(message) from None
+                time.sleep(_PAUSE_S)
+        yield descriptor
+    finally:
+        os.close(descriptor)

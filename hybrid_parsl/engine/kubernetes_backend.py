@@ -1,0 +1,79 @@
+"""Which cluster the jobs of a run are on, written down for its later drivers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.atomic_file import write_atomically
+from hybrid_parsl.errors import StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hybrid_parsl.kubernetes_psij import KubernetesExecutorConfig
+
+KUBERNETES = "kubernetes"
+"""PSI/J's name of the backend."""
+FOLDER = ".psij"
+_FILE = "kubernetes.json"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """How the jobs of a run reach their cluster.
+
+    Attributes
+    ----------
+    kubeconfig, context, namespace
+        Where it is; the user's current context where they are None.
+    keep
+        Which finished jobs are left to their time to live: ``none``, ``failed``, ``all``.
+    start_patience_s
+        Seconds until a job that cannot start fails.
+    live_log_s
+        Seconds between two looks at the log of a job that runs; None for no look.
+    """
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+    keep: str = "failed"
+    start_patience_s: float = 30.0
+    live_log_s: float | None = 5.0
+
+    def config(self) -> KubernetesExecutorConfig:
+        """Return the same as a configuration of PSI/J's executor."""
+        from hybrid_parsl.kubernetes_psij import KubernetesExecutorConfig
+
+        return KubernetesExecutorConfig(**asdict(self))
+
+    def write(self, folder: Path) -> None:
+        """Write it down in the folder of the backend.
+
+        Raises
+        ------
+        StorageError
+            The folder cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(str(folder), error.strerror or str(error)) from error
+        write_atomically(folder / _FILE, json.dumps(asdict(self)).encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> Cluster:
+        """Return the cluster of the jobs whose backend keeps its files in `folder`.
+
+        That is the folder of all tasks' backend, or one that stands for it beside a task; the
+        user's current context where nothing is written.
+        """
+        for place in (folder, folder.parent.parent / FOLDER):
+            try:
+                values: dict[str, Any] = json.loads((place / _FILE).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            return cls(**values)
+        return cls()

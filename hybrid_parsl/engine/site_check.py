@@ -1,0 +1,53 @@
+"""Finds out whether a site can be used, before a run leaves anything behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl import labels
+from hybrid_parsl.engine.batch_scheduler import LOCAL
+from hybrid_parsl.engine.resource_request import ResourceRequest
+from hybrid_parsl.engine.session import check_config
+from hybrid_parsl.engine.sites import SiteRun
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import parsl
+
+    from hybrid_parsl.engine.sites import Site
+
+
+def check_site(site: Site, resources: dict[str, Any], directory: Path) -> parsl.Config:
+    """Return a site's configuration for a run that asks for `resources`; nothing is started.
+
+    Parameters
+    ----------
+    site
+        Where to run.
+    resources
+        What the search asks for, in Parsl's words.
+    directory
+        Stands for the folder of the run; it need not be there and is not made.
+
+    Raises
+    ------
+    ConfigurationError
+        The settings, the configuration, an executor's backend or folder, or the resources
+        cannot be used.
+    """
+    config = site.config(SiteRun(directory.absolute()))
+    check_config(config, site.source)
+    for executor in config.executors:
+        check = getattr(executor, "check", None)
+        if check is not None:
+            check(resources if executor.label == labels.MPI else {})
+    return config
+
+
+def ranks_on_this_host(config: parsl.Config, resources: dict[str, Any]) -> int:
+    """Return how many ranks of a search share this host; 0 if they run elsewhere."""
+    (executor,) = (each for each in config.executors if each.label == labels.MPI)
+    if getattr(executor, "backend", None) != LOCAL:
+        return 0
+    return ResourceRequest.from_parsl(resources, getattr(executor, "overrides", {})).num_ranks

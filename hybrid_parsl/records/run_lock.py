@@ -1,0 +1,119 @@
+"""Only one process at a time drives a run."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.errors import RunOverlapError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PATIENCE_S = 0.5
+_PAUSE_S = 0.02
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The process that drives a run.
+
+    Attributes
+    ----------
+    host
+        The name of its host.
+    pid
+        Its process id there.
+    """
+
+    host: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+    def is_here(self) -> bool:
+        """Return whether it runs on this host."""
+        return self.host == socket.gethostname()
+
+
+@contextlib.contextmanager
+def run_lock(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock in the file at `path` until the block ends, or this process does.
+
+    The kernel keeps it (flock(2)): that of a process that is dead is free.
+
+    Parameters
+    ----------
+    path
+        The file; made if it is not there.
+    what
+        What the lock is for, named in the error.
+
+    Raises
+    ------
+    RunOverlapError
+        Another process holds it.
+    StorageError
+        The file cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise StorageError(str(path), error.strerror or str(error)) from error
+    try:
+        if not _locked(descriptor):
+            raise RunOverlapError(what, str(_read(descriptor)))
+        driver = Driver(socket.gethostname(), os.getpid())
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(asdict(driver)).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock a file and return True, or False if somebody else keeps it locked.
+
+    Who only asks for the driver holds it for a moment.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_PAUSE_S)
+        else:
+            return True
+
+
+def driver_of(path: Path) -> Driver | None:
+    """Return who holds the lock in the file at `path`, None if nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _read(descriptor: int) -> Driver:
+    """Return the driver that has written its name into a lock file."""
+    try:
+        return Driver(**json.loads(os.pread(descriptor, 4096, 0)))
+    except (OSError, ValueError, TypeError):
+        return Driver("an unknown host", 0)

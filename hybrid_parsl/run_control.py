@@ -1,0 +1,204 @@
+"""What can be done with a run from outside its driver: go on with it, look at it, cancel it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl import identity
+from hybrid_parsl.engine.left_jobs import cancel_jobs, job_states
+from hybrid_parsl.engine.sites import load_recorded_site
+from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError, RunOverlapError
+from hybrid_parsl.experiment_file import read_experiment
+from hybrid_parsl.optimize.progress import SearchProgress
+from hybrid_parsl.project import find_project
+from hybrid_parsl.records.run_directory import RESULTS, now
+from hybrid_parsl.records.run_lock import driver_of, run_lock
+from hybrid_parsl.runner import Run, write_report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hybrid_parsl.records.run_directory import RunDirectory
+
+_PATIENCE_S = 60.0
+_PAUSE_S = 0.1
+
+
+def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[str]) -> Run:
+    """Return the run in `directory`, to go on where its last driver left it.
+
+    Parameters
+    ----------
+    directory
+        The run.
+    project
+        The project folder; that of the last driver if None.
+    assignments
+        Settings of the site that are set anew, as ``key=value``.
+
+    Raises
+    ------
+    ConfigurationError
+        A file of the run cannot be read, or its project or site are not there any more.
+    IdentityMismatchError
+        It was begun with other sources of this package.
+    """
+    record = _read(directory, "site.json", "name", "file", "project")
+    begun_with = _read(directory, "versions.json", "hybrid-parsl")["hybrid-parsl"]
+    if begun_with != identity.current():
+        where = f"run {directory.path.name}"
+        raise IdentityMismatchError(identity.current(), begun_with, where)
+    found = find_project(project or Path(record["project"]))
+    return Run(
+        read_experiment(directory.path / "experiment.toml"),
+        found,
+        load_recorded_site(record, found, assignments),
+        directory,
+        _results(directory),
+    )
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """How far a run has come.
+
+    Attributes
+    ----------
+    run
+        The name of its folder.
+    state
+        ``running``, ``left`` (it has no driver and has not ended), ``completed``, ``failed`` or
+        ``interrupted``.
+    driver
+        Who drives it, or None.
+    site
+        Where it runs.
+    stages
+        Name, status and duration in seconds of each stage that has begun.
+    starts
+        Starts of the search: how many are done, of how many.
+    best_energy
+        The lowest energy so far, None before the first.
+    jobs
+        Name, id, backend and state of each job; the state is None if the backend does not know
+        the job any more.
+    error
+        Type and message of what ended it, if something did.
+    """
+
+    run: str
+    state: str
+    driver: str | None
+    site: str
+    stages: list[dict[str, Any]]
+    starts: tuple[int, int]
+    best_energy: float | None
+    jobs: list[dict[str, str | None]]
+    error: dict[str, str] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as JSON values."""
+        return asdict(self)
+
+
+def status_of(directory: RunDirectory) -> RunStatus:
+    """Return how far the run in `directory` has come.
+
+    Raises
+    ------
+    ConfigurationError
+        ``results.json`` cannot be read.
+    """
+    driver = driver_of(directory.lock)
+    document = _results(directory)
+    state = document["run"]["status"]
+    progress = SearchProgress(directory.path / "tasks" / "search")
+    progress.update()
+    return RunStatus(
+        run=directory.path.name,
+        state="left" if state == "running" and driver is None else state,
+        driver=str(driver) if driver else None,
+        site=document["run"]["site"],
+        stages=[
+            {key: stage.get(key) for key in ("name", "status", "duration_s")}
+            for stage in document["stages"]
+        ],
+        starts=(progress.n_done, document["experiment"]["search"]["starts"]),
+        best_energy=progress.best_energy if progress.n_done else None,
+        jobs=job_states(directory.path),
+        error=document.get("error"),
+    )
+
+
+def cancel(directory: RunDirectory) -> list[str]:
+    """Cancel the run in `directory`, and return the ids of the jobs that nobody else canceled.
+
+    A driver on this host is told to end, and cancels its jobs itself. The jobs of one that is
+    dead, or on another host, are canceled from here.
+
+    Raises
+    ------
+    BackendUnavailableError
+        A backend cannot be asked about its jobs.
+    RunOverlapError
+        The driver has not ended after a minute.
+    """
+    driver = driver_of(directory.lock)
+    if driver is not None and driver.is_here():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(driver.pid, signal.SIGTERM)
+        deadline = time.monotonic() + _PATIENCE_S
+        while driver_of(directory.lock) == driver:
+            if time.monotonic() > deadline:
+                raise RunOverlapError(f"run {directory.path.name}", str(driver))
+            time.sleep(_PAUSE_S)
+        driver = None
+    if driver is not None:
+        return cancel_jobs(directory.path)
+    with run_lock(directory.lock, f"run {directory.path.name}"):
+        canceled = cancel_jobs(directory.path)
+        _note_cancellation(directory)
+    return canceled
+
+
+def _note_cancellation(directory: RunDirectory) -> None:
+    """Write into the results of a run without a driver that it was canceled."""
+    document = _results(directory)
+    if document["run"]["status"] != "running":
+        return
+    document["run"] |= {"status": "interrupted", "finished": now()}
+    document["error"] = {"type": "Canceled", "message": "canceled after its driver had ended"}
+    directory.write_json(RESULTS, document)
+    write_report(directory, document)
+    directory.event("run ended", status="interrupted")
+
+
+def _results(directory: RunDirectory) -> dict[str, Any]:
+    """Return what is in ``results.json``."""
+    document = _read(directory, RESULTS, "run", "experiment", "stages")
+    if not isinstance(document["run"], dict) or "status" not in document["run"]:
+        raise ConfigurationError("tells no status", str(directory.path / RESULTS), "run")
+    return document
+
+
+def _read(directory: RunDirectory, name: str, *keys: str) -> dict[str, Any]:
+    """Return the table in the file `name` of a run, which has all `keys`.
+
+    Raises
+    ------
+    ConfigurationError
+        It cannot be read, or lacks one.
+    """
+    found = directory.read_json(name)
+    for key in keys:
+        if not isinstance(found, dict) or key not in found:
+            message = f"is not what a run leaves there: it has no '{key}'"
+            raise ConfigurationError(message, str(directory.path / name))
+    table: dict[str, Any] = found
+    return table

@@ -1,0 +1,86 @@
+"""Whether the ranks of a search fit into the memory of the host that they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.errors import InsufficientMemoryError
+from hybrid_parsl.optimize.search import STRATEGIES
+from hybrid_parsl.problems.ising_problem import IsingProblem
+from hybrid_parsl.problems.settings import MOST_QUBITS
+from hybrid_parsl.simulate.diagonal import diagonal_bytes
+from hybrid_parsl.simulate.free_memory import check_memory
+from hybrid_parsl.simulate.layout import required_bytes
+
+if TYPE_CHECKING:
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.problems.protocol import Problem
+
+_COST_BYTES = 8
+
+
+def check_search_memory(experiment: Experiment, problem: Problem, n_ranks: int) -> None:
+    """Refuse a search whose states need more memory than is free on this host.
+
+    A circuit that Aer runs is left to Aer: what it needs depends on its method.
+
+    Parameters
+    ----------
+    experiment
+        Its tables ``[ansatz]`` and ``[search]`` are used.
+    problem
+        The problem that `experiment` describes.
+    n_ranks
+        How many ranks share this host, at least 1.
+
+    Raises
+    ------
+    InsufficientMemoryError
+        They need more than is free; it names the key that decides on the number of qubits.
+    """
+    if problem.ansatz != "alternating":
+        return
+    n_qubits = problem.n_qubits
+    needed = n_ranks * _rank_bytes(experiment, problem, n_qubits)
+    ranks = f"{n_ranks} ranks" if n_ranks > 1 else "1 rank"
+    what = f"a search with {n_qubits} qubits on {ranks} of one host"
+    try:
+        check_memory(needed, what)
+    except InsufficientMemoryError as error:
+        free = error.available_bytes
+        fits = f"{_most_qubits(experiment, problem, free // n_ranks)} qubits on {ranks}"
+        if n_ranks > 1:
+            fits += f", {_most_qubits(experiment, problem, free)} on 1 rank"
+        key = size_key(experiment, problem)
+        raise InsufficientMemoryError(needed, free, what, key, fits) from error
+
+
+def size_key(experiment: Experiment, problem: Problem) -> str:
+    """Return the dotted key that decides on the number of qubits of `problem`."""
+    keys = problem.size_keys if isinstance(problem, IsingProblem) else ()
+    given = [key for key in keys if key in experiment.problem.settings]
+    return ".".join(["problem", *given[:1]])
+
+
+def _most_qubits(experiment: Experiment, problem: Problem, available: int) -> int:
+    """Return the largest number of qubits whose search takes at most `available` bytes."""
+    sizes = range(1, MOST_QUBITS + 1)
+    fitting = [n for n in sizes if _rank_bytes(experiment, problem, n) <= available]
+    return max(fitting, default=0)
+
+
+def _rank_bytes(experiment: Experiment, problem: Problem, n_qubits: int) -> int:
+    """Return the bytes that one rank takes at most, with `n_qubits` qubits.
+
+    The costs are made first; then they and the state are there, with its adjoint if gradients
+    are wanted. A cost that is not known to lack the symmetry is taken to have it.
+    """
+    fields = isinstance(problem, IsingProblem) and problem.form.linear.any()
+    gradients = STRATEGIES[experiment.search.method].needs_gradient
+    state = required_bytes(
+        n_qubits,
+        precision=experiment.search.precision,
+        mirrored=not fields,
+        layers=experiment.ansatz.layers if gradients else 0,
+    )
+    return max(diagonal_bytes(n_qubits), (_COST_BYTES << n_qubits) + state)

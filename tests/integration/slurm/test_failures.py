@@ -1,0 +1,171 @@
+"""What a cluster can do to a run: each is survived, or told with job, log and reason."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import rank_functions as functions
+
+from hybrid_parsl.engine import job_backend
+from hybrid_parsl.engine.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.psij_executor import PsiJExecutor
+from hybrid_parsl.engine.submission import patiently
+from hybrid_parsl.errors import BackendUnavailableError, JobFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from slurm_cluster import SlurmCluster
+
+ROOT = Path(__file__).parents[3]
+PATIENCE = 150
+TWO = {"num_nodes": 1, "ranks_per_node": 2}
+SLOW = ("--set", "problem.kind=failing_problems:Slow")
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def start(folder: Path, *arguments: str, settings: tuple[str, ...] = ()) -> Any:
+    assignments = [word for each in settings for word in ("--site-set", each)]
+    command = [sys.executable, str(ROOT / "run.py"), "bell", "--site", "slurm"]
+    return subprocess.Popen(
+        [*command, "--runs-dir", str(folder / "runs"), *arguments, *assignments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    )
+
+
+@pytest.fixture
+def make(slurm: SlurmCluster, tmp_path: Path) -> Iterator[Callable[..., PsiJExecutor]]:
+    """Return what makes an executor on the cluster, which is shut down in the end."""
+    made = []
+
+    def make_executor(**attributes: str) -> PsiJExecutor:
+        variables = {"SLURM_MPI_TYPE": "pmi2"}
+        batch = BatchOptions(attributes={k.replace("_", "-"): v for k, v in attributes.items()})
+        folder = tmp_path / "tasks"
+        executor = PsiJExecutor("mpi", folder, "slurm", "srun", None, variables, batch)
+        executor.start()
+        made.append(executor)
+        return executor
+
+    yield make_executor
+    for executor in made:
+        executor.shutdown()
+    wait_until(lambda: slurm.queue() == [])
+
+
+@pytest.mark.parametrize("mode", [(), ("mpi=pilot",), ("stages=blocks",)])
+@pytest.mark.usefixtures("slurm")
+def test_a_partition_that_is_not_there(tmp_path: Path, mode: tuple[str, ...]) -> None:
+    process = start(tmp_path, settings=("partition=nowhere", *mode))
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 3, errors
+    assert "the slurm backend did not take the job: " in errors
+    assert "invalid partition specified: nowhere" in errors
+
+
+def test_a_search_that_the_operator_cancels(slurm: SlurmCluster, tmp_path: Path) -> None:
+    process = start(tmp_path, *SLOW)
+    wait_until(lambda: list(tmp_path.glob("runs/*/tasks/search/ranks.json")))
+    (job_id,) = slurm.queue()
+    slurm.command("scancel", job_id)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 4, errors
+    assert f"job {job_id}: was canceled" in errors
+    assert re.search(r"log: \S+/tasks/search/stderr.log", errors)
+    assert "CANCELLED AT" in errors
+
+
+def test_a_node_that_fails(slurm: SlurmCluster, tmp_path: Path, make: Any) -> None:
+    future = make(no_requeue="").submit(functions.write_and_sleep, TWO, str(tmp_path / "m"), 300)
+    wait_until((tmp_path / "m").exists)
+    lose_the_node_of(slurm, future.job.job_id)
+    with pytest.raises(JobFailedError, match="node required by the job is down") as caught:
+        future.result(PATIENCE)
+    assert caught.value.job_id == future.job.job_id
+    assert str(caught.value.stderr_path).endswith("write_and_sleep/stderr.log")
+
+
+def test_a_job_that_slurm_starts_again_on_another_node(
+    slurm: SlurmCluster, tmp_path: Path, make: Any
+) -> None:
+    mark = tmp_path / "mark"
+    future = make(requeue="").submit(functions.write_and_sleep, TWO, str(mark), 7)
+    job_id = future.job.job_id
+    wait_until(mark.exists)
+    lose_the_node_of(slurm, job_id)
+    time.sleep(6)  # Slurm itself waits for two minutes
+    slurm.command("scontrol", "update", f"jobid={job_id}", "starttime=now")
+    assert future.result(PATIENCE) == "slept"
+    assert "Restarts=1" in slurm.command("scontrol", "show", "job", job_id)
+
+
+def lose_the_node_of(slurm: SlurmCluster, job_id: str) -> None:
+    """Let the node of a job die and come back; Slurm is told, as it would find out in minutes."""
+    node = slurm.command("squeue", "-h", "-j", job_id, "-o", "%N").strip()
+    slurm.kill_node(node)
+    slurm.command("scontrol", "update", f"nodename={node}", "state=down", "reason=died")
+    slurm.start_node(node)
+    wait_until(lambda: "idle" in slurm.command("sinfo", "-h", "-n", node, "-o", "%T"))
+
+
+def test_a_controller_that_comes_back_gets_the_job_once(slurm: SlurmCluster, make: Any) -> None:
+    executor = make()
+    slurm.stop_controller()
+    with ThreadPoolExecutor() as pool:
+        submission = pool.submit(executor.submit, functions.add, TWO, 1)
+        time.sleep(8)
+        slurm.start_controller()
+        future = submission.result(PATIENCE)
+    assert future.result(PATIENCE) == 1
+    assert slurm.job_names().count(future.job.job.spec.name) == 1
+
+
+def test_a_controller_that_stays_away(
+    slurm: SlurmCluster, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = make()
+    monkeypatch.setattr(job_backend, "patiently", partial(patiently, pauses_s=(0.1,)))
+    slurm.stop_controller()
+    try:
+        with pytest.raises(BackendUnavailableError, match="Unable to contact") as caught:
+            executor.submit(functions.add, TWO, 1)
+    finally:
+        slurm.start_controller()
+    assert (caught.value.exit_code, caught.value.retryable) == (3, True)
+
+
+def test_a_controller_that_is_away_for_a_minute(slurm: SlurmCluster, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    waiting = ("--set", "problem.kind=failing_problems:Waiting", "--set", f"problem.go={go}")
+    process = start(tmp_path, *waiting)
+    wait_until(lambda: list(tmp_path.glob("runs/*/tasks/search/ranks.json")))
+    slurm.stop_controller()
+    try:
+        time.sleep(40)
+        go.touch()  # the search ends while nobody can be asked
+        time.sleep(20)
+        assert process.poll() is None, process.communicate()
+    finally:
+        slurm.start_controller()
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, errors
+    assert "does not answer" in errors  # PSI/J calls all jobs failed after three questions
+    assert "Traceback" not in errors  # PSI/J logs one for each question without an answer

@@ -1,0 +1,33 @@
+"""Which jobs a site would send; the whole examination is in tests/unit/cli and integration."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.engine.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.doctor.examination import JobSource, job_sources
+from hybrid_parsl.engine.pilot import PilotMPIExecutor
+from hybrid_parsl.engine.psij_executor import PsiJExecutor
+from hybrid_parsl.engine.psij_provider import PsiJProvider
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEBUG = BatchOptions("debug")
+
+
+def sources(*executors: Any) -> list[JobSource]:
+    return job_sources(SimpleNamespace(executors=executors))
+
+
+def test_each_source_of_jobs_counts_once_and_this_computer_not(tmp_path: Path) -> None:
+    job = PsiJExecutor("mpi", tmp_path, "slurm", batch=DEBUG, python="/opt/python")
+    block = PilotMPIExecutor("mpi", tmp_path, PsiJProvider("slurm", DEBUG, python="/opt/python"))
+    here = PsiJExecutor("mpi", tmp_path)
+    other = PsiJExecutor("mpi", tmp_path, "flux")
+    assert sources(job, block, here, other, SimpleNamespace(label="analysis")) == [
+        JobSource("slurm", DEBUG, "/opt/python"),
+        JobSource("flux", BatchOptions(), sys.executable),
+    ]

@@ -1,0 +1,50 @@
+"""The first job on the backend of this computer; on Slurm and PBS in tests/integration."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from hybrid_parsl import identity
+from hybrid_parsl.engine.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.doctor.first_job import FirstJob
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from hybrid_parsl.engine.doctor.finding import Finding
+
+
+def examine(folder: Path, **changes: str) -> dict[str, Finding]:
+    options = {"python": sys.executable, "identity": identity.current(), **changes}
+    job = FirstJob("local", BatchOptions(), folder=folder, timeout_s=30, **options)
+    return {finding.check: finding for finding in job.examine()}
+
+
+def test_each_step_is_told(tmp_path: Path) -> None:
+    found = examine(tmp_path)
+    assert list(found) == ["submit", "status", "run directory", "package", "cancel"]
+    assert {finding.state for finding in found.values()} == {"ok"}
+
+
+def test_an_interpreter_that_is_not_there(tmp_path: Path) -> None:
+    found = examine(tmp_path, python="/no/such python")
+    assert found["python"].state == "wrong"
+    assert found["python"].message.startswith("/no/such python is not on ")
+    assert found["cancel"].state == "ok"
+
+
+def test_another_version_of_the_package(tmp_path: Path) -> None:
+    found = examine(tmp_path, identity="0.0.1+abc")
+    assert found["package"].state == "wrong"
+    assert found["package"].message.endswith(", 0.0.1+abc here")
+
+
+def test_a_job_that_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    job = FirstJob("slurm", BatchOptions(), sys.executable, identity.current(), tmp_path, 30)
+    (finding,) = job.examine()
+    assert (finding.check, finding.state) == ("submit", "wrong")
+    assert "sbatch" in finding.message

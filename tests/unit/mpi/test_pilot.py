@@ -1,0 +1,124 @@
+"""Ranks that carry out one task after another, with the MPI of this environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+import rank_functions as functions
+
+from hybrid_parsl import identity
+from hybrid_parsl.mpi import pilot
+from hybrid_parsl.mpi.frames import write_frame
+from hybrid_parsl.mpi.outcome import explain_failure, read_result
+from hybrid_parsl.mpi.pilot import TIMED_OUT, run_ranks
+from hybrid_parsl.mpi.task import Request, TaskFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MPIEXEC = Path(sys.executable).parent / "mpiexec"
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    while pilot._kept:
+        pilot._kept.pop().end()
+
+
+@pytest.fixture
+def run(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, TaskFolder]]:
+    def run_task(
+        function: Any, *arguments: Any, ranks: int = 2, walltime_s: int = 100
+    ) -> tuple[int, TaskFolder]:
+        monkeypatch.setenv("PARSL_MPI_PREFIX", f"{MPIEXEC} -n {ranks}")
+        folder = TaskFolder(tasks / f"{function.__name__}-{time.time_ns()}")
+        folder.path.mkdir()
+        write_frame(folder.request, Request(identity.current(), function, arguments, {}))
+        return run_ranks(str(folder.path), sys.executable, walltime_s), folder
+
+    return run_task
+
+
+def members(folder: TaskFolder) -> set[int]:
+    return {member["pid"] for member in json.loads(folder.ranks.read_text())}
+
+
+def test_ranks_stay_for_the_next_task_of_their_number(run: Any) -> None:
+    found = [run(functions.who) for _ in range(2)]
+    assert [code for code, _ in found] == [0, 0]
+    assert read_result(found[1][1]) == [(0, 2), (1, 2)]
+    assert members(found[0][1]) == members(found[1][1])
+    code, folder = run(functions.count_together, 5, ranks=3)
+    assert code == 0
+    dealt = [number for share in read_result(folder) for number in share]
+    assert sorted(dealt) == sorted([*range(5), *range(5)])
+    assert not members(folder) & members(found[0][1])
+    assert not any(psutil.pid_exists(pid) for pid in members(found[0][1]))
+
+
+def test_each_task_has_its_own_output(run: Any) -> None:
+    for n_lines in (1, 2):
+        code, folder = run(functions.print_lines, n_lines)
+        assert code == 0
+        assert sorted(folder.stdout.read_text().splitlines()) == sorted(
+            f"line {line} of rank {rank}" for rank in (0, 1) for line in range(n_lines)
+        )
+
+
+@pytest.mark.parametrize(
+    ("function", "words"), [(functions.raise_on, "told to fail on 1"), (functions.kill_on, "")]
+)
+def test_ranks_that_fail_are_replaced(run: Any, function: Any, words: str) -> None:
+    code, folder = run(function, 1)
+    assert code > 0
+    error = explain_failure(folder, "7", code)
+    assert error.rank == 1
+    assert words in str(error)
+    assert run(functions.add, 1)[0] == 0
+
+
+def test_ranks_that_are_over_their_walltime_are_ended(run: Any) -> None:
+    code, folder = run(functions.sleep, 300, walltime_s=3)
+    assert code == TIMED_OUT
+    assert not any(psutil.pid_exists(pid) for pid in members(folder))
+    assert run(functions.add, 1)[0] == 0
+
+
+def test_idle_ranks_leave_the_processors_to_others(run: Any) -> None:
+    _, folder = run(functions.who)
+    ranks = [psutil.Process(pid) for pid in members(folder)]
+    before = [sum(rank.cpu_times()[:2]) for rank in ranks]
+    time.sleep(2)
+    for rank, used in zip(ranks, before, strict=True):
+        assert sum(rank.cpu_times()[:2]) - used < 0.5
+
+
+def test_ranks_end_when_their_worker_is_killed(tasks: Path) -> None:
+    folder = TaskFolder(tasks / "who")
+    folder.path.mkdir()
+    write_frame(folder.request, Request(identity.current(), functions.who, (), {}))
+    program = (
+        "import sys, time; from hybrid_parsl.mpi.pilot import run_ranks\n"
+        "print(run_ranks(sys.argv[1], sys.executable, 100), flush=True); time.sleep(300)"
+    )
+    worker = subprocess.Popen(
+        [sys.executable, "-c", program, str(folder.path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PARSL_MPI_PREFIX": f"{MPIEXEC} -n 2"},
+    )
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "0\n"
+    ranks = [psutil.Process(pid) for pid in members(folder)]
+    worker.kill()
+    worker.communicate()
+    assert psutil.wait_procs(ranks, timeout=60)[1] == []

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import random
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomli_w
+from experiment_fuzzer import damaged_table
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.project import Project, find_project
+from hybrid_parsl.run_plan import load_experiment, plan_run
+
+ROOT = Path(__file__).parents[2]
+BELL = 'name = "x"\n[problem]\nkind = "bell"\n[search]\nmethod = "draw"\n'
+
+
+def test_a_plan_knows_experiment_and_site_and_makes_nothing(tmp_path: Path) -> None:
+    project = find_project(ROOT)
+    plan = plan_run("bell", "slurm", project, ["search.starts=5"], ["nodes=3"], tmp_path / "runs")
+    assert (plan.experiment.search.starts, plan.site.name) == (5, "slurm")
+    assert plan.site.assignments == ("nodes=3",)
+    assert {executor.label for executor in plan.config.executors} == {"mpi", "quantum", "analysis"}
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_experiment_is_looked_up_overridden_and_checked(tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "mine.toml").write_text(BELL)
+    asked = load_experiment("mine", ["search.starts=5", "name=y"], Project(tmp_path))
+    assert (asked.name, asked.search.starts, asked.search.method) == ("y", 5, "draw")
+
+
+@pytest.mark.parametrize("name", ["bell", "ising", "maxcut"])
+def test_the_experiments_of_the_project_are_valid(name: str) -> None:
+    asked = load_experiment(name, [], find_project(ROOT))
+    assert asked.name == name
+    text = tomli_w.dumps(asked.model_dump(mode="json", exclude_none=True))
+    assert type(asked).model_validate(tomllib.loads(text)) == asked
+
+
+def test_1000_damaged_experiments_are_valid_or_refused_before_they_run(tmp_path: Path) -> None:
+    generator = random.Random("before they run")
+    path = tmp_path / "damaged.toml"
+    outcomes = []
+    for _ in range(1000):
+        table = damaged_table(generator)
+        try:
+            path.write_text(tomli_w.dumps(table))
+        except (TypeError, ValueError):
+            continue
+        try:
+            load_experiment(str(path), [], Project(tmp_path))
+        except ConfigurationError as error:
+            outcomes.append(error.source)
+        else:
+            outcomes.append("valid")
+    assert set(outcomes) == {str(path), "valid"}
+    assert outcomes.count("valid") > 40
