@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from hybrid_parsl import identity, labels
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from parsl.executors.base import ParslExecutor
 
 logger = logging.getLogger(__name__)
+_LAUNCH_INTERVAL_S = 0.01
 _parsl_log = logging.getLogger("parsl")  # has a file of its own: no business of other handlers
 
 
@@ -163,11 +165,14 @@ def _call(executor: ParslExecutor, function: Callable[[], Any]) -> Future[Any]:
 def cancel(future: Future[Any]) -> None:
     """Cancel the job behind a future of `Session.submit`, if there is one and it can be canceled.
 
-    Parsl's own futures refuse to be canceled.
+    Parsl's own futures refuse to be canceled, and Parsl hands a call to its executor in another
+    thread: one that is still on its way there is waited for, since it cannot be called back.
     """
-    inner = future.task_record.get("exec_fu")  # type: ignore[attr-defined]
-    if inner is not None:
-        inner.cancel()
+    record = future.task_record  # type: ignore[attr-defined]
+    while record["exec_fu"] is None and not future.done():
+        time.sleep(_LAUNCH_INTERVAL_S)
+    if record["exec_fu"] is not None:
+        record["exec_fu"].cancel()
 
 
 def check_config(config: object, source: str) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import parsl
 import pytest
 from parsl.dataflow.errors import DependencyError, JoinError
-from parsl.dataflow.states import States
 from parsl.executors.threads import ThreadPoolExecutor
 
 from hybrid_parsl import labels
@@ -81,15 +80,20 @@ def test_calls_go_to_their_executor_with_parsls_words_and_parsl_keeps_to_its_log
         assert session.submit("analysis", abs, [-1], {}, {}).result(30) == 1
 
 
-def test_canceling_a_call_cancels_what_the_executor_has_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("submission_s", [0, 0.2])
+def test_canceling_a_call_cancels_what_the_executor_has_of_it(
+    tmp_path: Path, submission_s: float
+) -> None:
     inner: Future[int] = Future()
+
+    def submit(*_: object, **__: object) -> Future[int]:
+        time.sleep(submission_s)
+        return inner
+
     config = threads(tmp_path)
-    config.executors[0].submit = lambda *_, **__: inner
+    config.executors[0].submit = submit
     with Session(config, "site.py") as session:
-        future = session.submit("mpi", abs, [-1], {}, {"num_ranks": 2})
-        while future.task_record["status"] != States.launched:
-            time.sleep(0.01)
-        cancel(future)
+        cancel(session.submit("mpi", abs, [-1], {}, {"num_ranks": 2}))
         assert inner.cancelled()
 
 
