@@ -17,9 +17,12 @@ NAME = "5f0c4b1e-a-name-that-no-other-process-has"
 
 @pytest.fixture
 def process():
-    process = subprocess.Popen([sys.executable, "-c", "input()", NAME], stdin=subprocess.PIPE)
-    yield process
-    process.communicate()
+    program = "import sys; print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program, NAME]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()  # for a moment, a process that begins has no arguments yet
+        yield process
+        process.stdin.close()
 
 
 def test_a_process_is_found_by_its_name(process):
