@@ -56,11 +56,3 @@ def fingerprint(folder: Path = Path(__file__).parent) -> str:
     for name in SOURCES:
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()
-
-
-def cache_folder() -> str | None:
-    """Return where the machine code of the kernels is kept, None if there is no place for it."""
-    from hybrid_parsl.simulate.kernels import mix_block
-
-    path: str | None = mix_block.stats.cache_path  # type: ignore[attr-defined]
-    return path if path and any(Path(path).glob("*.nbi")) else None

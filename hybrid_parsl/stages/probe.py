@@ -23,7 +23,7 @@ def probe_ranks(token: str) -> list[NodeReport] | None:
         By rank, on rank 0; None on the others.
     """
     from hybrid_parsl.simulate.alternating import compile_kernels
-    from hybrid_parsl.simulate.compiling import cache_folder
+    from hybrid_parsl.simulate.evaluate import cache_folder
 
     team = current_team()
     team.once_per_node(compile_kernels)
