@@ -5,27 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 NAMES = "import psij; print(*sorted(psij.JobExecutor.get_executor_names()))"
 MAKE = "import psij; psij.JobExecutor.get_instance('kubernetes')"
 ALONE = [sys.executable, "-S", "-c"]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """Build the wheel, unpacked, and the path that an editable install would have."""
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run([*pip, *build], check=True)
-    (wheel,) = folder.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(folder / "site")
-    return folder
 
 
 def run(program, *folders, **more):
@@ -47,8 +32,8 @@ def test_without_the_package_there_is_no_such_executor():
     assert "kubernetes" not in run(NAMES).stdout.split()
 
 
-def test_it_is_found_in_the_wheel(built):
-    done = run(NAMES, built / "site")
+def test_it_is_found_in_the_wheel(wheel):
+    done = run(NAMES, wheel)
     assert "kubernetes" in done.stdout.split(), done.stderr
     assert "hybrid_parsl" not in done.stderr
 
@@ -62,26 +47,26 @@ def test_it_is_found_in_an_editable_install(tmp_path):
     assert "kubernetes" in done.stdout.split(), done.stderr
 
 
-def test_psij_imports_nothing_of_ours_but_the_executor(built):
+def test_psij_imports_nothing_of_ours_but_the_executor(wheel):
     program = (
         "import sys, psij; print(*sorted(name for name in sys.modules"
         " if name.startswith(('hybrid_parsl', 'kubernetes', 'urllib3'))))"
     )
-    assert run(program, built / "site").stdout.split() == [
+    assert run(program, wheel).stdout.split() == [
         "hybrid_parsl",
         "hybrid_parsl.kubernetes_psij",
         "hybrid_parsl.kubernetes_psij.executor",
     ]
 
 
-def test_without_the_client_psij_works_and_the_executor_says_what_to_install(built, tmp_path):
+def test_without_the_client_psij_works_and_the_executor_says_what_to_install(wheel, tmp_path):
     (tmp_path / "kubernetes.py").write_text("raise ImportError('no such client')")
-    done = run(NAMES, tmp_path, built / "site")
+    done = run(NAMES, tmp_path, wheel)
     assert "kubernetes" in done.stdout.split(), done.stderr
-    done = run(MAKE, tmp_path, built / "site")
+    done = run(MAKE, tmp_path, wheel)
     assert "pip install 'hybrid-parsl[kubernetes]'" in done.stderr
 
 
-def test_the_scripts_of_the_wrapper_are_in_the_wheel(built):
-    folder = built / "site" / "hybrid_parsl" / "kubernetes_psij"
+def test_the_scripts_of_the_wrapper_are_in_the_wheel(wheel):
+    folder = wheel / "hybrid_parsl" / "kubernetes_psij"
     assert {path.name for path in folder.glob("*.sh")} == {"emitter.sh", "wrapper.sh"}

@@ -14,20 +14,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """Build the wheel and unpack it into a folder of its own."""
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run([*pip, *build], check=True)
-    (wheel,) = folder.glob("*.whl")
-    target = folder / "site"
-    subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
+@pytest.fixture(scope="session")
+def installed(wheel):
+    """Return the wheel's folder; the kernels need not be compiled again there."""
     cache = Path("hybrid_parsl", "simulate", "__pycache__")
-    if (ROOT / cache).is_dir():  # the same kernels need not be compiled again
-        shutil.copytree(ROOT / cache, target / cache, dirs_exist_ok=True)
-    return target
+    if (ROOT / cache).is_dir():
+        shutil.copytree(ROOT / cache, wheel / cache, dirs_exist_ok=True)
+    return wheel
 
 
 def python(installed, *arguments):
