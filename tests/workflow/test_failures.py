@@ -83,7 +83,7 @@ def test_an_interruption_in_mid_search_leaves_no_process(run, number, code):
     tree = wait_for_ranks(process.pid)
     os.killpg(process.pid, number) if number is signal.SIGINT else process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
+    assert process.returncode == code, errors
     assert "what was finished is in" in errors
     assert "Traceback" not in errors
     _, left = psutil.wait_procs(tree, timeout=3)
