@@ -98,6 +98,18 @@ class TaskFolder:
         """What the ranks wrote to their standard error."""
         return self.path / "stderr.log"
 
+    @property
+    def block(self) -> Path:
+        """The name of the block of nodes in which the task runs, if it runs in one."""
+        return self.path / "block"
+
+    def block_name(self) -> str | None:
+        """Return the name of the block in which the task has begun, None if in none."""
+        try:
+            return self.block.read_text(encoding="utf-8") or None
+        except OSError:
+            return None
+
     def failure(self, rank: int) -> Path:
         """Return the frame that holds the `Failure` of `rank`."""
         return self.path / f"failure-{rank:05d}.frame"
@@ -112,7 +124,7 @@ class TaskFolder:
 
     def clear(self) -> None:
         """Remove what an earlier try left, but for the logs and a stage's own files."""
-        for path in (self.result, self.ranks, *self.failures()):
+        for path in (self.result, self.ranks, self.block, *self.failures()):
             path.unlink(missing_ok=True)
 
 

@@ -64,7 +64,7 @@ def kill(driver):
     driver.wait()
 
 
-@pytest.mark.everywhere
+@pytest.mark.everywhere(jobs_only=True)
 def test_resume_follows_the_job_that_still_runs(run, go):
     kill(start(run, *waiting(go)))
     before = job_of(run)
@@ -91,7 +91,7 @@ def test_resume_follows_the_job_that_still_runs(run, go):
     assert results_of(run) == document
 
 
-@pytest.mark.everywhere
+@pytest.mark.everywhere(jobs_only=True)
 def test_a_run_whose_job_was_canceled_goes_on_with_another(run, go):
     kill(start(run, *waiting(go)))
     before = job_of(run)
@@ -111,7 +111,7 @@ def test_a_run_whose_job_was_canceled_goes_on_with_another(run, go):
     assert "error" not in document
 
 
-@pytest.mark.everywhere
+@pytest.mark.everywhere(jobs_only=True)
 def test_cancel_ends_a_driver_that_lives(run, go):
     driver = start(run, *waiting(go))
     resumed = run.of_run("resume")

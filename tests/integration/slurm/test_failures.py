@@ -96,7 +96,7 @@ def test_a_search_that_the_operator_cancels(slurm: SlurmCluster, tmp_path: Path)
 def test_a_node_that_fails(slurm: SlurmCluster, tmp_path: Path, make: Any) -> None:
     future = make(no_requeue="").submit(functions.write_and_sleep, TWO, str(tmp_path / "m"), 300)
     wait_until((tmp_path / "m").exists)
-    lose_the_node_of(slurm, future.job.job_id)
+    slurm.lose_node_of(future.job.job_id)
     with pytest.raises(JobFailedError, match="node required by the job is down") as caught:
         future.result(PATIENCE)
     assert caught.value.job_id == future.job.job_id
@@ -110,20 +110,11 @@ def test_a_job_that_slurm_starts_again_on_another_node(
     future = make(requeue="").submit(functions.write_and_sleep, TWO, str(mark), 7)
     job_id = future.job.job_id
     wait_until(mark.exists)
-    lose_the_node_of(slurm, job_id)
+    slurm.lose_node_of(job_id)
     time.sleep(6)  # Slurm itself waits for two minutes
     slurm.command("scontrol", "update", f"jobid={job_id}", "starttime=now")
     assert future.result(PATIENCE) == "slept"
     assert "Restarts=1" in slurm.command("scontrol", "show", "job", job_id)
-
-
-def lose_the_node_of(slurm: SlurmCluster, job_id: str) -> None:
-    """Let the node of a job die and come back; Slurm is told, as it would find out in minutes."""
-    node = slurm.command("squeue", "-h", "-j", job_id, "-o", "%N").strip()
-    slurm.kill_node(node)
-    slurm.command("scontrol", "update", f"nodename={node}", "state=down", "reason=died")
-    slurm.start_node(node)
-    wait_until(lambda: "idle" in slurm.command("sinfo", "-h", "-n", node, "-o", "%T"))
 
 
 def test_a_controller_that_comes_back_gets_the_job_once(slurm: SlurmCluster, make: Any) -> None:

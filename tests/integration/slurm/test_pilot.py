@@ -19,7 +19,13 @@ from parsl import Config
 from hybrid_parsl.engine.batch_scheduler import BatchOptions
 from hybrid_parsl.engine.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
-from hybrid_parsl.errors import ConfigurationError, RankFailedError, WalltimeExceededError
+from hybrid_parsl.errors import (
+    ConfigurationError,
+    JobCanceledError,
+    JobFailedError,
+    RankFailedError,
+    WalltimeExceededError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,6 +133,40 @@ def test_a_block_without_work_is_given_back(slurm: SlurmCluster, tmp_path: Path)
                 assert executor.submit(functions.add, ONE, number).result(PATIENCE) == number
                 assert len(slurm.queue()) == 1
                 wait_until(lambda: slurm.queue() == [])
+    finally:
+        provider.close()
+        parsl.clear()
+    assert len(provider.resources) == 2
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind", "words"),
+    [
+        ("scancel", JobCanceledError, "its block was canceled"),
+        ("node", JobFailedError, "node required by the job is down"),
+    ],
+)
+def test_a_block_that_is_lost_is_named_at_once(
+    slurm: SlurmCluster, tmp_path: Path, loss: str, kind: type, words: str
+) -> None:
+    provider = PsiJProvider("slurm", BatchOptions(), 600, environment=VARIABLES)
+    executor = PilotMPIExecutor("mpi", tmp_path / "tasks", provider)
+    config = Config([executor], run_dir=str(tmp_path / "parsl"), strategy_period=1)
+    mark = tmp_path / "mark"
+    try:
+        with parsl.load(config):
+            future = executor.submit(functions.write_and_sleep, ONE, str(mark), 300)
+            wait_until(mark.exists)
+            job_id = str(*provider.resources)
+            if loss == "node":
+                slurm.lose_node_of(job_id)
+            else:
+                slurm.command("scancel", job_id)
+            with pytest.raises(kind, match=words) as caught:
+                future.result(60)  # Parsl itself would find out after two minutes
+            assert caught.value.job_id == job_id
+            assert Path(str(caught.value.stderr_path)).exists()
+            assert executor.submit(functions.add, ONE, 1).result(PATIENCE) == 1
     finally:
         provider.close()
         parsl.clear()
