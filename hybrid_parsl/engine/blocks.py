@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.engine.psij_provider import BlockScripts
 
 _RUN = "000"  # Parsl's first folder in that of the run
-_LOST = ("FAILED", "MISSING")
+_TRIES = 3
 
 
 def settle(executor: HighThroughputExecutor, address: str | None) -> None:
@@ -41,10 +41,11 @@ def settle(executor: HighThroughputExecutor, address: str | None) -> None:
 
 
 def look_after(executor: HighThroughputExecutor, blocks: Mapping[str, JobStatus]) -> None:
-    """Fail the tasks of blocks that have ended, and all when no block has come to run.
+    """Fail the tasks of blocks that have ended, and all tasks when blocks do not come to run.
 
     Workers of a block that has ended get no further tasks, although Parsl believes in them for
-    two minutes.
+    two minutes. No further block is tried when none has ever come to run, or none of the last
+    three.
 
     Parameters
     ----------
@@ -56,7 +57,8 @@ def look_after(executor: HighThroughputExecutor, blocks: Mapping[str, JobStatus]
     for name in executor.open_tasks.note_ended(blocks):
         executor._hold_block(name)  # noqa: SLF001 - there is no other way
     executor.open_tasks.fail_lost(lambda name: executor.provider.cause(job_of(executor, name)))
-    if blocks and all(block.state.name in _LOST for block in blocks.values()):
+    latest = sorted(blocks, key=int)[-_TRIES:]
+    if latest and all(blocks[name].state.name == "MISSING" for name in latest):
         executor.set_bad_state_and_fail_all(executor.provider.cause())
 
 

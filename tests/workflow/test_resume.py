@@ -137,6 +137,9 @@ def test_finished_stages_are_taken_from_the_disk(run):
     assert document["analysis"]["execution"] != first["analysis"]["execution"]
     assert document["analysis"]["top"] == first["analysis"]["top"]
     assert document["stages"][2]["finished"] > first["stages"][2]["finished"]
+    (path.parent / "versions.json").write_text('{"hybrid-parsl": "0.0.1+abc"}')
+    again = run.of_run("resume", "--json")  # nothing is left to do, so the version is no matter
+    assert json.loads(again.stdout) == document
 
 
 def test_a_failure_that_nobody_heard_is_told_and_then_tried_again(run, go):

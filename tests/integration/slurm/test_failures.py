@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import rank_functions as functions
+from command import Command
 
 from hybrid_parsl.engine import job_backend
 from hybrid_parsl.engine.batch_scheduler import BatchOptions
@@ -91,6 +93,40 @@ def test_a_search_that_the_operator_cancels(slurm: SlurmCluster, tmp_path: Path)
     assert f"job {job_id}: was canceled" in errors
     assert re.search(r"log: \S+/tasks/search/stderr.log", errors)
     assert "CANCELLED AT" in errors
+
+
+def test_a_search_over_its_walltime_goes_on_from_its_finished_starts(
+    slurm: SlurmCluster, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    stalling = ("--set", "problem.kind=failing_problems:Stalling", "--set", f"problem.go={go}")
+    starts = ("--set", "search.method=cobyla", "--set", "search.starts=5")
+    process = start(tmp_path, *stalling, *starts, settings=("walltime=2s",))
+    _, errors = process.communicate(timeout=PATIENCE)  # Slurm looks once a minute
+    assert process.returncode == 4, errors
+    assert re.search(r"job \d+: its walltime is over", errors)
+    assert re.search(r"log: \S+/tasks/search/stderr.log", errors)
+    assert "DUE TO TIME LIMIT" in errors
+    (folder,) = (tmp_path / "runs").iterdir()
+    first = journal_of(folder)
+    assert len(first) == 3
+    go.touch()
+    run = Command("slurm", tmp_path / "runs")
+    done = run.of_run("resume", "--quiet", "--site-set", "walltime=10m")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert first < journal_of(folder)
+    assert len(journal_of(folder)) == 5
+    jobs = [line for line in slurm.job_log() if f"WorkDir={folder}/" in line]
+    assert [re.search(r"JobState=(\w+)", line)[1] for line in jobs] == ["TIMEOUT", "COMPLETED"]
+    here = Command("local", tmp_path / "local").document("bell", *stalling, *starts)
+    there = json.loads((folder / "results.json").read_text())
+    assert {**there["search"], "execution": None} == {**here["search"], "execution": None}
+
+
+def journal_of(folder: Path) -> set[str]:
+    """Return the finished starts of a run's search."""
+    files = (folder / "tasks" / "search").glob("starts-*.jsonl")
+    return {line for path in files for line in path.read_text().splitlines() if "index" in line}
 
 
 def test_a_node_that_fails(slurm: SlurmCluster, tmp_path: Path, make: Any) -> None:
