@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.mpi.task import TaskFolder, output_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +32,14 @@ _kept: list[WarmRanks] = []
 def call_in_block(
     folder: str, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> Any:
-    """Return what a call gives, after a note in the folder of its task where it is carried out."""
-    _note_block(TaskFolder(Path(folder)))
-    return function(*arguments, **keywords)
+    """Return what a call gives; its output goes to the folder of its task, if that is seen here.
+
+    A note is left there of the block in which it is carried out.
+    """
+    task = TaskFolder(Path(folder))
+    _note_block(task)
+    with output_to(task) if task.path.is_dir() else contextlib.nullcontext():
+        return function(*arguments, **keywords)
 
 
 def run_ranks(folder: str, python: str, walltime_s: int) -> int:

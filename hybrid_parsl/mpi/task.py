@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 TASK_FOLDER_VARIABLE = "HYBRID_PARSL_TASK_FOLDER"
 """Environment variable that tells a stage the folder of its task."""
@@ -132,3 +134,21 @@ def current_task_folder() -> Path | None:
     """Return the folder of the task that this process belongs to, or None outside a task."""
     value = os.environ.get(TASK_FOLDER_VARIABLE)
     return Path(value) if value else None
+
+
+@contextlib.contextmanager
+def output_to(task: TaskFolder) -> Iterator[None]:
+    """Send all that this process writes to file descriptors 1 and 2 to the logs of a task."""
+    kept = [os.dup(1), os.dup(2)]
+    for descriptor, path in ((1, task.stdout), (2, task.stderr)):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(file, descriptor)
+        os.close(file)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, saved in zip((1, 2), kept, strict=True):
+            os.dup2(saved, descriptor)
+            os.close(saved)

@@ -135,3 +135,9 @@ def test_the_block_of_a_task_is_noted(
     assert call_in_block(str(folder.path), functions.add, (1,), {"second": 2}) == 3
     assert folder.block_name() == "3"
     assert call_in_block(str(tmp_path / "unseen"), functions.add, (1,), {}) == 1
+
+
+def test_the_output_of_a_call_goes_to_its_folder(tmp_path: Path) -> None:
+    folder = TaskFolder(tmp_path)
+    call_in_block(str(tmp_path), os.system, ("echo out; echo err >&2",), {})
+    assert (folder.stdout.read_text(), folder.stderr.read_text()) == ("out\n", "err\n")
