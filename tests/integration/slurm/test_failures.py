@@ -87,12 +87,17 @@ def test_a_search_that_the_operator_cancels(slurm: SlurmCluster, tmp_path: Path)
     process = start(tmp_path, *SLOW)
     wait_until(lambda: list(tmp_path.glob("runs/*/tasks/search/ranks.json")))
     (job_id,) = slurm.queue()
+    follow = Command("slurm", tmp_path / "runs").command_of_run("logs", "--follow")
+    follower = subprocess.Popen(follow, stdout=subprocess.PIPE, text=True)
     slurm.command("scancel", job_id)
     _, errors = process.communicate(timeout=PATIENCE)
+    logs, _ = follower.communicate(timeout=PATIENCE)
     assert process.returncode == 4, errors
     assert f"job {job_id}: was canceled" in errors
     assert re.search(r"log: \S+/tasks/search/stderr.log", errors)
     assert "CANCELLED AT" in errors
+    assert follower.returncode == 0
+    assert "CANCELLED AT" in logs
 
 
 def test_a_search_over_its_walltime_goes_on_from_its_finished_starts(

@@ -81,18 +81,16 @@ def run(site: str, runs: Path, *arguments: str) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("site", ["slurm", "pbs"])
-def test_a_run_in_blocks_gives_what_this_computer_gives(
-    slurm: SlurmCluster, tmp_path: Path, site: str, request: pytest.FixtureRequest
+def test_a_run_in_blocks_of_pbs_gives_what_this_computer_gives(
+    pbs: SlurmCluster, tmp_path: Path
 ) -> None:
     # before the other tests hold nodes: this needs a block for each of three executors
-    request.getfixturevalue(site)
     blocks = ["--site-set", "mpi=pilot", "--site-set", "stages=blocks"]
-    there = run(site, tmp_path, *blocks)
+    there = run("pbs", tmp_path, *blocks)
     here = run("local", tmp_path)
     for stage in ("search", "quantum", "analysis"):
         assert there[stage] == here[stage]
-    assert slurm.queue() == []
+    assert pbs.queue() == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
