@@ -60,7 +60,7 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
         found,
         load_recorded_site(record, found, assignments),
         directory,
-        _results(directory),
+        results_of(directory),
     )
 
 
@@ -116,7 +116,7 @@ def status_of(directory: RunDirectory) -> RunStatus:
         ``results.json`` cannot be read.
     """
     driver = driver_of(directory.lock)
-    document = _results(directory)
+    document = results_of(directory)
     state = document["run"]["status"]
     progress = SearchProgress(directory.path / "tasks" / "search")
     progress.update()
@@ -169,7 +169,7 @@ def cancel(directory: RunDirectory) -> list[str]:
 
 def _note_cancellation(directory: RunDirectory) -> None:
     """Write into the results of a run without a driver that it was canceled."""
-    document = _results(directory)
+    document = results_of(directory)
     if document["run"]["status"] != "running":
         return
     document["run"] |= {"status": "interrupted", "finished": now()}
@@ -179,8 +179,14 @@ def _note_cancellation(directory: RunDirectory) -> None:
     directory.event("run ended", status="interrupted")
 
 
-def _results(directory: RunDirectory) -> dict[str, Any]:
-    """Return what is in ``results.json``."""
+def results_of(directory: RunDirectory) -> dict[str, Any]:
+    """Return what the run in `directory` has found so far.
+
+    Raises
+    ------
+    ConfigurationError
+        ``results.json`` cannot be read.
+    """
     document = _read(directory, RESULTS, "run", "experiment", "stages")
     if not isinstance(document["run"], dict) or "status" not in document["run"]:
         raise ConfigurationError("tells no status", str(directory.path / RESULTS), "run")

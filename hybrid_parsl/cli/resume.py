@@ -30,13 +30,13 @@ def resume(
     from hybrid_parsl.cli.run import execute
     from hybrid_parsl.cli.summary import print_summary
     from hybrid_parsl.records.run_directory import RunDirectory
-    from hybrid_parsl.run_control import reopen
+    from hybrid_parsl.run_control import reopen, results_of
 
     folder = context.obj.project_folder
     directory = RunDirectory.find(runs_dir, name)
-    run = reopen(directory, Path(folder) if folder else None, site_settings or [])
-    document = run.earlier or {}
+    document = results_of(directory)
     if document["run"]["status"] != "completed":
+        run = reopen(directory, Path(folder) if folder else None, site_settings or [])
         document = execute(run, quiet=quiet, as_json=as_json)
     elif not (quiet or as_json):
         print_summary(document)

@@ -2,13 +2,14 @@
 
 PSI/J 0.9.11 gives up on all jobs when one line of squeue has a reason of several words or one it
 does not know; keeps the quotes around values with spaces, so that folders with spaces do not
-work; and asks for the login name of a terminal, which cron has none of.
+work; asks for the login name of a terminal, which cron has none of; and loses Cobalt's walltime.
 """
 
 from __future__ import annotations
 
 import getpass
 import io
+import math
 import re
 import secrets
 import subprocess
@@ -27,8 +28,16 @@ if TYPE_CHECKING:
     from psij import Job, JobAttributes, JobExecutor, JobExecutorConfig, JobSpec
 
 LOCAL = "local"
-_DIRECTIVES = {"slurm": "slurm", "pbs": "pbs", "pbs_classic": "pbs", "lsf": "lsf"}
-_NAMES = {"slurm": "job-name", "pbs": "N", "lsf": "J"}
+_DIRECTIVES = {
+    "slurm": "slurm",
+    "pbs": "pbs",
+    "pbs_classic": "pbs",
+    "lsf": "lsf",
+    "cobalt": "cobalt",
+}
+_NAMES = {"slurm": "job-name", "pbs": "N", "lsf": "J", "cobalt": "jobname"}
+_ONLY_ONCE = {"slurm": {"no-requeue": ""}, "pbs": {"r": "n"}, "lsf": {"rn": ""}}
+_AGAIN = {"requeue", "r"}
 _LONGEST_PBS_NAME = 15
 _POLL_FAILURES = ("Failed to poll", "Error updating job statuses")
 _TIME_IS_OVER = re.compile(r"time ?limit|walltime|^TIMEOUT$", re.IGNORECASE)
@@ -40,6 +49,7 @@ _UNREACHABLE = re.compile(
 _DOUBLY_QUOTED = re.compile(r"\"'([^'\"$`\\]*)'")
 _WITHOUT_VALUE = re.compile(r"^(#\w+ --?[\w-]+)[= ]\"\"$")
 _SCRIPT_LINES = ("#SBATCH", "#PBS", "#BSUB", "PSIJ_NODEFILE=", "exec ", "echo ", "cd ")
+_LOST_TIME = "#COBALT --time=''"
 _COLUMNS = 3
 
 
@@ -67,12 +77,28 @@ class BatchOptions:
     worker_init: str = ""
     polling_interval_s: float = 1.0
 
-    def to_psij(self, backend: str, name: str, walltime_s: float) -> JobAttributes:
-        """Return PSI/J's attributes of the job `name`, which PSI/J does not pass on by itself."""
+    def to_psij(
+        self, backend: str, name: str, walltime_s: float, *, once: bool = False
+    ) -> JobAttributes:
+        """Return PSI/J's attributes of a job.
+
+        Parameters
+        ----------
+        backend
+            PSI/J's name of the scheduler.
+        name
+            The name of the job, which PSI/J does not pass on by itself.
+        walltime_s
+            Its longest run time in seconds.
+        once
+            Whether the scheduler shall not start it again, unless the site says so, when one of
+            its nodes has failed.
+        """
         directive = _DIRECTIVES.get(backend)
         custom = {}
         if directive is not None:
-            custom = {_NAMES[directive]: name, **self.attributes}
+            asked = {} if _AGAIN & set(self.attributes) or not once else _ONLY_ONCE
+            custom = {_NAMES[directive]: name, **asked.get(directive, {}), **self.attributes}
         return load_psij().JobAttributes(
             duration=timedelta(seconds=walltime_s),
             queue_name=self.queue_name,
@@ -128,7 +154,9 @@ def put_right(
         def write_mended(job: Job, context: dict[str, object], file: IO[str]) -> None:
             script = io.StringIO()
             write(job, context, script)
-            file.write(without_inner_quotes(script.getvalue()))
+            text = without_inner_quotes(script.getvalue())
+            minutes = math.ceil(job.spec.attributes.duration.total_seconds() / 60)
+            file.write(text.replace(_LOST_TIME, f"#COBALT --time={minutes}"))
 
         executor.generate_submit_script = write_mended
         executor._current_user = getpass.getuser  # noqa: SLF001 - there is no other way
@@ -155,12 +183,12 @@ def load_executor(backend: str, folder: Path | None = None) -> JobExecutor:
 
 
 def render_script(backend: str, spec: JobSpec, folder: Path) -> str:
-    """Return the batch script that a job would be submitted with.
+    """Return the batch script that a job would be submitted with; nothing if there is none.
 
     Parameters
     ----------
     backend
-        PSI/J's name of a batch scheduler.
+        PSI/J's name of it.
     spec
         PSI/J's description of the job.
     folder
@@ -169,6 +197,8 @@ def render_script(backend: str, spec: JobSpec, folder: Path) -> str:
     psij = load_psij()
     with tempfile.TemporaryDirectory() as name:
         executor = load_executor(backend, Path(name))
+        if not hasattr(executor, "generate_submit_script"):
+            return ""
         job = psij.Job(spec)
         script = io.StringIO()
         context = executor._create_script_context(job)  # noqa: SLF001 - there is no other way

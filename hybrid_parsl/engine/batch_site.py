@@ -13,7 +13,7 @@ from hybrid_parsl.engine.batch_scheduler import BatchOptions
 from hybrid_parsl.engine.pilot import PilotExecutor, PilotMPIExecutor
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
-from hybrid_parsl.engine.site_settings import Duration, ShellText, SiteSettings
+from hybrid_parsl.engine.site_settings import PositiveDuration, ShellText, SiteSettings
 from hybrid_parsl.engine.warm_processes import WarmProcesses, WarmProcessExecutor
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ class BatchSettings(SiteSettings):
         default="login", description="Where circuit and analysis run: here, or in blocks."
     )
     blocks: int = Field(default=1, ge=1, description="Most blocks at once, for each stage.")
-    idle_time: Duration = Field(
+    idle_time: PositiveDuration = Field(
         default=timedelta(minutes=2), description="A block without work for so long is given back."
     )
     partition: str | None = Field(
         default=None, description="Partition or queue; the scheduler's default if left out."
     )
     account: str | None = Field(default=None, description="Account or project that is charged.")
-    walltime: Duration | None = Field(
+    walltime: PositiveDuration | None = Field(
         default=None, description="Longest time of a job, such as 30m or 1:30:00."
     )
     nodes: int | None = Field(default=None, ge=1, description="Nodes of a search.")
@@ -72,7 +72,7 @@ class BatchSettings(SiteSettings):
         default=None,
         description="Address of this computer that blocks connect to; any it has if left out.",
     )
-    polling_interval: Duration = Field(
+    polling_interval: PositiveDuration = Field(
         default=timedelta(seconds=1), description="Time between two questions to the scheduler."
     )
 

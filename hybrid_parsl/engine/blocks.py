@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.engine.psij_provider import BlockScripts
 
 _RUN = "000"  # Parsl's first folder in that of the run
-_LOST = ("FAILED", "MISSING")
+_TRIES = 3
 
 
 def settle(executor: HighThroughputExecutor, address: str | None) -> None:
@@ -37,11 +37,15 @@ def settle(executor: HighThroughputExecutor, address: str | None) -> None:
     executor.interchange_launch_cmd = interchange.COMMAND
     executor.address = None
     executor.all_addresses = {address} if address else own_addresses()
-    executor.block_error_handler = give_up
+    executor.block_error_handler = look_after
 
 
-def give_up(executor: HighThroughputExecutor, blocks: Mapping[str, JobStatus]) -> None:
-    """Fail all tasks when no block has come to run, with the cause that the provider knows.
+def look_after(executor: HighThroughputExecutor, blocks: Mapping[str, JobStatus]) -> None:
+    """Fail the tasks of blocks that have ended, and all tasks when blocks do not come to run.
+
+    Workers of a block that has ended get no further tasks, although Parsl believes in them for
+    two minutes. No further block is tried when none has ever come to run, or none of the last
+    three.
 
     Parameters
     ----------
@@ -50,8 +54,18 @@ def give_up(executor: HighThroughputExecutor, blocks: Mapping[str, JobStatus]) -
     blocks
         The state of each block that there ever was.
     """
-    if blocks and all(block.state.name in _LOST for block in blocks.values()):
+    for name in executor.open_tasks.note_ended(blocks):
+        executor._hold_block(name)  # noqa: SLF001 - there is no other way
+    executor.open_tasks.fail_lost(lambda name: executor.provider.cause(job_of(executor, name)))
+    latest = sorted(blocks, key=int)[-_TRIES:]
+    if latest and all(blocks[name].state.name == "MISSING" for name in latest):
         executor.set_bad_state_and_fail_all(executor.provider.cause())
+
+
+def job_of(executor: HighThroughputExecutor, name: str | None) -> str | None:
+    """Return the backend's id of a block, None if it is not known."""
+    job_id = executor.blocks_to_job_id.get(name)
+    return None if job_id is None else str(job_id)
 
 
 def lost_block(error: BaseException) -> BaseException:

@@ -11,22 +11,19 @@ from parsl.executors import HighThroughputExecutor, MPIExecutor
 from parsl.executors.high_throughput.mpi_prefix_composer import compose_all
 
 from hybrid_parsl.engine.addresses import LOOPBACK
-from hybrid_parsl.engine.blocks import block_scripts, lost_block, settle
-from hybrid_parsl.engine.psij_loading import load_psij
+from hybrid_parsl.engine.block_answers import keep_result, read_outcome
+from hybrid_parsl.engine.block_tasks import BlockTasks
+from hybrid_parsl.engine.blocks import block_scripts, settle
+from hybrid_parsl.engine.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.resource_request import ResourceRequest
 from hybrid_parsl.engine.task_folders import TaskFolders
-from hybrid_parsl.errors import HybridParslError, JobFailedError, WalltimeExceededError
-from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import explain_failure, log_tail, read_result
-from hybrid_parsl.mpi.pilot import TIMED_OUT, run_ranks
+from hybrid_parsl.mpi.pilot import call_in_block, run_ranks
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
     from hybrid_parsl.engine.psij_provider import PsiJProvider
-    from hybrid_parsl.engine.task_folders import Task
-    from hybrid_parsl.mpi.task import TaskFolder
 
 
 class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
@@ -60,7 +57,19 @@ class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
         )
         self.work_directory = str(work_directory)
         self._folders = TaskFolders(Path(work_directory))
+        self.open_tasks = BlockTasks()
         settle(self, address)
+
+    def check(self, resource_specification: dict[str, Any]) -> None:
+        """Find out, without starting anything, whether there could be blocks.
+
+        Raises
+        ------
+        ConfigurationError
+            PSI/J has no such backend.
+        """
+        del resource_specification
+        check_backend(self.provider.backend)
 
     def start(self) -> None:
         """Start Parsl's interchange.
@@ -90,12 +99,17 @@ class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
         answer: Future[Any] = Future()
         if not task.answer_from_disk(answer):
             task.prepare()
-            answer.set_running_or_notify_cancel()
+            self.open_tasks.add(answer, task.folder)
             call = task.request
             inner = super().submit(
-                call.function, resource_specification, *call.arguments, **call.keywords
+                call_in_block,
+                resource_specification,
+                str(task.folder.path),
+                call.function,
+                call.arguments,
+                call.keywords,
             )
-            inner.add_done_callback(lambda done: _keep(answer, task, done))
+            inner.add_done_callback(lambda done: keep_result(self, answer, task, done))
         return answer
 
     def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
@@ -163,6 +177,7 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         self.work_directory = str(work_directory)
         self.python = python
         self.overrides = dict(overrides or {})
+        self.open_tasks = BlockTasks()
         self._folders = TaskFolders(Path(work_directory))
 
     def check(self, resource_specification: dict[str, Any]) -> None:
@@ -171,11 +186,11 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         Raises
         ------
         ConfigurationError
-            The resource specification has an unknown key or a value out of range, or asks for
-            more nodes than a block has.
+            PSI/J has no such backend, or the resource specification has an unknown key or a
+            value out of range, or asks for more nodes than a block has.
         """
-        request = ResourceRequest.from_parsl(resource_specification, self.overrides)
-        request.check_fits(self.provider.nodes_per_block)
+        check_backend(self.provider.backend)
+        self._request(resource_specification)
 
     def start(self) -> None:
         """Start Parsl's interchange.
@@ -209,11 +224,11 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
             return answer
         task.prepare()
         folder = task.folder
+        self.open_tasks.add(answer, folder)
         layout = self._layout(request)
         python = self.python or sys.executable
         inner = super().submit(run_ranks, layout, str(folder.path), python, request.walltime_s)
-        answer.set_running_or_notify_cancel()
-        inner.add_done_callback(lambda done: _answer(answer, folder, done))
+        inner.add_done_callback(lambda done: read_outcome(self, answer, folder, done))
         return answer
 
     def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
@@ -250,43 +265,6 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
             "ranks_per_node": request.ranks_per_node,
             "num_ranks": request.num_ranks,
         }
-
-
-def _keep(answer: Future[Any], task: Task, done: Future[Any]) -> None:
-    """Keep the result of a task for a later driver, and give it to `answer`."""
-    try:
-        result = done.result()
-        write_frame(task.folder.result, result)
-    except Exception as error:  # noqa: BLE001 - a future that never resolves is worse
-        answer.set_exception(lost_block(error))
-    else:
-        answer.set_result(result)
-
-
-def _answer(answer: Future[Any], folder: TaskFolder, done: Future[Any]) -> None:
-    """Give `answer` the outcome of a task."""
-    try:
-        code = int(done.result())
-        if code == 0:
-            answer.set_result(read_result(folder))
-        elif code == TIMED_OUT:
-            details = (str(folder.stderr), log_tail(folder.stderr))
-            reason = "its walltime is over"
-            answer.set_exception(WalltimeExceededError(folder.path.name, reason, *details))
-        else:
-            answer.set_exception(explain_failure(folder, folder.path.name, code))
-    except Exception as error:  # noqa: BLE001 - whatever Parsl tells of the block
-        answer.set_exception(_of_block(folder, lost_block(error)))
-
-
-def _of_block(folder: TaskFolder, error: BaseException) -> BaseException:
-    """Return the error of a task whose block did not run it."""
-    if isinstance(error, HybridParslError):
-        return error
-    reason = f"its block did not run it: {type(error).__name__}: {error}"
-    failure = JobFailedError(folder.path.name, reason, str(folder.stderr), log_tail(folder.stderr))
-    failure.__cause__ = error
-    return failure
 
 
 def _preview(executor: PilotExecutor | PilotMPIExecutor, task: str) -> str:

@@ -175,9 +175,8 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         command = shlex.join([spec.executable, *spec.arguments])
         head = f"PSI/J job on backend {self.backend}, launcher {self.launcher}: "
         text = f"{head}{request.num_ranks} ranks of\n{command}"
-        if self.backend == LOCAL:
-            return text
-        return f"{text}\nbatch script:\n{self.batch_script(name, resource_specification)}"
+        script = self.batch_script(name, resource_specification)
+        return f"{text}\nbatch script:\n{script}" if script else text
 
     def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
         """Return the script that a scheduler would get; nothing where there is none.

@@ -39,14 +39,19 @@ def load_psij() -> ModuleType:
 
 
 def check_backend(name: str) -> None:
-    """Check that PSI/J has a backend of that name.
+    """Check that PSI/J has a backend of that name, and all that the backend imports.
 
     Raises
     ------
     ConfigurationError
-        It has none.
+        It has not.
     """
-    known = sorted(load_psij().JobExecutor.get_executor_names())
+    executors = load_psij().JobExecutor._executors  # noqa: SLF001 - its names are all it tells
+    known = sorted(executors)
     if name not in known:
         message, valid = "PSI/J has no such backend", ", ".join(known)
         raise ConfigurationError(message, None, "backend", name, valid, nearest(name, known))
+    reason = executors[name][-1].exc
+    if reason is not None:
+        message = f"PSI/J cannot load this backend: {reason}"
+        raise ConfigurationError(message, None, "backend", name)

@@ -25,7 +25,13 @@ from hybrid_parsl.engine.batch_scheduler import (
 from hybrid_parsl.engine.job_backend import JobBackend
 from hybrid_parsl.engine.job_record import BLOCK_RECORD
 from hybrid_parsl.engine.psij_loading import load_psij
-from hybrid_parsl.errors import HybridParslError, JobFailedError, SubmissionError
+from hybrid_parsl.errors import (
+    HybridParslError,
+    JobCanceledError,
+    JobFailedError,
+    SubmissionError,
+    WalltimeExceededError,
+)
 from hybrid_parsl.mpi.outcome import log_tail
 
 if TYPE_CHECKING:
@@ -180,15 +186,28 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         spec = self._job_spec(base, script)
         return BlockScripts(render_script(self.backend, spec, base.parent / ".psij"), block)
 
-    def cause(self) -> HybridParslError:
-        """Return why there is no block: the backend took none, or the last one has ended."""
+    def cause(self, job_id: str | None = None) -> HybridParslError:
+        """Return why there is a block no more, or why there is none.
+
+        Parameters
+        ----------
+        job_id
+            The block; if None, the last one that has ended counts, or that none was taken.
+        """
         with self._lock:
-            end = next(reversed(self._ends.values()), None)
+            ends = self._ends.values() if job_id is None else [self._ends.get(job_id)]
+            end = next(reversed(list(ends)), None)
         if end is None:
-            return self._refusal or JobFailedError("unknown", "no block has come to run")
+            return self._refusal or JobFailedError(job_id or "unknown", "no block has come to run")
         path = self.resources[end.job_id]["stderr"]
+        details = path, log_tail(Path(path))
+        if end.timed_out:
+            return WalltimeExceededError(end.job_id, "the walltime of its block is over", *details)
+        if end.state == "CANCELED":
+            reason = f"its block was canceled: {end.message}".removesuffix(": ")
+            return JobCanceledError(end.job_id, reason, *details)
         reason = end.message or f"its block ended with exit code {end.exit_code}"
-        return JobFailedError(end.job_id, reason, path, log_tail(Path(path)))
+        return JobFailedError(end.job_id, reason, *details)
 
     def _status(self, job_id: str) -> JobStatus:
         """Return the state of a block."""
@@ -247,7 +266,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
             resources=psij.ResourceSpecV1(
                 node_count=self.nodes_per_block, processes_per_node=1, exclusive_node_use=True
             ),
-            attributes=self.batch.to_psij(self.backend, name, self.walltime_s),
+            attributes=self.batch.to_psij(self.backend, name, self.walltime_s, once=True),
         )
 
 

@@ -13,7 +13,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+)
 from pydantic_core import PydanticUndefined
 
 from hybrid_parsl.errors import ConfigurationError, SiteSettingsError
@@ -60,11 +67,11 @@ def read_duration(value: object) -> object:
     Raises
     ------
     ValueError
-        The text is none of these.
+        The text is none of these, or the value is true or false.
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str | bool):
         return value
-    text = value.strip()
+    text = str(value).strip()
     if text.isdigit():
         return timedelta(seconds=int(text))
     if clock := _CLOCK.fullmatch(text):
@@ -80,6 +87,24 @@ Duration = Annotated[
     timedelta, BeforeValidator(read_duration), PlainSerializer(timedelta.total_seconds)
 ]
 """A time span; in JSON, seconds."""
+
+
+def _at_least_a_second(value: timedelta) -> timedelta:
+    """Return `value`.
+
+    Raises
+    ------
+    ValueError
+        It is shorter.
+    """
+    if value < timedelta(seconds=1):
+        message = "should be at least 1s"
+        raise ValueError(message)
+    return value
+
+
+PositiveDuration = Annotated[Duration, AfterValidator(_at_least_a_second)]
+"""A time span of at least a second, which is what schedulers count in."""
 
 
 def settings_file() -> Path:

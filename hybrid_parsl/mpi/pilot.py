@@ -12,9 +12,12 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.mpi.task import TaskFolder, output_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TIMED_OUT = -1
 """What stands for the exit code of ranks that ran longer than they may."""
@@ -22,7 +25,21 @@ TIMED_OUT = -1
 _FAILED = 1
 _MOST = 65_536
 _PATIENCE_S = 10.0
+_BLOCK_VARIABLE = "PARSL_WORKER_BLOCK_ID"
 _kept: list[WarmRanks] = []
+
+
+def call_in_block(
+    folder: str, function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> Any:
+    """Return what a call gives; its output goes to the folder of its task, if that is seen here.
+
+    A note is left there of the block in which it is carried out.
+    """
+    task = TaskFolder(Path(folder))
+    _note_block(task)
+    with output_to(task) if task.path.is_dir() else contextlib.nullcontext():
+        return function(*arguments, **keywords)
 
 
 def run_ranks(folder: str, python: str, walltime_s: int) -> int:
@@ -40,6 +57,7 @@ def run_ranks(folder: str, python: str, walltime_s: int) -> int:
     walltime_s
         Longest run time in seconds; ranks that run longer are ended.
     """
+    _note_block(TaskFolder(Path(folder)))
     command = (*shlex.split(os.environ["PARSL_MPI_PREFIX"]), python)
     if _kept and _kept[0].command != command:
         _kept.pop().end()
@@ -48,6 +66,12 @@ def run_ranks(folder: str, python: str, walltime_s: int) -> int:
     if code == 0:
         _kept.append(ranks)
     return code
+
+
+def _note_block(task: TaskFolder) -> None:
+    """Write down in which block a task runs, for a driver that hears that the block has ended."""
+    with contextlib.suppress(OSError):  # seen from here or not: the task is not worse off
+        task.block.write_text(os.environ.get(_BLOCK_VARIABLE, ""), encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 TASK_FOLDER_VARIABLE = "HYBRID_PARSL_TASK_FOLDER"
 """Environment variable that tells a stage the folder of its task."""
@@ -98,6 +100,18 @@ class TaskFolder:
         """What the ranks wrote to their standard error."""
         return self.path / "stderr.log"
 
+    @property
+    def block(self) -> Path:
+        """The name of the block of nodes in which the task runs, if it runs in one."""
+        return self.path / "block"
+
+    def block_name(self) -> str | None:
+        """Return the name of the block in which the task has begun, None if in none."""
+        try:
+            return self.block.read_text(encoding="utf-8") or None
+        except OSError:
+            return None
+
     def failure(self, rank: int) -> Path:
         """Return the frame that holds the `Failure` of `rank`."""
         return self.path / f"failure-{rank:05d}.frame"
@@ -112,7 +126,7 @@ class TaskFolder:
 
     def clear(self) -> None:
         """Remove what an earlier try left, but for the logs and a stage's own files."""
-        for path in (self.result, self.ranks, *self.failures()):
+        for path in (self.result, self.ranks, self.block, *self.failures()):
             path.unlink(missing_ok=True)
 
 
@@ -120,3 +134,21 @@ def current_task_folder() -> Path | None:
     """Return the folder of the task that this process belongs to, or None outside a task."""
     value = os.environ.get(TASK_FOLDER_VARIABLE)
     return Path(value) if value else None
+
+
+@contextlib.contextmanager
+def output_to(task: TaskFolder) -> Iterator[None]:
+    """Send all that this process writes to file descriptors 1 and 2 to the logs of a task."""
+    kept = [os.dup(1), os.dup(2)]
+    for descriptor, path in ((1, task.stdout), (2, task.stderr)):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(file, descriptor)
+        os.close(file)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, saved in zip((1, 2), kept, strict=True):
+            os.dup2(saved, descriptor)
+            os.close(saved)

@@ -9,7 +9,6 @@ ends them all, as it does for ranks of one task.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
@@ -18,12 +17,10 @@ from typing import TYPE_CHECKING
 
 from hybrid_parsl.mpi.rank import run_task
 from hybrid_parsl.mpi.stale_memory import remove_stale_segments
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.mpi.task import TaskFolder, output_to
 from hybrid_parsl.parent_death import die_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mpi4py import MPI
 
 _LONGEST_PATH = 4096  # PATH_MAX of Linux
@@ -40,7 +37,7 @@ def main() -> None:
     world = MPI.COMM_WORLD
     while folder := _next_folder(world):
         task = TaskFolder(Path(folder))
-        with _output_to(task):
+        with output_to(task):
             run_task(task, world)
         if world.rank == 0:
             sys.stdout.write(f"{folder}\n")
@@ -59,24 +56,6 @@ def _next_folder(world: MPI.Comm) -> str:
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
     return os.fsdecode(bytes(path).rstrip(b"\0"))
-
-
-@contextlib.contextmanager
-def _output_to(task: TaskFolder) -> Iterator[None]:
-    """Send all that this process writes to the logs of a task."""
-    kept = [os.dup(1), os.dup(2)]
-    for descriptor, path in ((1, task.stdout), (2, task.stderr)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(file, descriptor)
-        os.close(file)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for descriptor, saved in zip((1, 2), kept, strict=True):
-            os.dup2(saved, descriptor)
-            os.close(saved)
 
 
 if __name__ == "__main__":

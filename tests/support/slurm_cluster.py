@@ -8,20 +8,26 @@ are not enforced, and time limits are swept about once a minute.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import getpass
 import os
 import random
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from hybrid_parsl.parent_death import die_with_parent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PACKAGES = "slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge libpmi2-0 slurm-wlm-torque"
 N_NODES = 4
@@ -86,26 +92,31 @@ def slurm_is_installed() -> bool:
 class SlurmCluster:
     """The cluster and what it was started in; made by `start`, ended by `stop`.
 
-    Its daemons are children that end with the process that started them. What their jobs have
-    left behind then is cleared away when the next cluster starts.
+    Its daemons are children that end with the process that started them. What their jobs leave
+    behind is cleared away by another child, which outlives that process.
     """
 
     root: Path
     daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    clearer: subprocess.Popen[bytes] | None = None
 
     @classmethod
     def start(cls) -> SlurmCluster:
         """Start munge, the controller and the nodes, and wait until the nodes are idle."""
-        _clear_what_was_killed()
         cluster = cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
-        (cluster.root / "owner").write_text(str(os.getpid()))
+        cluster.clearer = subprocess.Popen(
+            [sys.executable, __file__, str(cluster.root)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         try:
-            cluster._configure()
-            cluster._start_munge()
-            cluster.start_controller()
-            for number in range(1, N_NODES + 1):
-                cluster.start_node(f"n{number}")
-            cluster._wait_for_nodes()
+            with _only_one_chooses_ports():
+                cluster._configure()
+                cluster._start_munge()
+                cluster.start_controller()
+                for number in range(1, N_NODES + 1):
+                    cluster.start_node(f"n{number}")
+                cluster._wait_for_nodes()
         except BaseException:
             cluster.stop()
             raise
@@ -160,6 +171,17 @@ class SlurmCluster:
         _kill(_processes_of(self.root, name))
         self._end(name)
 
+    def lose_node_of(self, job_id: str) -> None:
+        """Let the node of a job die and come back; Slurm is told, as it would take minutes."""
+        node = self.command("squeue", "-h", "-j", job_id, "-o", "%N").strip()
+        self.kill_node(node)
+        self.command("scontrol", "update", f"nodename={node}", "state=down", "reason=died")
+        self.start_node(node)
+        _wait(
+            lambda: "idle" in self.command("sinfo", "-h", "-n", node, "-o", "%T"),
+            f"{node} does not come back: see {self.root}/log",
+        )
+
     def stop(self) -> None:
         """Cancel all jobs, end every process that was started, remove the folder."""
         if "slurmctld" in self.daemons:
@@ -168,7 +190,8 @@ class SlurmCluster:
                 self._wait_for_empty_queue()
         for name in reversed(list(self.daemons)):
             self._end(name)
-        _clear(self.root)
+        if self.clearer is not None:
+            self.clearer.communicate()
 
     def _configure(self) -> None:
         """Write all that the daemons read."""
@@ -247,17 +270,19 @@ class SlurmCluster:
         _wait(lambda: not self.queue(), "jobs are left")
 
 
-def _clear_what_was_killed() -> None:
-    """Clear away clusters whose owner was killed before it could stop them."""
-    for root in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        owner = (root / "owner").read_text() if (root / "owner").exists() else ""
-        if owner and not psutil.pid_exists(int(owner)):
-            _clear(root)
+@contextlib.contextmanager
+def _only_one_chooses_ports() -> Iterator[None]:
+    """Let the other clusters of this host wait until the ports of this one are taken."""
+    with Path(_program("slurmctld") or os.devnull).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _clear(root: Path) -> None:
     """Kill what still works for the cluster in `root`, and remove the folder."""
-    _kill(_processes_of(root))
+    while found := _processes_of(root):
+        _kill(found)
+        psutil.wait_procs(found, timeout=1)
     shutil.rmtree(root, ignore_errors=True)
 
 
@@ -306,11 +331,15 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def _wait(condition: object, message: str) -> None:
+def _wait(condition: Callable[[], object], message: str) -> None:
     """Wait until `condition` holds."""
-    assert callable(condition)
     deadline = time.monotonic() + _PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(message)
         time.sleep(0.05)
+
+
+if __name__ == "__main__":  # the child that clears away: it reads until its parent is no more
+    sys.stdin.read()
+    _clear(Path(sys.argv[1]))

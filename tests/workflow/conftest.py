@@ -4,38 +4,53 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from command import Command
 
+from hybrid_parsl.engine.site_settings import variable_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PILOT = {"mpi": "pilot", "stages": "blocks", "nodes": "2"}
+
 
 def pytest_configure(config) -> None:
     """Tell pytest of our mark."""
-    config.addinivalue_line("markers", "everywhere: runs on every site, not on local only")
+    words = "everywhere(jobs_only=False): runs on every site, or on those where a search is a job"
+    config.addinivalue_line("markers", words)
 
 
 def pytest_collection_modifyitems(config, items) -> None:
     """Drop what need not be run on sites where every job waits in a queue."""
     here = Path(__file__).parent
-    dropped = [
-        item
-        for item in items
-        if item.path.parent == here
-        and "site" in getattr(item, "callspec", SimpleNamespace(params={})).params
-        and item.callspec.params["site"] != "local"
-        and item.get_closest_marker("everywhere") is None
-    ]
+    dropped = [item for item in items if item.path.parent == here and not _is_for_its_site(item)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
 
 
-@pytest.fixture(scope="module", params=["local", "k8s", "slurm", "pbs"])
-def site(request) -> str:
-    """Return a site; the tests of this folder run on each."""
-    if request.param != "local":
-        request.getfixturevalue(request.param)
-    return request.param
+def _is_for_its_site(item: pytest.Item) -> bool:
+    """Return whether a test is meant to run on the site that it would get."""
+    site = getattr(item, "callspec", SimpleNamespace(params={})).params.get("site", "local")
+    mark = item.get_closest_marker("everywhere")
+    if site == "local" or mark is None:
+        return site == "local"
+    return not (site.endswith("-pilot") and mark.kwargs.get("jobs_only", False))
+
+
+@pytest.fixture(scope="module", params=["local", "k8s", "slurm", "slurm-pilot", "pbs"])
+def site(request) -> Iterator[str]:
+    """Return a site; the tests of this folder run on each, on Slurm in both of its modes."""
+    name, _, mode = request.param.partition("-")
+    if name != "local":
+        request.getfixturevalue(name)
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in PILOT.items() if mode else ():
+            patch.setenv(variable_name(name, key), value)
+        yield name
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def kill(driver):
     driver.wait()
 
 
-@pytest.mark.everywhere
+@pytest.mark.everywhere(jobs_only=True)
 def test_resume_follows_the_job_that_still_runs(run, go):
     kill(start(run, *waiting(go)))
     before = job_of(run)
@@ -91,7 +91,7 @@ def test_resume_follows_the_job_that_still_runs(run, go):
     assert results_of(run) == document
 
 
-@pytest.mark.everywhere
+@pytest.mark.everywhere(jobs_only=True)
 def test_a_run_whose_job_was_canceled_goes_on_with_another(run, go):
     kill(start(run, *waiting(go)))
     before = job_of(run)
@@ -111,7 +111,7 @@ def test_a_run_whose_job_was_canceled_goes_on_with_another(run, go):
     assert "error" not in document
 
 
-@pytest.mark.everywhere
+@pytest.mark.everywhere(jobs_only=True)
 def test_cancel_ends_a_driver_that_lives(run, go):
     driver = start(run, *waiting(go))
     resumed = run.of_run("resume")
@@ -137,6 +137,9 @@ def test_finished_stages_are_taken_from_the_disk(run):
     assert document["analysis"]["execution"] != first["analysis"]["execution"]
     assert document["analysis"]["top"] == first["analysis"]["top"]
     assert document["stages"][2]["finished"] > first["stages"][2]["finished"]
+    (path.parent / "versions.json").write_text('{"hybrid-parsl": "0.0.1+abc"}')
+    again = run.of_run("resume", "--json")  # nothing is left to do, so the version is no matter
+    assert json.loads(again.stdout) == document
 
 
 def test_a_failure_that_nobody_heard_is_told_and_then_tried_again(run, go):

@@ -73,15 +73,9 @@ def test_a_healthy_cluster(doctor: Doctor) -> None:
 
 
 @pytest.mark.usefixtures("pbs")
-def test_a_healthy_pbs(doctor: Doctor) -> None:
-    doctor("pbs", "nodes=2", code=0)
-    assert "4 ranks on n1, n2" in doctor.said("mpi", "ok")
-
-
-@pytest.mark.parametrize("site", ["slurm", "pbs"])
-def test_healthy_blocks(doctor: Doctor, site: str, request: pytest.FixtureRequest) -> None:
-    request.getfixturevalue(site)
-    doctor(site, *BLOCKS, "nodes=2", code=0)
+def test_healthy_blocks_of_pbs(doctor: Doctor) -> None:
+    doctor("pbs", *BLOCKS, "nodes=2", code=0)
+    assert "prints JSON" in doctor.said("qstat -F json", "ok")
     assert "4 ranks on n1, n2" in doctor.said("mpi", "ok")
     for label in ("quantum", "analysis"):
         assert "connected back to" in doctor.said(label, "ok")

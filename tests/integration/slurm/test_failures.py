@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import rank_functions as functions
+from command import Command
 
 from hybrid_parsl.engine import job_backend
 from hybrid_parsl.engine.batch_scheduler import BatchOptions
@@ -85,18 +87,57 @@ def test_a_search_that_the_operator_cancels(slurm: SlurmCluster, tmp_path: Path)
     process = start(tmp_path, *SLOW)
     wait_until(lambda: list(tmp_path.glob("runs/*/tasks/search/ranks.json")))
     (job_id,) = slurm.queue()
+    follow = Command("slurm", tmp_path / "runs").command_of_run("logs", "--follow")
+    follower = subprocess.Popen(follow, stdout=subprocess.PIPE, text=True)
     slurm.command("scancel", job_id)
     _, errors = process.communicate(timeout=PATIENCE)
+    logs, _ = follower.communicate(timeout=PATIENCE)
     assert process.returncode == 4, errors
     assert f"job {job_id}: was canceled" in errors
     assert re.search(r"log: \S+/tasks/search/stderr.log", errors)
     assert "CANCELLED AT" in errors
+    assert follower.returncode == 0
+    assert "CANCELLED AT" in logs
+
+
+def test_a_search_over_its_walltime_goes_on_from_its_finished_starts(
+    slurm: SlurmCluster, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    stalling = ("--set", "problem.kind=failing_problems:Stalling", "--set", f"problem.go={go}")
+    starts = ("--set", "search.method=cobyla", "--set", "search.starts=5")
+    process = start(tmp_path, *stalling, *starts, settings=("walltime=2s",))
+    _, errors = process.communicate(timeout=PATIENCE)  # Slurm looks once a minute
+    assert process.returncode == 4, errors
+    assert re.search(r"job \d+: its walltime is over", errors)
+    assert re.search(r"log: \S+/tasks/search/stderr.log", errors)
+    assert "DUE TO TIME LIMIT" in errors
+    (folder,) = (tmp_path / "runs").iterdir()
+    first = journal_of(folder)
+    assert len(first) == 3
+    go.touch()
+    run = Command("slurm", tmp_path / "runs")
+    done = run.of_run("resume", "--quiet", "--site-set", "walltime=10m")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert first < journal_of(folder)
+    assert len(journal_of(folder)) == 5
+    jobs = [line for line in slurm.job_log() if f"WorkDir={folder}/" in line]
+    assert [re.search(r"JobState=(\w+)", line)[1] for line in jobs] == ["TIMEOUT", "COMPLETED"]
+    here = Command("local", tmp_path / "local").document("bell", *stalling, *starts)
+    there = json.loads((folder / "results.json").read_text())
+    assert {**there["search"], "execution": None} == {**here["search"], "execution": None}
+
+
+def journal_of(folder: Path) -> set[str]:
+    """Return the finished starts of a run's search."""
+    files = (folder / "tasks" / "search").glob("starts-*.jsonl")
+    return {line for path in files for line in path.read_text().splitlines() if "index" in line}
 
 
 def test_a_node_that_fails(slurm: SlurmCluster, tmp_path: Path, make: Any) -> None:
     future = make(no_requeue="").submit(functions.write_and_sleep, TWO, str(tmp_path / "m"), 300)
     wait_until((tmp_path / "m").exists)
-    lose_the_node_of(slurm, future.job.job_id)
+    slurm.lose_node_of(future.job.job_id)
     with pytest.raises(JobFailedError, match="node required by the job is down") as caught:
         future.result(PATIENCE)
     assert caught.value.job_id == future.job.job_id
@@ -110,20 +151,11 @@ def test_a_job_that_slurm_starts_again_on_another_node(
     future = make(requeue="").submit(functions.write_and_sleep, TWO, str(mark), 7)
     job_id = future.job.job_id
     wait_until(mark.exists)
-    lose_the_node_of(slurm, job_id)
+    slurm.lose_node_of(job_id)
     time.sleep(6)  # Slurm itself waits for two minutes
     slurm.command("scontrol", "update", f"jobid={job_id}", "starttime=now")
     assert future.result(PATIENCE) == "slept"
     assert "Restarts=1" in slurm.command("scontrol", "show", "job", job_id)
-
-
-def lose_the_node_of(slurm: SlurmCluster, job_id: str) -> None:
-    """Let the node of a job die and come back; Slurm is told, as it would find out in minutes."""
-    node = slurm.command("squeue", "-h", "-j", job_id, "-o", "%N").strip()
-    slurm.kill_node(node)
-    slurm.command("scontrol", "update", f"nodename={node}", "state=down", "reason=died")
-    slurm.start_node(node)
-    wait_until(lambda: "idle" in slurm.command("sinfo", "-h", "-n", node, "-o", "%T"))
 
 
 def test_a_controller_that_comes_back_gets_the_job_once(slurm: SlurmCluster, make: Any) -> None:

@@ -105,6 +105,10 @@ def test_blocks_of_a_dead_driver_are_canceled_before_the_next_one_begins(
     assert left
     driver.kill()
     driver.wait()
+    status = json.loads(run.of_run("status", "--json").stdout)
+    assert status["state"] == "left"
+    assert {job["id"] for job in status["jobs"]} == left
+    assert {job["state"] for job in status["jobs"]} <= {"QUEUED", "ACTIVE"}
     done = run.of_run("resume", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
     here = Command("local", tmp_path / "local")

@@ -19,7 +19,13 @@ from parsl import Config
 from hybrid_parsl.engine.batch_scheduler import BatchOptions
 from hybrid_parsl.engine.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
-from hybrid_parsl.errors import ConfigurationError, RankFailedError, WalltimeExceededError
+from hybrid_parsl.errors import (
+    ConfigurationError,
+    JobCanceledError,
+    JobFailedError,
+    RankFailedError,
+    WalltimeExceededError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,18 +81,16 @@ def run(site: str, runs: Path, *arguments: str) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("site", ["slurm", "pbs"])
-def test_a_run_in_blocks_gives_what_this_computer_gives(
-    slurm: SlurmCluster, tmp_path: Path, site: str, request: pytest.FixtureRequest
+def test_a_run_in_blocks_of_pbs_gives_what_this_computer_gives(
+    pbs: SlurmCluster, tmp_path: Path
 ) -> None:
     # before the other tests hold nodes: this needs a block for each of three executors
-    request.getfixturevalue(site)
     blocks = ["--site-set", "mpi=pilot", "--site-set", "stages=blocks"]
-    there = run(site, tmp_path, *blocks)
+    there = run("pbs", tmp_path, *blocks)
     here = run("local", tmp_path)
     for stage in ("search", "quantum", "analysis"):
         assert there[stage] == here[stage]
-    assert slurm.queue() == []
+    assert pbs.queue() == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -127,6 +131,40 @@ def test_a_block_without_work_is_given_back(slurm: SlurmCluster, tmp_path: Path)
                 assert executor.submit(functions.add, ONE, number).result(PATIENCE) == number
                 assert len(slurm.queue()) == 1
                 wait_until(lambda: slurm.queue() == [])
+    finally:
+        provider.close()
+        parsl.clear()
+    assert len(provider.resources) == 2
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind", "words"),
+    [
+        ("scancel", JobCanceledError, "its block was canceled"),
+        ("node", JobFailedError, "node required by the job is down"),
+    ],
+)
+def test_a_block_that_is_lost_is_named_at_once(
+    slurm: SlurmCluster, tmp_path: Path, loss: str, kind: type, words: str
+) -> None:
+    provider = PsiJProvider("slurm", BatchOptions(), 600, environment=VARIABLES)
+    executor = PilotMPIExecutor("mpi", tmp_path / "tasks", provider)
+    config = Config([executor], run_dir=str(tmp_path / "parsl"), strategy_period=1)
+    mark = tmp_path / "mark"
+    try:
+        with parsl.load(config):
+            future = executor.submit(functions.write_and_sleep, ONE, str(mark), 300)
+            wait_until(mark.exists)
+            job_id = str(*provider.resources)
+            if loss == "node":
+                slurm.lose_node_of(job_id)
+            else:
+                slurm.command("scancel", job_id)
+            with pytest.raises(kind, match=words) as caught:
+                future.result(60)  # Parsl itself would find out after two minutes
+            assert caught.value.job_id == job_id
+            assert Path(str(caught.value.stderr_path)).exists()
+            assert executor.submit(functions.add, ONE, 1).result(PATIENCE) == 1
     finally:
         provider.close()
         parsl.clear()

@@ -89,6 +89,8 @@ def test_name_and_options_in_the_words_of_the_scheduler(
         ("slurm", ["#SBATCH --nodes=2", "#SBATCH --ntasks=6", "#SBATCH --time=0:2:0"]),
         ("pbs_classic", ["#PBS -l nodes=2:ppn=3", "#PBS -l walltime=0:2:0", '#PBS -N "search-']),
         ("pbs", ["#PBS -l select=2", "mpiprocs=3"]),
+        ("lsf", ["#BSUB -nnodes 2", "#BSUB -n 6", "#BSUB -W 0:2", '#BSUB -J "hybrid-parsl-search']),
+        ("cobalt", ["#COBALT --nodecount=2", "#COBALT --time=2\n", '#COBALT --jobname="hybrid-']),
     ],
 )
 def test_the_script_is_shown_without_being_written(
@@ -101,6 +103,24 @@ def test_the_script_is_shown_without_being_written(
         assert word in text
     assert f"{tmp_path}/tasks/.psij/{backend}" in text
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "given", "asked"),
+    [
+        ("slurm", {}, {"slurm.no-requeue": ""}),
+        ("slurm", {"requeue": ""}, {"slurm.requeue": ""}),
+        ("pbs", {}, {"pbs.r": "n"}),
+        ("pbs", {"r": "y"}, {"pbs.r": "y"}),
+        ("lsf", {}, {"lsf.rn": ""}),
+    ],
+)
+def test_a_job_that_is_not_to_be_started_again(
+    backend: str, given: dict[str, str], asked: dict[str, str]
+) -> None:
+    attributes = BatchOptions(attributes=given).to_psij(backend, "x", 60, once=True)
+    assert {**asked, **attributes.custom_attributes} == attributes.custom_attributes
+    assert len(attributes.custom_attributes) == 2
 
 
 def test_no_two_jobs_have_the_same_name_and_pbs_takes_it() -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import zmq
+
 from hybrid_parsl.engine.interchange import COMMAND
 
 if TYPE_CHECKING:
@@ -35,3 +37,44 @@ def test_it_is_parsls_program_in_a_session_of_its_own(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": folders},
     )
     assert done.stdout.split() == ["True", "9"]
+
+
+BUSY_SERVER = """
+import time, zmq
+from parsl.curvezmq import ServerContext
+from hybrid_parsl.engine.interchange import let_workers_connect_again
+let_workers_connect_again()
+server = ServerContext(None).socket(zmq.ROUTER)
+print(server.bind_to_random_port("tcp://127.0.0.1"), flush=True)
+name, _ = server.recv_multipart()
+server.send_multipart([name, b"here"])
+time.sleep(1)
+name, words = server.recv_multipart()
+server.send_multipart([name, words])
+time.sleep(60)
+"""
+
+
+def test_workers_that_connect_again_are_heard_by_a_busy_interchange() -> None:
+    # Parsl's workers look for an address first, and then register, under the same name
+    server = subprocess.Popen(
+        [sys.executable, "-c", BUSY_SERVER], stdout=subprocess.PIPE, text=True
+    )
+    context = zmq.Context()
+    try:
+        assert server.stdout is not None
+        address = f"tcp://127.0.0.1:{int(server.stdout.readline())}"
+        for words in (b"probe", b"register"):
+            worker = context.socket(zmq.DEALER)
+            worker.setsockopt(zmq.LINGER, 0)
+            worker.setsockopt(zmq.IDENTITY, b"name")
+            worker.connect(address)
+            worker.send(words)
+            assert worker.poll(20_000)
+            answer = worker.recv()
+            worker.close()
+        assert answer == b"register"
+    finally:
+        server.kill()
+        server.communicate()
+        context.term()

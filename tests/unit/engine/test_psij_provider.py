@@ -11,7 +11,12 @@ from parsl.providers.errors import SubmitException
 
 from hybrid_parsl.engine.batch_scheduler import BatchOptions
 from hybrid_parsl.engine.psij_provider import PsiJProvider
-from hybrid_parsl.errors import JobFailedError, SubmissionError
+from hybrid_parsl.errors import (
+    JobCanceledError,
+    JobFailedError,
+    SubmissionError,
+    WalltimeExceededError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +118,21 @@ def test_why_there_is_no_block(provider: PsiJProvider) -> None:
     assert isinstance(cause, JobFailedError)
     assert cause.job_id == job_id
     assert cause.stderr_tail == "no such module"
+
+
+def test_why_a_block_is_there_no_more(tmp_path: Path) -> None:
+    provider = make(tmp_path, walltime_s=1)
+    try:
+        slow = provider.submit("sleep 100", 1)
+        canceled = provider.submit("sleep 100", 1)
+        provider.cancel([canceled])
+        wait_for(provider, canceled, JobState.CANCELLED)
+        wait_for(provider, slow, JobState.TIMEOUT)
+        assert isinstance(provider.cause(slow), WalltimeExceededError)
+        assert isinstance(provider.cause(canceled), JobCanceledError)
+        assert f"job {canceled}: its block was canceled" in str(provider.cause(canceled))
+    finally:
+        provider.close()
 
 
 def test_a_refusal_is_kept_as_it_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from hybrid_parsl import identity
 from hybrid_parsl.mpi import pilot
 from hybrid_parsl.mpi.frames import write_frame
 from hybrid_parsl.mpi.outcome import explain_failure, read_result
-from hybrid_parsl.mpi.pilot import TIMED_OUT, run_ranks
+from hybrid_parsl.mpi.pilot import TIMED_OUT, call_in_block, run_ranks
 from hybrid_parsl.mpi.task import Request, TaskFolder
 
 if TYPE_CHECKING:
@@ -122,3 +122,22 @@ def test_ranks_end_when_their_worker_is_killed(tasks: Path) -> None:
     worker.kill()
     worker.communicate()
     assert psutil.wait_procs(ranks, timeout=60)[1] == []
+
+
+def test_the_block_of_a_task_is_noted(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARSL_WORKER_BLOCK_ID", "3")
+    code, folder = run(functions.who)
+    assert (code, folder.block_name()) == (0, "3")
+    folder.clear()
+    assert folder.block_name() is None
+    assert call_in_block(str(folder.path), functions.add, (1,), {"second": 2}) == 3
+    assert folder.block_name() == "3"
+    assert call_in_block(str(tmp_path / "unseen"), functions.add, (1,), {}) == 1
+
+
+def test_the_output_of_a_call_goes_to_its_folder(tmp_path: Path) -> None:
+    folder = TaskFolder(tmp_path)
+    call_in_block(str(tmp_path), os.system, ("echo out; echo err >&2",), {})
+    assert (folder.stdout.read_text(), folder.stderr.read_text()) == ("out\n", "err\n")

@@ -1,0 +1,67 @@
+"""The tasks that run inside blocks, and what becomes of them when their block ends.
+
+Parsl notices only by its silence that a worker is gone, after two minutes. The scheduler tells at
+once that a block has ended, and why; which tasks ran in it is noted in their folders.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+
+    from parsl.jobs.states import JobStatus
+
+    from hybrid_parsl.errors import HybridParslError
+    from hybrid_parsl.mpi.task import TaskFolder
+
+_ON_ITS_WAY_S = 3.0
+
+
+class BlockTasks:
+    """The tasks of one executor that have no outcome yet, for several threads."""
+
+    def __init__(self) -> None:
+        self._open: dict[Future[Any], TaskFolder] = {}
+        self._ended: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def add(self, answer: Future[Any], folder: TaskFolder) -> None:
+        """Add a task by its future, whose outcome is set by who then takes it."""
+        answer.set_running_or_notify_cancel()
+        with self._lock:
+            self._open[answer] = folder
+
+    def take(self, answer: Future[Any]) -> bool:
+        """Remove a task; return whether it was there."""
+        with self._lock:
+            return self._open.pop(answer, None) is not None
+
+    def note_ended(self, blocks: Mapping[str, JobStatus]) -> list[str]:
+        """Return the names of those `blocks` that have ended since the last call."""
+        ended = [name for name, block in blocks.items() if block.terminal]
+        fresh = [name for name in ended if name not in self._ended]
+        self._ended.update(dict.fromkeys(fresh, time.monotonic()))
+        return fresh
+
+    def fail_lost(self, cause: Callable[[str], HybridParslError]) -> None:
+        """Fail the tasks of blocks that ended some seconds ago: no result is on its way any more.
+
+        Parameters
+        ----------
+        cause
+            Returns the error of all tasks of a block.
+        """
+        if not self._ended:
+            return
+        latest = time.monotonic() - _ON_ITS_WAY_S
+        with self._lock:
+            tasks = list(self._open.items())
+        for answer, folder in tasks:
+            name = folder.block_name()
+            if name is not None and self._ended.get(name, latest) < latest and self.take(answer):
+                answer.set_exception(cause(name))
