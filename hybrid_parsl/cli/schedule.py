@@ -41,7 +41,11 @@ def list_schedules(as_json: AsJson = False) -> None:
     from hybrid_parsl.cli.listings import print_rows
     from hybrid_parsl.schedule.overview import overview
 
-    print_rows(overview(), as_json=as_json)
+    rows = overview()
+    if rows or as_json:
+        print_rows(rows, as_json=as_json)
+    else:
+        say("there are none; hybrid-parsl schedule add makes one")
 
 
 @app.command()

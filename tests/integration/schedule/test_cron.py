@@ -85,6 +85,20 @@ def test_cron_takes_what_we_take_and_refuses_what_we_refuse(cron):
         assert cron("crontab", "-", text=f"{text} true\n").returncode != 0, text
 
 
+def test_the_lines_of_others_stay_as_they_are_to_the_byte(cron, schedule, tmp_path):
+    def table():
+        return (tmp_path / "spool" / "root").read_bytes().split(b"\n", 3)[3]  # below cron's head
+
+    before = b"# mine\r\n* * * * * printf '\\r' # \xff\n\n \t# last\n"
+    (tmp_path / "mine").write_bytes(before)
+    assert cron("crontab", str(tmp_path / "mine")).returncode == 0
+    schedule("add", "0 2 * * *", "bell")
+    assert table().startswith(before)
+    assert table().removeprefix(before).startswith(b"0 2 * * * ")
+    schedule("remove", "bell")
+    assert table() == before
+
+
 @pytest.mark.timeout(900)
 def test_each_minute_three_runs_or_one_run_and_two_refusals(cron, schedule, tmp_path):
     go, probe = tmp_path / "go", tmp_path / "probe"
