@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from pathlib import Path
@@ -60,7 +59,9 @@ def test_a_run_there_finds_what_a_run_here_finds(endpoint, tmp_path):
     assert submit["endpoint"] == record["endpoint"] == endpoint.id
 
     manifest = record["manifest"]
-    assert manifest["pid"] not in (0, os.getpid())
+    worker = psutil.Process(manifest["pid"])
+    assert any("Globus Compute Endpoint" in " ".join(each.cmdline()) for each in worker.parents())
+    assert Path(worker.cwd()) != endpoint.services.root  # where the client was
     run_there = Path(manifest["run_directory"])
     assert run_there.is_relative_to(endpoint.there)
     assert (run_there / "results.json").read_bytes() == (folder / "results.json").read_bytes()
