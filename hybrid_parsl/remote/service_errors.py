@@ -75,6 +75,15 @@ def translated(task: str = "") -> Iterator[None]:
         raise JobRejectedError(SERVICE, str(error)) from error
 
 
+def in_our_words(error: BaseException, task: str) -> BaseException:
+    """Return what `translated` raises for `error`, which is itself if it is none of Globus."""
+    try:
+        with translated(task):
+            raise error  # noqa: TRY301 - for `translated`
+    except BaseException as found:  # noqa: BLE001 - the error is what is wanted
+        return found
+
+
 def refuses_credentials(error: HybridParslError) -> bool:
     """Return whether `error` says that the service does not know who we are."""
     return getattr(error.__cause__, "http_status", None) == _NOT_AUTHENTICATED

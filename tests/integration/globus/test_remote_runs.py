@@ -194,6 +194,12 @@ def test_an_endpoint_that_stops_loses_the_task_and_the_run_goes_on(endpoint, tmp
     assert offline.returncode == 3
     assert "is offline" in offline.stderr
     assert not (tmp_path / "offline").exists()
+    elsewhere = ["--runs-dir", str(tmp_path / "offline")]
+    site = ["run", "bell", "--site", "globus", "--site-set", f"endpoint={endpoint.id}", *elsewhere]
+    for command in (["remote", "fetch", *runs], site):
+        done = endpoint.services.hybrid_parsl(*command)
+        assert done.returncode == 3, done.stderr
+        assert "is offline" in done.stderr
 
     endpoint.start()
     (folder,) = there.glob("*/experiment.toml")
