@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from cron_daemon import FAKETIME, PACKAGE, CronDaemon, cron_can_run
+from cron_daemon import FAKETIME, PACKAGES, CronDaemon, cron_can_run
 from services import require
 
 from hybrid_parsl.errors import ConfigurationError
@@ -36,8 +36,8 @@ PROBE = "(env; pwd; tty) > {probe} 2>&1"
 def cron(tmp_path):
     asked = "cron" in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(",")
     if not asked:
-        pytest.skip(f"set HYBRID_PARSL_REQUIRE=cron, and install {PACKAGE}")
-    require("cron", PACKAGE, available=cron_can_run())
+        pytest.skip(f"set HYBRID_PARSL_REQUIRE=cron, and install {PACKAGES}")
+    require("cron", PACKAGES, available=cron_can_run())
     daemon = CronDaemon.start(tmp_path, "PATH=/nonexistent")
     yield daemon
     daemon.stop()
@@ -57,12 +57,6 @@ def schedule(cron, tmp_path):
         return done.stdout
 
     return call
-
-
-@pytest.fixture
-def faketime():
-    require("faketime", "faketime", available=FAKETIME.exists())
-    return FAKETIME
 
 
 def runs(schedule, name):
@@ -164,7 +158,7 @@ def check_the_mails(mails, slow):
 
 
 @pytest.mark.timeout(900)
-def test_a_planned_time_that_daylight_saving_skips(cron, schedule, faketime, tmp_path, monkeypatch):
+def test_a_planned_time_that_daylight_saving_skips(cron, schedule, tmp_path, monkeypatch):
     monkeypatch.setenv("LD_PRELOAD", "")  # for the driver: its clock is the true one
     arguments = ["--runs-dir", str(tmp_path / "runs"), "--env", "LD_PRELOAD"]
     schedule("add", "30 2 * * *", "bell", "--name", "half-past", *arguments)
@@ -172,7 +166,7 @@ def test_a_planned_time_that_daylight_saving_skips(cron, schedule, faketime, tmp
     cron.stop()
     begin = datetime(2027, 3, 28, 1, 58, 50, tzinfo=ZoneInfo("Europe/Berlin"))
     clock = [
-        f"LD_PRELOAD={faketime}",
+        f"LD_PRELOAD={FAKETIME}",
         f"FAKETIME=+{round(begin.timestamp() - time.time())}",
         "TZ=Europe/Berlin",
     ]

@@ -144,6 +144,18 @@ def test_a_history_with_its_page(command, home):
     assert json.loads(command("schedule", "history", "bell", "--json"))["runs"] == []
 
 
+def test_a_run_by_its_name_is_one_by_hand(command, home):
+    (home / "mine.toml").write_text(
+        'name = "mine"\n[problem]\nkind = "bell"\n[search]\nmethod = "draw"\n'
+    )
+    command("schedule", "add", "@yearly", "mine.toml", "--print")
+    (home / "mine.toml").unlink()
+    command("schedule", "run", "mine", code=2)
+    (found,) = json.loads(command("schedule", "history", "mine", "--json"))["runs"]
+    assert found["by_hand"]
+    assert found["notes"] == []
+
+
 def test_a_schedule_that_somebody_broke_is_listed_as_such(command, home):
     command("schedule", "add", "@daily", "bell", "--print")
     (home / "config/hybrid-parsl/schedules/bell.toml").write_text("nonsense")
