@@ -89,10 +89,11 @@ def run(
     from hybrid_parsl.remote.client import ComputeService, check_id
     from hybrid_parsl.remote.functions import known_function
     from hybrid_parsl.remote.remote_run import begin
-    from hybrid_parsl.remote.request import DEFAULT_FOLDER, RunRequest
+    from hybrid_parsl.remote.request import DEFAULT_FOLDER, RunRequest, check_folder
 
     limit_s = read_timeout(timeout)
     values = read_template_values(template)
+    there = check_folder(DEFAULT_FOLDER if folder is None else folder)
     place = check_id(endpoint, "--endpoint")
     asked = load_experiment(experiment, overrides or [], context.obj.project())
     service = ComputeService.connect()
@@ -103,7 +104,7 @@ def run(
         experiment=tomli_w.dumps(asked.model_dump(mode="json", exclude_none=True)),
         site=site,
         site_settings=site_settings or [],
-        folder=folder or DEFAULT_FOLDER,
+        folder=there,
         project=remote_project,
     )
     begun = begin(runs_dir, asked.name, request, place, called, values, service)

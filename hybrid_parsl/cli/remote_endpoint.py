@@ -45,5 +45,6 @@ def init(
         allowed = known_function(ComputeService.connect())
     for path in write_endpoint(folder, allowed, email):
         say(str(path))
-    say(f"start it:   globus-compute-endpoint -c {folder.parent} start {folder.name}")
+    place = folder.absolute()  # to Globus' daemon, a relative one would be another
+    say(f"start it:   globus-compute-endpoint -c {place.parent} start {place.name}")
     say(f"elsewhere:  export HYBRID_PARSL_FUNCTION={allowed}")

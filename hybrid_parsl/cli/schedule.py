@@ -41,7 +41,11 @@ def list_schedules(as_json: AsJson = False) -> None:
     from hybrid_parsl.cli.listings import print_rows
     from hybrid_parsl.schedule.overview import overview
 
-    print_rows(overview(), as_json=as_json)
+    rows = overview()
+    if rows or as_json:
+        print_rows(rows, as_json=as_json)
+    else:
+        say("there are none; hybrid-parsl schedule add makes one")
 
 
 @app.command()
@@ -61,13 +65,17 @@ def remove(name: ScheduleName) -> None:
 def run(
     name: Annotated[str, typer.Argument(help="A schedule, or its file.", metavar="NAME|FILE")],
 ) -> None:
-    """Carry out a schedule once, as cron does: silently, unless something goes wrong."""
+    """Carry out a schedule once, as cron does: silently, unless something goes wrong.
+
+    Schedulers name its file; a run by its name, or at a terminal, is one by hand: never late.
+    """
     from hybrid_parsl.errors import RunOverlapError
     from hybrid_parsl.schedule.definition import definition_file, read_definition
     from hybrid_parsl.schedule.scheduled_run import ScheduledRun
 
     file = definition_file(name)
-    scheduled = ScheduledRun(read_definition(file), file, by_hand=sys.stdin.isatty())
+    by_hand = name == file.stem or sys.stdin.isatty()
+    scheduled = ScheduledRun(read_definition(file), file, by_hand=by_hand)
     try:
         outcome = scheduled.carry_out()
     except RunOverlapError as error:

@@ -242,7 +242,7 @@ def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> s
     Raises
     ------
     HybridParslError
-        There is one of this name, or a file or the crontab cannot be written.
+        There is another one of this name, or a file or the crontab cannot be written.
     """
     from hybrid_parsl.errors import ConfigurationError, HybridParslError
     from hybrid_parsl.schedule import crontab
@@ -251,9 +251,9 @@ def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> s
 
     path = schedules_folder() / f"{schedule.name}.toml"
     is_new = not path.exists()
-    if not (is_new or again):
+    if not (is_new or again or _is_known(path, schedule)):
         valid = "another --name, or --replace"
-        message = "there is a schedule of this name already"
+        message = "there is another schedule of this name"
         raise ConfigurationError(message, "--name", None, schedule.name, valid)
     entry = _entry(schedule, kind, str(path))
     if not install:
@@ -268,6 +268,17 @@ def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> s
             path.unlink()
         raise
     return f"added {schedule.name} to the crontab; first at {next_time(schedule)}\n{entry}"
+
+
+def _is_known(path: Path, schedule: Schedule) -> bool:
+    """Return whether the file at `path` holds just this schedule, as after ``--print``."""
+    from hybrid_parsl.errors import ConfigurationError
+    from hybrid_parsl.schedule.definition import read_definition
+
+    try:
+        return read_definition(path) == schedule
+    except ConfigurationError:
+        return False
 
 
 def _entry(schedule: Schedule, kind: Format, definition: str) -> str:

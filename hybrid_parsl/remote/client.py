@@ -223,9 +223,10 @@ def connected_client() -> Any:
         message = "Globus Compute is not installed"
         raise ConfigurationError(message, valid=f"pip install '{PACKAGE}'") from error
     with translated():
-        client = Client()
+        client = Client(do_version_check=False)  # which would ask for a login first
         if client.app is not None and client.app.login_required() and not _can_log_in():
             raise no_credentials()
+        client.version_check()
     return client
 
 

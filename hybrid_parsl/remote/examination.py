@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 from hybrid_parsl import __version__
 from hybrid_parsl.engine.doctor.finding import Finding, ok, skipped, wrong
-from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
+from hybrid_parsl.errors import HybridParslError, IdentityMismatchError, JobRejectedError
 from hybrid_parsl.records.versions import software_versions
 from hybrid_parsl.remote.client import ComputeService, check_id
 from hybrid_parsl.remote.functions import known_function
 from hybrid_parsl.remote.request import check_request
+from hybrid_parsl.remote.service_errors import refuses_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHECKS = ("credentials", "endpoint", "function", "versions")
+_ACCEPTED = "accepted by Globus Compute"
 _OWN = "hybrid-parsl"
 
 
@@ -51,8 +53,15 @@ def _examine(endpoint: str, function: str | None, limit_s: float | None) -> Iter
     done = 0
     try:
         service = ComputeService.connect()
-        about = service.endpoint(endpoint)
-        yield ok(_CHECKS[0], "accepted by Globus Compute")
+        try:
+            about = service.endpoint(endpoint)
+        except JobRejectedError as error:
+            if refuses_credentials(error):
+                raise
+            yield ok(_CHECKS[0], _ACCEPTED)
+            done = 1
+            raise
+        yield ok(_CHECKS[0], _ACCEPTED)
         done = 1
         service.check_online(endpoint)
         yield ok(_CHECKS[1], f"{about.get('name') or endpoint} is online")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import CancelledError, Future
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from parsl.app.errors import wrap_error
@@ -14,12 +16,11 @@ from hybrid_parsl.engine.calls import plain_function
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.resource_request import ResourceRequest
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.remote.client import check_id, connected_client
-from hybrid_parsl.remote.service_errors import translated
+from hybrid_parsl.remote.client import ComputeService, check_id, connected_client
+from hybrid_parsl.remote.service_errors import in_our_words, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from concurrent.futures import Future
 
 
 class FederatedExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
@@ -51,6 +52,7 @@ class FederatedExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[mis
         self.endpoint = endpoint
         self.template = dict(template or {})
         self._inner: Any = None
+        self._refusal: BaseException | None = None
 
     def check(self, resource_specification: dict[str, Any]) -> None:
         """Find out, without asking the service, whether a task could be submitted.
@@ -74,9 +76,11 @@ class FederatedExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[mis
         Raises
         ------
         HybridParslError
-            There are no valid credentials, or the service cannot be reached.
+            There are no valid credentials, the service cannot be reached, or the endpoint is
+            offline.
         """
         client = connected_client()
+        ComputeService(client).check_online(check_id(self.endpoint, "endpoint"))
         from globus_compute_sdk import Executor
         from parsl.executors import GlobusComputeExecutor
 
@@ -93,11 +97,24 @@ class FederatedExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[mis
         *args: Any,
         **kwargs: Any,
     ) -> Future[Any]:
-        """Submit `func`; only the ranks of a search mean something to an endpoint."""
+        """Submit `func`; only the ranks of a search mean something to an endpoint.
+
+        Raises
+        ------
+        HybridParslError
+            The service refuses; after it has refused once, Globus' executor takes no more.
+        """
         if self.label == labels.MPI and resource_specification:
             call = (plain_function(func), dict(resource_specification), args, kwargs)
             func, args, kwargs = wrap_error(run_on_ranks), call, {}
-        future: Future[Any] = self._inner.submit(func, {}, *args, **kwargs)
+        try:
+            with translated():
+                call_there = self._inner.submit(func, {}, *args, **kwargs)
+        except RuntimeError as error:
+            raise self._refusal or error from error
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()  # the service cannot cancel a task
+        call_there.add_done_callback(partial(self._pass_on, future))
         return future
 
     def shutdown(self) -> None:
@@ -106,6 +123,18 @@ class FederatedExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[mis
             self._inner.shutdown()
             self._inner = None
         super().shutdown()
+
+    def _pass_on(self, future: Future[Any], call_there: Future[Any]) -> None:
+        """Give `future` the outcome of a call, with an error of Globus in our words."""
+        try:
+            error = call_there.exception()
+        except CancelledError as canceled:  # by Globus' executor, when an earlier call was refused
+            error = self._refusal or canceled
+        if error is None:
+            future.set_result(call_there.result())
+            return
+        self._refusal = in_our_words(error, str(getattr(call_there, "task_id", "")))
+        future.set_exception(self._refusal)
 
     def monitor_resources(self) -> bool:
         """Return False: Parsl's monitor follows processes of its own workers only."""

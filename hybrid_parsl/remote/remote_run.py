@@ -183,7 +183,14 @@ class RemoteRun:
         return self._keep(Manifest.from_text(answer))
 
     def collect(self, service: ComputeService, limit_s: float | None) -> RemoteRun:
-        """Ask the endpoint what the run has left on its disk so far, and keep that."""
+        """Ask the endpoint what the run has left on its disk so far, and keep that.
+
+        Raises
+        ------
+        HybridParslError
+            The endpoint is offline, or does not answer: see `ComputeService.wait`.
+        """
+        service.check_online(self.endpoint)
         request = self.request.to_text("collect")
         call = service.submit(self.endpoint, self.function, request, self.template)
         what = f"the endpoint {self.endpoint}"

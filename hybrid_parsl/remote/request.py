@@ -6,6 +6,7 @@ import base64
 import hashlib
 import inspect
 import json
+import re
 import zlib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +29,9 @@ Action = Literal["run", "collect", "check"]
 
 FUNCTION_NAME = remote_function.hybrid_parsl.__name__
 DEFAULT_FOLDER = "~/hybrid-parsl-runs"
+_REFUSAL = re.compile(
+    r"(?:in the (\w+) stage: )?the (.+?) backend did not take the job: (.*)", re.DOTALL
+)
 
 
 def function_source() -> str:
@@ -67,6 +71,20 @@ class RunRequest:
         """Return what the function is called with; the endpoint has to have our version."""
         head = {"protocol": remote_function.PROTOCOL, "action": action, "version": __version__}
         return json.dumps({**head, **asdict(self)})
+
+
+def check_folder(text: str) -> str:
+    """Return the folder `text` if it may be one of another computer.
+
+    Raises
+    ------
+    ConfigurationError
+        It depends on where somebody works.
+    """
+    if text.startswith(("/", "~", "$")):
+        return text
+    valid = "an absolute path of the endpoint, which may begin with ~ or $NAME"
+    raise ConfigurationError("is no absolute path", "--folder", None, text, valid)
 
 
 def check_request() -> str:
@@ -146,10 +164,20 @@ class Manifest:
         if code == ConfigurationError.exit_code:
             return ConfigurationError(message, self.place)
         if code == SubmissionError.exit_code:
-            return SubmissionError(self.place, message)
+            return self._refusal(message)
         if code == RunOverlapError.exit_code:
             return RunOverlapError(f"run {self.values.get('run_directory')}", self.place)
         error = self.values.get("error") or {}
         said = f": {error['type']}: {error['message']}" if error else ""
         reason = f"hybrid-parsl ended with exit code {code} on {self.values.get('host')}{said}"
         return JobFailedError(task, reason, f"{self.values.get('folder')}/stderr.log", tail)
+
+    def _refusal(self, message: str) -> SubmissionError:
+        """Return the error of a backend there, whose `message` is that of such an error."""
+        found = _REFUSAL.fullmatch(message)
+        stage, backend, reason = found.groups() if found else (None, "site's", message)
+        error = SubmissionError(backend, reason)
+        if stage:
+            error.add_note(f"stage: {stage}")
+        error.add_note(f"so says {self.place}")
+        return error

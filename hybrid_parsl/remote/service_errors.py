@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SERVICE = "Globus Compute"
+_NOT_AUTHENTICATED = 401
 _ADVICE = {
     401: "check GLOBUS_COMPUTE_CLIENT_ID and GLOBUS_COMPUTE_CLIENT_SECRET, or log in again",
     403: "the endpoint does not allow it: see its allowed_functions, and --function",
@@ -72,6 +73,20 @@ def translated(task: str = "") -> Iterator[None]:
         raise JobRejectedError(SERVICE, f"{type(error).__name__}: {error}") from error
     except ComputeError as error:
         raise JobRejectedError(SERVICE, str(error)) from error
+
+
+def in_our_words(error: BaseException, task: str) -> BaseException:
+    """Return what `translated` raises for `error`, which is itself if it is none of Globus."""
+    try:
+        with translated(task):
+            raise error  # noqa: TRY301 - for `translated`
+    except BaseException as found:  # noqa: BLE001 - the error is what is wanted
+        return found
+
+
+def refuses_credentials(error: HybridParslError) -> bool:
+    """Return whether `error` says that the service does not know who we are."""
+    return getattr(error.__cause__, "http_status", None) == _NOT_AUTHENTICATED
 
 
 def no_credentials() -> ConfigurationError:

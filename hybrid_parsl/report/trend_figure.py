@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _UNITS = ((3 * 86_400.0, "d", 86_400.0), (3 * 3600.0, "h", 3600.0), (180.0, "min", 60.0))
 _NONE = "completed"
+_DIGITS_IN = 0.2  # room for the digits in which energies that nearly agree differ
 
 
 def draw_trend(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -26,8 +28,13 @@ def draw_trend(runs: Sequence[Mapping[str, Any]]) -> str:
         Oldest first: ``started`` (ISO 8601), ``outcome``, ``energy`` and ``duration_s``, which
         may be None.
     """
+    return style.to_svg(_figure(runs))
+
+
+def _figure(runs: Sequence[Mapping[str, Any]]) -> Figure:
+    """Return both panels and what explains their marks."""
     figure = style.new_figure(10, 3.9)
-    energies = style.add_panel(figure, style.LEFT_IN, 3.85)
+    energies = style.add_panel(figure, style.LEFT_IN + _DIGITS_IN, 3.85 - _DIGITS_IN)
     durations = style.add_panel(figure, 5 + style.LEFT_IN, 3.85)
     longest = max((finite(run["duration_s"]) or 0.0 for run in runs), default=0.0)
     unit, seconds = next(
@@ -35,13 +42,13 @@ def draw_trend(runs: Sequence[Mapping[str, Any]]) -> str:
     )
     _draw(energies, "Best energy of each run", "energy (cost units)", _points(runs, "energy", 1.0))
     _draw(durations, "Duration of each run", f"time ({unit})", _points(runs, "duration_s", seconds))
-    durations.set_ylim(bottom=0)
+    durations.set_ylim(0, 1.08 * longest / seconds or None)
     times = [_time(run) for run in runs]
     for axes in (energies, durations):
         _date_axis(axes, times)
         _mark_failures(axes, [time for time, run in zip(times, runs, strict=True) if _failed(run)])
     style.legend_below(figure, (energies, durations))
-    return style.to_svg(figure)
+    return figure
 
 
 Points = dict[bool, tuple[list[datetime], list[float]]]

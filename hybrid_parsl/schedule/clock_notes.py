@@ -89,7 +89,8 @@ def _missed(times: Sequence[datetime]) -> Iterator[str]:
     if times:
         number = f"more than {MOST_MISSED} planned times" if len(times) > MOST_MISSED else ""
         first = f"{times[0]:%Y-%m-%d %H:%M}"
-        yield f"{number or several(len(times), 'planned time')} missed before it, from {first} on"
+        since = first if len(times) == 1 else f"from {first} on"
+        yield f"{number or several(len(times), 'planned time')} missed before it, {since}"
 
 
 def _repeated(start: datetime) -> Iterator[str]:

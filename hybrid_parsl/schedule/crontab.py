@@ -7,16 +7,17 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hybrid_parsl.schedule.cron_expression import CronExpression
 
 LONGEST_COMMAND = 998  # cron.h of Debian: MAX_COMMAND
+_CARRIAGE_RETURN = r"\r"
 _VERB = ["-m", "hybrid_parsl", "schedule", "run"]
 
 
@@ -92,11 +93,25 @@ def read_crontab() -> str:
     """
     done = _crontab("-l")
     if done.returncode == 0:
-        return _text(done.stdout)
+        shown = _text(done.stdout)
+        return _as_edited() if _CARRIAGE_RETURN in shown else shown
     said = _text(done.stderr).strip()
     if "no crontab for" in said or "No such file" in said:
         return ""
     raise ConfigurationError("cannot be read", "crontab -l", None, said)
+
+
+def _as_edited() -> str:
+    r"""Return the user's crontab as an editor is given it, and leave it as it is.
+
+    Debian's ``crontab -l`` shows a carriage return as the two characters ``\r``.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "crontab"
+        done = _crontab("-e", VISUAL=f"cat > {shlex.quote(str(copy))}")
+        if done.returncode == 0 and copy.exists():
+            return _text(copy.read_bytes())
+    raise ConfigurationError("cannot be read", "crontab -e", None, _text(done.stderr).strip())
 
 
 def write_crontab(text: str) -> None:
@@ -148,8 +163,10 @@ def is_available() -> bool:
     return shutil.which("crontab") is not None
 
 
-def _crontab(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Call ``crontab``."""
+def _crontab(
+    *arguments: str, data: bytes = b"", **variables: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Call ``crontab``, in our language and with some more variables."""
     program = shutil.which("crontab")
     if program is None:
         raise ConfigurationError(
@@ -161,7 +178,7 @@ def _crontab(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[
         input=data,
         capture_output=True,
         check=False,
-        env={**os.environ, "LC_ALL": "C"},
+        env={**os.environ, "LC_ALL": "C", **variables},
     )
 
 

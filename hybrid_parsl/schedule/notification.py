@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -27,19 +28,31 @@ def check_target(text: str) -> str:
     Raises
     ------
     ConfigurationError
-        It is an address of another kind, or without a host.
+        It is empty, or an address of another kind or without a host.
     """
-    parts = urlsplit(text)
-    if "://" in text.split(maxsplit=1)[0] and (parts.scheme not in _SCHEMES or not parts.hostname):
-        valid = "a shell command, or an address with http or https"
+    valid = "a shell command, or an address with http or https"
+    if not text.strip():
+        raise ConfigurationError("tells nobody", "--on-failure", None, repr(text), valid)
+    if "://" in text.split(maxsplit=1)[0] and not _is_webhook(text):
         raise ConfigurationError("cannot be told", "--on-failure", None, shown_target(text), valid)
     return text
 
 
+def _is_webhook(text: str) -> bool:
+    """Return whether `text` is an address that can be sent something."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in _SCHEMES and bool(parts.hostname) and text.split() == [text]
+
+
 def shown_target(text: str) -> str:
     """Return `text` for a reader: an address without what may be its secret."""
-    parts = urlsplit(text) if "://" in text else None
-    return f"{parts.scheme}://{parts.hostname}/…" if parts and parts.scheme else text
+    scheme, separator, rest = text.partition("://")
+    host = re.split(r"[/?#]", rest)[0].rpartition("@")[2]
+    return f"{scheme}://{host}/…" if separator else text
 
 
 def notify(target: str, told: Mapping[str, Any], environment: Mapping[str, str]) -> str | None:

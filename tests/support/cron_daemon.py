@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
-PACKAGE = "cron (and run the tests as root, in a container that may unshare its mounts)"
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+PACKAGES = "cron faketime (and run the tests as root, in a container that may unshare its mounts)"
 _CRON = Path("/usr/sbin/cron")
 _SENDMAIL = """#!/bin/sh
 cat > "$(mktemp -p {mails})"
@@ -32,8 +32,8 @@ exec env -i {variables} /usr/sbin/cron -f
 
 
 def cron_can_run() -> bool:
-    """Return whether cron is installed, and this process may give it mounts of its own."""
-    if os.geteuid() != 0 or not _CRON.exists() or not shutil.which("unshare"):
+    """Return whether all of it is installed, and this process may give cron its own mounts."""
+    if os.geteuid() != 0 or not (_CRON.exists() and FAKETIME and shutil.which("unshare")):
         return False
     command = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/run"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0

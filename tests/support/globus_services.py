@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -31,6 +32,7 @@ CLIENT = "11111111-1111-4111-8111-111111111111"
 STANDIN = Path(__file__).parent / "globus" / "standin.py"
 _AMQP = "amqp://guest:guest@127.0.0.1:5672/%2F"
 _PATIENCE_S = 60.0
+_LISTENS = re.compile(rf":{5672:04X} 00000000:0000 0A ")  # proc(5): LISTEN is 0A
 _RABBITMQ = """\
 listeners.tcp.1 = 127.0.0.1:5672
 loopback_users.guest = true
@@ -221,12 +223,9 @@ class GlobusServices:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
         }
         self._begin("rabbitmq", self._inside(str(rabbitmq())), **variables)
-        probe = "import socket; socket.create_connection(('127.0.0.1', 5672))"
-
-        def listens() -> bool:
-            return self.command(sys.executable, "-c", probe).returncode == 0
-
-        _wait(listens, f"RabbitMQ does not listen: see {self.root}/rabbitmq.log")
+        listening = Path(f"/proc/{self.processes['network'].pid}/net/tcp")  # of the namespace
+        message = f"RabbitMQ does not listen: see {self.root}/rabbitmq.log"
+        _wait(lambda: _LISTENS.search(listening.read_text()), message)
 
     def _is_online(self, endpoint: str) -> bool:
         """Return whether the service takes an endpoint for online."""

@@ -57,6 +57,13 @@ def test_a_rank_that_fails_there_is_the_same_error_as_here(open_endpoint, tmp_pa
     assert "ValueError: no such observable" in done.stderr
 
 
+def test_an_endpoint_that_allows_our_function_only(endpoint, tmp_path):
+    done = run(endpoint, tmp_path, "bell")
+    assert done.returncode == 3, done.stderr
+    assert "FUNCTION_NOT_PERMITTED" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_more_than_one_node_is_refused(open_endpoint, tmp_path):
     wide = ["--set", "resources.num_nodes=2", "--set", "resources.num_ranks=2"]
     done = run(open_endpoint, tmp_path / "runs", "bell", *wide)

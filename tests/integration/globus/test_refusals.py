@@ -55,7 +55,8 @@ def test_a_wrong_secret(endpoint, tmp_path):
 )
 def test_no_credentials_and_no_terminal(endpoint, tmp_path, taken, said):
     without = {f"GLOBUS_COMPUTE_CLIENT_{name}": None for name in taken}
-    refused(endpoint.run(tmp_path / "runs", "bell", **without), 2, said)
+    done = refused(endpoint.run(tmp_path / "runs", "bell", **without), 2, said)
+    assert done.stdout == ""  # nobody is asked to log in
     assert not (tmp_path / "runs").exists()
 
 
@@ -109,13 +110,28 @@ def test_the_doctor_finds_all_well(endpoint):
     assert {each["state"] for each in findings} == {"ok"}
 
 
-def test_the_doctor_says_what_is_wrong_and_skips_the_rest(endpoint):
-    doctor = ["doctor", "--endpoint", endpoint.id, "--function", str(uuid4())]
-    done = endpoint.services.hybrid_parsl(*doctor)
+@pytest.mark.parametrize(
+    ("option", "variables", "states", "said"),
+    [
+        ("--function", {}, ["ok", "ok", "wrong", "skipped"], "FUNCTION_NOT_FOUND"),
+        ("--endpoint", {}, ["ok", "wrong", "skipped", "skipped"], "ENDPOINT_NOT_FOUND"),
+        (
+            "--endpoint",
+            {"GLOBUS_COMPUTE_CLIENT_ID": str(uuid4())},
+            ["wrong", "skipped", "skipped", "skipped"],
+            "401",
+        ),
+    ],
+)
+def test_the_doctor_says_what_is_wrong_and_skips_the_rest(
+    endpoint, option, variables, states, said
+):
+    doctor = ["doctor", "--endpoint", endpoint.id, option, str(uuid4())]
+    done = endpoint.services.hybrid_parsl(*doctor, **variables)
     assert done.returncode == 2
     words = [line.split()[0] for line in done.stdout.splitlines() if not line.startswith(" ")]
-    assert words == ["ok", "ok", "wrong", "skipped"]
-    assert "FUNCTION_NOT_FOUND" in done.stdout
+    assert words == states
+    assert said in done.stdout
 
 
 def test_our_function_is_registered_once(endpoint):

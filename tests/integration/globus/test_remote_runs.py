@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from pathlib import Path
@@ -60,7 +59,9 @@ def test_a_run_there_finds_what_a_run_here_finds(endpoint, tmp_path):
     assert submit["endpoint"] == record["endpoint"] == endpoint.id
 
     manifest = record["manifest"]
-    assert manifest["pid"] not in (0, os.getpid())
+    worker = psutil.Process(manifest["pid"])
+    assert "process_worker_pool" in " ".join(worker.parent().cmdline())
+    assert Path(worker.cwd()) != endpoint.services.root  # where the client was
     run_there = Path(manifest["run_directory"])
     assert run_there.is_relative_to(endpoint.there)
     assert (run_there / "results.json").read_bytes() == (folder / "results.json").read_bytes()
@@ -193,6 +194,12 @@ def test_an_endpoint_that_stops_loses_the_task_and_the_run_goes_on(endpoint, tmp
     assert offline.returncode == 3
     assert "is offline" in offline.stderr
     assert not (tmp_path / "offline").exists()
+    elsewhere = ["--runs-dir", str(tmp_path / "offline")]
+    site = ["run", "bell", "--site", "globus", "--site-set", f"endpoint={endpoint.id}", *elsewhere]
+    for command in (["remote", "fetch", *runs], site):
+        done = endpoint.services.hybrid_parsl(*command)
+        assert done.returncode == 3, done.stderr
+        assert "is offline" in done.stderr
 
     endpoint.start()
     (folder,) = there.glob("*/experiment.toml")

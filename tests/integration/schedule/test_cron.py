@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from cron_daemon import FAKETIME, PACKAGE, CronDaemon, cron_can_run
+from cron_daemon import FAKETIME, PACKAGES, CronDaemon, cron_can_run
 from services import require
 
 from hybrid_parsl.errors import ConfigurationError
@@ -36,8 +36,8 @@ PROBE = "(env; pwd; tty) > {probe} 2>&1"
 def cron(tmp_path):
     asked = "cron" in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(",")
     if not asked:
-        pytest.skip(f"set HYBRID_PARSL_REQUIRE=cron, and install {PACKAGE}")
-    require("cron", PACKAGE, available=cron_can_run())
+        pytest.skip(f"set HYBRID_PARSL_REQUIRE=cron, and install {PACKAGES}")
+    require("cron", PACKAGES, available=cron_can_run())
     daemon = CronDaemon.start(tmp_path, "PATH=/nonexistent")
     yield daemon
     daemon.stop()
@@ -59,12 +59,6 @@ def schedule(cron, tmp_path):
     return call
 
 
-@pytest.fixture
-def faketime():
-    require("faketime", "faketime", available=FAKETIME.exists())
-    return FAKETIME
-
-
 def runs(schedule, name):
     return json.loads(schedule("history", name, "--json"))["runs"]
 
@@ -83,6 +77,20 @@ def test_cron_takes_what_we_take_and_refuses_what_we_refuse(cron):
         with pytest.raises(ConfigurationError):
             parse_cron(text)
         assert cron("crontab", "-", text=f"{text} true\n").returncode != 0, text
+
+
+def test_the_lines_of_others_stay_as_they_are_to_the_byte(cron, schedule, tmp_path):
+    def table():
+        return (tmp_path / "spool" / "root").read_bytes().split(b"\n", 3)[3]  # below cron's head
+
+    before = b"# mine\r\n* * * * * printf '\\r' # \xff\n\n \t# last\n"
+    (tmp_path / "mine").write_bytes(before)
+    assert cron("crontab", str(tmp_path / "mine")).returncode == 0
+    schedule("add", "0 2 * * *", "bell")
+    assert table().startswith(before)
+    assert table().removeprefix(before).startswith(b"0 2 * * * ")
+    schedule("remove", "bell")
+    assert table() == before
 
 
 @pytest.mark.timeout(900)
@@ -150,7 +158,7 @@ def check_the_mails(mails, slow):
 
 
 @pytest.mark.timeout(900)
-def test_a_planned_time_that_daylight_saving_skips(cron, schedule, faketime, tmp_path, monkeypatch):
+def test_a_planned_time_that_daylight_saving_skips(cron, schedule, tmp_path, monkeypatch):
     monkeypatch.setenv("LD_PRELOAD", "")  # for the driver: its clock is the true one
     arguments = ["--runs-dir", str(tmp_path / "runs"), "--env", "LD_PRELOAD"]
     schedule("add", "30 2 * * *", "bell", "--name", "half-past", *arguments)
@@ -158,7 +166,7 @@ def test_a_planned_time_that_daylight_saving_skips(cron, schedule, faketime, tmp
     cron.stop()
     begin = datetime(2027, 3, 28, 1, 58, 50, tzinfo=ZoneInfo("Europe/Berlin"))
     clock = [
-        f"LD_PRELOAD={faketime}",
+        f"LD_PRELOAD={FAKETIME}",
         f"FAKETIME=+{round(begin.timestamp() - time.time())}",
         "TZ=Europe/Berlin",
     ]

@@ -46,6 +46,7 @@ def test_without_the_package_of_globus(tmp_path: Path) -> None:
         (["bell", "--endpoint", ID, "--timeout", "soon"], "--timeout: is no time span"),
         (["bell", "--endpoint", ID, "--endpoint-set", "drivers"], "a value is KEY=VALUE"),
         (["nothing", "--endpoint", ID], "no such experiment"),
+        (["bell", "--endpoint", ID, "--folder", "runs"], "--folder: is no absolute path"),
     ],
 )
 def test_what_can_be_refused_here_is(command: Any, arguments: list[str], told: str) -> None:
@@ -59,6 +60,14 @@ def test_the_doctor_of_an_endpoint(command: Any) -> None:
     assert "--endpoint: is no id" in command.err
     command("doctor", "--endpoint", ID, "--function", "mine", code=2)
     assert "--function: is no id" in command.err
+
+
+def test_an_endpoint_is_started_where_its_files_are(command: Any, tmp_path: Path) -> None:
+    said = command("remote", "endpoint", "init", "ep/mine", "--function", ID)
+    assert f"globus-compute-endpoint -c {tmp_path}/ep start mine\n" in said
+    assert {path.stat().st_mode & 0o077 for path in (tmp_path / "ep/mine").iterdir()} == {0}
+    command("remote", "endpoint", "init", "ep/mine", "--function", ID, code=2)
+    assert "is not empty" in command.err
 
 
 def test_a_run_of_this_computer_is_no_run_there(command: Any, tmp_path: Path) -> None:

@@ -62,7 +62,19 @@ def test_a_schedule_is_replaced_only_if_asked_to(command, crontab):
     assert not crontab.exists()
 
 
+def test_what_was_only_printed_can_be_added_and_the_same_twice(command, crontab):
+    line = command("schedule", "add", "0 2 * * *", "bell", "--print")
+    for _ in range(2):
+        assert line in command("schedule", "add", "0 2 * * *", "bell")
+        assert crontab.read_text() == line
+    (path,) = command.folder.glob("config/*/schedules/bell.toml")
+    path.write_text("nonsense")
+    command("schedule", "add", "0 2 * * *", "bell", code=2)
+    assert "--replace" in command.err
+
+
 def test_a_printed_entry_leaves_the_crontab_alone_and_works(command, crontab):
+    assert "there are none" in command("schedule", "list")
     said = command("schedule", "add", "@daily", "bell", "--print")
     assert not crontab.exists()
     assert Path(shlex.split(said)[-1]).is_file()
@@ -95,6 +107,7 @@ def test_a_cron_job_leaves_nothing_here(command, home):
         (["@daily", "bell", "--deadline", "soon"], "90s"),
         (["@daily", "bell", "--deadline", "0s"], "90s"),
         (["@daily", "bell", "--on-failure", "ftp://x"], "http or https"),
+        (["@daily", "bell", "--on-failure", ""], "tells nobody"),
         (["@daily", "bell", "--timezone", "Europe/Berlin"], "knows no time zone"),
         (["@daily", "bell", "--timezone", "Mars/X", "--format", "systemd"], "IANA"),
         (["@daily", "bell", "--set", "search.stars=1"], "did you mean 'starts'"),
@@ -129,6 +142,18 @@ def test_a_history_with_its_page(command, home):
     assert "not run yet" in command("schedule", "history", "bell", "--page", "page.html")
     assert (home / "page.html").read_text().startswith("<!doctype html>")
     assert json.loads(command("schedule", "history", "bell", "--json"))["runs"] == []
+
+
+def test_a_run_by_its_name_is_one_by_hand(command, home):
+    (home / "mine.toml").write_text(
+        'name = "mine"\n[problem]\nkind = "bell"\n[search]\nmethod = "draw"\n'
+    )
+    command("schedule", "add", "@yearly", "mine.toml", "--print")
+    (home / "mine.toml").unlink()
+    command("schedule", "run", "mine", code=2)
+    (found,) = json.loads(command("schedule", "history", "mine", "--json"))["runs"]
+    assert found["by_hand"]
+    assert found["notes"] == []
 
 
 def test_a_schedule_that_somebody_broke_is_listed_as_such(command, home):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hybrid_parsl import __version__
+from hybrid_parsl.cli.failure import failure_text
 from hybrid_parsl.errors import (
     ConfigurationError,
     IdentityMismatchError,
@@ -13,7 +14,7 @@ from hybrid_parsl.errors import (
     RunOverlapError,
     SubmissionError,
 )
-from hybrid_parsl.remote.request import Manifest, RunRequest
+from hybrid_parsl.remote.request import DEFAULT_FOLDER, Manifest, RunRequest, check_folder
 
 BASE = {
     "host": "login1",
@@ -40,15 +41,33 @@ def failed(**values):
     ],
 )
 def test_the_exit_code_there_says_what_is_wrong(code, kind):
-    assert type(failed(exit_code=code)) is kind
-    assert "login1" in str(failed(exit_code=code))
+    error = failed(exit_code=code)
+    assert type(error) is kind
+    assert "login1" in failure_text(error)
 
 
 def test_the_message_there_is_the_message_here():
     error = failed(exit_code=2, stderr_tail="error: site.toml: account: missing\n  valid: a name\n")
     assert error.message == "site.toml: account: missing\n  valid: a name"
-    assert failed(exit_code=3).reason == "in the search stage: rank 1 raised ValueError: no"
     assert failed(exit_code=4).stderr_tail == BASE["stderr_tail"]
+
+
+def test_a_backend_that_refuses_there_is_told_as_one_here():
+    said = "error in the search stage: the slurm backend did not take the job: sbatch: no\n  such\n"
+    error = failed(exit_code=3, stderr_tail=said)
+    assert failure_text(error) == f"{said}so says the endpoint on login1"
+    assert "rank 1 raised" in failure_text(failed(exit_code=3))
+
+
+@pytest.mark.parametrize("folder", ["runs", "", "../runs", "./~"])
+def test_a_folder_that_depends_on_where_one_is(folder):
+    with pytest.raises(ConfigurationError, match="--folder"):
+        check_folder(folder)
+
+
+def test_a_folder_of_the_endpoint():
+    for folder in (DEFAULT_FOLDER, "/scratch", "$SCRATCH/runs"):
+        assert check_folder(folder) == folder
 
 
 def test_another_version_there():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hybrid_parsl.report import trend_figure
 from hybrid_parsl.report.history_page import render_history
 from hybrid_parsl.report.inline_svg import is_picture
 from hybrid_parsl.report.trend_figure import draw_trend
@@ -33,6 +34,9 @@ RUNS = [
     run(4, notes=["local time went from UTC+01:00 to UTC+02:00"]),
     run(5, "running", energy=None, duration_s=None),
 ]
+
+
+OUTCOMES = ("completed", "failed", "completed")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,16 @@ def test_a_schedule_that_never_ran_has_a_page():
 def test_the_same_runs_give_the_same_figure():
     assert is_picture(draw_trend(RUNS))
     assert draw_trend(RUNS) == draw_trend(RUNS)
+
+
+@pytest.mark.parametrize("energy", [-100.367, -0.15275179, 1234.5])
+def test_no_label_and_no_mark_is_cut_off(energy):
+    runs = [run(day, outcome, energy=energy) for day, outcome in enumerate(OUTCOMES, start=1)]
+    figure = trend_figure._figure([*runs, run(9, "deadline", duration_s=14.2, energy=None)])
+    figure.draw_without_rendering()
+    for axes, values in zip(figure.axes, (energy, 63.0), strict=True):
+        assert axes.yaxis.label.get_window_extent().x0 >= 0
+        assert axes.get_ylim()[0] < values < axes.get_ylim()[1]
 
 
 @settings(deadline=None, max_examples=5)

@@ -104,6 +104,12 @@ def test_a_computer_that_was_off_has_missed_its_times():
     )
 
 
+def test_one_time_that_was_missed_is_told():
+    first = attempt(moment("2026-06-01T00:30:01"))
+    later = attempt(moment("2026-06-03T00:30:01"))
+    assert notes(first, later)[1] == "1 planned time missed before it, 2026-06-02 02:30"
+
+
 def test_a_long_time_off_is_not_counted_to_its_end():
     first = attempt(moment("2026-06-01T00:30:01"), cron="* * * * *")
     later = attempt(moment("2026-07-01T00:30:01"), cron="* * * * *")

@@ -4,6 +4,7 @@ import tomllib
 
 import pytest
 import yaml
+from services import require_module
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.schedule.definition import Schedule
@@ -14,6 +15,33 @@ EXPERIMENT = 'name = "bell"\n# <&> \'"\\ ✓\n'
 
 def manifests(schedule, image="image:1"):
     return list(yaml.safe_load_all(cron_job(schedule, EXPERIMENT, image, "claim")))
+
+
+def built(kind, value):
+    """Return an object of Kubernetes' official client; an unknown or missing field is an error."""
+    models = require_module("kubernetes.client.models", "kubernetes", "hybrid-parsl[kubernetes]")
+    if kind.startswith("List["):
+        return [built(kind[5:-1], each) for each in value]
+    if kind.startswith("Dict["):
+        return {key: built(kind[5:-1].split(", ")[1], each) for key, each in value.items()}
+    plain = {"str": str, "int": int, "bool": bool}.get(kind)
+    if plain:
+        assert type(value) is plain, value
+        return value
+    model = getattr(models, kind)
+    names = {written: name for name, written in model.attribute_map.items()}
+    fields = {names[key]: each for key, each in value.items()}
+    return model(**{name: built(model.openapi_types[name], each) for name, each in fields.items()})
+
+
+@pytest.mark.parametrize("deadline", ["1h", None])
+def test_every_field_is_one_of_the_api(make_schedule, deadline):
+    secret, job = manifests(make_schedule(deadline=deadline, timezone="Europe/Berlin"))
+    assert built("V1Secret", secret).string_data == secret["stringData"]
+    assert built("V1CronJob", job).spec.job_template.spec.template.spec.containers[0].volume_mounts
+    job["spec"]["concurrencyPolice"] = job["spec"].pop("concurrencyPolicy")
+    with pytest.raises(KeyError, match="concurrencyPolice"):
+        built("V1CronJob", job)
 
 
 def test_a_cron_job_never_runs_twice_at_once_and_has_an_end(make_schedule):

@@ -73,17 +73,21 @@ def test_a_command_may_leave_a_long_message_unread():
     assert notify("true", {"message": "x" * 200_000}, {}) is None
 
 
-@pytest.mark.parametrize("target", ["ftp://host/x", "file:///etc/passwd", "http:///x"])
+OTHERS = ["ftp://host/x", "file:///etc/passwd", "http:///x", "http://[::1/x", "http://h:port/x"]
+
+
+@pytest.mark.parametrize("target", [*OTHERS, "https://h/x to me", "", " "])
 def test_an_address_of_another_kind_is_refused(target):
     with pytest.raises(ConfigurationError, match="http or https"):
         check_target(target)
 
 
-@pytest.mark.parametrize("target", ["mail -s failed me", "https://h/x", "curl -d @- http://h"])
+@pytest.mark.parametrize("target", ["mail -s failed me", "https://h/x", "curl -d @- http://h", ":"])
 def test_commands_and_webhooks_will_do(target):
     assert check_target(target) == target
 
 
 def test_the_address_of_a_webhook_is_not_shown():
     assert shown_target("https://user:pw@host/hidden?key=hidden") == "https://host/…"
+    assert shown_target("ftp://host:port/hidden") == "ftp://host:port/…"
     assert shown_target("mail me") == "mail me"
