@@ -73,10 +73,16 @@ def test_arguments_are_run_as_they_are(enter):
 
 
 @pytest.mark.parametrize(
-    "hostfile", ["w-0.j.ns.svc:2\nw-1.j.ns.svc:2\n", "w-0.j.ns.svc slots=2\nw-1.j.ns.svc slots=2"]
+    "hostfile",
+    [
+        "w-0.j.ns.svc:2\nw-1.j.ns.svc:2\n",
+        "w-0.j.ns.svc slots=2\nw-1.j.ns.svc slots=2\n",
+        "\nw-0.j.ns.svc\n\nw-1.j.ns.svc",
+    ],
 )
 def test_the_launcher_waits_for_all_hosts(enter, hostfile):
-    _, asked = enter("true", hostfile=f"{hostfile}\n", **LAUNCHER)
+    done, asked = enter("true", hostfile=hostfile, **LAUNCHER)
+    assert done.returncode == 0
     assert asked == ["w-0.j.ns.svc", "w-1.j.ns.svc"]
 
 
@@ -103,6 +109,23 @@ def test_mpich_5_hears_what_is_said_to_its_elders(enter):
     assert "HYDRA_LAUNCHER_EXTRA_ARGS=-o X=1\n" in done.stdout
 
 
+def test_what_somebody_has_set_stays(enter):
+    own = {
+        "PRTE_MCA_prte_default_hostfile": "/mine",
+        "PRTE_MCA_prte_keep_fqdn_hostnames": "false",
+        "PRTE_MCA_plm_ssh_args": "-v",
+        "HYDRA_LAUNCHER_EXTRA_ARGS": "-q",
+    }
+    theirs = {"OMPI_MCA_orte_default_hostfile": "/theirs", "HYDRA_LAUNCH_EXTRA_ARGS": "-o X=1"}
+    done, _ = enter("env", **own, **theirs, **LAUNCHER)
+    assert {f"{name}={value}" for name, value in own.items()} <= set(done.stdout.splitlines())
+
+
+def test_the_commands_exit_code_is_the_entrypoints(enter):
+    done, _ = enter("sh", "-c", "exit 7", **LAUNCHER)
+    assert done.returncode == 7
+
+
 def test_workers_and_jobs_are_left_alone(enter):
     for role in ({}, {"K_MPI_JOB_ROLE": "worker"}):
         done, asked = enter("env", OMPI_MCA_orte_default_hostfile="/x", hostfile="lost\n", **role)
@@ -118,6 +141,13 @@ def test_the_image_takes_every_version_but_mpis_from_the_lock_file():
     assert re.findall(r"^([\w.-]+)==", done.stdout, re.MULTILINE) == [
         name for name in names if name != "mpich"
     ]
+
+
+def test_ranks_that_ssh_starts_have_the_images_variables():
+    dockerfile = (CONTAINERS / "Dockerfile").read_text().replace("\\\n", " ")
+    (image,) = re.findall(r"^ENV (.*)", dockerfile, re.MULTILINE)
+    (ssh,) = re.findall(r"^SetEnv (.*)", (CONTAINERS / "sshd_config").read_text(), re.MULTILINE)
+    assert ssh.split() == image.split()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import os
 import psij
 import pytest
 from command import ROOT
-from container_image import PACKAGES, ContainerImage, containers_can_run
+from container_image import PACKAGES, ContainerImage, containers_can_run, podman
 from mpi_containers import IMPLEMENTATIONS, MpiContainers
 from services import require
 
@@ -72,6 +72,8 @@ def test_a_search_gives_what_it_gives_here(hosts):
     assert [rank["host"] for rank in ranks] == [
         host for host in hosts.workers for _ in range(SLOTS)
     ]
+    for worker in hosts.workers:  # compiled once, and kept in the only place that can be written
+        assert ".nbi" in podman("exec", worker, "find", "/tmp/numba", "-name", "*.nbi")
     assert there.model_copy(update={"execution": here.execution}) == here
 
 
