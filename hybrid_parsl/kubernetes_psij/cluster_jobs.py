@@ -103,7 +103,7 @@ class ClusterJobs:
             tracked.canceled = True
         native_id, main = tracked.native_id, tracked.main_pod
         if main is not None and main.running and not tracked.collection.is_empty:
-            fetch_log(self._api, native_id.namespace, main.name, tracked.collection, n_tries=1)
+            fetch_log(self._api, native_id.namespace, main.name, tracked.collection)
         try:
             was_there = self._api.delete(
                 native_id.kind, native_id.namespace, native_id.name, "Foreground"

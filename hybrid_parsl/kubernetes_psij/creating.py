@@ -9,7 +9,7 @@ from psij import InvalidJobException, SubmitException
 
 from hybrid_parsl.kubernetes_psij import explain, names
 from hybrid_parsl.kubernetes_psij.answers import ApiError, Pauses
-from hybrid_parsl.kubernetes_psij.manifests import with_owner
+from hybrid_parsl.kubernetes_psij.manifests import secret_for
 
 if TYPE_CHECKING:
     from hybrid_parsl.kubernetes_psij.api import Api
@@ -71,7 +71,7 @@ def create_inputs(api: Api, plan: JobPlan, owner: dict[str, Any]) -> None:
     if plan.secret is None:
         return
     try:
-        api.create("secret", plan.native_id.namespace, with_owner(plan.secret, owner))
+        api.create("secret", plan.native_id.namespace, secret_for(owner, plan.secret))
     except ApiError as error:
         if error.status != _CONFLICT:
             api.delete(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Manifest = dict[str, Any]
 _IMPLEMENTATIONS = {"mpich": "MPICH", "openmpi": "OpenMPI", "intel": "Intel"}
 _LAUNCHER_RESOURCES = {"requests": {"cpu": "100m", "memory": "64Mi"}}
+INPUTS = "psij-inputs"
+"""The volume with the inputs of a job."""
 _SSH_PORT = 2222
 _SLACK_S = 60
 _RESTRICTED_POD = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -48,6 +50,8 @@ class Pods:
         Its directory in every pod; None for the image's own.
     inputs
         Paths of its inputs in the pods, as they are numbered in its Secret.
+    secret
+        The name of that.
     """
 
     spec: JobSpec
@@ -56,6 +60,7 @@ class Pods:
     name: str
     folder: str | None
     inputs: Sequence[str]
+    secret: str
 
     def job(self, command: Sequence[str]) -> Manifest:
         """Return a Job whose one pod runs `command`, once."""
@@ -145,10 +150,13 @@ class Pods:
         if self.spec.attributes.account:
             labels[names.ACCOUNT_LABEL] = names.label_value(self.spec.attributes.account)
         volumes, mounts = self._volumes()
+        # an image made for the operator has an entrypoint that prepares its MPI, then runs its
+        # arguments; that of any other is none of a job's business
+        words = "command" if role == names.MAIN else "args"
         container: Manifest = {
             "name": names.CONTAINER,
             "image": self.options.image,
-            "command": [literal(word) for word in command],
+            words: [literal(word) for word in command],
             "env": [
                 {"name": name, "value": literal(str(value))}
                 for name, value in (self.spec.environment or {}).items()
@@ -220,11 +228,10 @@ class Pods:
             volumes.append({"name": "psij-folder", "emptyDir": {}})
             mounts.append({"name": "psij-folder", "mountPath": self.folder})
         if self.inputs:
-            secret = {"secretName": f"{self.name}-inputs"}
-            volumes.append({"name": "psij-inputs", "secret": secret})
+            volumes.append({"name": INPUTS, "secret": {"secretName": self.secret}})
             mounts += [
                 {
-                    "name": "psij-inputs",
+                    "name": INPUTS,
                     "mountPath": posixpath.join(self.folder or "/", path),
                     "subPath": str(number),
                     "readOnly": True,

@@ -128,7 +128,10 @@ class PodRunner:
         container = self._inside(pod, template["spec"]["containers"][0])
         folder = container.get("workingDir") or "/"
         self._mount(template["spec"], container, namespace)
-        words = [word.replace("$$", "$") for word in container["command"]]
+        words = [
+            word.replace("$$", "$")
+            for word in container.get("command", []) + container.get("args", [])
+        ]
         variables = {each["name"]: each["value"].replace("$$", "$") for each in container["env"]}
         with contextlib.suppress(OSError):
             Path(folder).mkdir(parents=True, exist_ok=True)
