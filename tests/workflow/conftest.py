@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from command import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def pytest_configure(config) -> None:
@@ -30,12 +34,24 @@ def pytest_collection_modifyitems(config, items) -> None:
         items[:] = [item for item in items if item not in dropped]
 
 
-@pytest.fixture(scope="module", params=["local", "k8s", "slurm", "pbs"])
-def site(request) -> str:
-    """Return a site; the tests of this folder run on each."""
-    if request.param != "local":
-        request.getfixturevalue(request.param)
-    return request.param
+@pytest.fixture(scope="module", params=["local", "k8s", "slurm", "pbs", "kubernetes"])
+def site(request) -> Iterator[str]:
+    """Return a site; the tests of this folder run on each.
+
+    The site k8s is used twice: with the small API server, and with the real cluster.
+    """
+    if request.param == "kubernetes":
+        environment = request.getfixturevalue("kubernetes_site")
+    elif request.param == "k8s":
+        environment = request.getfixturevalue("k8s").environment
+    else:
+        environment = {}
+        if request.param != "local":
+            request.getfixturevalue(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield "k8s" if request.param == "kubernetes" else request.param
 
 
 @pytest.fixture

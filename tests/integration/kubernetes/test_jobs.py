@@ -6,24 +6,9 @@ import os
 import time
 from datetime import timedelta
 
-import psij
-import pytest
-from kubernetes_cluster import IMAGE
 from psij import Job, JobAttributes, JobSpec, JobState
 
-from hybrid_parsl.kubernetes_psij import JobOptions, KubernetesExecutorConfig
-
 PATIENCE = timedelta(seconds=120)
-
-
-@pytest.fixture(scope="module")
-def executor(kubernetes):
-    assert kubernetes
-    options = JobOptions(image=IMAGE, image_pull_policy="Never", grace_s=1)
-    config = KubernetesExecutorConfig(options=options, start_patience_s=5)
-    executor = psij.JobExecutor.get_instance("kubernetes", config=config)
-    yield executor
-    executor.close()
 
 
 def run(executor, text, *, duration=600, attributes=None, **more):
