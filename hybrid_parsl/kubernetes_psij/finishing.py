@@ -11,7 +11,6 @@ from psij import JobState, JobStatus
 from hybrid_parsl.kubernetes_psij import names
 from hybrid_parsl.kubernetes_psij.answers import ApiError, Pauses
 from hybrid_parsl.kubernetes_psij.api import path
-from hybrid_parsl.kubernetes_psij.explain import DELETED
 from hybrid_parsl.kubernetes_psij.records import LogReader
 
 if TYPE_CHECKING:
@@ -206,11 +205,8 @@ def _cause(tracked: TrackedJob, main: PodState | None) -> str:
     if "DeadlineExceeded" in (reason, end.reason if end else ""):
         over = f" of {int(limit.total_seconds())} s" if limit else ""
         return f"DeadlineExceeded: the walltime{over} is over"
-    for worker in tracked.worker_ends():
-        if worker.end:
-            return f"{worker.name}: {worker.end.message}"
-    if tracked.lost_worker:
-        return f"{tracked.lost_worker}: {DELETED.message}"
+    if cause := tracked.cause_in_workers():
+        return cause
     if end is not None:
         return end.message
     if tracked.trouble:

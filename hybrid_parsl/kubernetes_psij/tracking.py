@@ -223,10 +223,9 @@ class TrackedJob:
             return replace(trouble, patience=Patience.SOME)
         return trouble
 
-    def worker_ends(self) -> list[PodState]:
-        """Return the workers that ended for a reason of their own."""
-        return [
-            pod
-            for pod in self.pods.values()
-            if pod.role == names.WORKER and pod.end and pod.end.reason not in ("", "PodDeleted")
-        ]
+    def cause_in_workers(self) -> str | None:
+        """Return what happened to a worker if that explains the end of the launcher."""
+        for pod in self.pods.values():
+            if pod.role == names.WORKER and pod.end and pod.end.reason not in ("", "PodDeleted"):
+                return f"{pod.name}: {pod.end.message}"
+        return f"{self.lost_worker}: {explain.DELETED.message}" if self.lost_worker else None
