@@ -135,27 +135,31 @@ def kubernetes_site(
 ) -> dict[str, str]:
     """Return what makes the real cluster the cluster of the site k8s.
 
-    Its pods see the modules in tests/support, and the shared folder.
+    Its pods see the modules in tests/support, and the shared folder. That keeps the compiled
+    kernels: pods of their own would each compile them anew.
     """
-    mounts = {"support": SUPPORT, "shared": shared_folder}
+    modules = os.environ["PYTHONPATH"]
+    folders = [*modules.split(os.pathsep), shared_folder]
     volumes = ", ".join(
-        f'{{name = "{name}", mountPath = "{path}", hostPath = {{path = "{path}"}}}}'
-        for name, path in mounts.items()
+        f'{{name = "folder-{number}", mountPath = "{path}", hostPath = {{path = "{path}"}}}}'
+        for number, path in enumerate(folders)
     )
     return {
         **kubernetes.environment,
         "HYBRID_PARSL_K8S_IMAGE": kubernetes_image,
         "HYBRID_PARSL_K8S_IMAGE_PULL_POLICY": "Never",
         "HYBRID_PARSL_K8S_VOLUMES": f"[{volumes}]",
-        "HYBRID_PARSL_K8S_ENVIRONMENT": f'{{PYTHONPATH = "{os.environ["PYTHONPATH"]}"}}',
+        "HYBRID_PARSL_K8S_ENVIRONMENT": (
+            f'{{PYTHONPATH = "{modules}", NUMBA_CACHE_DIR = "{shared_folder}/numba"}}'
+        ),
     }
 
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that the pods of the real cluster see under the same path."""
+    """Return a folder that the pods of the real cluster see under the same path, too."""
     folder = tmp_path_factory.mktemp("shared")
-    folder.chmod(0o755)
+    folder.chmod(0o777)  # pods are not root
     return folder
 
 

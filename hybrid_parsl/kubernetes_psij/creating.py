@@ -82,10 +82,10 @@ def create_inputs(api: Api, plan: JobPlan, owner: dict[str, Any]) -> None:
 
 def refusal(error: ApiError, native_id: NativeId) -> str:
     """Return what to say about a job that the cluster will never take."""
-    if error.status == _ABSENT and native_id.kind == names.MPI_JOB:
+    is_namespace = error.message.startswith("namespaces ")
+    if error.status == _ABSENT and native_id.kind == names.MPI_JOB and not is_namespace:
         return (
-            "The cluster has no MPIJobs (kubeflow.org/v2beta1), or no namespace "
-            f"'{native_id.namespace}': install the Kubeflow MPI Operator"
+            "The cluster has no MPIJobs (kubeflow.org/v2beta1): install the Kubeflow MPI Operator"
         )
     return f"The cluster refuses the job: {error}"
 

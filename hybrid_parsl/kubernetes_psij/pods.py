@@ -28,6 +28,8 @@ INPUTS = "psij-inputs"
 """The volume with the inputs of a job."""
 _SSH_PORT = 2222
 _SLACK_S = 60
+# nodes whose seccomp profile forbids process_vm_readv fail MPICH's ranks in MPI_Init with EPERM
+_VARIABLES = {"mpich": {"MPIR_CVAR_CH4_CMA_ENABLE": "0"}}
 _RESTRICTED_POD = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 _RESTRICTED_CONTAINER = {
     "allowPrivilegeEscalation": False,
@@ -150,6 +152,9 @@ class Pods:
         if self.spec.attributes.account:
             labels[names.ACCOUNT_LABEL] = names.label_value(self.spec.attributes.account)
         volumes, mounts = self._volumes()
+        variables = self.spec.environment or {}
+        if role == names.LAUNCHER:  # which hands its variables on to the ranks
+            variables = {**_VARIABLES.get(self.options.mpi, {}), **variables}
         # an image made for the operator has an entrypoint that prepares its MPI, then runs its
         # arguments; that of any other is none of a job's business
         words = "command" if role == names.MAIN else "args"
@@ -158,8 +163,7 @@ class Pods:
             "image": self.options.image,
             words: [literal(word) for word in command],
             "env": [
-                {"name": name, "value": literal(str(value))}
-                for name, value in (self.spec.environment or {}).items()
+                {"name": name, "value": literal(str(value))} for name, value in variables.items()
             ],
             "resources": resources,
             "volumeMounts": mounts,

@@ -13,7 +13,6 @@ from psij import Job, JobAttributes, JobSpec, JobState, ResourceSpecV1
 from hybrid_parsl.kubernetes_psij import JobOptions, KubernetesExecutorConfig
 
 PATIENCE = timedelta(seconds=120)
-OURS = ("-l", "app.kubernetes.io/managed-by=psij", "-o", "name")
 PROGRAM = """
 import json, os, socket, sys
 from mpi4py import MPI
@@ -66,7 +65,7 @@ def test_ranks_on_two_workers(kubernetes, executor, tmp_path):
     told = [json.loads((tmp_path / "told" / f"rank-{rank}").read_text()) for rank in range(4)]
     assert told == found
     deadline = time.monotonic() + 60
-    while left := kubernetes.kubectl("get", "mpijobs,jobs,pods,secrets", *OURS):
+    while name in (left := kubernetes.kubectl("get", "mpijobs,jobs,pods,secrets", "-o", "name")):
         assert time.monotonic() < deadline, left
         time.sleep(0.5)
 
@@ -100,4 +99,7 @@ def test_cancel_leaves_no_pod(kubernetes, executor, tmp_path):
     job.wait(PATIENCE, [JobState.ACTIVE])
     job.cancel()
     assert job.wait(PATIENCE).state == JobState.CANCELED
-    assert not kubernetes.kubectl("get", "mpijobs,jobs,pods", *OURS)
+    name = job.native_id.rpartition("/")[2]
+    of_job = ("-l", f"training.kubeflow.org/job-name={name}", "-o", "name")
+    assert not kubernetes.kubectl("get", "pods", *of_job)
+    assert name not in kubernetes.kubectl("get", "mpijobs,jobs,secrets,services", "-o", "name")

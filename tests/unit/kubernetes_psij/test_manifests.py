@@ -136,6 +136,15 @@ def test_every_mpi_is_started_in_its_own_way(flavour, name, start):
     assert pod_of(found.manifest, "Launcher")["containers"][0]["args"] == start
 
 
+def test_ranks_of_mpich_keep_to_what_a_seccomp_profile_allows():
+    for variables, value in ({}, "0"), ({"MPIR_CVAR_CH4_CMA_ENABLE": "1"}, "1"):
+        found = plan("x", environment=variables, **mpi())
+        launcher = pod_of(found.manifest, "Launcher")["containers"][0]
+        assert launcher["env"] == [{"name": "MPIR_CVAR_CH4_CMA_ENABLE", "value": value}]
+    found = plan("x", options={"mpi": "intel"}, **mpi())
+    assert pod_of(found.manifest, "Launcher")["containers"][0]["env"] == []
+
+
 def test_one_process_with_an_mpi_launcher_needs_no_operator():
     assert plan(launcher="mpirun").native_id.kind == "job"
 
