@@ -113,7 +113,7 @@ class KubernetesCluster:
         if done.returncode:
             raise RuntimeError(f"{name} failed:\n{log.read_text()[-2000:]}")
 
-    def kubectl(self, *words: str, given: str | None = None) -> str:
+    def kubectl(self, *words: str, given: str | None = None, limit_s: float = 60) -> str:
         """Return what kubectl prints; `given` is its standard input."""
         done = subprocess.run(
             [str(self.root / "deb/usr/bin/kubectl"), "--kubeconfig", str(self.kubeconfig), *words],
@@ -121,7 +121,7 @@ class KubernetesCluster:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=limit_s,
         )
         if done.returncode:
             raise RuntimeError(f"kubectl {' '.join(words)}: {done.stderr}")
