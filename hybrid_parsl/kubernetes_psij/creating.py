@@ -42,8 +42,11 @@ def create_or_adopt(
         try:
             return api.create(*where, plan.manifest), True
         except ApiError as error:
-            if error.status != _CONFLICT or time.monotonic() > deadline:
+            if error.status != _CONFLICT:
                 raise
+            if time.monotonic() > deadline:
+                message = f"the earlier {native_id} is still being deleted"
+                raise ApiError(0, message) from error
         try:
             found = api.read(*where, native_id.name)
         except ApiError as error:

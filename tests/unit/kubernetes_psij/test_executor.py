@@ -136,6 +136,22 @@ def test_cancel_ends_the_command_and_keeps_what_it_printed(api, executor, pods, 
     assert "begun" in (tmp_path / "out").read_text()
 
 
+def test_a_job_that_is_being_deleted_counts_as_canceled_and_is_waited_for(api, make_executor):
+    first = make_executor()
+    job = make_job("true", attributes={"key": "k"})
+    first.submit(job)  # no node carries it out, and nobody takes it down
+    job.cancel()
+    second = make_executor(retry_s=0.3)
+    assert second.state(job.native_id) == "CANCELED"
+    again = make_job("true", attributes={"key": "k"})
+    with pytest.raises(psij.SubmitException, match="still being deleted") as caught:
+        second.submit(again)
+    assert caught.value.transient
+    api.store.remove("jobs", "default", job.native_id.rpartition("/")[2])
+    second.submit(again)
+    assert again.native_id == job.native_id
+
+
 @pytest.mark.usefixtures("pods")
 def test_cancel_of_a_finished_job_does_nothing(executor):
     job = make_job("true")
