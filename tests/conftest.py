@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,7 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let tests of a service that can be there only once run in one process of pytest-xdist."""
     for item in items:
-        for service in _ONCE & set(getattr(item, "fixturenames", ())):
+        parameters = getattr(item, "callspec", SimpleNamespace(params={})).params
+        asked = {*getattr(item, "fixturenames", ()), *map(str, parameters.values())}
+        for service in _ONCE & asked:
             item.add_marker(pytest.mark.xdist_group(service))
 
 
@@ -81,7 +84,10 @@ def pbs(slurm: SlurmCluster) -> Iterator[SlurmCluster]:
 
 @pytest.fixture(scope="session")
 def k8s(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesApi]:
-    """Start a small API server whose pods run on this machine, in folders of their own."""
+    """Start a small API server whose pods run on this machine, in folders of their own.
+
+    Its `environment` makes it the cluster of the site k8s.
+    """
     from kubernetes_api import KubernetesApi
     from pod_runner import PodRunner
 
@@ -90,31 +96,31 @@ def k8s(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesApi]:
     folder = tmp_path_factory.mktemp("kubernetes")
     api = KubernetesApi()
     runner = PodRunner(api, root=folder / "pods")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KUBECONFIG", str(api.kubeconfig(folder / "config")))
-        patch.setenv("HYBRID_PARSL_K8S_IMAGE", "image")
-        patch.setenv("HYBRID_PARSL_K8S_PYTHON", sys.executable)
-        yield api
+    api.environment = {
+        "KUBECONFIG": str(api.kubeconfig(folder / "config")),
+        "HYBRID_PARSL_K8S_IMAGE": "image",
+        "HYBRID_PARSL_K8S_PYTHON": sys.executable,
+    }
+    yield api
     runner.close()
     api.stop()
 
 
 @pytest.fixture(scope="session")
 def kubernetes() -> Iterator[KubernetesCluster]:
-    """Start a real cluster of one node; the current context is its administrator's."""
+    """Start a real cluster of one node."""
     from kubernetes_cluster import PACKAGES, KubernetesCluster, kubernetes_can_run
 
     if "kubernetes" not in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
         pytest.skip(f"set HYBRID_PARSL_REQUIRE=kubernetes, and install {PACKAGES}")
     require("kubernetes", PACKAGES, available=kubernetes_can_run())
     cluster = KubernetesCluster.start()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KUBECONFIG", str(cluster.kubeconfig))
-        yield cluster
+    yield cluster
     cluster.stop()
 
 
 @pytest.fixture(scope="session")
+<<<<<<< HEAD
 def image() -> ContainerImage:
     """Build our container image of the project as it is."""
     from container_image import PACKAGES, ContainerImage, containers_can_run
@@ -123,6 +129,50 @@ def image() -> ContainerImage:
         pytest.skip(f"set HYBRID_PARSL_REQUIRE=containers, and install {PACKAGES}")
     require("containers", PACKAGES, available=containers_can_run())
     return ContainerImage.build()
+=======
+def kubernetes_image(kubernetes: KubernetesCluster) -> str:
+    """Build our image, give it to the real cluster, and return its name."""
+    from container_image import PACKAGES, ContainerImage, containers_can_run
+
+    require("kubernetes", PACKAGES, available=containers_can_run())
+    image = ContainerImage.build()
+    kubernetes.import_image(image.archive)
+    return image.name
+
+
+@pytest.fixture(scope="session")
+def kubernetes_site(
+    kubernetes: KubernetesCluster, kubernetes_image: str, shared_folder: Path
+) -> dict[str, str]:
+    """Return what makes the real cluster the cluster of the site k8s.
+
+    Its pods see the modules in tests/support, and the shared folder. That keeps the compiled
+    kernels: pods of their own would each compile them anew.
+    """
+    modules = os.environ["PYTHONPATH"]
+    folders = [*modules.split(os.pathsep), shared_folder]
+    volumes = ", ".join(
+        f'{{name = "folder-{number}", mountPath = "{path}", hostPath = {{path = "{path}"}}}}'
+        for number, path in enumerate(folders)
+    )
+    return {
+        **kubernetes.environment,
+        "HYBRID_PARSL_K8S_IMAGE": kubernetes_image,
+        "HYBRID_PARSL_K8S_IMAGE_PULL_POLICY": "Never",
+        "HYBRID_PARSL_K8S_VOLUMES": f"[{volumes}]",
+        "HYBRID_PARSL_K8S_ENVIRONMENT": (
+            f'{{PYTHONPATH = "{modules}", NUMBA_CACHE_DIR = "{shared_folder}/numba"}}'
+        ),
+    }
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that the pods of the real cluster see under the same path, too."""
+    folder = tmp_path_factory.mktemp("shared")
+    folder.chmod(0o777)  # pods are not root
+    return folder
+>>>>>>> kubernetes
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.kubernetes_psij import names
 from hybrid_parsl.kubernetes_psij.answers import ApiError, Pauses, refusal_of
 from hybrid_parsl.kubernetes_psij.login import log_in
@@ -52,6 +53,7 @@ class Api:
 
     def __init__(self, config: KubernetesExecutorConfig) -> None:
         self._config = config
+        self.retry_s = config.retry_s
         self._lock = threading.Lock()
         self._login_number = 0
         self._client: Any = None
@@ -133,7 +135,7 @@ class Api:
         ApiError
             The server refused it, or could not be reached for as long as the configuration says.
         """
-        deadline = time.monotonic() + self._config.retry_s
+        deadline = time.monotonic() + self.retry_s
         pauses = Pauses()
         while True:
             try:
@@ -169,7 +171,7 @@ class Api:
         response = self._send(method, where, query, body, answer_s)
         if response.status == _UNAUTHORIZED:
             response.release_conn()
-            self._log_in(number)
+            self._log_in_again(number)
             response = self._send(method, where, query, body, answer_s)
         if response.status not in _OK:
             raise refusal_of(response)
@@ -243,6 +245,20 @@ class Api:
         finally:
             response.release_conn()
         return data
+
+    def _log_in_again(self, refused: int) -> None:
+        """Log in anew because the login `refused` has expired.
+
+        Raises
+        ------
+        ApiError
+            That does not work now: whoever gives out logins may be away.
+        """
+        try:
+            self._log_in(refused)
+        except ConfigurationError as error:
+            message = f"cannot log in again: {error}"
+            raise ApiError(0, message) from error
 
     def _log_in(self, refused: int | None = None) -> None:
         """Read the kubeconfig or the service account, anew if the login `refused` has expired.

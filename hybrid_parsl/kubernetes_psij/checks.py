@@ -20,6 +20,7 @@ _RIGHTS = (
     ("", "pods/log", ("get",)),
     ("", "events", ("list",)),
 )
+_ABSENT, _UNAUTHORIZED = 404, 401
 _REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -59,6 +60,9 @@ def check_cluster(api: Api, namespace: str) -> list[Check]:
     except ApiError as error:
         return [Check("API server", is_fine=False, detail=str(error))]
     checks = [Check("API server", is_fine=True, detail=str(version.get("gitVersion", "")))]
+    checks.append(_namespace(api, namespace))
+    if checks[-1].is_fine is False:
+        return checks
     has_mpi = _operator(api)
     checks.append(has_mpi)
     for group, resource, verbs in _RIGHTS:
@@ -87,13 +91,23 @@ def check_plan(api: Api, plan: JobPlan) -> Check:
     return Check(name, is_fine=True, detail=f"{native_id.name} would be created")
 
 
+def _namespace(api: Api, namespace: str) -> Check:
+    """Return whether there is the namespace; not every user may ask for that."""
+    try:
+        api.call("GET", f"api/v1/namespaces/{namespace}")
+    except ApiError as error:
+        is_fine = False if error.status in (_ABSENT, _UNAUTHORIZED) else None
+        return Check("namespace", is_fine=is_fine, detail=str(error))
+    return Check("namespace", is_fine=True, detail=namespace)
+
+
 def _operator(api: Api) -> Check:
     """Return whether the cluster knows MPIJobs."""
     name = "MPI Operator"
     try:
         found = api.call("GET", "apis/kubeflow.org/v2beta1").get("resources") or []
     except ApiError as error:
-        if error.status != 404:  # noqa: PLR2004 - HTTP's own number
+        if error.status != _ABSENT:
             return Check(name, is_fine=None, detail=str(error))
         found = []
     if any(each.get("name") == "mpijobs" for each in found):

@@ -103,7 +103,7 @@ class ClusterJobs:
             tracked.canceled = True
         native_id, main = tracked.native_id, tracked.main_pod
         if main is not None and main.running and not tracked.collection.is_empty:
-            fetch_log(self._api, native_id.namespace, main.name, tracked.collection, n_tries=1)
+            fetch_log(self._api, native_id.namespace, main.name, tracked.collection)
         try:
             was_there = self._api.delete(
                 native_id.kind, native_id.namespace, native_id.name, "Foreground"
@@ -162,6 +162,8 @@ class ClusterJobs:
     def state(self, native_id: str) -> str | None:
         """Return PSI/J's name of the state of a job; None if it is not in the cluster any more.
 
+        One that is being deleted before it has ended is canceled: it will never end otherwise.
+
         Raises
         ------
         InvalidJobException
@@ -173,13 +175,16 @@ class ClusterJobs:
         tracked = TrackedJob(parsed, psij.Job(), _NOTHING)
         query = {"labelSelector": f"{names.JOB_LABEL}={parsed.name}"}
         try:
-            tracked.see_job(self._api.read(parsed.kind, parsed.namespace, parsed.name))
+            thing = self._api.read(parsed.kind, parsed.namespace, parsed.name)
+            tracked.see_job(thing)
             for pod in self._api.items(path(names.POD, parsed.namespace), query):
                 tracked.see_pod("ADDED", pod)
         except ApiError as error:
             if error.status == _ABSENT:
                 return None
             raise submit_exception(error) from error
+        if "deletionTimestamp" in thing["metadata"] and not tracked.has_ended:
+            return "CANCELED"
         return tracked.state
 
     def check(self, spec: JobSpec | None) -> tuple[Check, ...]:

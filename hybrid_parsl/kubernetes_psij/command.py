@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HOST_FILE = "/etc/mpi/hostfile"
 """Where the MPI Operator tells the launcher its workers."""
+POD_ADDRESS = "\0address"
+"""Stands in a command line for the address of its pod."""
 SINGLE, MULTIPLE, MPIRUN = "single", "multiple", "mpirun"
 _LONGEST_SCRIPT = 32_768
 
@@ -139,11 +141,12 @@ def command_line(spec: JobSpec, layout: Layout, mpi: str, wrapping: Wrapping | N
 
 def _mpirun(mpi: str, n_processes: int, variables: Sequence[str]) -> list[str]:
     """Return what starts the ranks; the MPI Operator tells it the hosts."""
-    start = ["mpirun", "-n", str(n_processes)]
-    if mpi != "openmpi":  # Hydra hands on the whole environment, Open MPI what it is told
-        return start
-    handed_on = [word for name in variables for word in ("-x", name)]
-    return [*start, "--bind-to", "none", *handed_on]
+    size = ["-n", str(n_processes)]
+    if mpi == "openmpi":  # Hydra hands on the whole environment, Open MPI what it is told
+        handed_on = [word for name in variables for word in ("-x", name)]
+        return ["mpirun", *size, "--bind-to", "none", *handed_on]
+    # Hydra's proxies call back, and the cluster's DNS may not know the launcher's name yet
+    return ["mpirun", "-localhost", POD_ADDRESS, *size]
 
 
 def _emitter(wrapping: Wrapping) -> str:

@@ -9,7 +9,7 @@ from psij import InvalidJobException, SubmitException
 
 from hybrid_parsl.kubernetes_psij import explain, names
 from hybrid_parsl.kubernetes_psij.answers import ApiError, Pauses
-from hybrid_parsl.kubernetes_psij.manifests import with_owner
+from hybrid_parsl.kubernetes_psij.manifests import secret_for
 
 if TYPE_CHECKING:
     from hybrid_parsl.kubernetes_psij.api import Api
@@ -42,8 +42,11 @@ def create_or_adopt(
         try:
             return api.create(*where, plan.manifest), True
         except ApiError as error:
-            if error.status != _CONFLICT or time.monotonic() > deadline:
+            if error.status != _CONFLICT:
                 raise
+            if time.monotonic() > deadline:
+                message = f"the earlier {native_id} is still being deleted"
+                raise ApiError(0, message) from error
         try:
             found = api.read(*where, native_id.name)
         except ApiError as error:
@@ -71,7 +74,7 @@ def create_inputs(api: Api, plan: JobPlan, owner: dict[str, Any]) -> None:
     if plan.secret is None:
         return
     try:
-        api.create("secret", plan.native_id.namespace, with_owner(plan.secret, owner))
+        api.create("secret", plan.native_id.namespace, secret_for(owner, plan.secret))
     except ApiError as error:
         if error.status != _CONFLICT:
             api.delete(
@@ -82,10 +85,10 @@ def create_inputs(api: Api, plan: JobPlan, owner: dict[str, Any]) -> None:
 
 def refusal(error: ApiError, native_id: NativeId) -> str:
     """Return what to say about a job that the cluster will never take."""
-    if error.status == _ABSENT and native_id.kind == names.MPI_JOB:
+    is_namespace = error.message.startswith("namespaces ")
+    if error.status == _ABSENT and native_id.kind == names.MPI_JOB and not is_namespace:
         return (
-            "The cluster has no MPIJobs (kubeflow.org/v2beta1), or no namespace "
-            f"'{native_id.namespace}': install the Kubeflow MPI Operator"
+            "The cluster has no MPIJobs (kubeflow.org/v2beta1): install the Kubeflow MPI Operator"
         )
     return f"The cluster refuses the job: {error}"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psij import JobState, JobStatus
 
 from hybrid_parsl.kubernetes_psij import names
-from hybrid_parsl.kubernetes_psij.answers import ApiError
+from hybrid_parsl.kubernetes_psij.answers import ApiError, Pauses
 from hybrid_parsl.kubernetes_psij.api import path
 from hybrid_parsl.kubernetes_psij.records import LogReader
 
@@ -21,11 +21,35 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+INCOMPLETE = "LogIncomplete"
+"""The reason of a job whose command succeeded, and of whose results something is lost."""
+_UNREADABLE = "LogUnreadable"
 _PIECE = 65_536
 _TRIES = 3
 _PAUSE_S = 0.3
 _GRACE_S = 1.0
-_GOING = (404, 400)
+_TAIL_PATIENCE_S = 3.0
+
+
+class FetchedLog(NamedTuple):
+    """What came of fetching a log.
+
+    Attributes
+    ----------
+    report
+        What it told; None if it could not be read.
+    tail
+        Its last lines.
+    fault
+        What is missing, or why it could not be read.
+    may_come
+        Whether it may be read another time.
+    """
+
+    report: LogReport | None
+    tail: list[str]
+    fault: str
+    may_come: bool = False
 
 
 def final_status(tracked: TrackedJob, api: Api) -> JobStatus:
@@ -47,22 +71,21 @@ def final_status(tracked: TrackedJob, api: Api) -> JobStatus:
     end = main.end if main else None
     succeeded = tracked.succeeded or (end is not None and end.exit_code == 0 and not end.reason)
     wanted = not tracked.collection.is_empty or not succeeded
-    report: LogReport | None = None
-    tail: list[str] = []
-    fault = "its pod is gone"
+    log = FetchedLog(None, [], "its pod is gone")
     if main is not None and wanted:
+        patience_s = api.retry_s if succeeded else _TAIL_PATIENCE_S
+        where = (tracked.native_id.namespace, main.name)
         with tracked.log_lock:
-            report, tail, fault = fetch_log(
-                api, tracked.native_id.namespace, main.name, tracked.collection
-            )
+            log = fetch_log(api, *where, tracked.collection, patience_s)
     code = end.exit_code if end else None
     if not succeeded:
-        return _failed(code, _cause(tracked, main), tail, main)
+        return _failed(code, _cause(tracked, main), log.tail, main)
     if tracked.collection.is_empty:
         return JobStatus(JobState.COMPLETED, exit_code=0)
-    missing, remark = _missing(tracked.collection, report, fault)
+    missing, remark = _missing(tracked.collection, log)
     if missing:
-        return _failed(0, f"LogIncomplete: {missing}", tail, main)
+        reason = _UNREADABLE if log.may_come else INCOMPLETE
+        return _failed(0, f"{reason}: {missing}", log.tail, main)
     return JobStatus(JobState.COMPLETED, exit_code=0, message=remark or None)
 
 
@@ -94,38 +117,46 @@ def troubled_status(tracked: TrackedJob, text: str) -> JobStatus:
 
 
 def fetch_log(
-    api: Api, namespace: str, pod: str, collection: Collection, n_tries: int = _TRIES
-) -> tuple[LogReport | None, list[str], str]:
+    api: Api, namespace: str, pod: str, collection: Collection, patience_s: float = 0.0
+) -> FetchedLog:
     """Write what is wanted of the log of `pod` to its places.
 
-    Returns
-    -------
-    report
-        What the log told; None if it could not be read.
-    tail
-        Its last lines.
-    fault
-        Why it could not be read.
+    A log that is not whole is read again a few times: a node may be late with its end.
+
+    Parameters
+    ----------
+    api
+        The cluster.
+    namespace, pod
+        Whose log.
+    collection
+        What is wanted of it.
+    patience_s
+        Seconds for which it is tried again while it cannot be read; not at all if 0.
     """
     where = path(names.POD, namespace, pod, "log")
-    report: LogReport | None = None
-    tail: list[str] = []
-    fault = ""
-    for number in range(n_tries):
+    found = FetchedLog(None, [], "")
+    deadline, pauses = time.monotonic() + patience_s, Pauses()
+    n_tries = 0
+    while True:
         try:
             report, tail = _read_log(api, where, collection)
-            if report.files_are_whole and report.streams_are_whole:
-                return report, tail, ""
-            fault = "; ".join(report.faults)
         except ApiError as error:
             fault = f"the log cannot be read: {error}"
-            if error.status in _GOING:
-                return report, tail, fault
+            pause = error.retry_after_s or pauses.next()
+            if not error.is_transient or time.monotonic() + pause > deadline:
+                return found._replace(fault=fault, may_come=error.is_transient)
         except OSError as error:
-            return report, tail, f"cannot write {error.filename}: {error.strerror or error}"
-        if number + 1 < n_tries:
-            time.sleep(_PAUSE_S * 2**number)
-    return report, tail, fault
+            fault = f"cannot write {error.filename}: {error.strerror or error}"
+            return found._replace(fault=fault, may_come=True)
+        else:
+            found = FetchedLog(report, tail, "; ".join(report.faults))
+            n_tries += 1
+            pause = _PAUSE_S * 2**n_tries
+            is_whole = report.files_are_whole and report.streams_are_whole
+            if is_whole or n_tries == _TRIES or time.monotonic() + pause > deadline:
+                return found
+        time.sleep(pause)
 
 
 def _read_log(api: Api, where: str, collection: Collection) -> tuple[LogReport, list[str]]:
@@ -153,10 +184,11 @@ def _read_log(api: Api, where: str, collection: Collection) -> tuple[LogReport, 
         response.release_conn()
 
 
-def _missing(collection: Collection, report: LogReport | None, fault: str) -> tuple[str, str]:
+def _missing(collection: Collection, log: FetchedLog) -> tuple[str, str]:
     """Return what is missing of a log that ended well, and else what is worth a remark."""
+    report = log.report
     if report is None:
-        return fault, ""
+        return log.fault, ""
     if collection.outputs and not report.files_are_whole:
         return "; ".join(report.faults), ""
     if (collection.stdout or collection.stderr) and not report.streams_are_whole:
@@ -173,9 +205,8 @@ def _cause(tracked: TrackedJob, main: PodState | None) -> str:
     if "DeadlineExceeded" in (reason, end.reason if end else ""):
         over = f" of {int(limit.total_seconds())} s" if limit else ""
         return f"DeadlineExceeded: the walltime{over} is over"
-    for worker in tracked.worker_ends():
-        if worker.end:
-            return f"{worker.name}: {worker.end.message}"
+    if cause := tracked.cause_in_workers():
+        return cause
     if end is not None:
         return end.message
     if tracked.trouble:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from psij import JobState, JobStatus
 
-from hybrid_parsl.kubernetes_psij import names
+from hybrid_parsl.kubernetes_psij import finishing, names
 from hybrid_parsl.kubernetes_psij.answers import ApiError
 from hybrid_parsl.kubernetes_psij.api import path
 from hybrid_parsl.kubernetes_psij.explain import Patience
-from hybrid_parsl.kubernetes_psij.finishing import final_status, gone_status, troubled_status
 from hybrid_parsl.kubernetes_psij.live_logs import LiveLogs
+from hybrid_parsl.kubernetes_psij.removal import Removal
 from hybrid_parsl.kubernetes_psij.stuck import StuckJobs
 from hybrid_parsl.kubernetes_psij.watch import Watch
 from hybrid_parsl.kubernetes_psij.workers import Workers
@@ -64,6 +64,7 @@ class JobFollower:
         self._watches: dict[tuple[str, str], Watch] = {}
         self._starting = threading.Lock()
         self._workers = Workers(config.n_threads)
+        self._removal = Removal(api, self._workers)
         self._stuck = StuckJobs(api)
         self._live = LiveLogs(api, self._workers, config.live_log_s)
         self._clock: threading.Thread | None = None
@@ -140,7 +141,10 @@ class JobFollower:
         metadata = thing["metadata"]
         is_pod = kind == names.POD
         name = metadata.get("labels", {}).get(names.JOB_LABEL) if is_pod else metadata["name"]
-        for tracked in tuple(self._jobs.get((metadata["namespace"], name), ())):
+        followed = tuple(self._jobs.get((metadata["namespace"], name), ()))
+        if kind == names.MPI_JOB and not followed:
+            self._removal.sweep(thing)
+        for tracked in followed:
             with tracked.lock:
                 if not (is_pod or tracked.native_id.kind == kind):
                     continue
@@ -175,7 +179,7 @@ class JobFollower:
             if tracked.has_ended:
                 self._workers.do(lambda: self._finish(tracked))
                 return
-            self._end(tracked, gone_status(tracked, was_seen=was_seen))
+            self._end(tracked, finishing.gone_status(tracked, was_seen=was_seen))
 
     def close(self) -> None:
         """Follow nothing more, and end all threads."""
@@ -229,39 +233,37 @@ class JobFollower:
         if tracked.canceled or tracked.finishing or tracked.trouble is None:
             return
         tracked.finishing = True
-        status = troubled_status(tracked, str(tracked.trouble))
+        status = finishing.troubled_status(tracked, str(tracked.trouble))
         self._workers.do(lambda: self._remove(tracked, status))
 
     def _remove(self, tracked: TrackedJob, status: JobStatus) -> None:
         """Delete a job that cannot start, so that it never does, and tell."""
-        self._delete(tracked)
+        self._removal.delete(tracked.native_id)
         with tracked.lock:
             self._end(tracked, status)
 
     def _finish(self, tracked: TrackedJob) -> None:
         """Tell how a job ended, and delete it."""
         try:
-            status = final_status(tracked, self._api)
+            status = finishing.final_status(tracked, self._api)
         except Exception as error:
             logger.exception("the end of %s", tracked.native_id)
             status = JobStatus(JobState.FAILED, message=f"its end cannot be told: {error!r}")
+        # another try must find neither one that may begin anew nor one whose results are lost
+        hinders = (
+            tracked.may_run_again or (status.metadata or {}).get("reason") == finishing.INCOMPLETE
+        )
+        if hinders:
+            self._removal.delete(tracked.native_id)
         with tracked.lock:
             self._end(tracked, status)
-        if tracked.may_run_again or not self._config.keeps(status.state.name):
-            self._delete(tracked)
+        if not (hinders or self._config.keeps(status.state.name)):
+            self._removal.delete(tracked.native_id)
 
     def _end(self, tracked: TrackedJob, status: JobStatus) -> None:
         """Tell the final status of a job and forget it; its lock is held."""
         self.forget(tracked)
         self._report(tracked.job, status)
-
-    def _delete(self, tracked: TrackedJob) -> None:
-        """Delete a job and all that belongs to it; if that fails, its time to live ends it."""
-        native_id = tracked.native_id
-        try:
-            self._api.delete(native_id.kind, native_id.namespace, native_id.name, "Background")
-        except ApiError as error:
-            logger.warning("%s is left to its time to live: %s", native_id, error)
 
     def _look_at_clock(self) -> None:
         """Give up jobs that cannot start, and rest when there is nothing to follow."""

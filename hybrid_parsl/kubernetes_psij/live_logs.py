@@ -57,4 +57,4 @@ class LiveLogs:
         with tracked.log_lock:
             if main is not None and not tracked.finishing:
                 wanted = replace(tracked.collection, outputs={})
-                fetch_log(self._api, tracked.native_id.namespace, main.name, wanted, n_tries=1)
+                fetch_log(self._api, tracked.native_id.namespace, main.name, wanted)

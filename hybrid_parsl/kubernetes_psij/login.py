@@ -66,8 +66,9 @@ def log_in(config: KubernetesExecutorConfig) -> tuple[Any, str]:
             contexts, current = loader.list_kube_config_contexts(source)
             chosen = next((each for each in contexts if each["name"] == config.context), current)
             namespace = chosen["context"].get("namespace") or ""
-    except (loader.ConfigException, OSError, ValueError) as error:
+    except Exception as error:  # a wrong file makes the client and YAML raise anything
         message = str(error).strip() or repr(error)
         where = source if file or not inside else "service account"
-        raise ConfigurationError(message, where, "context", config.context) from error
+        key = None if config.context is None else "context"
+        raise ConfigurationError(message, where, key, config.context) from error
     return official.ApiClient(configuration), config.namespace or namespace or "default"

@@ -6,6 +6,7 @@ import base64
 import fnmatch
 import hashlib
 import posixpath
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from psij import InvalidJobException
 
 from hybrid_parsl.kubernetes_psij import names
 from hybrid_parsl.kubernetes_psij.command import MULTIPLE, Layout, Wrapping, command_line
-from hybrid_parsl.kubernetes_psij.pods import Pods
+from hybrid_parsl.kubernetes_psij.pods import INPUTS, Pods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,11 +114,13 @@ def plan_job(spec: JobSpec, options: JobOptions, namespace: str, key: str) -> Jo
         wrapping = Wrapping(collection.mark, tuple(options.outputs), folder)
     command = command_line(spec, layout, options.mpi, wrapping)
     inputs = _read_inputs(options.inputs)
-    pods = Pods(spec, options, layout, native_id.name, folder, tuple(inputs))
+    # each job of this name has one of its own: that of an earlier one may be about to go
+    secret = f"{native_id.name}-inputs-{secrets.token_hex(3)}"
+    pods = Pods(spec, options, layout, native_id.name, folder, tuple(inputs), secret)
     manifest = pods.mpi_job(command) if layout.is_mpi else pods.job(command)
     manifest["metadata"] |= {"name": native_id.name, "namespace": namespace}
     manifest["metadata"]["annotations"][names.KEY_ANNOTATION] = key
-    return JobPlan(native_id, manifest, _secret(native_id, inputs), collection)
+    return JobPlan(native_id, manifest, _secret(native_id, secret, inputs), collection)
 
 
 def collection_of(spec: JobSpec, options: JobOptions, name: str) -> Collection:
@@ -135,8 +138,17 @@ def collection_of(spec: JobSpec, options: JobOptions, name: str) -> Collection:
     return Collection(spec.stdout_path, spec.stderr_path, outputs, mark)
 
 
-def with_owner(secret: Manifest, owner: Manifest) -> Manifest:
-    """Return `secret` as one that goes when the job `owner` goes."""
+def secret_for(owner: Manifest, secret: Manifest) -> Manifest:
+    """Return `secret` as that of the job `owner`: under the name that its pods wait for.
+
+    A job that was there before waits for another name than the plan's. The Secret goes when the
+    job goes.
+    """
+    spec = owner["spec"]
+    template = spec["mpiReplicaSpecs"]["Launcher"] if "mpiReplicaSpecs" in spec else spec
+    volumes = template["template"]["spec"].get("volumes", [])
+    asked = [each["secret"]["secretName"] for each in volumes if each["name"] == INPUTS]
+    name = asked[0] if asked else secret["metadata"]["name"]
     reference = {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
@@ -145,7 +157,8 @@ def with_owner(secret: Manifest, owner: Manifest) -> Manifest:
         "controller": False,
         "blockOwnerDeletion": False,
     }
-    return {**secret, "metadata": {**secret["metadata"], "ownerReferences": [reference]}}
+    metadata = {**secret["metadata"], "name": name, "ownerReferences": [reference]}
+    return {**secret, "metadata": metadata}
 
 
 def _refuse(spec: JobSpec, options: JobOptions) -> None:
@@ -231,8 +244,8 @@ def _read_inputs(inputs: Mapping[str, str | Path | bytes]) -> dict[str, bytes]:
     return found
 
 
-def _secret(native_id: names.NativeId, inputs: Mapping[str, bytes]) -> Manifest | None:
-    """Return the Secret that holds `inputs`, numbered; None if there are none."""
+def _secret(native_id: names.NativeId, name: str, inputs: Mapping[str, bytes]) -> Manifest | None:
+    """Return the Secret `name` that holds `inputs`, numbered; None if there are none."""
     if not inputs:
         return None
     data = {str(n): base64.b64encode(data).decode() for n, data in enumerate(inputs.values())}
@@ -240,7 +253,7 @@ def _secret(native_id: names.NativeId, inputs: Mapping[str, bytes]) -> Manifest 
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": f"{native_id.name}-inputs",
+            "name": name,
             "namespace": native_id.namespace,
             "labels": {names.MANAGED_BY: names.MANAGER, names.JOB_LABEL: native_id.name},
         },

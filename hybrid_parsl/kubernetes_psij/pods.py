@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.kubernetes_psij import names
+from hybrid_parsl.kubernetes_psij.command import POD_ADDRESS
 from hybrid_parsl.kubernetes_psij.overlay import is_mounted, literal, merge, split_volume
 
 if TYPE_CHECKING:
@@ -24,8 +25,17 @@ if TYPE_CHECKING:
 Manifest = dict[str, Any]
 _IMPLEMENTATIONS = {"mpich": "MPICH", "openmpi": "OpenMPI", "intel": "Intel"}
 _LAUNCHER_RESOURCES = {"requests": {"cpu": "100m", "memory": "64Mi"}}
+INPUTS = "psij-inputs"
+"""The volume with the inputs of a job."""
 _SSH_PORT = 2222
 _SLACK_S = 60
+_ADDRESS = "$(PSIJ_POD_IP)"
+_ADDRESS_VARIABLE = {
+    "name": "PSIJ_POD_IP",
+    "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}},
+}
+# nodes whose seccomp profile forbids process_vm_readv fail MPICH's ranks in MPI_Init with EPERM
+_VARIABLES = {"mpich": {"MPIR_CVAR_CH4_CMA_ENABLE": "0"}}
 _RESTRICTED_POD = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 _RESTRICTED_CONTAINER = {
     "allowPrivilegeEscalation": False,
@@ -48,6 +58,8 @@ class Pods:
         Its directory in every pod; None for the image's own.
     inputs
         Paths of its inputs in the pods, as they are numbered in its Secret.
+    secret
+        The name of that.
     """
 
     spec: JobSpec
@@ -56,6 +68,7 @@ class Pods:
     name: str
     folder: str | None
     inputs: Sequence[str]
+    secret: str
 
     def job(self, command: Sequence[str]) -> Manifest:
         """Return a Job whose one pod runs `command`, once."""
@@ -145,14 +158,14 @@ class Pods:
         if self.spec.attributes.account:
             labels[names.ACCOUNT_LABEL] = names.label_value(self.spec.attributes.account)
         volumes, mounts = self._volumes()
+        # an image made for the operator has an entrypoint that prepares its MPI, then runs its
+        # arguments; that of any other is none of a job's business
+        words = "command" if role == names.MAIN else "args"
         container: Manifest = {
             "name": names.CONTAINER,
             "image": self.options.image,
-            "command": [literal(word) for word in command],
-            "env": [
-                {"name": name, "value": literal(str(value))}
-                for name, value in (self.spec.environment or {}).items()
-            ],
+            words: [_ADDRESS if word == POD_ADDRESS else literal(word) for word in command],
+            "env": self._environment(role),
             "resources": resources,
             "volumeMounts": mounts,
             "terminationMessagePolicy": "File",
@@ -167,6 +180,16 @@ class Pods:
             "metadata": {"labels": labels, "annotations": dict(self.options.annotations)},
             "spec": self._pod_spec(container, volumes),
         }
+
+    def _environment(self, role: str) -> list[Manifest]:
+        """Return the variables of the pods of one role; a launcher hands them on to the ranks."""
+        variables = self.spec.environment or {}
+        address = []
+        if role == names.LAUNCHER:
+            variables = {**_VARIABLES.get(self.options.mpi, {}), **variables}
+            address = [_ADDRESS_VARIABLE]
+        given = [{"name": name, "value": literal(str(value))} for name, value in variables.items()]
+        return [*address, *given]
 
     def _pod_spec(self, container: Manifest, volumes: list[Manifest]) -> Manifest:
         """Return the specification of a pod that runs `container`."""
@@ -220,11 +243,10 @@ class Pods:
             volumes.append({"name": "psij-folder", "emptyDir": {}})
             mounts.append({"name": "psij-folder", "mountPath": self.folder})
         if self.inputs:
-            secret = {"secretName": f"{self.name}-inputs"}
-            volumes.append({"name": "psij-inputs", "secret": secret})
+            volumes.append({"name": INPUTS, "secret": {"secretName": self.secret}})
             mounts += [
                 {
-                    "name": "psij-inputs",
+                    "name": INPUTS,
                     "mountPath": posixpath.join(self.folder or "/", path),
                     "subPath": str(number),
                     "readOnly": True,

@@ -77,6 +77,8 @@ class TrackedJob:
         Reason and message of its controller if it says that it has failed.
     trouble, troubled_since
         What keeps its pods from starting, and since when.
+    lost_worker
+        The first worker that was taken away while the ranks ran.
     compared, never_fits
         Whether its pods were compared with the nodes, and whether all nodes are too small.
     born
@@ -104,6 +106,7 @@ class TrackedJob:
     failure: tuple[str, str] | None = None
     trouble: Trouble | None = None
     troubled_since: float = 0.0
+    lost_worker: str | None = None
     compared: bool = False
     never_fits: bool = False
     born: str = ""
@@ -192,6 +195,8 @@ class TrackedJob:
             self.pods.pop(metadata["name"], None)
             return
         pod = self.pods.setdefault(metadata["name"], PodState(metadata["name"], role))
+        if is_deleted and role == names.WORKER and self.is_running and not self.canceled:
+            self.lost_worker = self.lost_worker or pod.name
         pod.is_deleted = is_deleted
         pod.running = explain.is_running(thing)
         pod.end = explain.end_of(thing) or pod.end
@@ -218,10 +223,9 @@ class TrackedJob:
             return replace(trouble, patience=Patience.SOME)
         return trouble
 
-    def worker_ends(self) -> list[PodState]:
-        """Return the workers that ended for a reason of their own."""
-        return [
-            pod
-            for pod in self.pods.values()
-            if pod.role == names.WORKER and pod.end and pod.end.reason not in ("", "PodDeleted")
-        ]
+    def cause_in_workers(self) -> str | None:
+        """Return what happened to a worker if that explains the end of the launcher."""
+        for pod in self.pods.values():
+            if pod.role == names.WORKER and pod.end and pod.end.reason not in ("", "PodDeleted"):
+                return f"{pod.name}: {pod.end.message}"
+        return f"{self.lost_worker}: {explain.DELETED.message}" if self.lost_worker else None

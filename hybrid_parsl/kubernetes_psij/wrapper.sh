@@ -68,6 +68,10 @@ while :; do
     code=$?
     kill -0 "$child" 2>/dev/null || break
 done
+# a wait that a signal has cut short told no exit code, and the command may have ended since
+wait "$child" 2>/dev/null
+last=$?
+[ "$last" -eq 127 ] || code=$last
 printf '\n%sT\n' "$mark"
 if [ -n "$post" ]; then
     set -e

@@ -19,7 +19,7 @@ def backend(request):
     """Return how an executor is made: PSI/J's name and the configuration's maker."""
     if request.param == "local":
         return "local", lambda folder: psij.JobExecutorConfig(work_directory=folder)
-    request.getfixturevalue(request.param)
+    service = request.getfixturevalue(request.param)
     if request.param == "slurm":
         from hybrid_parsl.engine.batch_scheduler import executor_config
 
@@ -28,7 +28,9 @@ def backend(request):
     from hybrid_parsl.kubernetes_psij import JobOptions, KubernetesExecutorConfig
 
     options = JobOptions(image="localhost/debian:local", image_pull_policy="Never", grace_s=1)
-    return "kubernetes", lambda _: KubernetesExecutorConfig(options=options)
+    kubeconfig = service.environment["KUBECONFIG"]
+    config = KubernetesExecutorConfig(kubeconfig=kubeconfig, options=options)
+    return "kubernetes", lambda _: config
 
 
 @pytest.fixture

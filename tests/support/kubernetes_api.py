@@ -146,6 +146,7 @@ class KubernetesApi:
         self.nodes = []
         self.quotas = []
         self.denied = set()
+        self.namespaces = {"default"}
         self.closing = threading.Event()
         self.keeps_calls = True
         self._lock = threading.Lock()
@@ -350,11 +351,16 @@ class _Handler(BaseHTTPRequestHandler):
             raise RefusedError(403, message, "Forbidden")
         return found["namespace"], plural, found["name"], found["part"]
 
-    def _do(self, method, path, query, body):  # noqa: C901, PLR0911
+    def _do(self, method, path, query, body):  # noqa: C901, PLR0911, PLR0912
         if path == "/api/v1/nodes":
             if ("get", "nodes") in self.api.denied:
                 raise RefusedError(403, "nodes is forbidden", "Forbidden")
             return {"items": self.api.nodes, "metadata": {}}
+        if path.rpartition("/")[0] == "/api/v1/namespaces":
+            name = path.rpartition("/")[2]
+            if name not in self.api.namespaces:
+                raise RefusedError(404, f'namespaces "{name}" not found', "NotFound")
+            return {"metadata": {"name": name}}
         if path == "/version":
             return {"gitVersion": "v1.36.0"}
         if path == "/apis/kubeflow.org/v2beta1" and self.api.has_mpi:

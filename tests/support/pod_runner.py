@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+_POD_ADDRESS = "127.0.0.1"
 PODS_OF = {"jobs": [("main", "")], "mpijobs": [("launcher", "-launcher")]}
 
 # the image's own MPI, before one of this machine (that of Slurm's wrappers, for example)
@@ -128,8 +129,14 @@ class PodRunner:
         container = self._inside(pod, template["spec"]["containers"][0])
         folder = container.get("workingDir") or "/"
         self._mount(template["spec"], container, namespace)
-        words = [word.replace("$$", "$") for word in container["command"]]
-        variables = {each["name"]: each["value"].replace("$$", "$") for each in container["env"]}
+        variables = {
+            each["name"]: each.get("value", _POD_ADDRESS).replace("$$", "$")
+            for each in container["env"]
+        }
+        words = [
+            variables[word[2:-1]] if word.startswith("$(") else word.replace("$$", "$")
+            for word in container.get("command", []) + container.get("args", [])
+        ]
         with contextlib.suppress(OSError):
             Path(folder).mkdir(parents=True, exist_ok=True)
         try:

@@ -41,16 +41,26 @@ def _is_for_its_site(item: pytest.Item) -> bool:
     return not (site.endswith("-pilot") and mark.kwargs.get("jobs_only", False))
 
 
-@pytest.fixture(scope="module", params=["local", "k8s", "slurm", "slurm-pilot", "pbs"])
+@pytest.fixture(
+    scope="module", params=["local", "k8s", "kubernetes", "slurm", "slurm-pilot", "pbs"]
+)
 def site(request) -> Iterator[str]:
-    """Return a site; the tests of this folder run on each, on Slurm in both of its modes."""
-    name, _, mode = request.param.partition("-")
-    if name != "local":
-        request.getfixturevalue(name)
+    """Return a site; the tests of this folder run on each, on Slurm in both of its modes.
+
+    The site k8s is used twice: with the small API server, and with the real cluster.
+    """
+    service, _, mode = request.param.partition("-")
+    environment = {variable_name(service, key): text for key, text in PILOT.items() if mode}
+    if service == "kubernetes":
+        environment = request.getfixturevalue("kubernetes_site")
+    elif service == "k8s":
+        environment = request.getfixturevalue("k8s").environment
+    elif service != "local":
+        request.getfixturevalue(service)
     with pytest.MonkeyPatch.context() as patch:
-        for key, value in PILOT.items() if mode else ():
-            patch.setenv(variable_name(name, key), value)
-        yield name
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield "k8s" if service == "kubernetes" else service
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+import uuid
 
 import pytest
 from command import ROOT
@@ -15,9 +16,9 @@ PATIENCE_S = 90
 
 
 @pytest.fixture
-def go(tmp_path):
+def go(shared_folder):
     """The file that a search waits for."""
-    path = tmp_path / "go"
+    path = shared_folder / f"go-{uuid.uuid4()}"
     yield path
     path.touch()
 

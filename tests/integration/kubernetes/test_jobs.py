@@ -6,24 +6,9 @@ import os
 import time
 from datetime import timedelta
 
-import psij
-import pytest
-from kubernetes_cluster import IMAGE
 from psij import Job, JobAttributes, JobSpec, JobState
 
-from hybrid_parsl.kubernetes_psij import JobOptions, KubernetesExecutorConfig
-
 PATIENCE = timedelta(seconds=120)
-
-
-@pytest.fixture(scope="module")
-def executor(kubernetes):
-    assert kubernetes
-    options = JobOptions(image=IMAGE, image_pull_policy="Never", grace_s=1)
-    config = KubernetesExecutorConfig(options=options, start_patience_s=5)
-    executor = psij.JobExecutor.get_instance("kubernetes", config=config)
-    yield executor
-    executor.close()
 
 
 def run(executor, text, *, duration=600, attributes=None, **more):
@@ -54,10 +39,13 @@ def test_files_go_there_and_come_back_from_a_pod_that_is_not_root(executor, tmp_
 
 
 def test_nothing_is_left_of_a_job_that_completed(kubernetes, executor):
-    run(executor, "true", attributes={"inputs": {"a": b"1"}})
+    custom = {"kubernetes.inputs": {"a": b"1"}}
+    job = Job(JobSpec("/bin/true", attributes=JobAttributes(custom_attributes=custom)))
+    executor.submit(job)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+    name = job.native_id.rpartition("/")[2]
     deadline = time.monotonic() + 60
-    left = ("get", "jobs,pods,secrets", "-l", "app.kubernetes.io/managed-by=psij", "-o", "name")
-    while "-inputs" in kubernetes.kubectl(*left):
+    while name in kubernetes.kubectl("get", "jobs,pods,secrets", "-o", "name"):
         assert time.monotonic() < deadline
         time.sleep(0.5)
 

@@ -197,14 +197,21 @@ def test_preview_is_the_manifest_that_is_sent(api, executor):
     (first, *_) = seen(api, "mpijobs")
     shown = yaml.safe_load(text)
     assert shown["spec"] == json.loads(
-        json.dumps(first["spec"]).replace(first["metadata"]["name"], shown["metadata"]["name"])
+        json.dumps(first["spec"]).replace(secret(first), secret(shown))
+        .replace(first["metadata"]["name"], shown["metadata"]["name"])
         .replace(mark(first), mark(shown))
     )  # fmt: skip
 
 
+def secret(thing):
+    template = thing["spec"]["mpiReplicaSpecs"]["Launcher"]["template"]
+    (found,) = (each["secret"] for each in template["spec"]["volumes"] if "secret" in each)
+    return found["secretName"]
+
+
 def mark(thing):
     template = thing["spec"]["mpiReplicaSpecs"]["Launcher"]["template"]
-    return json.dumps(template["spec"]["containers"][0]["command"][4])[1:-1]
+    return json.dumps(template["spec"]["containers"][0]["args"][4])[1:-1]
 
 
 def test_equal_calls_of_two_executors_are_two_tasks(api, make_executor, tmp_path):

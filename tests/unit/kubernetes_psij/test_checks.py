@@ -24,6 +24,20 @@ def test_a_missing_right_is_named(api, executor):
     assert found["rights on jobs"].is_fine
 
 
+def test_a_namespace_that_there_is_not_is_all_there_is_to_say(api, executor):
+    api.namespaces = {"other"}
+    *_, found = executor.check()
+    assert (found.name, found.is_fine) == ("namespace", False)
+    assert 'namespaces "default" not found' in found.detail
+
+
+def test_who_may_not_ask_for_the_namespace_is_not_kept_back(api, executor):
+    api.fail("GET", "/namespaces/default$", 403)
+    found = by_name(executor.check())
+    assert found["namespace"].is_fine is None
+    assert found["rights on jobs"].is_fine
+
+
 def test_a_cluster_without_the_operator_is_told(api, executor):
     api.has_mpi = False
     found = by_name(executor.check())

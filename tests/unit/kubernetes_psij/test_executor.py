@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from datetime import timedelta
@@ -133,6 +134,22 @@ def test_cancel_ends_the_command_and_keeps_what_it_printed(api, executor, pods, 
     assert api.store.all("jobs") == api.store.all("pods") == []
     assert all(process.poll() is not None for process in pods.processes.values())
     assert "begun" in (tmp_path / "out").read_text()
+
+
+def test_a_job_that_is_being_deleted_counts_as_canceled_and_is_waited_for(api, make_executor):
+    first = make_executor()
+    job = make_job("true", attributes={"key": "k"})
+    first.submit(job)  # no node carries it out, and nobody takes it down
+    job.cancel()
+    second = make_executor(retry_s=0.3)
+    assert second.state(job.native_id) == "CANCELED"
+    again = make_job("true", attributes={"key": "k"})
+    with pytest.raises(psij.SubmitException, match="still being deleted") as caught:
+        second.submit(again)
+    assert caught.value.transient
+    api.store.remove("jobs", "default", job.native_id.rpartition("/")[2])
+    second.submit(again)
+    assert again.native_id == job.native_id
 
 
 @pytest.mark.usefixtures("pods")
@@ -269,6 +286,17 @@ def test_a_lost_answer_to_the_inputs_is_no_harm(api, executor, tmp_path):
     folder = tmp_path / "pod"
     job = shell("cat a", directory=folder, attributes={"inputs": {"a": b"1"}})
     assert run(executor, job).state == JobState.COMPLETED
+
+
+@pytest.mark.usefixtures("pods")
+def test_inputs_of_an_earlier_try_are_not_taken_for_its_own(api, executor, tmp_path):
+    for text in (b"1", b"2"):
+        wanted = {"key": "k", "inputs": {"a": text}, "outputs": {"b": tmp_path / "b"}}
+        job = shell("cat a > b; exit 1", directory=tmp_path / "pod", attributes=wanted)
+        run(executor, job)
+        assert (tmp_path / "b").read_bytes() == text
+    lines = [line for *_, line in api.store.history["secrets"]]
+    assert len({json.loads(line)["object"]["metadata"]["name"] for line in lines}) == 2
 
 
 @pytest.mark.usefixtures("pods")
@@ -509,6 +537,24 @@ def test_a_worker_that_is_killed_explains_the_launcher(api, executor, pods):
     assert "-worker-1: OOMKilled: it used more memory" in status.message
 
 
+@pytest.mark.parametrize("code", [255, 7])
+def test_a_worker_that_was_taken_away_while_the_ranks_ran_is_told(api, executor, pods, code):
+    pods.hold.add("ranks")
+    more = {"launcher": "mpirun", "resources": ResourceSpecV1(node_count=2, processes_per_node=1)}
+    job = make_job("true", name="ranks", **more)
+    executor.submit(job)
+    (thing,) = api.store.all("mpijobs")
+    worker = pods.make_pod(thing, "worker", "-worker-1")
+    launcher = pods.make_pod(thing, "launcher", "-launcher-x")
+    pods.set_running(launcher)
+    ends = [lambda: api.store.remove("pods", *worker), lambda: pods.end(launcher, code)]
+    for end in ends if code == 255 else reversed(ends):  # the operator removes workers at the end
+        end()
+    status = job.wait(PATIENCE)
+    assert status.exit_code == code
+    assert ("-worker-1: PodDeleted: somebody" in status.message) == (code == 255)
+
+
 def test_a_suspended_job_waits_in_its_queue(api, executor, pods):
     job, thing = held_job(executor, pods)
     where = ("jobs", "default", thing["metadata"]["name"])
@@ -568,6 +614,39 @@ def test_a_log_that_is_not_whole_is_an_error_and_no_result(api, executor, pods, 
     assert status.message.startswith("LogIncomplete: ")
     assert not (tmp_path / "r").exists()
     assert pods
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_job_whose_results_are_lost_makes_room_for_another_try(api, executor, tmp_path):
+    wanted = {"key": "k", "outputs": {"r": tmp_path / "r"}}
+    for damage, state in ((lambda _: b"", "FAILED"), (bytes, "COMPLETED")):
+        api.damage = damage
+        script = f"echo x >> {tmp_path}/ran; echo 1 > r"
+        job = shell(script, directory=tmp_path / "pod", attributes=wanted)
+        assert run(executor, job).state.name == state
+    assert (tmp_path / "ran").read_text() == "x\nx\n"
+
+
+@pytest.mark.usefixtures("pods")
+def test_results_are_waited_for_while_the_server_is_away(api, executor, tmp_path):
+    api.fail("GET", "/log", 503, times=5)
+    wanted = {"outputs": {"r": tmp_path / "r"}}
+    job = shell("echo 1 > r", directory=tmp_path / "pod", attributes=wanted)
+    assert run(executor, job).state == JobState.COMPLETED
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_log_that_cannot_be_read_now_is_kept_for_the_next_driver(api, make_executor, tmp_path):
+    api.fail("GET", "/log", 503, times=99)
+    wanted = {"key": "k", "outputs": {"r": tmp_path / "r"}}
+    script = f"echo x >> {tmp_path}/ran; echo 1 > r"
+    job = shell(script, directory=tmp_path / "pod", attributes=wanted)
+    status = run(make_executor(retry_s=0.5), job)
+    assert status.message.startswith("LogUnreadable: the log cannot be read: ")
+    api.faults.clear()
+    again = shell(script, directory=tmp_path / "pod", attributes=wanted)
+    assert run(make_executor(), again).state == JobState.COMPLETED
+    assert (tmp_path / "ran").read_text() == "x\n"
 
 
 @pytest.mark.usefixtures("pods")
@@ -699,6 +778,26 @@ def test_an_expired_token_is_renewed_from_the_kubeconfig(api, make_executor, tmp
     token.write_text("second")
     assert run(executor, make_job("true")).state == JobState.COMPLETED
     assert pods
+
+
+def test_a_login_that_cannot_be_renewed_now_is_waited_for(api, make_executor, tmp_path, pods):
+    api.token = "first"
+    token = tmp_path / "token"
+    token.write_text("first")
+    executor = make_executor(user={"tokenFile": str(token)})
+    job, thing = held_job(executor, pods)
+    api.stop()
+    file = tmp_path / "kubeconfig"
+    text = file.read_text()
+    file.write_text("{}")
+    token.write_text("second")
+    api.token = "second"
+    api.restart()
+    restore = threading.Timer(1, file.write_text, [text])
+    restore.start()
+    pods.end(pods.make_pod(thing), 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+    restore.join()
 
 
 # --- many jobs

@@ -114,6 +114,14 @@ def test_a_context_that_there_is_not(api, tmp_path):
     assert (caught.value.source, caught.value.found) == (str(path), "none")
 
 
+@pytest.mark.parametrize("text", ["", "\t[", "[]", "a: b", "clusters: 7\ncurrent-context: x"])
+def test_a_file_that_is_no_kubeconfig(tmp_path, text):
+    (tmp_path / "config").write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        executor(tmp_path / "config")
+    assert (caught.value.source, caught.value.key) == (str(tmp_path / "config"), None)
+
+
 def test_no_kubeconfig_at_all(tmp_path):
     with pytest.raises(ConfigurationError, match="No configuration found") as caught:
         executor()

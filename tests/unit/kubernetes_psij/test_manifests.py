@@ -16,6 +16,7 @@ from hybrid_parsl.kubernetes_psij import JobOptions
 from hybrid_parsl.kubernetes_psij.manifests import plan_job, target_of
 
 GIB = 2**30
+HYDRA = ["mpirun", "-localhost", "$(PSIJ_POD_IP)"]
 
 
 def plan(executable="true", *, options=None, key="k", **more):
@@ -112,8 +113,8 @@ def test_ranks_on_nodes_are_an_mpijob():
     }
     launcher = pod_of(found.manifest, "Launcher")["containers"][0]
     worker = pod_of(found.manifest, "Worker")["containers"][0]
-    assert launcher["command"] == ["mpirun", "-n", "6", "python", "x.py"]
-    assert worker["command"][0] == "/usr/sbin/sshd"
+    assert launcher["args"] == [*HYDRA, "-n", "6", "python", "x.py"]
+    assert worker["args"][0] == "/usr/sbin/sshd"
     assert worker["readinessProbe"]["tcpSocket"] == {"port": 2222}
     assert worker["resources"]["limits"] == {"memory": str(3 * GIB // 2)}
 
@@ -121,8 +122,8 @@ def test_ranks_on_nodes_are_an_mpijob():
 @pytest.mark.parametrize(
     ("flavour", "name", "start"),
     [
-        ("mpich", "MPICH", ["mpirun", "-n", "6", "x"]),
-        ("intel", "Intel", ["mpirun", "-n", "6", "x"]),
+        ("mpich", "MPICH", [*HYDRA, "-n", "6", "x"]),
+        ("intel", "Intel", [*HYDRA, "-n", "6", "x"]),
         (
             "openmpi",
             "OpenMPI",
@@ -133,7 +134,22 @@ def test_ranks_on_nodes_are_an_mpijob():
 def test_every_mpi_is_started_in_its_own_way(flavour, name, start):
     found = plan("x", environment={"B": "2", "A": "1"}, options={"mpi": flavour}, **mpi())
     assert found.manifest["spec"]["mpiImplementation"] == name
-    assert pod_of(found.manifest, "Launcher")["containers"][0]["command"] == start
+    assert pod_of(found.manifest, "Launcher")["containers"][0]["args"] == start
+
+
+def test_the_launcher_knows_its_own_address():
+    launcher = pod_of(plan("x", **mpi()).manifest, "Launcher")["containers"][0]
+    where = {"fieldRef": {"fieldPath": "status.podIP"}}
+    assert launcher["env"][0] == {"name": "PSIJ_POD_IP", "valueFrom": where}
+
+
+def test_ranks_of_mpich_keep_to_what_a_seccomp_profile_allows():
+    for variables, value in ({}, "0"), ({"MPIR_CVAR_CH4_CMA_ENABLE": "1"}, "1"):
+        found = plan("x", environment=variables, **mpi())
+        launcher = pod_of(found.manifest, "Launcher")["containers"][0]
+        assert launcher["env"][1:] == [{"name": "MPIR_CVAR_CH4_CMA_ENABLE", "value": value}]
+    found = plan("x", options={"mpi": "intel"}, **mpi())
+    assert pod_of(found.manifest, "Launcher")["containers"][0]["env"][1:] == []
 
 
 def test_one_process_with_an_mpi_launcher_needs_no_operator():
@@ -230,7 +246,8 @@ def test_inputs_are_a_secret_mounted_where_they_are_wanted(tmp_path):
     (tmp_path / "big").write_bytes(b"\0\1")
     inputs = {"in/a": b"text", "/etc/b": tmp_path / "big"}
     found = plan(directory="/work", options={"inputs": inputs})
-    assert found.secret["metadata"]["name"] == f"{found.native_id.name}-inputs"
+    name = found.secret["metadata"]["name"]
+    assert re.fullmatch(f"{found.native_id.name}-inputs-[0-9a-f]{{6}}", name)
     data = {name: base64.b64decode(text) for name, text in found.secret["data"].items()}
     assert data == {"0": b"text", "1": b"\0\1"}
     pod = pod_of(found.manifest)
@@ -320,7 +337,8 @@ def test_every_manifest_is_json_and_holds_what_was_asked(
     is_mpi = nodes * each > 1
     assert (found.manifest["kind"] == "MPIJob") == is_mpi
     container = pod_of(found.manifest, "Launcher" if is_mpi else None)["containers"][0]
-    words = [as_a_container_gets_it(word) for word in container["command"]]
+    words = container["args" if is_mpi else "command"]
+    words = [as_a_container_gets_it(word) for word in words if word != HYDRA[-1]]
     assert words[len(words) - len(arguments) :] == arguments
     assert (found.secret is not None) == bool(inputs)
     assert (found.collection.mark is not None) == bool(outputs)
