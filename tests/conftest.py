@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from services import require
+from services import require, require_if_asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,9 +63,7 @@ def slurm() -> Iterator[SlurmCluster]:
     """Start a Slurm cluster of four nodes; the commands of Slurm find it."""
     from slurm_cluster import PACKAGES, SlurmCluster, slurm_is_installed
 
-    if "slurm" not in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
-        pytest.skip(f"set HYBRID_PARSL_REQUIRE=slurm, and install {PACKAGES}")
-    require("slurm", PACKAGES, available=slurm_is_installed())
+    require_if_asked("slurm", PACKAGES, slurm_is_installed)
     with pytest.MonkeyPatch.context() as patch:
         cluster = SlurmCluster.start()
         patch.setenv("SLURM_CONF", str(cluster.configuration))
@@ -91,8 +89,7 @@ def k8s(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesApi]:
     from kubernetes_api import KubernetesApi
     from pod_runner import PodRunner
 
-    if "k8s" not in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
-        pytest.skip("set HYBRID_PARSL_REQUIRE=k8s")
+    require_if_asked("k8s", "nothing else", lambda: True)
     folder = tmp_path_factory.mktemp("kubernetes")
     api = KubernetesApi()
     runner = PodRunner(api, root=folder / "pods")
@@ -111,25 +108,22 @@ def kubernetes() -> Iterator[KubernetesCluster]:
     """Start a real cluster of one node."""
     from kubernetes_cluster import PACKAGES, KubernetesCluster, kubernetes_can_run
 
-    if "kubernetes" not in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
-        pytest.skip(f"set HYBRID_PARSL_REQUIRE=kubernetes, and install {PACKAGES}")
-    require("kubernetes", PACKAGES, available=kubernetes_can_run())
+    require_if_asked("kubernetes", PACKAGES, kubernetes_can_run)
     cluster = KubernetesCluster.start()
     yield cluster
     cluster.stop()
 
 
 @pytest.fixture(scope="session")
-<<<<<<< HEAD
 def image() -> ContainerImage:
     """Build our container image of the project as it is."""
     from container_image import PACKAGES, ContainerImage, containers_can_run
 
-    if "containers" not in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
-        pytest.skip(f"set HYBRID_PARSL_REQUIRE=containers, and install {PACKAGES}")
-    require("containers", PACKAGES, available=containers_can_run())
+    require_if_asked("containers", PACKAGES, containers_can_run)
     return ContainerImage.build()
-=======
+
+
+@pytest.fixture(scope="session")
 def kubernetes_image(kubernetes: KubernetesCluster) -> str:
     """Build our image, give it to the real cluster, and return its name."""
     from container_image import PACKAGES, ContainerImage, containers_can_run
@@ -172,7 +166,6 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shared")
     folder.chmod(0o777)  # pods are not root
     return folder
->>>>>>> kubernetes
 
 
 @pytest.fixture(scope="session")
@@ -180,9 +173,7 @@ def globus() -> Iterator[GlobusServices]:
     """Start RabbitMQ and the stand-in for Globus' web service, in a network of their own."""
     from globus_services import PACKAGES, GlobusServices, globus_is_installed
 
-    if "globus" not in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
-        pytest.skip(f"set HYBRID_PARSL_REQUIRE=globus, and install {PACKAGES}")
-    require("globus", PACKAGES, available=globus_is_installed())
+    require_if_asked("globus", PACKAGES, globus_is_installed)
     services = GlobusServices.start()
     yield services
     services.stop()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 
@@ -21,9 +22,24 @@ def require(service: str, package: str, *, available: bool) -> None:
     if available:
         return
     message = f"{service} is not there: install {package}"
-    if service in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
+    if _is_required(service):
         pytest.fail(message)
     pytest.skip(message, allow_module_level=True)
+
+
+def require_if_asked(service: str, package: str, available: Callable[[], bool]) -> None:
+    """Do as `require` where the service is required, and skip the test elsewhere.
+
+    That is for services whose tests take minutes.
+    """
+    if not _is_required(service):
+        pytest.skip(f"set HYBRID_PARSL_REQUIRE={service}, and install {package}")
+    require(service, package, available=available())
+
+
+def _is_required(service: str) -> bool:
+    """Return whether the variable HYBRID_PARSL_REQUIRE names the service."""
+    return service in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(",")
 
 
 def require_module(name: str, service: str, package: str) -> ModuleType:

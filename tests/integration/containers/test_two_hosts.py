@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 
 import psij
 import pytest
 from command import ROOT
 from container_image import PACKAGES, ContainerImage, containers_can_run, podman
 from mpi_containers import IMPLEMENTATIONS, MpiContainers
-from services import require
+from services import require_if_asked
 
 from hybrid_parsl.engine.task_folders import TaskFolders
 from hybrid_parsl.errors import RankFailedError
@@ -37,9 +36,7 @@ def image_of(request):
     if request.param == "mpich":
         return request.getfixturevalue("image")
     service = SERVICES[request.param]
-    if service not in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
-        pytest.skip(f"set HYBRID_PARSL_REQUIRE={service}, and install {PACKAGES}")
-    require(service, PACKAGES, available=containers_can_run())
+    require_if_asked(service, PACKAGES, containers_can_run)
     return ContainerImage.build(request.param)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
@@ -13,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from cron_daemon import FAKETIME, PACKAGES, CronDaemon, cron_can_run
-from services import require
+from services import require_if_asked
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.schedule.cron_expression import MACROS, parse_cron
@@ -34,10 +33,7 @@ PROBE = "(env; pwd; tty) > {probe} 2>&1"
 
 @pytest.fixture
 def cron(tmp_path):
-    asked = "cron" in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(",")
-    if not asked:
-        pytest.skip(f"set HYBRID_PARSL_REQUIRE=cron, and install {PACKAGES}")
-    require("cron", PACKAGES, available=cron_can_run())
+    require_if_asked("cron", PACKAGES, cron_can_run)
     daemon = CronDaemon.start(tmp_path, "PATH=/nonexistent")
     yield daemon
     daemon.stop()
