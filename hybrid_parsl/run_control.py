@@ -49,6 +49,7 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     IdentityMismatchError
         It was begun with other sources of this package.
     """
+    directory.check_here()
     record = _read(directory, "site.json", "name", "file", "project")
     begun_with = _read(directory, "versions.json", "hybrid-parsl")["hybrid-parsl"]
     if begun_with != identity.current():
@@ -113,8 +114,9 @@ def status_of(directory: RunDirectory) -> RunStatus:
     Raises
     ------
     ConfigurationError
-        ``results.json`` cannot be read.
+        ``results.json`` cannot be read, or the run is on an endpoint.
     """
+    directory.check_here()
     driver = driver_of(directory.lock)
     document = results_of(directory)
     state = document["run"]["status"]
@@ -148,7 +150,10 @@ def cancel(directory: RunDirectory) -> list[str]:
         A backend cannot be asked about its jobs.
     RunOverlapError
         The driver has not ended after a minute.
+    ConfigurationError
+        The run is on an endpoint.
     """
+    directory.check_here()
     driver = driver_of(directory.lock)
     if driver is not None and driver.is_here():
         with contextlib.suppress(ProcessLookupError):

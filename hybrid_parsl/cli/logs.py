@@ -38,6 +38,7 @@ def logs(
         message, valid = "no such stage", ", ".join(_FOLDERS)
         raise ConfigurationError(message, "--stage", None, stage, valid, nearest(stage, _FOLDERS))
     directory = RunDirectory.find(runs_dir, name)
+    directory.check_here()
     printer = _LogPrinter(directory, f"{_FOLDERS[stage]}*" if stage else "*")
     while True:
         running = follow and _is_running(directory)

@@ -17,6 +17,7 @@ from hybrid_parsl.errors import ConfigurationError, StorageError
 _PRIVATE = 0o700
 RESULTS = "results.json"
 REPORT = "report.html"
+REMOTE = "remote.json"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class RunDirectory:
             driver.lock       held by the process that drives the run
             results.json      what every stage found, so far while it runs
             report.html       the same for people
+            remote.json       of a run on an endpoint: where that is, and what it has told
 
     Attributes
     ----------
@@ -103,6 +105,23 @@ class RunDirectory:
         """The file whose lock the driver of the run holds."""
         return self.path / "driver.lock"
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the run is on an endpoint, and only some of its files are here."""
+        return (self.path / REMOTE).is_file()
+
+    def check_here(self) -> None:
+        """Check that what the run does can be known and changed from its folder.
+
+        Raises
+        ------
+        ConfigurationError
+            It is on an endpoint.
+        """
+        if self.is_remote:
+            valid = "hybrid-parsl remote status, attach, fetch or resume"
+            raise ConfigurationError("is on an endpoint", f"run {self.path.name}", valid=valid)
+
     def write(self, name: str, text: str) -> Path:
         """Write the file `name` at once: a reader finds it whole or not at all.
 
@@ -135,6 +154,8 @@ class RunDirectory:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
+            if isinstance(error, FileNotFoundError):
+                self.check_here()
             message = f"cannot be read: {error}"
             raise ConfigurationError(message, str(path)) from error
 

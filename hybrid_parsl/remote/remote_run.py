@@ -12,15 +12,13 @@ from hybrid_parsl.errors import (
     JobRejectedError,
     ResultError,
 )
-from hybrid_parsl.records.run_directory import RunDirectory, now
+from hybrid_parsl.records.run_directory import REMOTE, RunDirectory, now
 from hybrid_parsl.remote.request import Manifest, RunRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hybrid_parsl.remote.client import ComputeService
-
-RECORD = "remote.json"
 
 
 def begin(
@@ -108,18 +106,17 @@ class RemoteRun:
         ConfigurationError
             It is no run on an endpoint, or its record is damaged.
         """
-        path = directory.path / RECORD
-        if not path.is_file():
+        if not directory.is_remote:
             message = "was not run on an endpoint"
             raise ConfigurationError(message, None, None, directory.path.name)
-        values = directory.read_json(RECORD)
+        values = directory.read_json(REMOTE)
         try:
             request = RunRequest(**values.pop("request"))
             submissions = tuple(values.pop("submissions"))
             return cls(directory, request=request, submissions=submissions, **values)
         except (TypeError, KeyError, AttributeError) as error:
             message = "is not what a run on an endpoint leaves there"
-            raise ConfigurationError(message, str(path)) from error
+            raise ConfigurationError(message, str(directory.path / REMOTE)) from error
 
     def write(self) -> RemoteRun:
         """Write down what is known, and return the run.
@@ -137,7 +134,7 @@ class RemoteRun:
             "submissions": self.submissions,
             "manifest": self.manifest,
         }
-        self.directory.write_json(RECORD, values)
+        self.directory.write_json(REMOTE, values)
         return self
 
     @property

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.schedule.clock import local_zone_name
+from hybrid_parsl.schedule.plain_times import plain_times
 from hybrid_parsl.schedule.scheduled_run import GRACE_S
-from hybrid_parsl.schedule.scrontab import require_plain_days
 
 if TYPE_CHECKING:
     from hybrid_parsl.schedule.definition import Schedule
@@ -38,7 +38,7 @@ def cron_job(schedule: Schedule, experiment: str, image: str, claim: str) -> str
     """
     from jinja2 import Environment, PackageLoader
 
-    require_plain_days(schedule)
+    times = plain_times(schedule.expression())
     zone = schedule.timezone or local_zone_name() or "Etc/UTC"
     state = _VOLUME / "schedules" / schedule.name
     inside = schedule.model_copy(
@@ -60,7 +60,7 @@ def cron_job(schedule: Schedule, experiment: str, image: str, claim: str) -> str
     limit_s = schedule.deadline_s
     return environment.get_template("cron_job.yaml.j2").render(
         name=schedule.name,
-        cron=_robfig(schedule),
+        cron=times,
         timezone=zone,
         deadline_s=None if limit_s is None else round(limit_s + GRACE_S + _STARTING_S),
         grace_s=round(GRACE_S) + 30,
@@ -71,14 +71,3 @@ def cron_job(schedule: Schedule, experiment: str, image: str, claim: str) -> str
         definition=inside.to_toml(),
         experiment=experiment,
     )
-
-
-def _robfig(schedule: Schedule) -> str:
-    """Return the times as Kubernetes reads them: Sunday is 0, never 7.
-
-    Source: github.com/robfig/cron, which Kubernetes uses.
-    """
-    cron = schedule.expression()
-    every = cron.all_weekdays and cron.fields[4].startswith("*")
-    weekdays = "*" if every else ",".join(map(str, sorted(cron.weekdays)))
-    return " ".join((*cron.fields[:4], weekdays))

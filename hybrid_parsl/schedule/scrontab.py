@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.schedule.crontab import shell_command
+from hybrid_parsl.schedule.plain_times import plain_times
 from hybrid_parsl.schedule.scheduled_run import GRACE_S
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ def scrontab_entry(schedule: Schedule, definition: str) -> str:
     ConfigurationError
         The times mean different days to Slurm and to cron, or a path cannot be written there.
     """
-    cron = schedule.expression()
-    require_plain_days(schedule)
+    times = plain_times(schedule.expression())
     output = str(Path(schedule.state) / "scrontab.log").replace("%", "%%")
     options = [f"--job-name=hybrid-parsl-{schedule.name}", "--open-mode=append", "--ntasks=1"]
     if schedule.deadline_s is not None:
@@ -34,23 +34,8 @@ def scrontab_entry(schedule: Schedule, definition: str) -> str:
         raise ConfigurationError(message, None, None, repr(output))
     options.append(f"--output={output}")
     return "\n".join(
-        [*(f"#SCRON {option}" for option in options), f"{cron} {shell_command(definition)}"]
+        [*(f"#SCRON {option}" for option in options), f"{times} {shell_command(definition)}"]
     )
-
-
-def require_plain_days(schedule: Schedule) -> None:
-    """Refuse days that cron reads in its own way: ``*/2`` in one field of days, a day in the other.
-
-    Raises
-    ------
-    ConfigurationError
-        The times are such.
-    """
-    cron = schedule.expression()
-    if not (cron.either_day or cron.all_days or cron.all_weekdays):
-        message = "days with a star and a step mean both fields to cron, and either one elsewhere"
-        valid = "the days as a list, as in '0 2 1,3,5 * *', or --format crontab or systemd"
-        raise ConfigurationError(message, "the times", None, schedule.cron, valid)
 
 
 def _slurm_time(seconds: float) -> str:

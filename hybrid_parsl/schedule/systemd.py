@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.schedule.cron_expression import WEEKDAYS
 from hybrid_parsl.schedule.crontab import command_words
+from hybrid_parsl.schedule.plain_times import ranges
 from hybrid_parsl.schedule.scheduled_run import GRACE_S
 
 if TYPE_CHECKING:
@@ -89,12 +89,10 @@ def _weekdays(cron: CronExpression) -> str:
 
 def _numbers(values: Iterable[int]) -> str:
     """Return a list of numbers, with neighbours as a range."""
-    parts = []
-    ordered = sorted(values)
-    for _, group in itertools.groupby(enumerate(ordered), lambda pair: pair[1] - pair[0]):
-        run = [value for _, value in group]
-        parts += [f"{run[0]:02d}..{run[-1]:02d}"] if len(run) > 2 else [f"{n:02d}" for n in run]  # noqa: PLR2004
-    return ",".join(parts)
+    return ",".join(
+        f"{first:02d}..{last:02d}" if last > first else f"{first:02d}"
+        for first, last in ranges(values)
+    )
 
 
 def _quoted(word: str) -> str:

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from prefect import flow, task
+from prefect.cache_policies import INPUTS
 
 from hybrid_parsl.prefect import SiteTaskRunner
 
@@ -47,6 +48,11 @@ def third_time(path):
     return "done"
 
 
+@task(persist_result=True, cache_policy=INPUTS)
+def kept(x):
+    return x, time.time_ns()
+
+
 @task(timeout_seconds=10)
 def too_long(seconds):
     time.sleep(seconds)
@@ -68,6 +74,8 @@ def spread(counter):
     late = too_long.with_options(tags=["mpi"]).submit(300)
     doubled = double.map([1, 2, 3])
     tried = third_time.submit(counter)
+    first = kept.submit(5)
+    again = kept.submit(5, wait_for=[first])
     failed = failing.submit()
     never = after.submit(failed)
     for future in (late, never):
@@ -77,6 +85,7 @@ def spread(counter):
         "doubled": [value for value, _ in doubled.result()],
         "elsewhere": os.getpid() not in [pid for _, pid in doubled.result()],
         "tried": tried.result(),
+        "kept": [first.result() == again.result(), again.state.name],
         "late": late.state.name,
         "failed": repr(failed.result(raise_on_failure=False)),
         "never": never.state.name,
@@ -125,6 +134,7 @@ def test_tasks_of_a_flow_of_ones_own_run_on_a_site(project):
         "doubled": [2, 4, 6],
         "elsewhere": True,
         "tried": "done",
+        "kept": [True, "Cached"],
         "late": "TimedOut",
         "failed": "ValueError('as it should')",
         "never": "NotReady",

@@ -81,3 +81,24 @@ def test_a_run_that_was_never_submitted(command: Any, run: RemoteRun) -> None:
     assert "state       not submitted" in command("remote", "status")
     command("remote", "attach", code=2)
     assert f"hybrid-parsl remote resume {run.directory.path.name}" in command.err
+
+
+@pytest.mark.parametrize("fetched", [[], ["results.json"]])
+@pytest.mark.parametrize("name", ["status", "logs", "resume", "cancel"])
+def test_a_run_there_is_not_taken_for_one_of_this_computer(
+    command: Any, run: RemoteRun, name: str, fetched: list[str]
+) -> None:
+    for file in fetched:
+        run.directory.write_json(file, {"run": {"status": "running", "site": "local"}})
+    command(name, code=2)
+    assert "is on an endpoint" in command.err
+    assert "hybrid-parsl remote status" in command.err
+
+
+@pytest.mark.parametrize("name", ["show", "report"])
+def test_what_has_not_come_along_is_on_the_endpoint(
+    command: Any, run: RemoteRun, name: str
+) -> None:
+    assert run.directory.is_remote
+    command(name, code=2)
+    assert "is on an endpoint" in command.err

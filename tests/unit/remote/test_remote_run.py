@@ -8,8 +8,8 @@ import zlib
 import pytest
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.records.run_directory import RunDirectory
-from hybrid_parsl.remote.remote_run import RECORD, RemoteRun
+from hybrid_parsl.records.run_directory import REMOTE, RunDirectory
+from hybrid_parsl.remote.remote_run import RemoteRun
 from hybrid_parsl.remote.request import Manifest, RunRequest
 
 
@@ -58,6 +58,6 @@ def test_a_run_of_this_computer(tmp_path):
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"request": {"site": 7}}', '{"request": null}'])
 def test_a_damaged_record(run, text):
-    run.directory.write(RECORD, text)
+    run.directory.write(REMOTE, text)
     with pytest.raises(ConfigurationError, match="is not what a run on an endpoint leaves"):
         RemoteRun.read(run.directory)

@@ -14,6 +14,11 @@ def test_the_options_are_lines_before_the_times(make_schedule):
     assert lines[-1] == f"0 2 * * * {shell_command('/s/a %.toml')}"
 
 
+def test_the_times_are_numbers(make_schedule):
+    entry = scrontab_entry(make_schedule(cron="3-59/20 2 1-7,20 jan,mar mon-fri"), "/s/a.toml")
+    assert entry.splitlines()[-1].startswith("3,23,43 2 1-7,20 1,3 1-5 ")
+
+
 def test_without_a_deadline_the_partition_has_its_own(make_schedule):
     assert "--time" not in scrontab_entry(make_schedule(deadline=None), "/s/a.toml")
 
