@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hybrid_parsl.cli.output import say
 from hybrid_parsl.cli.summary import print_summary
+from hybrid_parsl.engine.job_record import TASK_RECORD, JobRecord
+from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.progress import SearchProgress
 
 if TYPE_CHECKING:
@@ -71,11 +73,20 @@ class Display:
         total = self._run.experiment.search.starts
         done = self._progress.n_done
         if done == 0:
-            preparing = self._elapsed("search") > _USUAL_START_S
-            return f"0/{total} starts" + (" (compiling the kernels)" if preparing else "")
+            is_slow = self._elapsed("search") > _USUAL_START_S
+            return f"0/{total} starts" + (f" ({self._what_takes_long()})" if is_slow else "")
         seconds = self._durations.get("search") or self._elapsed("search")
         rate = f", {done / seconds:.1f}/s" if seconds > 0 else ""
         return f"{done}/{total} starts, best energy {self._progress.best_energy:.6g}{rate}"
+
+    def _what_takes_long(self) -> str:
+        """Return what keeps a search from finishing its first start."""
+        folder = self._run.directory.path / "tasks" / "search"
+        if TaskFolder(folder).has_begun():
+            return "compiling the kernels"
+        job = JobRecord.read(folder / TASK_RECORD)
+        whom = f"job {job.job_id}" if job and job.job_id else "its ranks"
+        return f"nothing heard yet from {whom}"
 
     def _elapsed(self, name: str) -> float:
         """Return the seconds since a running stage began."""

@@ -115,8 +115,8 @@ def test_a_signal_to_the_process_group_leaves_no_block(
     wait_until(lambda: slurm.queue() == [])
 
 
-def test_a_block_without_work_is_given_back(slurm: SlurmCluster, tmp_path: Path) -> None:
-    provider = PsiJProvider("slurm", BatchOptions(), 600, environment=VARIABLES)
+def test_there_are_as_many_blocks_as_there_is_work_for(slurm: SlurmCluster, tmp_path: Path) -> None:
+    provider = PsiJProvider("slurm", BatchOptions(), 600, max_blocks=2, environment=VARIABLES)
     executor = PilotMPIExecutor("mpi", tmp_path / "tasks", provider)
     config = Config(
         [executor],
@@ -125,16 +125,21 @@ def test_a_block_without_work_is_given_back(slurm: SlurmCluster, tmp_path: Path)
         strategy_period=1,
         max_idletime=2,
     )
+    go = tmp_path / "go"
     try:
         with parsl.load(config):
-            for number in (1, 2):  # the second task gets a block of its own
-                assert executor.submit(functions.add, ONE, number).result(PATIENCE) == number
-                assert len(slurm.queue()) == 1
-                wait_until(lambda: slurm.queue() == [])
+            first = [executor.submit(functions.wait_for, ONE, str(go)) for _ in range(3)]
+            wait_until(lambda: len(slurm.queue()) == 2)
+            go.touch()
+            assert [future.result(PATIENCE) for future in first] == [2, 2, 2]
+            wait_until(lambda: slurm.queue() == [])
+            assert executor.submit(functions.add, ONE, 1).result(PATIENCE) == 1
+            assert len(slurm.queue()) == 1
+            wait_until(lambda: slurm.queue() == [])
     finally:
         provider.close()
         parsl.clear()
-    assert len(provider.resources) == 2
+    assert len(provider.resources) == 3
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
+from hybrid_parsl.cli import display as display_module
 from hybrid_parsl.cli.display import Display, LiveDisplay, PlainDisplay, make_display
+from hybrid_parsl.engine.job_record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.sites import Site
 from hybrid_parsl.experiment import Experiment
+from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.start import Start
 from hybrid_parsl.project import Project
@@ -64,6 +67,25 @@ def test_plain_lines_tell_how_a_run_goes(run: Run, capsys: pytest.CaptureFixture
         "quantum: started",
         "quantum: running",
         "quantum: finished in 0.12 s",
+    ]
+
+
+def test_what_a_slow_search_waits_for(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(display_module, "_USUAL_START_S", 0.0)
+    folder = run.directory.path / "tasks" / "search"
+    with PlainDisplay(run) as display:
+        display.stage_started("search")
+        display.tick()
+        JobRecord.of("slurm", "a-name").with_id("123", None).write(folder / TASK_RECORD)
+        display.tick()
+        TaskFolder(folder).ranks.write_text("[]")
+        display.tick()
+    assert lines(capsys.readouterr().out)[3:] == [
+        "search: 0/8 starts (nothing heard yet from its ranks)",
+        "search: 0/8 starts (nothing heard yet from job 123)",
+        "search: 0/8 starts (compiling the kernels)",
     ]
 
 
