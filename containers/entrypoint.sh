@@ -26,7 +26,7 @@ if [ "${K_MPI_JOB_ROLE:-}" = launcher ] && [ -r "$hostfile" ]; then
     fi
     # workers connect back to the launcher; a line is "host:slots" or "host slots=N"
     wait_for_host "$(hostname)" || exit 1
-    while IFS=': ' read -r host _; do
+    while IFS=': ' read -r host _ || [ -n "$host" ]; do
         [ -z "$host" ] || wait_for_host "$host" || exit 1
     done <"$hostfile"
 fi

@@ -17,6 +17,7 @@ from services import require
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from container_image import ContainerImage
     from globus_services import GlobusServices
     from kubernetes_api import KubernetesApi
     from kubernetes_cluster import KubernetesCluster
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 SUPPORT = Path(__file__).parent / "support"
 
-_ONCE = {"kubernetes", "globus"}
+_ONCE = {"kubernetes", "globus", "image"}
 
 COMPILE = """
 from hybrid_parsl.simulate.alternating import compile_kernels
@@ -161,6 +162,17 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shared")
     folder.chmod(0o777)  # pods are not root
     return folder
+
+
+@pytest.fixture(scope="session")
+def image() -> ContainerImage:
+    """Build our container image of the project as it is."""
+    from container_image import PACKAGES, ContainerImage, containers_can_run
+
+    if "containers" not in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
+        pytest.skip(f"set HYBRID_PARSL_REQUIRE=containers, and install {PACKAGES}")
+    require("containers", PACKAGES, available=containers_can_run())
+    return ContainerImage.build()
 
 
 @pytest.fixture(scope="session")

