@@ -24,7 +24,16 @@ if [ "${K_MPI_JOB_ROLE:-}" = launcher ] && [ -r "$hostfile" ]; then
     if [ -n "${HYDRA_LAUNCH_EXTRA_ARGS:-}" ]; then
         export HYDRA_LAUNCHER_EXTRA_ARGS=${HYDRA_LAUNCHER_EXTRA_ARGS:-$HYDRA_LAUNCH_EXTRA_ARGS}
     fi
-    # workers connect back to the launcher; a line is "host:slots" or "host slots=N"
+    # workers connect back to the launcher: to its address, for they may not yet know its name
+    others=()
+    for each in "${MPI_INTERFACES:-/sys/class/net}"/*; do
+        [ "${each##*/}" = lo ] || others+=("${each##*/}")
+    done
+    if [ "${#others[@]}" = 1 ]; then
+        export HYDRA_IFACE=${HYDRA_IFACE:-${others[0]}}
+        export I_MPI_HYDRA_IFACE=${I_MPI_HYDRA_IFACE:-${others[0]}}
+    fi
+    # a line is "host:slots" or "host slots=N"
     wait_for_host "$(hostname)" || exit 1
     while IFS=': ' read -r host _ || [ -n "$host" ]; do
         [ -z "$host" ] || wait_for_host "$host" || exit 1

@@ -48,12 +48,16 @@ def enter(tmp_path):
     getent.chmod(0o755)
     hosts = tmp_path / "hostfile"
 
-    def run_it(*words, hostfile="", **variables):
+    def run_it(*words, hostfile="", interfaces=("eth0", "lo"), **variables):
         hosts.write_text(hostfile)
+        shutil.rmtree(tmp_path / "net", ignore_errors=True)
+        for interface in interfaces:
+            (tmp_path / "net" / interface).mkdir(parents=True)
         (tmp_path / "asked").unlink(missing_ok=True)
         env = {
             "PATH": f"{fake}:{os.environ['PATH']}",
             "MPI_HOSTFILE": str(hosts),
+            "MPI_INTERFACES": str(tmp_path / "net"),
             "MPI_RESOLVE_TRIES": "1",
             **variables,
         }
@@ -109,12 +113,22 @@ def test_mpich_5_hears_what_is_said_to_its_elders(enter):
     assert "HYDRA_LAUNCHER_EXTRA_ARGS=-o X=1\n" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["HYDRA_IFACE", "I_MPI_HYDRA_IFACE"])
+def test_workers_are_told_the_launchers_address_where_it_has_but_one(enter, name):
+    done, _ = enter("env", interfaces=("lo", "net1"), **LAUNCHER)
+    assert f"\n{name}=net1\n" in f"\n{done.stdout}"
+    for interfaces in (("eth0", "lo", "net1"), ("lo",)):
+        done, _ = enter("env", interfaces=interfaces, **LAUNCHER)
+        assert "_IFACE" not in done.stdout
+
+
 def test_what_somebody_has_set_stays(enter):
     own = {
         "PRTE_MCA_prte_default_hostfile": "/mine",
         "PRTE_MCA_prte_keep_fqdn_hostnames": "false",
         "PRTE_MCA_plm_ssh_args": "-v",
         "HYDRA_LAUNCHER_EXTRA_ARGS": "-q",
+        "HYDRA_IFACE": "ib0",
     }
     theirs = {"OMPI_MCA_orte_default_hostfile": "/theirs", "HYDRA_LAUNCH_EXTRA_ARGS": "-o X=1"}
     done, _ = enter("env", **own, **theirs, **LAUNCHER)
@@ -129,7 +143,7 @@ def test_the_commands_exit_code_is_the_entrypoints(enter):
 def test_workers_and_jobs_are_left_alone(enter):
     for role in ({}, {"K_MPI_JOB_ROLE": "worker"}):
         done, asked = enter("env", OMPI_MCA_orte_default_hostfile="/x", hostfile="lost\n", **role)
-        assert "PRTE" not in done.stdout
+        assert not re.search("PRTE|HYDRA", done.stdout)
         assert asked == []
 
 

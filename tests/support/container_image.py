@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path("~/.cache/hybrid-parsl-containers").expanduser()
-PACKAGES = "podman runc netavark aardvark-dns iptables iproute2 debootstrap openssh-client, as root"
+PACKAGES = "podman runc netavark iptables iproute2 debootstrap openssh-client, as root"
 BASE = "localhost/debian:bookworm-slim"
 SUITE = "bookworm"
 LENT = "lent to the build, and not to stay in the image"
@@ -60,12 +60,8 @@ network_config_dir = "{_STATE}/networks"
 def containers_can_run() -> bool:
     """Return whether what is needed from the system is there."""
     programs = ("podman", "runc", "iptables", "ip", "nsenter", "debootstrap", "ssh-keygen")
-    helpers = ("netavark", "aardvark-dns")
-    return (
-        os.geteuid() == 0
-        and all(shutil.which(name) for name in programs)
-        and all(Path("/usr/lib/podman", name).exists() for name in helpers)
-    )
+    found = [*map(shutil.which, programs), Path("/usr/lib/podman/netavark").exists()]
+    return os.geteuid() == 0 and all(found)
 
 
 def podman_process(
@@ -178,7 +174,7 @@ def _build_base() -> None:
             subprocess.run(command, stdout=log, stderr=log, check=True, timeout=_BUILD_S)
         for name in ("etc/hostname", "etc/resolv.conf"):
             (tree / name).unlink(missing_ok=True)
-        for name in ("var/cache/apt", "var/lib/apt/lists", "var/log"):
+        for name in ("var/cache/apt", "var/lib/apt/lists", "var/log", "dev"):
             shutil.rmtree(tree / name)
             (tree / name).mkdir()
         archive = Path(folder, "tree.tar")

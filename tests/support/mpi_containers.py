@@ -4,6 +4,7 @@ What a launcher and its workers get from the operator they get here: names, a he
 domain, the Secret with the keys, the host file, the variables of each MPI. They have no more
 rights than in a namespace of the ``restricted`` standard: the image's own user, no capabilities,
 no new privileges, a read-only root. Their network has a namespace of its own and leads nowhere.
+Names are known from the beginning, those of the workers alone.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ RESTRICTED = (
 _HOST_FILE = "/etc/mpi/hostfile"
 _SSH_ARGUMENTS = "-o ConnectionAttempts=10"
 _SSH_PORT = 2222
+_SUBNET, _LAUNCHER, _FIRST = "10.189.7", 5, 10
 _SSHD = ("/usr/sbin/sshd", "-De", "-f", "/home/mpiuser/.sshd_config")
 _PATIENCE_S = 60.0
 _LAUNCH_S = 180.0
@@ -84,7 +86,8 @@ class MpiContainers:
             hosts._write_secret()
             hosts._write_host_file()
             subprocess.run(["ip", "netns", "add", name], check=True)
-            podman("network", "create", "--internal", name)
+            network = ("--internal", "--disable-dns", "--subnet", f"{_SUBNET}.0/24")
+            podman("network", "create", *network, name)
             for worker in hosts.workers:
                 words = hosts._container(worker, "worker", "--detach")
                 podman(*words, *_SSHD, before=hosts._inside)
@@ -105,11 +108,12 @@ class MpiContainers:
         """What makes a command one in the namespace of the network."""
         return ("nsenter", f"--net=/run/netns/{self.name}")
 
-    def launch(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the launcher, to its end."""
-        variables = [word for each in self._variables() for word in ("--env", each)]
+    def launch(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the launcher, with more variables, to its end."""
+        own = [f"{name}={value}" for name, value in variables.items()]
+        settings = [word for each in (*self._variables(), *own) for word in ("--env", each)]
         mounted = f"--volume={self.folder / 'mpi'}:/etc/mpi:ro"
-        words = self._container(f"{self.name}-launcher", "launcher", "--rm", mounted, *variables)
+        words = self._container(f"{self.name}-launcher", "launcher", "--rm", mounted, *settings)
         return podman_process(*words, *command, timeout_s=_LAUNCH_S, before=self._inside)
 
     def log(self, worker: str) -> str:
@@ -127,10 +131,14 @@ class MpiContainers:
 
     def _container(self, name: str, role: str, *options: str) -> list[str]:
         """Return the words that start a container of a role, up to its command."""
-        domain = f"{name}.{self.name}.default.svc"
+        known = [
+            f"--add-host={worker}.{self.name}.default.svc:{_SUBNET}.{_FIRST + number}"
+            for number, worker in enumerate(self.workers)
+        ]
+        own = self.workers.index(name) + _FIRST if name in self.workers else _LAUNCHER
         return [
             "run", *options, "--pull=never", "--name", name, "--hostname", name, *RESTRICTED,
-            "--network", self.name, "--network-alias", domain,
+            "--network", self.name, "--ip", f"{_SUBNET}.{own}", *known,
             "--env", f"K_MPI_JOB_ROLE={role}",
             "--volume", f"{self.folder / 'ssh'}:/home/mpiuser/.ssh:ro",
             "--volume", f"{self.shared}:/task", self.image.name,
@@ -174,7 +182,7 @@ class MpiContainers:
 
     def _wait_for(self, worker: str) -> None:
         """Wait as the readiness probe of a worker does."""
-        words = ("exec", worker, "bash", "-c", f"</dev/tcp/{worker}/{_SSH_PORT}")
+        words = ("exec", worker, "bash", "-c", f"</dev/tcp/localhost/{_SSH_PORT}")
         deadline = time.monotonic() + _PATIENCE_S
         while (done := podman_process(*words)).returncode:
             if time.monotonic() > deadline:

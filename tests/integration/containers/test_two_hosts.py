@@ -49,15 +49,17 @@ def run_on(hosts, function, *arguments):
     task.folder.path.chmod(0o777)
     task.folder.request.chmod(0o644)
     name = task.folder.path.name
+    variables = {"OMP_NUM_THREADS": "1"}
     spec = psij.JobSpec(
         executable="python",
         arguments=["-m", "hybrid_parsl.mpi", f"/task/{name}"],
-        environment={"OMP_NUM_THREADS": "1"},
+        environment=variables,
         launcher="mpirun",
         resources=psij.ResourceSpecV1(node_count=hosts.n_workers, processes_per_node=hosts.slots),
     )
     mpi = IMPLEMENTATIONS[hosts.image.mpi]
-    return hosts.launch(*command_line(spec, Layout.of(spec), mpi, None)), task.folder
+    command = command_line(spec, Layout.of(spec), mpi, None)
+    return hosts.launch(*command, **variables), task.folder
 
 
 def test_a_search_gives_what_it_gives_here(hosts):
@@ -81,6 +83,6 @@ def test_a_rank_that_fails_on_the_other_host_ends_all_and_is_named(hosts):
     done, folder = run_on(hosts, int, "no number")
     assert done.returncode != 0
     found = explain_failure(TaskFolder(folder.path), "1", done.returncode)
-    assert isinstance(found, RankFailedError)
+    assert isinstance(found, RankFailedError), done.stderr
     assert found.host in hosts.workers
     assert "invalid literal for int()" in str(found)
