@@ -78,6 +78,14 @@ def job_state(executor: JobExecutor, job_id: str, begun: float | None = None) ->
     return str(table[job_id].state.name) if job_id in table else None
 
 
+def is_over(executor: JobExecutor, job_id: str) -> bool:
+    """Return whether the backend of a job says that it neither waits nor runs any more."""
+    try:
+        return job_state(executor, job_id) not in UNDER_WAY
+    except BackendUnavailableError:
+        return False
+
+
 def _ask(backend: str, *command: str) -> str:
     """Return what a scheduler's program prints; nothing if it does not know the job.
 

@@ -1,9 +1,8 @@
 """PSI/J behind one door: submit a job, be told once how it ended, leave nothing behind.
 
-What PSI/J 0.9.11 does not do by itself is done here: a job's first final state stands (a
-cancellation that comes too late would overwrite it), the local backend keeps to walltimes, its
-canceled jobs are seen to have no process left; a batch job counts as failed only if its scheduler
-says so, not if the scheduler cannot be asked. The next driver can follow a job with a record.
+What PSI/J 0.9.11 does not do is done here: a job's first final state stands (a late cancellation
+would overwrite it), the local backend keeps to walltimes and leaves no process; a batch job failed
+only if its scheduler says so. The next driver can follow a job with a record.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from hybrid_parsl.engine.batch_scheduler import (
     is_time_over,
     put_right,
 )
-from hybrid_parsl.engine.earlier_jobs import UNDER_WAY, find_job, job_state
+from hybrid_parsl.engine.earlier_jobs import UNDER_WAY, find_job, is_over, job_state
 from hybrid_parsl.engine.job_record import JobRecord, submission_lock
-from hybrid_parsl.engine.jobs import JobEnd, OpenJobs, SubmittedJob
+from hybrid_parsl.engine.jobs import JobEnd, OpenJobs, SubmittedJob, canceled
 from hybrid_parsl.engine.processes import ProcessTree, process_began
 from hybrid_parsl.engine.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.submission import hand_over, patiently
@@ -177,11 +176,10 @@ class JobBackend:
 
         It does not hear in time of a process that ends while it is being started.
         """
-        psij = load_psij()
         deadline = time.monotonic() + _HEARING_S
         while submitted.job in self._jobs and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
-        self._status_changed(submitted.job, psij.JobStatus(psij.JobState.CANCELED))
+        self._status_changed(submitted.job, canceled())
 
     def close(self) -> None:
         """Cancel all jobs that have not ended, and stop telling."""
@@ -191,6 +189,9 @@ class JobBackend:
         deadline = time.monotonic() + self._patience_s
         while self._jobs.all() and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
+        for job in self._jobs.all():  # one that takes its time to go is canceled all the same
+            if is_over(self._executor, job.job_id):
+                self._status_changed(job.job, canceled())
         getattr(self._executor, "close", bool)()  # ours has one, PSI/J's own have none
         self._ended.put(None)
         self._teller.join(timeout=10)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.engine.job_record import JobRecord, submission_lock
+from hybrid_parsl.engine.psij_loading import load_psij
 from hybrid_parsl.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from psij import Job
+    from psij import Job, JobStatus
 
 
 @dataclass(frozen=True)
@@ -128,3 +129,10 @@ class OpenJobs:
         now = time.monotonic()
         left = [each.deadline - now for each in self.all() if each.deadline]
         return max(0.01, min([1.0, *left]))
+
+
+def canceled() -> JobStatus:
+    """Return PSI/J's status of a job that was canceled."""
+    psij = load_psij()
+    status: JobStatus = psij.JobStatus(psij.JobState.CANCELED)
+    return status

@@ -110,10 +110,10 @@ def gone_status(tracked: TrackedJob, *, was_seen: bool) -> JobStatus:
     return JobStatus(JobState.FAILED, message=message)
 
 
-def troubled_status(tracked: TrackedJob, text: str) -> JobStatus:
-    """Return the final status of a job that cannot start because of `text`."""
+def troubled_status(tracked: TrackedJob) -> JobStatus:
+    """Return the final status of a job that cannot start."""
     reason = tracked.trouble.reason if tracked.trouble else ""
-    return JobStatus(JobState.FAILED, message=text, metadata={"reason": reason})
+    return JobStatus(JobState.FAILED, message=str(tracked.trouble), metadata={"reason": reason})
 
 
 def fetch_log(

@@ -1,8 +1,7 @@
 """Follows all jobs of an executor: takes in what the watches see, and tells how jobs fare.
 
 However many jobs there are, there is one thread for each kind of object, one that looks at the
-clock, and a few for logs and deletions; they end when there is nothing to follow. A job that has
-ended is forgotten.
+clock, and a few for logs and deletions; they end when there is nothing to follow.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from psij import JobState, JobStatus
@@ -109,7 +107,7 @@ class JobFollower:
     def _all(self) -> list[TrackedJob]:
         """Return all jobs; one of the cluster may be there for several of PSI/J's."""
         with self._lock:
-            return list(chain.from_iterable(self._jobs.values()))
+            return [tracked for several in self._jobs.values() for tracked in several]
 
     def created(self, tracked: TrackedJob, thing: dict[str, Any]) -> None:
         """Hear that a job is in the cluster, as `thing`, and take in what was seen before that."""
@@ -146,7 +144,7 @@ class JobFollower:
             self._removal.sweep(thing)
         for tracked in followed:
             with tracked.lock:
-                if not (is_pod or tracked.native_id.kind == kind):
+                if not is_pod and tracked.native_id.kind != kind:
                     continue
                 if tracked.uid is None:
                     tracked.early[kind, metadata["name"]] = (event, thing)
@@ -233,7 +231,7 @@ class JobFollower:
         if tracked.canceled or tracked.finishing or tracked.trouble is None:
             return
         tracked.finishing = True
-        status = finishing.troubled_status(tracked, str(tracked.trouble))
+        status = finishing.troubled_status(tracked)
         self._workers.do(lambda: self._remove(tracked, status))
 
     def _remove(self, tracked: TrackedJob, status: JobStatus) -> None:

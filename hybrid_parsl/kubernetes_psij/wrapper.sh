@@ -52,6 +52,16 @@ stage() {
     echo $? >&4
 }
 
+# a name may be unknown for a moment: the files of that host are worth the wait
+find_host() {
+    command -v getent >/dev/null || return 0
+    tries=0
+    until getent hosts "$1" >/dev/null || [ "$tries" -ge 120 ]; do
+        tries=$((tries + 1))
+        sleep 0.5
+    done
+}
+
 if [ -n "$pre" ]; then
     set -e
     trap 'fail $?' EXIT
@@ -88,6 +98,7 @@ if [ -n "$emitter" ]; then
         while IFS=': ' read -r host _; do
             [ -n "$host" ] || continue
             asked=$((asked + 1))
+            find_host "$host"
             printf '%s\n' "$emitter" | ssh -o BatchMode=yes -o ConnectTimeout=10 "$host" sh ||
                 printf '\n%s!%s cannot be asked for its files\n' "$mark" "$host"
         done <"$hosts"

@@ -7,6 +7,7 @@ is kept for the next time.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ SCRIPTS = SUPPORT / "kubernetes"
 PACKAGES = "socat iproute2 openssl gcc libc6-dev dpkg-dev, as root"
 IMAGE = "localhost/debian:local"
 _BUILD_S, _START_S = 3600, 300
+_CREATED = 201
 
 
 def kubernetes_can_run() -> bool:
@@ -80,6 +82,16 @@ class KubernetesCluster:
     def import_image(self, archive: Path) -> None:
         """Give the node the image in an archive of Docker or OCI."""
         self.script("import.sh", _START_S, str(archive))
+
+    def created(self) -> list[tuple[str, str]]:
+        """Return kind and name of each Job and MPIJob that was ever created, from the audit."""
+        log = self.root / "run" / "log" / "audit.log"
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        return [
+            (event["objectRef"]["resource"], event["objectRef"].get("name", ""))
+            for event in events
+            if event["responseStatus"]["code"] == _CREATED and "dryRun" not in event["requestURI"]
+        ]
 
     def stop_api_server(self) -> list[str]:
         """End the API server; return what starts it again with `start_api_server`."""

@@ -231,4 +231,6 @@ def _end_like_a_kubelet(process, grace_s):
         for each in [*inside, process]:
             with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
                 each.kill()
+    with contextlib.suppress(ProcessLookupError):  # what it has begun meanwhile
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)

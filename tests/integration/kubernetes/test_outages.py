@@ -5,63 +5,18 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-import threading
 import time
 import uuid
 
 import pytest
 from command import Command
-from kubernetes import client, config, watch
-from psij import Job, JobSpec, JobState
+from psij import Job, JobAttributes, JobSpec, JobState
 
 N_KILLS = 20
 LONGEST_S = 8.0
 AWAY_S = 30
 PATIENCE_S = 120
 BELL = ("bell", "--set", "resources={num_nodes=2, ranks_per_node=1}")
-
-
-class Created:
-    """Notes what is created in the cluster, as the API server tells it."""
-
-    def __init__(self, kubeconfig):
-        api = client.ApiClient(config.load_kube_config(str(kubeconfig)))
-        self._custom, self._batch = client.CustomObjectsApi(api), client.BatchV1Api(api)
-        self.uids = {"mpijobs": {}, "jobs": {}}
-        self._stopped = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._follow, args=(plural,), daemon=True)
-            for plural in self.uids
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def _follow(self, plural):
-        lists = {
-            "mpijobs": (
-                self._custom.list_namespaced_custom_object,
-                ("kubeflow.org", "v2beta1", "default", "mpijobs"),
-            ),
-            "jobs": (self._batch.list_namespaced_job, ("default",)),
-        }
-        call, words = lists[plural]
-        while not self._stopped.is_set():
-            for event in watch.Watch().stream(call, *words, timeout_seconds=2):
-                metadata = event["raw_object"]["metadata"]
-                if "ownerReferences" not in metadata:
-                    self.uids[plural].setdefault(metadata["name"], set()).add(metadata["uid"])
-
-    def stop(self):
-        self._stopped.set()
-        for thread in self._threads:
-            thread.join()
-
-
-@pytest.fixture
-def created(kubernetes):
-    noted = Created(kubernetes.kubeconfig)
-    yield noted
-    noted.stop()
 
 
 def science(document):
@@ -92,8 +47,9 @@ def killed_again_and_again(run, moments):
 
 
 @pytest.mark.timeout(600)
-def test_a_driver_that_is_killed_at_any_moment_is_followed_by_another(run, created, tmp_path):
+def test_a_driver_that_is_killed_at_any_moment_is_followed_by_another(kubernetes, run, tmp_path):
     expected = science(Command("local", tmp_path / "local").document(*BELL))
+    before = len(kubernetes.created())
     chance = random.Random(1)
     n_kills = n_runs = 0
     while n_kills < N_KILLS:
@@ -105,10 +61,9 @@ def test_a_driver_that_is_killed_at_any_moment_is_followed_by_another(run, creat
         n_runs += 1
         (path,) = ours.runs.glob("*/results.json")
         assert science(json.loads(path.read_text())) == expected
-    mpi_jobs, jobs = created.uids["mpijobs"], created.uids["jobs"]
-    assert len(mpi_jobs) == n_runs
-    assert len(jobs) == 2 * n_runs
-    assert all(len(uids) == 1 for uids in [*mpi_jobs.values(), *jobs.values()])
+    ours = [each for each in kubernetes.created()[before:] if not each[1].endswith("-launcher")]
+    assert len(ours) == len(set(ours)) == 3 * n_runs
+    assert sum(kind == "mpijobs" for kind, _ in ours) == n_runs
 
 
 def test_an_api_server_that_is_away_for_half_a_minute(kubernetes, run, shared_folder):
@@ -136,7 +91,11 @@ def test_an_api_server_that_is_away_for_half_a_minute(kubernetes, run, shared_fo
 
 @pytest.mark.timeout(600)
 def test_two_hundred_jobs_at_once(executor):
-    jobs = [Job(JobSpec("/bin/sh", ["-c", f"exit {number % 3}"])) for number in range(200)]
+    attributes = JobAttributes(custom_attributes={"kubernetes.pod": {"hostNetwork": True}})
+    jobs = [
+        Job(JobSpec("/bin/sh", ["-c", f"exit {number % 3}"], attributes=attributes))
+        for number in range(200)
+    ]
     for job in jobs:
         executor.submit(job)
     ends = [job.wait() for job in jobs]

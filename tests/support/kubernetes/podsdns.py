@@ -2,7 +2,8 @@
 
 python podsdns.py FOLDER_OF_CERTIFICATES API_SERVER ADDRESS
 
-It answers for ``HOSTNAME.SUBDOMAIN.NAMESPACE.svc.cluster.local`` (the pod) and for
+Like the DNS of any cluster it goes on answering while the API server is away. It answers for
+``HOSTNAME.SUBDOMAIN.NAMESPACE.svc.cluster.local`` (the pod) and for
 ``SERVICE.NAMESPACE.svc.cluster.local`` (its address, or those of its pods if it is headless).
 """
 
@@ -13,6 +14,7 @@ import socket
 import ssl
 import struct
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -28,9 +30,19 @@ class Names:
         self._server = server
         self._context = ssl.create_default_context(cafile=certificates / "ca.crt")
         self._context.load_cert_chain(certificates / "admin.crt", certificates / "admin.key")
+        self._known = {}
 
     def resolve(self, name):
         """Return the addresses of `name`; none if it is not known."""
+        try:
+            self._known[name] = self._find(name)
+        except OSError as error:
+            if isinstance(error, urllib.error.HTTPError):
+                raise  # an answer of the API server: there is no such thing
+        return self._known.get(name, [])
+
+    def _find(self, name):
+        """Ask the API server for the addresses of `name`."""
         name = name.rstrip(".").lower()
         if not name.endswith(_DOMAIN):
             return []

@@ -20,6 +20,7 @@ from hybrid_parsl.engine.left_jobs import cancel_jobs, job_states
 from hybrid_parsl.engine.task_folders import TaskFolders
 from hybrid_parsl.errors import (
     ConfigurationError,
+    JobCanceledError,
     JobFailedError,
     JobRejectedError,
     RankFailedError,
@@ -135,6 +136,18 @@ def test_cancel_removes_the_job(api, executor):
     while api.store.all("mpijobs") or api.store.all("pods"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_job_that_takes_its_time_to_go_is_canceled_all_the_same(api, make_executor, tmp_path):
+    executor = make_executor()
+    future = executor.submit(functions.sleep, TWO, 300)
+    api.runner._tear_down = lambda *_: None
+    executor._backend._patience_s = 0.2
+    executor.shutdown()
+    with pytest.raises(JobCanceledError):
+        future.result(PATIENCE)
+    assert api.store.all("mpijobs")
+    assert JobRecord.read(tmp_path / "tasks" / "sleep" / "job.json").ended == "CANCELED"
 
 
 def leave(executor):
