@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
+
 if TYPE_CHECKING:
     from hybrid_parsl.project import Project
 
@@ -30,8 +32,6 @@ def complete_experiment(incomplete: str) -> list[str]:
 
 def complete_run(context: typer.Context, incomplete: str) -> list[str]:
     """Return the runs whose name begins with `incomplete`, in the folder that was named so far."""
-    from hybrid_parsl.cli.options import DEFAULT_RUNS_DIRECTORY
-
     folder = Path(context.params.get("runs_dir") or DEFAULT_RUNS_DIRECTORY)
     names = sorted(path.parent.name for path in folder.glob("*/experiment.toml"))
     return [name for name in ["latest", *names] if name.startswith(incomplete)]

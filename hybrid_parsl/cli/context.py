@@ -1,12 +1,15 @@
-"""What every command starts from: the project it works in."""
+"""What every command starts from: the project it works in, and where runs are kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hybrid_parsl.project import Project
+
+DEFAULT_RUNS_DIRECTORY = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,6 @@ class Context:
 
     def project(self) -> Project:
         """Return the project, looked for as `find_project` describes."""
-        from pathlib import Path
-
         from hybrid_parsl.project import find_project
 
         return find_project(Path(self.project_folder) if self.project_folder else None)

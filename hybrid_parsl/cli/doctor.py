@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid_parsl.cli.completion import complete_site
-from hybrid_parsl.cli.options import (
-    DEFAULT_RUNS_DIRECTORY,
-    AsJson,
-    RunsDirectory,
-    SiteAssignments,
-)
+from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
+from hybrid_parsl.cli.options import AsJson, RunsDirectory, SiteAssignments, SiteName
 from hybrid_parsl.cli.output import ReaderGoneError, say
 from hybrid_parsl.cli.remote_options import FunctionId
 
@@ -32,14 +27,7 @@ _INDENT = " " * 8
 
 def doctor(
     context: typer.Context,
-    site: Annotated[
-        str,
-        typer.Option(
-            help="The site: one of the project, or the path of a site file.",
-            metavar="NAME|PATH",
-            autocompletion=complete_site,
-        ),
-    ] = "local",
+    site: SiteName = "local",
     site_settings: SiteAssignments = None,
     runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
     timeout: Annotated[

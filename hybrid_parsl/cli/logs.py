@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid_parsl.cli.options import DEFAULT_RUNS_DIRECTORY, RunName, RunsDirectory
+from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
+from hybrid_parsl.cli.options import RunName, RunsDirectory
 from hybrid_parsl.cli.output import write
 
 if TYPE_CHECKING:

@@ -7,8 +7,28 @@ from typing import Annotated
 
 import typer
 
-from hybrid_parsl.cli.completion import complete_run
+from hybrid_parsl.cli.completion import complete_experiment, complete_run, complete_site
 
+ExperimentName = Annotated[
+    str,
+    typer.Argument(
+        help="A TOML file, or the name of one of the project's experiments.",
+        metavar="EXPERIMENT",
+        autocompletion=complete_experiment,
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Replace a key: --set search.starts=64.", metavar="KEY=VALUE"),
+]
+SiteName = Annotated[
+    str,
+    typer.Option(
+        help="Where: a site of the project, or the path of a site file.",
+        metavar="NAME|PATH",
+        autocompletion=complete_site,
+    ),
+]
 RunsDirectory = Annotated[
     Path, typer.Option("--runs-dir", help="Folder of all runs.", metavar="DIR")
 ]
@@ -26,5 +46,3 @@ SiteAssignments = Annotated[
     list[str] | None,
     typer.Option("--site-set", help="Set a setting of the site.", metavar="KEY=VALUE"),
 ]
-
-DEFAULT_RUNS_DIRECTORY = Path("runs")

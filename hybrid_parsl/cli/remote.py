@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid_parsl.cli.completion import complete_experiment
+from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import (
-    DEFAULT_RUNS_DIRECTORY,
     AsJson,
+    ExperimentName,
+    Overrides,
     Quiet,
     RunName,
     RunsDirectory,
@@ -46,22 +47,12 @@ app.add_typer(endpoint_app)
 @app.command()
 def run(
     context: typer.Context,
-    experiment: Annotated[
-        str,
-        typer.Argument(
-            help="A TOML file, or the name of one of the project's experiments.",
-            metavar="EXPERIMENT",
-            autocompletion=complete_experiment,
-        ),
-    ],
+    experiment: ExperimentName,
     endpoint: EndpointId,
     site: Annotated[
         str, typer.Option(help="A site of the endpoint's project.", metavar="NAME|PATH")
     ] = "local",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Replace a key: --set search.starts=64.", metavar="KEY=VALUE"),
-    ] = None,
+    overrides: Overrides = None,
     site_settings: SiteAssignments = None,
     detach: Detach = False,
     timeout: Timeout = None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hybrid_parsl.cli.options import DEFAULT_RUNS_DIRECTORY, RunName, RunsDirectory
+from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
+from hybrid_parsl.cli.options import RunName, RunsDirectory
 from hybrid_parsl.cli.output import say
 
 

@@ -7,14 +7,8 @@ from pathlib import Path
 
 import typer
 
-from hybrid_parsl.cli.options import (
-    DEFAULT_RUNS_DIRECTORY,
-    AsJson,
-    Quiet,
-    RunName,
-    RunsDirectory,
-    SiteAssignments,
-)
+from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
+from hybrid_parsl.cli.options import AsJson, Quiet, RunName, RunsDirectory, SiteAssignments
 from hybrid_parsl.cli.output import say
 
 

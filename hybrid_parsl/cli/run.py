@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid_parsl.cli.completion import complete_experiment, complete_site
+from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import (
-    DEFAULT_RUNS_DIRECTORY,
     AsJson,
+    ExperimentName,
+    Overrides,
     Quiet,
     RunsDirectory,
     SiteAssignments,
+    SiteName,
 )
 from hybrid_parsl.cli.output import ReaderGoneError, say
 from hybrid_parsl.run_plan import load_experiment, plan_run
@@ -29,26 +31,9 @@ TERMINATED = 143
 
 def run(
     context: typer.Context,
-    experiment: Annotated[
-        str,
-        typer.Argument(
-            help="A TOML file, or the name of one of the project's experiments.",
-            metavar="EXPERIMENT",
-            autocompletion=complete_experiment,
-        ),
-    ] = DEFAULT_EXPERIMENT,
-    site: Annotated[
-        str,
-        typer.Option(
-            help="Where to run: a site of the project, or the path of a site file.",
-            metavar="NAME|PATH",
-            autocompletion=complete_site,
-        ),
-    ] = "local",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Replace a key: --set search.starts=64.", metavar="KEY=VALUE"),
-    ] = None,
+    experiment: ExperimentName = DEFAULT_EXPERIMENT,
+    site: SiteName = "local",
+    overrides: Overrides = None,
     site_settings: SiteAssignments = None,
     runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
     quiet: Quiet = False,

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid_parsl.cli.completion import complete_experiment, complete_site
-from hybrid_parsl.cli.options import DEFAULT_RUNS_DIRECTORY, RunsDirectory, SiteAssignments
+from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
+from hybrid_parsl.cli.options import (
+    ExperimentName,
+    Overrides,
+    RunsDirectory,
+    SiteAssignments,
+    SiteName,
+)
 from hybrid_parsl.cli.output import say, write
 
 if TYPE_CHECKING:
@@ -36,29 +42,12 @@ def add(
         str,
         typer.Argument(help="When: five fields as in crontab(5), or @daily.", metavar="TIMES"),
     ],
-    experiment: Annotated[
-        str,
-        typer.Argument(
-            help="A TOML file, or the name of one of the project's experiments.",
-            metavar="EXPERIMENT",
-            autocompletion=complete_experiment,
-        ),
-    ],
-    site: Annotated[
-        str,
-        typer.Option(
-            help="Where to run: a site of the project, or the path of a site file.",
-            metavar="NAME|PATH",
-            autocompletion=complete_site,
-        ),
-    ] = "local",
+    experiment: ExperimentName,
+    site: SiteName = "local",
     name: Annotated[
         str | None, typer.Option(help="Its name; that of the experiment by default.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Replace a key: --set search.starts=64.", metavar="KEY=VALUE"),
-    ] = None,
+    overrides: Overrides = None,
     site_settings: SiteAssignments = None,
     runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
     deadline: Annotated[

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from hybrid_parsl.cli.options import DEFAULT_RUNS_DIRECTORY, AsJson, RunName, RunsDirectory
+from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
+from hybrid_parsl.cli.options import AsJson, RunName, RunsDirectory
 from hybrid_parsl.cli.output import say
 
 
