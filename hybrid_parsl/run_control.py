@@ -49,7 +49,6 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     IdentityMismatchError
         It was begun with other sources of this package.
     """
-    directory.check_here()
     record = _read(directory, "site.json", "name", "file", "project")
     begun_with = _read(directory, "versions.json", "hybrid-parsl")["hybrid-parsl"]
     if begun_with != identity.current():
@@ -116,8 +115,7 @@ def status_of(directory: RunDirectory) -> RunStatus:
     ConfigurationError
         ``results.json`` cannot be read, or the run is on an endpoint.
     """
-    directory.check_here()
-    driver = driver_of(directory.lock)
+    driver = driver_of(directory.lock)  # first: it may end before the results are read
     document = results_of(directory)
     state = document["run"]["status"]
     progress = SearchProgress(directory.path / "tasks" / "search")
@@ -190,8 +188,9 @@ def results_of(directory: RunDirectory) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        ``results.json`` cannot be read.
+        ``results.json`` cannot be read, or the run is on an endpoint.
     """
+    directory.check_here()
     document = _read(directory, RESULTS, "run", "experiment", "stages")
     if not isinstance(document["run"], dict) or "status" not in document["run"]:
         raise ConfigurationError("tells no status", str(directory.path / RESULTS), "run")

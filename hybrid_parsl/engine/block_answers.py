@@ -13,13 +13,14 @@ from hybrid_parsl.mpi.pilot import TIMED_OUT
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from hybrid_parsl.engine.pilot import PilotExecutor, PilotMPIExecutor
+    from parsl.executors import HighThroughputExecutor
+
     from hybrid_parsl.engine.task_folders import Task
     from hybrid_parsl.mpi.task import TaskFolder
 
 
 def keep_result(
-    executor: PilotExecutor, answer: Future[Any], task: Task, done: Future[Any]
+    executor: HighThroughputExecutor, answer: Future[Any], task: Task, done: Future[Any]
 ) -> None:
     """Keep the result of a task of one process for a later driver, and give it to `answer`."""
     from parsl.executors.high_throughput.errors import ManagerLost
@@ -38,7 +39,7 @@ def keep_result(
 
 
 def read_outcome(
-    executor: PilotMPIExecutor, answer: Future[Any], folder: TaskFolder, done: Future[Any]
+    executor: HighThroughputExecutor, answer: Future[Any], folder: TaskFolder, done: Future[Any]
 ) -> None:
     """Give `answer` what the ranks of a task have left in its folder."""
     if not executor.open_tasks.take(answer):
@@ -60,7 +61,7 @@ def read_outcome(
 
 
 def _not_run(
-    executor: PilotExecutor | PilotMPIExecutor, folder: TaskFolder, error: BaseException
+    executor: HighThroughputExecutor, folder: TaskFolder, error: BaseException
 ) -> BaseException:
     """Return the error of a task that its block did not run to the end; it names the block."""
     job_id = job_of(executor, folder.block_name()) or folder.path.name
