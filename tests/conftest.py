@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SUPPORT = Path(__file__).parent / "support"
 
 _ONCE = {"kubernetes", "globus", "image"}
+_IMAGE_S = 1800  # the first build may take minutes, and counts for the test that asks for it
 
 COMPILE = """
 from hybrid_parsl.simulate.alternating import compile_kernels
@@ -56,6 +57,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         asked = {*getattr(item, "fixturenames", ()), *map(str, parameters.values())}
         for service in _ONCE & asked:
             item.add_marker(pytest.mark.xdist_group(service))
+        if "image" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(_IMAGE_S))
 
 
 @pytest.fixture(scope="session")
