@@ -45,8 +45,9 @@ def _is_for_its_site(item: pytest.Item) -> bool:
 def site(request) -> Iterator[str]:
     """Return a site; the tests of this folder run on each, on Slurm in both of its modes."""
     name, _, mode = request.param.partition("-")
-    if name != "local":
-        request.getfixturevalue(name)
+    service = None if name == "local" else request.getfixturevalue(name)
+    if name in ("slurm", "pbs"):
+        service.wait_for_nodes()
     with pytest.MonkeyPatch.context() as patch:
         for key, value in PILOT.items() if mode else ():
             patch.setenv(variable_name(name, key), value)
