@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
+import slurm_processes
 
 from hybrid_parsl.parent_death import die_with_parent
 
@@ -105,7 +105,7 @@ class SlurmCluster:
         """Start munge, the controller and the nodes, and wait until the nodes are idle."""
         cluster = cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
         cluster.clearer = subprocess.Popen(
-            [sys.executable, __file__, str(cluster.root)],
+            [sys.executable, slurm_processes.__file__, str(cluster.root)],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
@@ -168,7 +168,7 @@ class SlurmCluster:
     def kill_node(self, name: str) -> None:
         """Let a node die, with all that runs on it."""
         self.daemons[name].kill()
-        _kill_all(self.root, name)
+        slurm_processes.kill_all(self.root, name)
         self._end(name)
 
     def lose_node_of(self, job_id: str) -> None:
@@ -282,40 +282,6 @@ def _only_one_chooses_ports() -> Iterator[None]:
         yield
 
 
-def _clear(root: Path) -> None:
-    """Kill what still works for the cluster in `root`, and remove the folder."""
-    _kill_all(root)
-    shutil.rmtree(root, ignore_errors=True)
-
-
-def _kill_all(root: Path, node: str | None = None) -> None:
-    """Kill what works for a cluster, on one node or on all, until nothing is left of it."""
-    while found := _processes_of(root, node):
-        for process in found:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(found, timeout=1)
-
-
-def _processes_of(root: Path, node: str | None = None) -> list[psutil.Process]:
-    """Return the step daemons, told by their log, and what runs in jobs, on one node or on all."""
-    logs = {str(path) for path in (root / "log").glob(f"slurmd-{node or '*'}.log")}
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            variables = process.environ()
-            where = variables.get("SLURMD_NODENAME")
-            is_of_a_job = variables.get("SLURM_CONF") == f"{root}/slurm.conf" and (
-                where is not None if node is None else where == node
-            )
-            is_step_daemon = process.name() == "slurmstepd" and logs & {
-                file.path for file in process.open_files()
-            }
-            if is_of_a_job or is_step_daemon:
-                found.append(process)
-    return found
-
-
 def _program(name: str) -> str | None:
     """Return the path of a program; daemons live where PATH may not look."""
     return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
@@ -342,8 +308,3 @@ def _wait(condition: Callable[[], object], message: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(message)
         time.sleep(0.05)
-
-
-if __name__ == "__main__":  # the child that clears away: it reads until its parent is no more
-    sys.stdin.read()
-    _clear(Path(sys.argv[1]))
