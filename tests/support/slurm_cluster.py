@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
+import slurm_processes
 
 from hybrid_parsl.parent_death import die_with_parent
 
@@ -33,7 +33,7 @@ PACKAGES = "slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge libpmi2-
 N_NODES = 4
 N_CPUS = 4
 _PREFIX = "hp-slurm-"  # in the temporary folder: the path of a socket has to be short
-_PATIENCE_S = 30.0
+_PATIENCE_S = 90.0
 _CONFIGURATION = """\
 ClusterName=fake
 FirstJobId={first_job_id}
@@ -74,7 +74,7 @@ WaitTime=0
 InactiveLimit=0
 MailProg=/bin/true
 EnforcePartLimits=ALL
-UnkillableStepTimeout=20
+UnkillableStepTimeout=300
 NodeName=n[1-{nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs={cpus} \
 Boards=1 SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory=4000 State=UNKNOWN
 PartitionName=debug Nodes=ALL Default=YES MaxTime=01:00:00 DefaultTime=00:10:00 State=UP
@@ -105,7 +105,7 @@ class SlurmCluster:
         """Start munge, the controller and the nodes, and wait until the nodes are idle."""
         cluster = cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
         cluster.clearer = subprocess.Popen(
-            [sys.executable, __file__, str(cluster.root)],
+            [sys.executable, slurm_processes.__file__, str(cluster.root)],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
@@ -116,7 +116,7 @@ class SlurmCluster:
                 cluster.start_controller()
                 for number in range(1, N_NODES + 1):
                     cluster.start_node(f"n{number}")
-                cluster._wait_for_nodes()
+                cluster.wait_for_nodes()
         except BaseException:
             cluster.stop()
             raise
@@ -168,7 +168,7 @@ class SlurmCluster:
     def kill_node(self, name: str) -> None:
         """Let a node die, with all that runs on it."""
         self.daemons[name].kill()
-        _kill(_processes_of(self.root, name))
+        slurm_processes.kill_all(self.root, name)
         self._end(name)
 
     def lose_node_of(self, job_id: str) -> None:
@@ -177,10 +177,23 @@ class SlurmCluster:
         self.kill_node(node)
         self.command("scontrol", "update", f"nodename={node}", "state=down", "reason=died")
         self.start_node(node)
-        _wait(
-            lambda: "idle" in self.command("sinfo", "-h", "-n", node, "-o", "%T"),
-            f"{node} does not come back: see {self.root}/log",
-        )
+
+        def is_back() -> bool:
+            state = self.command("sinfo", "-h", "-p", "debug", "-n", node, "-o", "%T").strip()
+            if state.startswith("drain"):
+                self.command("scontrol", "update", f"nodename={node}", "state=resume")
+            return state == "idle"
+
+        _wait(is_back, f"{node} does not come back: see {self.root}/log")
+
+    def wait_for_nodes(self) -> None:
+        """Wait until all nodes are idle."""
+        command = ("sinfo", "-h", "-N", "-p", "debug", "-o", "%T")
+
+        def idle() -> bool:
+            return self.command(*command).split() == ["idle"] * N_NODES
+
+        _wait(idle, f"nodes are not up: see {self.root}/log")
 
     def stop(self) -> None:
         """Cancel all jobs, end every process that was started, remove the folder."""
@@ -256,15 +269,6 @@ class SlurmCluster:
             process.kill()
             process.wait()
 
-    def _wait_for_nodes(self) -> None:
-        """Wait until all nodes are idle."""
-        command = ("sinfo", "-h", "-N", "-p", "debug", "-o", "%T")
-
-        def idle() -> bool:
-            return self.command(*command).split() == ["idle"] * N_NODES
-
-        _wait(idle, f"nodes are not up: see {self.root}/log")
-
     def _wait_for_empty_queue(self) -> None:
         """Wait until no job is left."""
         _wait(lambda: not self.queue(), "jobs are left")
@@ -276,40 +280,6 @@ def _only_one_chooses_ports() -> Iterator[None]:
     with Path(_program("slurmctld") or os.devnull).open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _clear(root: Path) -> None:
-    """Kill what still works for the cluster in `root`, and remove the folder."""
-    while found := _processes_of(root):
-        _kill(found)
-        psutil.wait_procs(found, timeout=1)
-    shutil.rmtree(root, ignore_errors=True)
-
-
-def _kill(processes: list[psutil.Process]) -> None:
-    """Kill processes, some of which may have ended by now."""
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def _processes_of(root: Path, node: str | None = None) -> list[psutil.Process]:
-    """Return the step daemons, told by their log, and what runs in jobs, on one node or on all."""
-    logs = {str(path) for path in (root / "log").glob(f"slurmd-{node or '*'}.log")}
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            variables = process.environ()
-            where = variables.get("SLURMD_NODENAME")
-            is_of_a_job = variables.get("SLURM_CONF") == f"{root}/slurm.conf" and (
-                where is not None if node is None else where == node
-            )
-            is_step_daemon = process.name() == "slurmstepd" and logs & {
-                file.path for file in process.open_files()
-            }
-            if is_of_a_job or is_step_daemon:
-                found.append(process)
-    return found
 
 
 def _program(name: str) -> str | None:
@@ -338,8 +308,3 @@ def _wait(condition: Callable[[], object], message: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(message)
         time.sleep(0.05)
-
-
-if __name__ == "__main__":  # the child that clears away: it reads until its parent is no more
-    sys.stdin.read()
-    _clear(Path(sys.argv[1]))

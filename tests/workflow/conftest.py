@@ -23,13 +23,20 @@ def pytest_configure(config) -> None:
     config.addinivalue_line("markers", words)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items) -> None:
-    """Drop what need not be run on sites where every job waits in a queue."""
+    """Drop what need not be run on sites where every job waits in a queue.
+
+    What looks at the same run does so in one process of pytest-xdist.
+    """
     here = Path(__file__).parent
     dropped = [item for item in items if item.path.parent == here and not _is_for_its_site(item)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
+    for item in items:
+        if item.path.parent == here and "done" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(f"run on {item.callspec.params['site']}"))
 
 
 def _is_for_its_site(item: pytest.Item) -> bool:
@@ -56,7 +63,7 @@ def site(request) -> Iterator[str]:
     elif service == "k8s":
         environment = request.getfixturevalue("k8s").environment
     elif service != "local":
-        request.getfixturevalue(service)
+        request.getfixturevalue(service).wait_for_nodes()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
