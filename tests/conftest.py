@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from services import require
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from slurm_cluster import SlurmCluster
 
 SUPPORT = Path(__file__).parent / "support"
+
+settings.register_profile("any machine", deadline=None)  # how quick one is, is no property
+settings.load_profile("any machine")
 
 _ONCE = {"kubernetes", "globus"}
 
