@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from services import require, require_if_asked
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from slurm_cluster import SlurmCluster
 
 SUPPORT = Path(__file__).parent / "support"
+
+settings.register_profile("any machine", deadline=None)  # how quick one is, is no property
+settings.load_profile("any machine")
 
 _ONCE = {"kubernetes", "globus", "image"}
 _IMAGE_S = 1800  # the first build may take minutes, and counts for the test that asks for it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -111,7 +112,7 @@ class PrefectServer:
         return value
 
     def stop(self) -> None:
-        """End the server and all that was started beside it, the last first."""
+        """End the server and all that was started beside it, the last first; remove its folder."""
         for process in reversed(self._processes):
             process.terminate()
             try:
@@ -119,6 +120,7 @@ class PrefectServer:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def _answers(self) -> bool:
         """Return whether the server answers."""

@@ -5,7 +5,6 @@ import inspect
 import os
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,12 +76,10 @@ def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> Non
         "finally:\n"
         f"    print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)\n"
     )
-    begun = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stderr.strip() == "[]"
-    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize(
