@@ -56,6 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         asked = {*getattr(item, "fixturenames", ()), *map(str, parameters.values())}
         for service in _ONCE & asked:
             item.add_marker(pytest.mark.xdist_group(service))
+            if service == "kubernetes":  # what starts it has limits of its own
+                item.add_marker(pytest.mark.timeout(300, func_only=True))
 
 
 @pytest.fixture(scope="session")
