@@ -31,7 +31,7 @@ settings.register_profile("any machine", deadline=None)  # how quick one is, is 
 settings.load_profile("any machine")
 
 _ONCE = {"kubernetes", "globus", "image"}
-_IMAGE_S = 1800  # the first build may take minutes, and counts for the test that asks for it
+_LIMIT_S = 600
 
 COMPILE = """
 from hybrid_parsl.simulate.alternating import compile_kernels
@@ -61,8 +61,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         asked = {*getattr(item, "fixturenames", ()), *map(str, parameters.values())}
         for service in _ONCE & asked:
             item.add_marker(pytest.mark.xdist_group(service))
-        if "image" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(_IMAGE_S))
+        if asked & {"kubernetes", "image"}:  # what is built for them may take minutes
+            item.add_marker(pytest.mark.timeout(_LIMIT_S, func_only=True))
 
 
 @pytest.fixture(scope="session")

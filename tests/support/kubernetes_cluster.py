@@ -68,10 +68,14 @@ class KubernetesCluster:
         cluster = cls(root)
         cluster.script("build.sh", _BUILD_S)
         cluster.script("down.sh", _START_S)
-        cluster.script("up.sh", _START_S)
-        operator = [sys.executable, str(SUPPORT / "mpi_operator.py"), str(cluster.kubeconfig)]
-        cluster._spawn("mpi-operator", operator)
-        cluster._wait_until_there("get", "crd", "mpijobs.kubeflow.org")
+        try:
+            cluster.script("up.sh", _START_S)
+            operator = [sys.executable, str(SUPPORT / "mpi_operator.py"), str(cluster.kubeconfig)]
+            cluster._spawn("mpi-operator", operator)
+            cluster._wait_until_there("get", "crd", "mpijobs.kubeflow.org")
+        except BaseException:
+            cluster.stop()
+            raise
         return cluster
 
     def stop(self) -> None:
@@ -145,18 +149,14 @@ class KubernetesCluster:
         return {name: int(number) for name, number in map(str.split, lines)}
 
     def _spawn(self, name: str, command: list[str]) -> None:
-        """Start a process that `down.sh` ends."""
-        with (self.root / "run" / "log" / f"{name}.log").open("a") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        process.returncode = 0  # nobody waits for it
+        """Start a process that `down.sh` ends, and that is no child of this one."""
+        line = 'setsid nohup "$@" >>"$0" 2>&1 </dev/null & echo "$!"'
+        log = str(self.root / "run" / "log" / f"{name}.log")
+        done = subprocess.run(
+            ["bash", "-c", line, log, *command], stdout=subprocess.PIPE, text=True, check=True
+        )
         with (self.root / "run" / "pids").open("a") as file:
-            file.write(f"{name} {process.pid}\n")
+            file.write(f"{name} {done.stdout.strip()}\n")
 
     def _wait_until_there(self, *words: str) -> None:
         """Wait until kubectl succeeds."""

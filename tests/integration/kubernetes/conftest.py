@@ -15,7 +15,7 @@ def executor(kubernetes):
     """Return an executor whose jobs run in a bare Debian."""
     options = JobOptions(image=IMAGE, image_pull_policy="Never", grace_s=1)
     config = KubernetesExecutorConfig(
-        kubeconfig=kubernetes.kubeconfig, options=options, start_patience_s=5
+        kubeconfig=kubernetes.kubeconfig, options=options, start_patience_s=5, keep="none"
     )
     executor = psij.JobExecutor.get_instance("kubernetes", config=config)
     yield executor
