@@ -37,6 +37,8 @@ format: $(VENV)/.dev
 # What a release is tested with: every version pinned, every file hashed, no index named.
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile pyproject.toml --group build $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group build --extra kubernetes -c requirements.lock \
+		$(LOCK_OPTIONS) -o requirements-kubernetes.lock # of the image
 	$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra kubernetes -c requirements.lock \
 		$(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --extra globus --group build --group dev --group globus \
