@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ def begin() -> None:
     """Prepare a process: leave Ctrl-C to the driver, and end when the driver ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    die_with_parent()
+    driver = multiprocessing.parent_process()
+    die_with_parent(parent=driver.pid if driver else None)
 
 
 def call(folder: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

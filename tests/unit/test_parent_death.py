@@ -28,3 +28,23 @@ def test_a_process_ends_when_the_one_that_started_it_is_killed():
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+LATE = """
+import os, subprocess, sys
+child = '''
+import os, sys, time
+from hybrid_parsl.parent_death import die_with_parent
+while os.getppid() == int(sys.argv[1]): time.sleep(0.01)
+die_with_parent(parent=int(sys.argv[1]))
+print("outlived it")
+'''
+subprocess.Popen([sys.executable, "-c", child, str(os.getpid())])
+"""
+
+
+def test_a_process_ends_when_the_one_that_started_it_has_ended_before():
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], capture_output=True, text=True, check=True, timeout=60
+    )  # both hold the pipes: this returns when both have ended
+    assert (done.stdout, done.stderr) == ("", "")
