@@ -52,6 +52,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for service in _ONCE & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(service))
+        _name_group(item)
+
+
+def _name_group(item: pytest.Item) -> None:
+    """Put the group of a test into its id, where pytest-xdist 3.8 misses it since pytest 9.2."""
+    groups = sorted({mark.args[0] for mark in item.iter_markers("xdist_group")})
+    if groups and getattr(item.config.option, "loadgroup", False) and hasattr(item, "_id"):
+        item._id = type(item._id).parse(f"{item.nodeid}@{'_'.join(groups)}")
 
 
 @pytest.fixture(scope="session")
