@@ -30,7 +30,7 @@ SUPPORT = Path(__file__).parent / "support"
 settings.register_profile("any machine", deadline=None)  # how quick one is, is no property
 settings.load_profile("any machine")
 
-_ONCE = {"kubernetes", "globus", "image"}
+_ONCE = ("kubernetes", "globus", "image")
 _LIMIT_S = 600
 
 COMPILE = """
@@ -59,10 +59,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         parameters = getattr(item, "callspec", SimpleNamespace(params={})).params
         asked = {*getattr(item, "fixturenames", ()), *map(str, parameters.values())}
-        for service in _ONCE & asked:
+        for service in asked.intersection(_ONCE):
             item.add_marker(pytest.mark.xdist_group(service))
         if asked & {"kubernetes", "image"}:  # what is built for them may take minutes
             item.add_marker(pytest.mark.timeout(_LIMIT_S, func_only=True))
+        _name_group(item)
+
+
+def _name_group(item: pytest.Item) -> None:
+    """Put the group of a test into its id, where pytest-xdist 3.8 misses it since pytest 9.2."""
+    groups = [mark.args[0] for mark in item.iter_markers("xdist_group")]
+    group = next((each for each in (*_ONCE, *groups) if each in groups), None)
+    if group and getattr(item.config.option, "loadgroup", False) and hasattr(item, "_id"):
+        item._id = type(item._id).parse(f"{item.nodeid}@{group}")
 
 
 @pytest.fixture(scope="session")
