@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SUPPORT = Path(__file__).parent / "support"
 
 _ONCE = {"kubernetes", "globus", "image"}
+_IMAGE_S = 1800  # the first build may take minutes, and counts for the test that asks for it
 
 COMPILE = """
 from hybrid_parsl.simulate.alternating import compile_kernels
@@ -58,6 +59,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(service))
             if service == "kubernetes":  # what starts it has limits of its own
                 item.add_marker(pytest.mark.timeout(300, func_only=True))
+        if "image" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(_IMAGE_S))
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +131,7 @@ def kubernetes_image(kubernetes: KubernetesCluster) -> str:
 
     require("kubernetes", PACKAGES, available=containers_can_run())
     image = ContainerImage.build()
-    kubernetes.import_image(image.archive)
+    kubernetes.import_image(image.archive())
     return image.name
 
 

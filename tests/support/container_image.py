@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 CACHE = Path("~/.cache/hybrid-parsl-containers").expanduser()
 PACKAGES = "podman runc netavark iptables iproute2 debootstrap openssh-client, as root"
+_PROGRAMS = ("podman", "runc", "iptables", "ip", "unshare", "nsenter", "debootstrap", "ssh-keygen")
 BASE = "localhost/debian:bookworm-slim"
 SUITE = "bookworm"
 LENT = "lent to the build, and not to stay in the image"
@@ -59,8 +60,7 @@ network_config_dir = "{_STATE}/networks"
 
 def containers_can_run() -> bool:
     """Return whether what is needed from the system is there."""
-    programs = ("podman", "runc", "iptables", "ip", "nsenter", "debootstrap", "ssh-keygen")
-    found = [*map(shutil.which, programs), Path("/usr/lib/podman/netavark").exists()]
+    found = [*map(shutil.which, _PROGRAMS), Path("/usr/lib/podman/netavark").exists()]
     return os.geteuid() == 0 and all(found)
 
 

