@@ -105,7 +105,7 @@ def main() -> None:
     cluster = KubernetesCluster.start()
     differences = []
     try:
-        cluster.import_image(image.archive)
+        cluster.import_image(image.archive())
         for _ in range(options.repetitions):
             workflow_s = run_workflow(cluster, image.name, options.experiment)
             hand_s = run_by_hand(cluster, made_objects(cluster))
