@@ -11,7 +11,7 @@ from pydantic import Field
 from hybrid_parsl import labels
 from hybrid_parsl.engine.kubernetes_backend import Cluster
 from hybrid_parsl.engine.kubernetes_executor import KubernetesExecutor
-from hybrid_parsl.engine.site_settings import Duration, SiteSettings
+from hybrid_parsl.engine.site_settings import Duration, PositiveDuration, SiteSettings
 from hybrid_parsl.engine.task_folders import TaskFolders
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class KubernetesSettings(SiteSettings):
     )
     nodes: int | None = Field(default=None, ge=1, description="Pods of a search.")
     ranks_per_node: int | None = Field(default=None, ge=1, description="MPI ranks in each pod.")
-    walltime: Duration | None = Field(
+    walltime: PositiveDuration | None = Field(
         default=None, description="Longest time of a job, such as 30m or 1:30:00."
     )
     cpus_per_rank: int | None = Field(default=None, ge=1, description="CPU cores of each rank.")
