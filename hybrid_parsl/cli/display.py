@@ -72,6 +72,8 @@ class Display:
         self._progress.update()
         total = self._run.experiment.search.starts
         done = self._progress.n_done
+        if done == 0 and "search" in self._durations:
+            return f"{total} starts"  # on nodes that share no folder with this computer
         if done == 0:
             is_slow = self._elapsed("search") > _USUAL_START_S
             return f"0/{total} starts" + (f" ({self._what_takes_long()})" if is_slow else "")

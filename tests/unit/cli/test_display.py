@@ -70,6 +70,15 @@ def test_plain_lines_tell_how_a_run_goes(run: Run, capsys: pytest.CaptureFixture
     ]
 
 
+def test_a_search_whose_starts_are_out_of_sight(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with PlainDisplay(run) as display:
+        display.stage_started("search")
+        display.stage_finished("search", 2.0)
+    assert lines(capsys.readouterr().out)[-1] == "search: finished in 2.00 s (8 starts)"
+
+
 def test_what_a_slow_search_waits_for(
     run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
