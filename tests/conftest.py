@@ -146,7 +146,7 @@ def kubernetes_image(kubernetes: KubernetesCluster) -> str:
 
     require("kubernetes", PACKAGES, available=containers_can_run())
     image = ContainerImage.build()
-    kubernetes.import_image(image.archive)
+    kubernetes.import_image(image.archive())
     return image.name
 
 
