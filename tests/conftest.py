@@ -44,9 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Before pytest-xdist starts its workers, the kernels are compiled: once, not by each of them.
     """
-    earlier = os.environ.get("PYTHONPATH")
+    earlier = os.environ.get("PYTHONPATH", "")
     os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # no settings of whoever runs the tests
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(SUPPORT), *([earlier] if earlier else [])])
+    folders = [str(SUPPORT), *filter(None, earlier.split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(folders))
     if getattr(config.option, "numprocesses", None):
         commands = [[sys.executable, "-c", COMPILE.format(each)] for each in ("double", "single")]
         compilers = [subprocess.Popen(command) for command in commands]
