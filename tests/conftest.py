@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,7 +44,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let the processes that tests start import the modules in tests/support, as tests do.
 
     Before pytest-xdist starts its workers, the kernels are compiled: once, not by each of them.
+    A shell lets what it starts in the background ignore Ctrl-C, and so would the programs under
+    test.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     earlier = os.environ.get("PYTHONPATH", "")
     os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # no settings of whoever runs the tests
     folders = [str(SUPPORT), *filter(None, earlier.split(os.pathsep))]

@@ -182,7 +182,7 @@ class SlurmCluster:
             state = self.command("sinfo", "-h", "-p", "debug", "-n", node, "-o", "%T").strip()
             if state.startswith("drain"):
                 self.command("scontrol", "update", f"nodename={node}", "state=resume")
-            return state == "idle"
+            return state in {"idle", "mixed", "allocated"}  # the next job may be there already
 
         _wait(is_back, f"{node} does not come back: see {self.root}/log")
 
