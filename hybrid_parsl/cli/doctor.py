@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ import typer
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import AsJson, RunsDirectory, SiteAssignments, SiteName
 from hybrid_parsl.cli.output import ReaderGoneError, say
-from hybrid_parsl.cli.remote_options import FunctionId
+from hybrid_parsl.cli.remote_options import FunctionId, read_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +40,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check a site, or an endpoint, line by line, before a run waits in its queue."""
-    limit_s = _seconds(timeout)
+    limit_s = read_seconds(timeout)
     if endpoint is None:
         findings = _site_findings(context, site, site_settings or [], runs_dir, limit_s)
     else:
@@ -102,21 +101,3 @@ def _show(findings: Iterable[Finding], *, as_json: bool) -> list[Finding]:
 def _indented(text: str) -> str:
     """Return `text` with all lines but the first moved to the right."""
     return text.replace("\n", f"\n{_INDENT}")
-
-
-def _seconds(text: str) -> float:
-    """Return the length of the time span `text` in seconds.
-
-    Raises
-    ------
-    ConfigurationError
-        It is none.
-    """
-    from hybrid_parsl.engine.site_settings import read_duration
-    from hybrid_parsl.errors import ConfigurationError
-
-    try:
-        span = read_duration(text)
-    except ValueError as error:
-        raise ConfigurationError(str(error), "--timeout", None, text) from error
-    return span.total_seconds() if isinstance(span, timedelta) else float(str(span))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
 EndpointId = Annotated[
     str,
@@ -46,6 +46,17 @@ def read_timeout(text: str | None) -> float | None:
     ConfigurationError
         It is none.
     """
+    return None if text is None else read_seconds(text)
+
+
+def read_seconds(text: str) -> float:
+    """Return the length in seconds of the time span that ``--timeout`` was given.
+
+    Raises
+    ------
+    ConfigurationError
+        It is none.
+    """
     from hybrid_parsl.engine.site_settings import read_duration
     from hybrid_parsl.errors import ConfigurationError
 
@@ -53,7 +64,7 @@ def read_timeout(text: str | None) -> float | None:
         span = read_duration(text)
     except ValueError as error:
         raise ConfigurationError(str(error), "--timeout", None, text) from error
-    return span.total_seconds() if isinstance(span, timedelta) else None
+    return cast("timedelta", span).total_seconds()  # of a text, it gives nothing else
 
 
 def read_template_values(assignments: Sequence[str] | None) -> dict[str, Any]:
