@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.kubernetes_psij import names
+from hybrid_parsl.kubernetes_psij import amounts, names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Thing = dict[str, Any]
 
@@ -73,15 +76,9 @@ _NO_IMAGE = re.compile(
     r"not found|manifest unknown|does not exist|unauthorized|denied|forbidden|invalid reference",
     re.IGNORECASE,
 )
+_NEVER_CREATED = re.compile(r" is invalid: |violates PodSecurity")
 _SLOW = {"ContainerCreating", "PodInitializing", ""}
 _BUSY = re.compile(r"Insufficient |Too many pods|were unschedulable|preemption:", re.IGNORECASE)
-_QUOTA = re.compile(r"exceeded quota")
-_AMOUNTS = re.compile(r"requested: (?P<requested>\S+), used: \S+, limited: (?P<limited>\S+)")
-_UNITS = {
-    "": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
-}  # fmt: skip
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([a-zA-Z]*)")
 _WORDS = {
     "OOMKilled": "it used more memory than its limit",
     "Evicted": "its node put it out",
@@ -129,35 +126,24 @@ def unschedulable(message: str) -> Trouble:
     return Trouble("Unschedulable", message, Patience.ANY if busy else Patience.SOME)
 
 
-def not_created(message: str) -> Trouble:
+def not_created(message: str, demand: Mapping[str, float]) -> Trouble:
     """Return the trouble of a pod that may not be created; `message` is its controller's.
 
-    What asks for more than the whole quota never fits; else there is room when others end.
+    One that is invalid or against the rules never may. What asks for more than the whole quota
+    never fits; else there is room when others end.
+
+    Parameters
+    ----------
+    message
+        What the API server said to its controller.
+    demand
+        What all pods of the job ask for together, as `amounts.demand_of` has it.
     """
-    if not _QUOTA.search(message):
-        return Trouble("FailedCreate", message, Patience.SOME)
-    amounts = _AMOUNTS.search(message)
-    if amounts:
-        limits = _pairs(amounts["limited"])
-        asked = _pairs(amounts["requested"])
-        if any(
-            quantity(value) > quantity(limits.get(name, "inf")) for name, value in asked.items()
-        ):
-            return Trouble("QuotaExceeded", message, Patience.NONE)
-    return Trouble("QuotaExceeded", message, Patience.ANY)
-
-
-def _pairs(text: str) -> dict[str, str]:
-    """Return ``a=1,b=2`` as a table."""
-    return dict(pair.split("=", 1) for pair in text.rstrip(",").split(",") if "=" in pair)
-
-
-def quantity(text: str) -> float:
-    """Return an amount of Kubernetes, such as ``500m`` or ``2Gi``, as a number; else infinity."""
-    found = _QUANTITY.fullmatch(text)
-    if not found or found[2] not in _UNITS:
-        return float("inf")
-    return float(found[1]) * _UNITS[found[2]]
+    if not amounts.is_quota(message):
+        never = _NEVER_CREATED.search(message)
+        return Trouble("FailedCreate", message, Patience.NONE if never else Patience.SOME)
+    never = amounts.is_over_quota(message, demand)
+    return Trouble("QuotaExceeded", message, Patience.NONE if never else Patience.ANY)
 
 
 def end_of(pod: Thing) -> PodEnd | None:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.kubernetes_psij import explain, names
+from hybrid_parsl.kubernetes_psij import amounts, explain, names
 from hybrid_parsl.kubernetes_psij.answers import ApiError
 from hybrid_parsl.kubernetes_psij.api import path
 from hybrid_parsl.kubernetes_psij.explain import Patience, Trouble
@@ -21,7 +21,9 @@ logger = logging.getLogger(__name__)
 
 _FIRST_S = 2.0
 _EVERY_S = 3.0
-_NOT_CREATED = ("FailedCreate", "MPIJobFailed", "FailedCreatePod")
+_NOT_CREATED = ("FailedCreate", "FailedCreatePod", "MPIJobFailed", "MPIJobResourceExists")
+_NO_WORKER = "worker pod created failed"  # the MPI Operator's own words
+_INVALID = "ValidationError"
 _NOT_STARTED = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "NetworkNotReady")
 _INSUFFICIENT = "Insufficient"
 
@@ -97,27 +99,11 @@ class StuckJobs:
                 thing = self._api.read(names.POD, tracked.native_id.namespace, pod.name)
             except ApiError:
                 continue
-            if not any(fits(thing, node) for node in nodes):
+            if not any(amounts.fits(thing, node) for node in nodes):
                 words = f"{tracked.trouble.message}; no node is large enough"
                 with tracked.lock:
                     tracked.never_fits = True
                     tracked.be_in(replace(tracked.trouble, message=words, patience=Patience.SOME))
-
-
-def fits(pod: dict[str, Any], node: dict[str, Any]) -> bool:
-    """Return whether `node` is large enough for `pod` when nothing else runs on it."""
-    room = node.get("status", {}).get("allocatable", {})
-    need: dict[str, float] = {}
-    for container in pod["spec"]["containers"]:
-        resources = container.get("resources", {})
-        for name, amount in {
-            **resources.get("limits", {}),
-            **resources.get("requests", {}),
-        }.items():
-            need[name] = need.get(name, 0.0) + explain.quantity(str(amount))
-    return all(
-        amount <= explain.quantity(str(room.get(name, "0"))) for name, amount in need.items()
-    )
 
 
 def _is_stuck(tracked: TrackedJob, now: float) -> bool:
@@ -149,8 +135,11 @@ def _trouble_in(event: dict[str, Any], tracked: TrackedJob) -> Trouble | None:
     if tracked.born and _time_of(event) and _time_of(event) < tracked.born:
         return None
     reason, message = event.get("reason", ""), event.get("message", "")
-    if reason in _NOT_CREATED and not tracked.pods:
-        return explain.not_created(message)
+    if reason == _INVALID:
+        return Trouble(reason, message, Patience.NONE)
+    lacks_it = tracked.lacks_worker if _NO_WORKER in message else tracked.main_pod is None
+    if reason in _NOT_CREATED and lacks_it:
+        return explain.not_created(message, tracked.demand)
     if reason in _NOT_STARTED and tracked.pods:
         return Trouble(reason, message, Patience.SOME)
     return None

@@ -7,10 +7,12 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.kubernetes_psij import explain, names
+from hybrid_parsl.kubernetes_psij import amounts, explain, names
 from hybrid_parsl.kubernetes_psij.explain import Patience
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from psij import Job
 
     from hybrid_parsl.kubernetes_psij.explain import PodEnd, Trouble
@@ -81,6 +83,10 @@ class TrackedJob:
         The first worker that was taken away while the ranks ran.
     compared, never_fits
         Whether its pods were compared with the nodes, and whether all nodes are too small.
+    n_workers
+        Workers that it should have.
+    demand
+        What all of its pods ask for together.
     born
         When the cluster made it, as text that sorts.
     looked
@@ -109,6 +115,8 @@ class TrackedJob:
     lost_worker: str | None = None
     compared: bool = False
     never_fits: bool = False
+    n_workers: int = 0
+    demand: Mapping[str, float] = field(default_factory=dict)
     born: str = ""
     looked: float = 0.0
     log_lock: Any = field(default_factory=threading.Lock)
@@ -120,6 +128,12 @@ class TrackedJob:
         mains = [pod for pod in self.pods.values() if pod.role != names.WORKER]
         ended = [pod for pod in mains if pod.end]
         return next(iter(ended or reversed(mains)), None)
+
+    @property
+    def lacks_worker(self) -> bool:
+        """Whether not all of its workers have been made."""
+        roles = [pod.role for pod in self.pods.values() if not pod.is_deleted]
+        return roles.count(names.WORKER) < self.n_workers
 
     @property
     def may_run_again(self) -> bool:
@@ -179,10 +193,12 @@ class TrackedJob:
             if name in found:
                 condition = found[name]
                 self.failure = (condition.get("reason") or "", condition.get("message") or "")
+        spec = thing.get("spec", {})
         self.suspended = "Suspended" in found or bool(
-            thing.get("spec", {}).get("suspend")
-            or thing.get("spec", {}).get("runPolicy", {}).get("suspend")
+            spec.get("suspend") or spec.get("runPolicy", {}).get("suspend")
         )
+        self.n_workers = spec.get("mpiReplicaSpecs", {}).get("Worker", {}).get("replicas", 0)
+        self.demand = amounts.demand_of(thing)
 
     def see_pod(self, event: str, thing: dict[str, Any]) -> None:
         """Take in the state of one of the pods."""

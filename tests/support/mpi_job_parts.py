@@ -140,6 +140,22 @@ def _labels(job, role=""):
     }
 
 
+def warning(job, message, now):
+    """Return the event that says why something cannot be made for a job."""
+    metadata = job["metadata"]
+    about = {key: metadata[key] for key in ("name", "namespace", "uid")}
+    return {
+        "metadata": {"name": f"{metadata['name']}.{metadata['uid'][:8]}"},
+        "type": "Warning",
+        "reason": "MPIJobFailed",
+        "message": message,
+        "involvedObject": {"apiVersion": job["apiVersion"], "kind": job["kind"], **about},
+        "source": {"component": "mpi-job-controller"},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+    }
+
+
 def _part(job, version, kind, suffix, **content):
     """Return an object that goes when the job goes."""
     metadata = job["metadata"]

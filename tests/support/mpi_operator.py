@@ -13,6 +13,7 @@ collector. Suspension, gang scheduling and a launcher that is a worker are left 
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import sys
 import time
@@ -139,7 +140,7 @@ class MpiOperator:
         else:
             workers = self._make_parts(job)
             if launcher is None and all(map(_is_ready, workers)):
-                _ensure(self._batch.create_namespaced_job, parts.launcher_job(job), namespace)
+                self._make_launcher(job)
             elif launcher is not None and self._runs(launcher, workers):
                 words = f"MPIJob {name} is running."
                 _set_condition(status, "Running", "MPIJobRunning", words)
@@ -162,9 +163,37 @@ class MpiOperator:
         for number in range(parts.n_workers(job)):
             worker = _read(core.read_namespaced_pod, f"{name}-worker-{number}", namespace)
             if worker is None:
-                _ensure(core.create_namespaced_pod, parts.worker(job, number), namespace)
+                try:
+                    _ensure(core.create_namespaced_pod, parts.worker(job, number), namespace)
+                except ApiException as error:
+                    self._warn(job, "worker", error)
+                    raise
             workers.append(worker)
         return workers
+
+    def _make_launcher(self, job):
+        """Make the Job of the launcher."""
+        launcher, namespace = parts.launcher_job(job), job["metadata"]["namespace"]
+        try:
+            _ensure(self._batch.create_namespaced_job, launcher, namespace)
+        except ApiException as error:
+            self._warn(job, "launcher", error)
+            raise
+
+    def _warn(self, job, role, error):
+        """Tell, as an event, that a pod cannot be made; it is tried again.
+
+        The operator says so in its words for each try, one event that is counted up.
+        """
+        event = parts.warning(job, f"{role} pod created failed: {_words(error)}", _now())
+        try:
+            self._core.create_namespaced_event(job["metadata"]["namespace"], event)
+        except ApiException as again:
+            if again.status != _CONFLICT:
+                raise
+            name, namespace = event["metadata"]["name"], job["metadata"]["namespace"]
+            seen = {"lastTimestamp": event["lastTimestamp"]}
+            self._core.patch_namespaced_event(name, namespace, seen)
 
     def _runs(self, launcher, workers):
         """Return whether the launcher and all workers run."""
@@ -220,6 +249,11 @@ def _ensure(create, body, *namespace):
     except ApiException as error:
         if error.status != _CONFLICT:
             raise
+
+
+def _words(error):
+    """Return what the API server says."""
+    return json.loads(error.body)["message"]
 
 
 def _is_settled(job):

@@ -103,3 +103,26 @@ def test_cancel_leaves_no_pod(kubernetes, executor, tmp_path):
     of_job = ("-l", f"training.kubeflow.org/job-name={name}", "-o", "name")
     assert not kubernetes.kubectl("get", "pods", *of_job)
     assert name not in kubernetes.kubectl("get", "mpijobs,jobs,secrets,services", "-o", "name")
+
+
+def test_a_quota_that_a_job_itself_would_fill_is_told(kubernetes, executor, tmp_path):
+    kubernetes.kubectl("create", "namespace", "small")
+    kubernetes.kubectl("create", "quota", "few", "--hard=pods=2", "--namespace", "small")
+    job = ranks(tmp_path, ["true"], namespace="small")
+    executor.submit(job)
+    status = job.wait(PATIENCE)
+    assert status.state == JobState.FAILED
+    assert status.message.startswith("QuotaExceeded: ")
+    assert "exceeded quota: few" in status.message
+    kubernetes.kubectl("delete", "namespace", "small", limit_s=120)
+
+
+def test_a_worker_that_can_never_be_made_is_told(executor, tmp_path):
+    job = ranks(tmp_path, ["true"], pod={"dnsPolicy": "Nowhere"})
+    executor.submit(job)
+    begun = time.monotonic()
+    status = job.wait(PATIENCE)
+    assert status.state == JobState.FAILED
+    assert status.message.startswith("FailedCreate: worker pod created failed: ")
+    assert "spec.dnsPolicy: Unsupported value" in status.message
+    assert time.monotonic() - begun < 30

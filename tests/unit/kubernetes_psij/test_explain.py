@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hybrid_parsl.kubernetes_psij.explain import (
     Patience,
     conditions,
     end_of,
     not_created,
-    quantity,
     trouble_of,
     unschedulable,
 )
-from hybrid_parsl.kubernetes_psij.stuck import fits
 
 
 def pod(phase="Pending", *, state=None, init=None, **status):
@@ -90,12 +86,19 @@ def test_a_full_cluster_is_waited_for_and_a_wrong_one_is_not(message, patience):
     ],
 )  # fmt: skip
 def test_a_quota_is_compared_with_what_is_asked(amounts, patience):
-    found = not_created(f'pods "x" is forbidden: exceeded quota: compute, {amounts}')
+    found = not_created(f'pods "x" is forbidden: exceeded quota: compute, {amounts}', {})
     assert (found.reason, found.patience) == ("QuotaExceeded", patience)
 
 
+@pytest.mark.parametrize(
+    "message", ['Pod "x" is invalid: spec.dnsPolicy', 'violates PodSecurity "restricted:latest"']
+)
+def test_a_pod_against_the_rules_never_may_be_made(message):
+    assert not_created(message, {}).patience is Patience.NONE
+
+
 def test_other_refusals_of_a_pod_may_pass():
-    assert not_created("serviceaccount not found").patience is Patience.SOME
+    assert not_created("serviceaccount not found", {}).patience is Patience.SOME
 
 
 def ended(code, reason="Error", **more):
@@ -132,24 +135,3 @@ def test_a_pod_that_runs_has_not_ended():
 def test_only_conditions_that_are_true_count():
     status = {"conditions": [{"type": "A", "status": "True"}, {"type": "B", "status": "False"}]}
     assert set(conditions({"status": status})) == {"A"}
-
-
-@given(st.integers(0, 10**6), st.sampled_from([("", 1), ("m", 1e-3), ("Ki", 1024), ("G", 1e9)]))
-def test_quantities_are_those_of_kubernetes(number, unit):
-    assert quantity(f"{number}{unit[0]}") == pytest.approx(number * unit[1])
-
-
-@pytest.mark.parametrize("text", ["", "x", "1X", "-"])
-def test_what_is_no_quantity_limits_nothing(text):
-    assert quantity(text) == float("inf")
-
-
-def test_a_pod_fits_a_node_that_has_all_it_needs():
-    node = {"status": {"allocatable": {"cpu": "4", "memory": "8Gi"}}}
-
-    def needs(**requests):
-        return {"spec": {"containers": [{"resources": {"requests": requests}}] * 2}}
-
-    assert fits(needs(cpu="2", memory="4Gi"), node)
-    assert not fits(needs(cpu="2100m"), node)
-    assert not fits(needs(**{"nvidia.com/gpu": "1"}), node)

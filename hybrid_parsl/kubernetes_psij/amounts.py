@@ -1,0 +1,105 @@
+"""How much pods ask for, and how much there is: in quotas, and on nodes.
+
+The names of a quota's resources are those of Kubernetes' documentation, "Resource Quotas".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Thing = dict[str, Any]
+
+_QUOTA = "exceeded quota"
+_AMOUNTS = re.compile(r"requested: (?P<requested>\S+), used: \S+, limited: (?P<limited>\S+)")
+_UNITS = {
+    "": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
+}  # fmt: skip
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([a-zA-Z]*)")
+
+
+def quantity(text: str) -> float:
+    """Return an amount of Kubernetes, such as ``500m`` or ``2Gi``, as a number; else infinity."""
+    found = _QUANTITY.fullmatch(text)
+    if not found or found[2] not in _UNITS:
+        return float("inf")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def demand_of(job: Thing) -> dict[str, float]:
+    """Return what all pods of a Job or MPIJob ask for together, by a quota's names for it.
+
+    What a pod gets without asking, from a LimitRange, is not among it.
+    """
+    found: defaultdict[str, float] = defaultdict(float)
+    for n_pods, pod in _templates(job.get("spec", {})):
+        found["pods"] += n_pods
+        found["count/pods"] += n_pods
+        for container in pod.get("containers", []):
+            limits = container.get("resources", {}).get("limits", {})
+            requests = {**limits, **container.get("resources", {}).get("requests", {})}
+            for name, amount in requests.items():
+                found[f"requests.{name}"] += n_pods * quantity(str(amount))
+            for name, amount in limits.items():
+                found[f"limits.{name}"] += n_pods * quantity(str(amount))
+    for name in ("cpu", "memory"):
+        found[name] = found[f"requests.{name}"]
+    return dict(found)
+
+
+def _templates(spec: Thing) -> Iterator[tuple[int, Thing]]:
+    """Yield how many pods of each kind a job has, and their specification."""
+    if "template" in spec:
+        yield 1, spec["template"].get("spec", {})
+    for replicas in spec.get("mpiReplicaSpecs", {}).values():
+        yield replicas.get("replicas", 1), replicas.get("template", {}).get("spec", {})
+
+
+def is_quota(message: str) -> bool:
+    """Return whether an API server refuses a pod because of a quota."""
+    return _QUOTA in message
+
+
+def is_over_quota(message: str, demand: Mapping[str, float]) -> bool:
+    """Return whether a job asks for more than the whole of a quota, whoever uses it now.
+
+    Parameters
+    ----------
+    message
+        Why the API server refuses a pod.
+    demand
+        What all pods of the job ask for.
+    """
+    found = _AMOUNTS.search(message)
+    if found is None:
+        return False
+    requested, limited = _pairs(found["requested"]), _pairs(found["limited"])
+    return any(
+        max(amount, demand.get(name, 0.0)) > limited.get(name, float("inf"))
+        for name, amount in requested.items()
+    )
+
+
+def _pairs(text: str) -> dict[str, float]:
+    """Return ``a=1,b=2`` as a table."""
+    pairs = (pair.split("=", 1) for pair in text.rstrip(",").split(",") if "=" in pair)
+    return {name: quantity(amount) for name, amount in pairs}
+
+
+def fits(pod: Thing, node: Thing) -> bool:
+    """Return whether `node` is large enough for `pod` when nothing else runs on it."""
+    room = node.get("status", {}).get("allocatable", {})
+    need: dict[str, float] = {}
+    for container in pod["spec"]["containers"]:
+        resources = container.get("resources", {})
+        for name, amount in {
+            **resources.get("limits", {}),
+            **resources.get("requests", {}),
+        }.items():
+            need[name] = need.get(name, 0.0) + quantity(str(amount))
+    return all(amount <= quantity(str(room.get(name, "0"))) for name, amount in need.items())

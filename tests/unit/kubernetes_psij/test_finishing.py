@@ -1,0 +1,96 @@
+"""Results arrive whole, or are an error."""
+
+from __future__ import annotations
+
+import pytest
+from psij import JobState
+from psij_jobs import (
+    run,
+    shell,
+)
+
+
+@pytest.mark.parametrize("keeps", ["nothing", "half", "tail", "changed"])
+def test_a_log_that_is_not_whole_is_an_error_and_no_result(api, executor, pods, tmp_path, keeps):
+    damage = {
+        "nothing": lambda _: b"",
+        "half": lambda log: log[: len(log) // 2],
+        "tail": lambda log: log[log.index(b"F2000") + 40 :],
+        "changed": lambda log: log.replace(b"AAAA", b"AAAB", 1),
+    }[keeps]
+    job = shell(
+        "head -c 2000 /dev/zero > r",
+        directory=tmp_path / "pod",
+        attributes={"outputs": {"r": tmp_path / "r"}},
+    )
+    api.damage = damage
+    status = run(executor, job)
+    assert (status.state, status.exit_code) == (JobState.FAILED, 0)
+    assert status.message.startswith("LogIncomplete: ")
+    assert not (tmp_path / "r").exists()
+    assert pods
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_job_whose_results_are_lost_makes_room_for_another_try(api, executor, tmp_path):
+    wanted = {"key": "k", "outputs": {"r": tmp_path / "r"}}
+    for damage, state in ((lambda _: b"", "FAILED"), (bytes, "COMPLETED")):
+        api.damage = damage
+        script = f"echo x >> {tmp_path}/ran; echo 1 > r"
+        job = shell(script, directory=tmp_path / "pod", attributes=wanted)
+        assert run(executor, job).state.name == state
+    assert (tmp_path / "ran").read_text() == "x\nx\n"
+
+
+@pytest.mark.usefixtures("pods")
+def test_results_are_waited_for_while_the_server_is_away(api, executor, tmp_path):
+    api.fail("GET", "/log", 503, times=5)
+    wanted = {"outputs": {"r": tmp_path / "r"}}
+    job = shell("echo 1 > r", directory=tmp_path / "pod", attributes=wanted)
+    assert run(executor, job).state == JobState.COMPLETED
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_log_that_cannot_be_read_now_is_kept_for_the_next_driver(api, make_executor, tmp_path):
+    api.fail("GET", "/log", 503, times=99)
+    wanted = {"key": "k", "outputs": {"r": tmp_path / "r"}}
+    script = f"echo x >> {tmp_path}/ran; echo 1 > r"
+    job = shell(script, directory=tmp_path / "pod", attributes=wanted)
+    status = run(make_executor(retry_s=0.5), job)
+    assert status.message.startswith("LogUnreadable: the log cannot be read: ")
+    api.faults.clear()
+    again = shell(script, directory=tmp_path / "pod", attributes=wanted)
+    assert run(make_executor(), again).state == JobState.COMPLETED
+    assert (tmp_path / "ran").read_text() == "x\n"
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_rotated_log_with_a_whole_result_is_a_remark(api, executor, tmp_path):
+    job = shell(
+        "echo begin; echo 1 > r",
+        directory=tmp_path / "pod",
+        stdout_path=tmp_path / "out",
+        attributes={"outputs": {"r": tmp_path / "r"}},
+    )
+    api.damage = lambda log: log[log.index(b"begin") + 1 :]
+    status = run(executor, job)
+    assert status.state == JobState.COMPLETED
+    assert "rotated" in status.message
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_rotated_log_is_an_error_if_the_output_is_all(api, executor, tmp_path):
+    job = shell("echo begin", stdout_path=tmp_path / "out")
+    api.damage = lambda log: log[log.index(b"begin") + 1 :]
+    status = run(executor, job)
+    assert status.state == JobState.FAILED
+    assert "rotated" in status.message
+
+
+@pytest.mark.parametrize("action", ["reset", "cut", 500, 429])
+@pytest.mark.usefixtures("pods")
+def test_a_log_is_asked_for_again(api, executor, tmp_path, action):
+    api.fail("GET", "/log", action, headers={"Retry-After": "0"} if action == 429 else {})
+    job = shell("echo whole", stdout_path=tmp_path / "out")
+    assert run(executor, job).state == JobState.COMPLETED
+    assert (tmp_path / "out").read_text() == "whole\n"

@@ -1,0 +1,153 @@
+"""What keeps a job from starting is told as what it is, or waited for."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+from psij import JobState, ResourceSpecV1
+from psij_jobs import (
+    PATIENCE,
+    held_job,
+    held_ranks,
+    make_job,
+    unschedulable,
+    warn,
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "expected"),
+    [
+        ("InvalidImageName", "bad name", "InvalidImageName: bad name"),
+        ("ErrImageNeverPull", "not there", "ErrImageNeverPull"),
+        ("ErrImagePull", "manifest unknown", "ErrImagePull: manifest unknown"),
+        ("ErrImagePull", "connection timed out", "ErrImagePull: connection timed out"),
+        ("CreateContainerError", "no such user", "CreateContainerError: no such user"),
+    ],
+)
+def test_a_pod_that_cannot_start_is_told_and_removed(
+    api, executor, pods, reason, message, expected
+):
+    job, thing = held_job(executor, pods)
+    pods.set_waiting(pods.make_pod(thing), reason, message)
+    status = job.wait(PATIENCE)
+    assert status.state == JobState.FAILED
+    assert expected in status.message
+    assert status.metadata["reason"] == reason
+    assert api.store.all("jobs") == api.store.all("pods") == []
+
+
+def test_a_pull_that_backs_off_is_told_by_its_first_cause(executor, pods):
+    job, thing = held_job(executor, pods)
+    pod = pods.make_pod(thing)
+    pods.set_waiting(pod, "ErrImagePull", "registry does not answer")
+    pods.set_waiting(pod, "ImagePullBackOff", "Back-off pulling image")
+    assert "registry does not answer" in job.wait(PATIENCE).message
+
+
+def test_trouble_that_passes_is_forgiven(make_executor, pods):
+    executor = make_executor(start_patience_s=2.0)
+    job, thing = held_job(executor, pods)
+    pod = pods.make_pod(thing)
+    pods.set_waiting(pod, "ErrImagePull", "registry does not answer")
+    time.sleep(0.7)
+    pods.set_running(pod)
+    time.sleep(2)
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_a_pod_that_no_node_takes_is_told(executor, pods):
+    job, thing = held_job(executor, pods)
+    message = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
+    pods.make_pod(thing, **unschedulable(message))
+    assert "Unschedulable: 0/2 nodes are available" in job.wait(PATIENCE).message
+
+
+def test_a_busy_cluster_is_waited_for(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    api.nodes = [{"status": {"allocatable": {"cpu": "8", "memory": "16Gi"}}}]
+    pod = pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    assert job.wait(timedelta(seconds=2)) is None
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_a_job_larger_than_every_node_is_told(api, make_executor, pods):
+    api.nodes = [{"status": {"allocatable": {"cpu": "8", "memory": "16Gi"}}}]
+    pods.hold.add("held")
+    job = make_job("true", name="held", resources=ResourceSpecV1(cpu_cores_per_process=9))
+    make_executor().submit(job)
+    (thing,) = api.store.all("jobs")
+    pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    assert "no node is large enough" in job.wait(PATIENCE).message
+
+
+QUOTA = (
+    "Error creating: pods is forbidden: exceeded quota: q, requested: cpu={}, "
+    "used: cpu=3, limited: cpu=4"
+)
+
+
+def test_a_quota_that_can_never_hold_a_job_is_told(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    warn(api, thing, "FailedCreate", QUOTA.format(5))
+    status = job.wait(PATIENCE)
+    assert status.message.startswith("QuotaExceeded: Error creating: pods is forbidden")
+
+
+def test_a_quota_that_others_use_is_waited_for(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    warn(api, thing, "FailedCreate", QUOTA.format(2))
+    assert job.wait(timedelta(seconds=5)) is None
+    pods.end(pods.make_pod(thing), 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_a_pod_that_may_not_be_made_is_told(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    warn(api, thing, "FailedCreate", "Error creating: violates PodSecurity restricted")
+    assert "FailedCreate: Error creating: violates" in job.wait(PATIENCE).message
+
+
+def test_a_worker_that_may_not_be_made_is_told_though_others_are_there(api, executor, pods):
+    job, thing = held_ranks(executor, pods)
+    pods.make_pod(thing, "worker", "-worker-0")
+    refused = "worker pod created failed: pods is forbidden: violates PodSecurity restricted"
+    warn(api, thing, "MPIJobFailed", refused)
+    assert f"FailedCreate: {refused}" in job.wait(PATIENCE).message
+
+
+def test_a_quota_that_a_job_itself_would_fill_is_told(api, executor, pods):
+    job, thing = held_ranks(executor, pods)
+    pods.make_pod(thing, "worker", "-worker-0")
+    over = "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1"
+    warn(api, thing, "MPIJobFailed", f"worker pod created failed: pods is forbidden: {over}")
+    assert job.wait(PATIENCE).message.startswith("QuotaExceeded: worker pod created failed")
+
+
+@pytest.mark.parametrize("role", ["worker", "launcher"])
+def test_a_pod_that_could_be_made_at_last_is_no_trouble_any_more(api, executor, pods, role):
+    job, thing = held_ranks(executor, pods)
+    for number in range(2):
+        pods.make_pod(thing, "worker", f"-worker-{number}")
+    launcher = pods.make_pod(thing, "launcher", "-launcher-x")
+    warn(api, thing, "MPIJobFailed", f"{role} pod created failed: try again")
+    assert job.wait(timedelta(seconds=5)) is None
+    pods.end(launcher, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_a_job_that_the_operator_finds_invalid_is_told(api, executor, pods):
+    job, thing = held_ranks(executor, pods)
+    warn(api, thing, "ValidationError", "Found validation errors: spec.slotsPerWorker")
+    assert job.wait(PATIENCE).message.startswith("ValidationError: Found validation errors")
+
+
+def test_a_volume_that_is_not_mounted_is_told(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    pods.make_pod(thing)
+    warn(api, thing, "FailedMount", 'secret "data" not found')
+    assert "FailedMount" in job.wait(PATIENCE).message
