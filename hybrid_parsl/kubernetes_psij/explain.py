@@ -140,8 +140,8 @@ def not_created(message: str, demand: Mapping[str, float]) -> Trouble:
         What all pods of the job ask for together, as `amounts.demand_of` has it.
     """
     if not amounts.is_quota(message):
-        never = _NEVER_CREATED.search(message)
-        return Trouble("FailedCreate", message, Patience.NONE if never else Patience.SOME)
+        hopeless = _NEVER_CREATED.search(message)
+        return Trouble("FailedCreate", message, Patience.NONE if hopeless else Patience.SOME)
     never = amounts.is_over_quota(message, demand)
     return Trouble("QuotaExceeded", message, Patience.NONE if never else Patience.ANY)
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl import labels
 from hybrid_parsl.engine.doctor.finding import Finding, ok, wrong
 from hybrid_parsl.engine.doctor.schedulers import waiting_reason
+from hybrid_parsl.engine.kubernetes_executor import KubernetesExecutor
 from hybrid_parsl.engine.session import Session
-from hybrid_parsl.errors import HybridParslError
+from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ _RANKS_PER_NODE = 2
 _GIB = 2**30
 _COMPARED = ("python", "hybrid-parsl", "parsl", "dill")
 _SAME = "install the same versions on both sides, or set python to where they are"
+_SAME_IMAGE = "build the image from what is installed here, and set image to it; see containers/"
 
 
 @dataclass
@@ -139,7 +141,7 @@ class Probes:
             message = f"{', '.join(blind)} cannot read {self.folder}"
             advice = "take a --runs-dir that the nodes see under the same path"
             yield wrong(f"{label}: run directory", message, advice)
-        yield _judge_versions(label, self.versions, reports[0])
+        yield _judge_versions(executor, self.versions, reports[0])
         yield from _judge_equipment(label, reports)
 
 
@@ -158,19 +160,31 @@ def _judge_ranks(executor: Any, reports: Sequence[NodeReport], nodes: list[str])
     return ok(labels.MPI, text)
 
 
-def _judge_versions(label: str, here: Mapping[str, str], report: NodeReport) -> Finding:
+def _judge_versions(executor: Any, here: Mapping[str, str], report: NodeReport) -> Finding:
     """Return whether a node has the driver's versions."""
-    check = f"{label}: versions"
+    label, check = executor.label, f"{executor.label}: versions"
     different = [
         f"{name} {report.versions.get(name, 'missing')} on {report.node}, {here[name]} here"
         for name in _COMPARED
-        if name in here and report.versions.get(name) != here[name]
+        if name in here and not _agree(name, report.versions.get(name), here[name])
     ]
     if different:
-        return wrong(check, "; ".join(different), _SAME)
+        return wrong(check, "; ".join(different), _where_the_same_is(executor))
     shown = ("python", "mpi4py", "parsl") if label == labels.MPI else ("python", "parsl", "qiskit")
     found = [f"{name} {report.versions[name]}" for name in shown if name in report.versions]
     return ok(check, f"as here: {', '.join(found)}")
+
+
+def _agree(name: str, there: str | None, here: str) -> bool:
+    """Return whether two versions understand each other; of Python, the first two numbers count."""
+    if name == "python" and there is not None:
+        return there.split(".")[:2] == here.split(".")[:2]
+    return there == here
+
+
+def _where_the_same_is(executor: Any) -> str:
+    """Return how both sides get the same versions."""
+    return _SAME_IMAGE if isinstance(executor, KubernetesExecutor) else _SAME
 
 
 def _judge_equipment(label: str, reports: Sequence[NodeReport]) -> Iterator[Finding]:
@@ -223,6 +237,8 @@ def _in_words(error: Exception) -> str:
 
 def _advice(executor: Any, error: Exception) -> str:
     """Return what to do about the exception of a probe."""
+    if isinstance(error, IdentityMismatchError):
+        return _where_the_same_is(executor)
     python = getattr(executor, "python", None)
     if python and python in str(error):
         return "set python to an interpreter of the nodes"

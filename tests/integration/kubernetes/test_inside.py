@@ -1,4 +1,4 @@
-"""A driver inside the cluster, as our manifests have it, with the rights they give and no others."""
+"""A driver inside the cluster, as our manifests have it, with no rights but theirs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def runs(kubernetes, tmp_path):
 
 
 @pytest.fixture
-def cron_job(kubernetes, objects, runs):
+def cron_job(kubernetes, objects, runs):  # noqa: ARG001 - its volume has to be there
     """Apply the manifests and return the CronJob."""
     for each in objects:
         if each["kind"] == "CronJob":  # the cluster is of 2020, and knows the same by this name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hybrid_parsl.engine.doctor.probes import Probes
-from hybrid_parsl.errors import JobFailedError
+from hybrid_parsl.errors import IdentityMismatchError, JobFailedError
 from hybrid_parsl.records.node_report import NodeReport
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ def test_all_is_well(tmp_path: Path) -> None:
             "parsl 2.0 on n1, 1.0 here",
         ),
         ("mpi: versions", [report(versions={})] * 4, "python missing on n1, 3.12.1 here"),
+        (
+            "mpi: versions",
+            [report(versions={**VERSIONS, "python": "3.13.1"})] * 4,
+            "python 3.13.1 on n1, 3.12.1 here",
+        ),
         ("mpi: kernels", [report("n3", kernels=None)] * 4, "each process of n3 compiles again"),
     ],
 )
@@ -71,6 +76,22 @@ def test_what_is_wrong_is_said_with_what_to_do(
     assert finding.state == "wrong"
     assert words in finding.message
     assert finding.advice
+
+
+def test_bug_fixes_of_python_are_no_other_version(tmp_path: Path) -> None:
+    older = report(versions={**VERSIONS, "python": "3.12.11"})
+    found = judge(ranks(1), [older] * 2, tmp_path)["mpi: versions"]
+    assert found.state == "ok"
+    assert "python 3.12.11" in found.message
+
+
+def test_another_version_of_ours_is_put_right_on_both_sides(tmp_path: Path) -> None:
+    answer: Future[Any] = Future()
+    answer.set_exception(IdentityMismatchError("0.1.0+a", "0.1.0+b", "rank 0"))
+    probes = Probes(SimpleNamespace(), "site.py", {}, VERSIONS, tmp_path, 3.0)
+    (finding,) = probes._receive(ranks(), answer, 1.0, "secret")
+    assert "rank 0: 0.1.0+b" in finding.message
+    assert finding.advice.startswith("install the same versions on both sides")
 
 
 def test_a_worker_of_a_block_tells_where_it_reached_us(tmp_path: Path) -> None:
