@@ -26,6 +26,7 @@ def examine(kubernetes_site, tmp_path):
             text=True,
             check=False,
             env={**os.environ, **kubernetes_site, "PYTHONPATH": path},
+            cwd=tmp_path,  # not that of the project, which would come first
             timeout=200,
         )
         assert not done.stderr
