@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.job_backend import JobBackend
+from hybrid_parsl.engine.kept_lines import collect_lines
 from hybrid_parsl.engine.kubernetes_backend import FOLDER, KUBERNETES, Cluster
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_loading import check_backend, load_psij
-from hybrid_parsl.errors import ConfigurationError, JobRejectedError
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.errors import ConfigurationError, JobRejectedError, StorageError
+from hybrid_parsl.mpi.task import KEPT_LINES, TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -241,9 +242,16 @@ class KubernetesExecutor(PsiJExecutor):
             memory=None if memory is None else round(memory * _GIB * request.num_ranks),
         )
 
+    def _is_on_volume(self, folder: TaskFolder) -> bool:
+        """Return whether the pods see the folder of a task."""
+        from hybrid_parsl.kubernetes_psij.overlay import is_mounted
+
+        mounts = [each for each in self.options.get("volumes", []) if "mountPath" in each]
+        return is_mounted(str(folder.path), mounts)
+
     def _attributes(self, folder: TaskFolder) -> dict[str, Any]:
         """Return what PSI/J has no word for."""
-        ours = {
+        ours: dict[str, Any] = {
             "key": _key_of(folder),
             "inputs": {folder.request.name: folder.request},
             "outputs": {
@@ -252,7 +260,27 @@ class KubernetesExecutor(PsiJExecutor):
                 "failure-*.frame": folder.path,
             },
         }
+        if not self._is_on_volume(folder):
+            ours["lines"] = {folder.ranks.name: folder.ranks, KEPT_LINES: folder.path}
+            ours["inputs"] |= _kept_by_earlier_tries(folder)
         return {f"kubernetes.{name}": value for name, value in {**self.options, **ours}.items()}
+
+
+def _kept_by_earlier_tries(folder: TaskFolder) -> dict[str, bytes]:
+    """Return what an earlier try has told of its work, as far as it fits beside the request.
+
+    Raises
+    ------
+    StorageError
+        It cannot be read.
+    """
+    from hybrid_parsl.kubernetes_psij.manifests import LARGEST_SECRET
+
+    try:
+        room = LARGEST_SECRET - folder.request.stat().st_size if folder.request.exists() else 0
+        return collect_lines(folder, max(0, room))
+    except OSError as error:
+        raise StorageError(str(folder.path), error.strerror or str(error)) from error
 
 
 def _key_of(folder: TaskFolder) -> str:

@@ -19,6 +19,8 @@ HOST_FILE = "/etc/mpi/hostfile"
 """Where the MPI Operator tells the launcher its workers."""
 POD_ADDRESS = "\0address"
 """Stands in a command line for the address of its pod."""
+MARK_VARIABLE = "PSIJ_LOG_MARK"
+"""Where processes of a job find what begins a record in the log, but for its first byte."""
 SINGLE, MULTIPLE, MPIRUN = "single", "multiple", "mpirun"
 _LONGEST_SCRIPT = 32_768
 
@@ -122,10 +124,11 @@ def command_line(spec: JobSpec, layout: Layout, mpi: str, wrapping: Wrapping | N
         raise InvalidJobException(message)
     bare = [spec.executable, *(spec.arguments or [])]
     if layout.is_mpi:
-        bare = [*_mpirun(mpi, layout.n_processes, sorted(spec.environment or {})), *bare]
+        variables = sorted([*(spec.environment or {}), *([MARK_VARIABLE] if wrapping else [])])
+        bare = [*_mpirun(mpi, layout.n_processes, variables), *bare]
     elif not spec.inherit_environment:
-        variables = [f"{name}={value}" for name, value in (spec.environment or {}).items()]
-        bare = ["env", "-i", *variables, *bare]
+        given = [f"{name}={value}" for name, value in (spec.environment or {}).items()]
+        bare = ["env", "-i", *given, *bare]
     if wrapping is None:
         return bare
     pre, post = _script(spec.pre_launch), _script(spec.post_launch)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from hybrid_parsl.kubernetes_psij.tracking import TrackedJob
     from hybrid_parsl.kubernetes_psij.workers import Workers
 
+_BYTES_PER_S = 20_000.0  # a log has to be read from its beginning each time
+
 
 class LiveLogs:
     """Fetches the logs of jobs that run, one after the other.
@@ -25,7 +27,8 @@ class LiveLogs:
     workers
         Whose threads do it.
     interval_s
-        Seconds between two looks at a job's log; None to wait for its end.
+        Seconds between two looks at a job's log, more at one that is long; None to wait for its
+        end.
     """
 
     def __init__(self, api: Api, workers: Workers, interval_s: float | None) -> None:
@@ -46,9 +49,8 @@ class LiveLogs:
         if self._interval_s is None:
             return
         for tracked in jobs:
-            streams = tracked.collection.stdout or tracked.collection.stderr
-            if streams and tracked.is_running and now - tracked.looked >= self._interval_s:
-                tracked.looked = now
+            if tracked.collection.grows and tracked.is_running and now >= tracked.next_look:
+                tracked.next_look = now + self._interval_s
                 self._workers.do(lambda tracked=tracked: self._fetch(tracked))  # type: ignore[misc]
 
     def _fetch(self, tracked: TrackedJob) -> None:
@@ -57,4 +59,6 @@ class LiveLogs:
         with tracked.log_lock:
             if main is not None and not tracked.finishing:
                 wanted = replace(tracked.collection, outputs={})
-                fetch_log(self._api, tracked.native_id.namespace, main.name, wanted)
+                log = fetch_log(self._api, tracked.native_id.namespace, main.name, wanted)
+                if log.report is not None:
+                    tracked.next_look += log.report.n_bytes / _BYTES_PER_S

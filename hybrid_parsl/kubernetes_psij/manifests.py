@@ -7,7 +7,7 @@ import fnmatch
 import hashlib
 import posixpath
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,17 +43,25 @@ class Collection:
         Where to write files, by their path or pattern in the pod.
     mark
         What begins a record in the log; None if the log holds no records.
+    lines
+        Where to write lines that are told while the job runs, by the name or pattern of a file.
     """
 
     stdout: Path | None
     stderr: Path | None
     outputs: Mapping[str, Path]
     mark: str | None
+    lines: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def grows(self) -> bool:
+        """Whether something is wanted while the job runs."""
+        return bool(self.stdout or self.stderr or self.lines)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is wanted."""
-        return not (self.stdout or self.stderr or self.outputs)
+        return not (self.grows or self.outputs)
 
 
 @dataclass(frozen=True)
@@ -132,10 +140,12 @@ def collection_of(spec: JobSpec, options: JobOptions, name: str) -> Collection:
     wanted = bool(spec.stdout_path or spec.stderr_path)
     as_it_is = spec.stdout_path == spec.stderr_path
     scripts = spec.pre_launch or spec.post_launch
-    wrapped = scripts or options.outputs or spec.launcher == MULTIPLE or (wanted and not as_it_is)
+    told = options.outputs or options.lines
+    wrapped = scripts or told or spec.launcher == MULTIPLE or (wanted and not as_it_is)
     mark = "\x1e" + hashlib.sha256(name.encode()).hexdigest()[:8] if wrapped else None
     outputs = {pattern: Path(path) for pattern, path in options.outputs.items()}
-    return Collection(spec.stdout_path, spec.stderr_path, outputs, mark)
+    lines = {pattern: Path(path) for pattern, path in options.lines.items()}
+    return Collection(spec.stdout_path, spec.stderr_path, outputs, mark, lines)
 
 
 def secret_for(owner: Manifest, secret: Manifest) -> Manifest:
@@ -182,11 +192,11 @@ def _refuse(spec: JobSpec, options: JobOptions) -> None:
     if not options.image:
         message = "The job has no image: set 'kubernetes.image', or the executor's options"
         raise InvalidJobException(message)
-    for path in (*options.inputs, *options.outputs):
+    for path in (*options.inputs, *options.outputs, *options.lines):
         if not path or "\n" in path or ".." in path.split("/"):
             message = f"{path!r} is no path of a file in a pod"
             raise InvalidJobException(message)
-    for pattern, target in options.outputs.items():
+    for pattern, target in (*options.outputs.items(), *options.lines.items()):
         if _is_pattern(pattern) and Path(target).is_file():
             message = f"The files {pattern!r} go to a folder, and {target} is a file"
             raise InvalidJobException(message)

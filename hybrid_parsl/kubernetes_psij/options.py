@@ -67,6 +67,11 @@ class JobOptions:
         Where to write files that the job leaves, by their path in the pod: that may have
         wildcards, and then it names a folder here. They travel through the log of the pod, with
         length and checksum: a damaged or missing one fails the job, never gives a wrong result.
+    lines
+        Where to write lines that the job's processes tell while it runs, by the name of a file,
+        which may have wildcards as those of `outputs`. A process tells one by printing, in one
+        piece, the byte 0x1E, the value of its variable PSIJ_LOG_MARK, ``L``, the name, a space, the
+        line, and a line break. Lines that a file has are not written again; one may be lost.
     restricted
         Keep to the Pod Security Standard "restricted", with a read-only root file system and a
         /tmp in memory. The image has to name a user that is not root, by number.
@@ -102,6 +107,7 @@ class JobOptions:
     annotations: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str | Path | bytes] = field(default_factory=dict)
     outputs: Mapping[str, str | Path] = field(default_factory=dict)
+    lines: Mapping[str, str | Path] = field(default_factory=dict)
     restricted: bool = False
     pod: Mapping[str, Any] = field(default_factory=dict)
     ttl_s: int = 3600
@@ -147,7 +153,7 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"There is no custom attribute '{PREFIX}{name}'.{hint} Valid after '{PREFIX}': {names}"
 
 
-_TABLES = ("node_selector", "labels", "annotations", "inputs", "outputs", "pod")
+_TABLES = ("node_selector", "labels", "annotations", "inputs", "outputs", "lines", "pod")
 _LISTS = ("image_pull_secrets", "tolerations", "volumes", "worker_command")
 _NUMBERS = ("ttl_s", "longest_wait_s", "grace_s")
 _CHOICES = {"mpi": _MPI, "image_pull_policy": _PULL, "restricted": (True, False)}

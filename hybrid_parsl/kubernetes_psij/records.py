@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from hybrid_parsl.kubernetes_psij.incoming_file import IncomingFile
+from hybrid_parsl.kubernetes_psij.line_files import LineFiles
 from hybrid_parsl.kubernetes_psij.manifests import target_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _TAIL_BYTES = 8192
 _TAIL_LINES = 12
+_LINE = b"L"
 
 
 @dataclass
@@ -39,6 +41,8 @@ class LogReport:
         Files that arrived whole, by their path in the pod: where they are now.
     faults
         What was cut short, damaged, or could not be sent.
+    n_bytes
+        How long it was.
     """
 
     has_records: bool
@@ -47,6 +51,7 @@ class LogReport:
     exit_code: int | None = None
     files: dict[str, Path] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    n_bytes: int = 0
 
     @property
     def streams_are_whole(self) -> bool:
@@ -80,6 +85,8 @@ class LogReader:
         self._n_told = 0
         self._n_hosts = 0
         self._open = contextlib.ExitStack()
+        self._lines = LineFiles()
+        self._open.callback(self._lines.close)
         self._stdout = self._sink(collection.stdout)
         same = collection.stderr == collection.stdout
         self._stderr = self._stdout if same else self._sink(collection.stderr)
@@ -107,6 +114,7 @@ class LogReader:
         OSError
             What is wanted cannot be written.
         """
+        self.report.n_bytes += len(data)
         if not self._mark:
             self._print(data)
             return
@@ -117,6 +125,10 @@ class LogReader:
                 break
             self._text(self._buffer[:at])
             record = self._buffer[at + len(self._mark) : end]
+            if record[:1] == _LINE and (next_at := record.find(self._mark)) >= 0:
+                # another process printed into this line, which is lost
+                self._buffer = self._buffer[at + len(self._mark) + next_at :]
+                continue
             self._buffer = self._buffer[end + 1 :]
             try:
                 self._record(record[:1], record[1:])
@@ -134,7 +146,8 @@ class LogReader:
         OSError
             What is wanted cannot be written.
         """
-        self._text(self._buffer)
+        if not (self._mark and self._buffer.startswith(self._mark)):  # a record that is not whole
+            self._text(self._buffer)
         self._print(self._newline)  # no end has come that it could belong to
         self._buffer = self._newline = b""
         if self._mark:
@@ -188,6 +201,9 @@ class LogReader:
 
     def _record(self, letter: bytes, rest: bytes) -> None:
         """Take a record."""
+        if letter == _LINE:
+            self._take_line(rest)
+            return
         if letter != b"T" and self._newline:
             self._print(self._newline)
         self._newline = b""
@@ -214,6 +230,13 @@ class LogReader:
         self._remember(text + b"\n")
         if self._stderr is not None:
             self._stderr.write(text + end)
+
+    def _take_line(self, rest: bytes) -> None:
+        """Take a line for a file; nobody relies on such a line, so a damaged one is no fault."""
+        name, _, line = rest.partition(b" ")
+        target = target_of(name.decode("utf-8", "surrogateescape"), self._collection.lines)
+        if target is not None and line:
+            self._lines.add(target, line)
 
     def _begin_file(self, header: bytes) -> None:
         """Take the header of a file: length, checksum, path."""

@@ -89,8 +89,8 @@ class TrackedJob:
         What all of its pods ask for together.
     born
         When the cluster made it, as text that sorts.
-    looked
-        When its log was fetched while it ran, on the clock of `time.monotonic`.
+    next_look
+        When its log may be fetched while it runs, on the clock of `time.monotonic`.
     log_lock
         Held while its log is written to its files.
     lock
@@ -118,7 +118,7 @@ class TrackedJob:
     n_workers: int = 0
     demand: Mapping[str, float] = field(default_factory=dict)
     born: str = ""
-    looked: float = 0.0
+    next_look: float = 0.0
     log_lock: Any = field(default_factory=threading.Lock)
     lock: Any = field(default_factory=threading.RLock)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl import identity
 from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
 from hybrid_parsl.mpi.frames import decode_frame, write_frame
+from hybrid_parsl.mpi.live_lines import LiveLines
 from hybrid_parsl.mpi.stale_memory import remove_stale_segments
 from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE, Failure, Request, TaskFolder
 from hybrid_parsl.mpi.team import close_team
@@ -68,7 +69,9 @@ def _call(folder: TaskFolder, world: MPI.Comm) -> Any:
     """Make the requested call; rank 0 reads the request for all."""
     members = world.gather({"host": socket.gethostname(), "pid": os.getpid()})
     if world.rank == 0:
-        folder.ranks.write_text(json.dumps(members), encoding="utf-8")
+        text = json.dumps(members)
+        folder.ranks.write_text(text, encoding="utf-8")
+        LiveLines(1).tell(folder.ranks.name, text)
     data = folder.request.read_bytes() if world.rank == 0 else None
     data = world.bcast(data)
     request = _request(data, folder)

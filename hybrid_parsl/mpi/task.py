@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TASK_FOLDER_VARIABLE = "HYBRID_PARSL_TASK_FOLDER"
 """Environment variable that tells a stage the folder of its task."""
 
+KEPT_LINES = "*.jsonl"
+"""Files in the folder of a task to which a stage adds lines that another try can go on with."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -111,6 +114,10 @@ class TaskFolder:
             return self.block.read_text(encoding="utf-8") or None
         except OSError:
             return None
+
+    def kept_lines(self) -> list[Path]:
+        """Return the files of lines that a stage keeps for another try."""
+        return sorted(self.path.glob(KEPT_LINES))
 
     def failure(self, rank: int) -> Path:
         """Return the frame that holds the `Failure` of `rank`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from hybrid_parsl.errors import ConfigurationError
@@ -100,7 +100,7 @@ def search(
         done = [strategy.run(objective, bounds, index, settings) for index in portion]
         journal.append(team.rank, done)
         mine.extend(done)
-    gathered = team.gather([_summary(start) for start in mine])
+    gathered = team.gather([start.summary() for start in mine])
     candidates = team.gather(min(mine, key=lambda start: start.order, default=None))
     if gathered is None or candidates is None:
         return None
@@ -138,11 +138,6 @@ def _portions(indices: list[int], size: int, team: Team) -> Iterator[list[int]]:
     size = max(1, min(size, len(indices) // (4 * team.size)))
     for number in team.deal(-(-len(indices) // size)):
         yield indices[number * size : (number + 1) * size]
-
-
-def _summary(start: Start) -> Start:
-    """Return `start` without what is wanted of the best one only."""
-    return replace(start, parameters=[], trace=[])
 
 
 def _reduce(finished: dict[int, Start], n_starts: int) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,10 @@ class Start:
     def order(self) -> tuple[float, int]:
         """Sort key that makes the best of many starts unique: the energy, then the index."""
         return (self.energy, self.index)
+
+    def summary(self) -> Start:
+        """Return the start without what is wanted of the best one only."""
+        return replace(self, parameters=[], trace=[])
 
     def to_json(self) -> str:
         """Return the start as one line of JSON; numbers keep all their digits."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from threadpoolctl import threadpool_limits
 
 from hybrid_parsl.errors import ResultError
+from hybrid_parsl.mpi.live_lines import LiveLines
 from hybrid_parsl.mpi.task import current_task_folder
 from hybrid_parsl.mpi.team import current_team
 from hybrid_parsl.optimize.journal import Journal
@@ -50,7 +51,8 @@ def search(experiment: Experiment) -> SearchResult | None:
     team.once_per_node(lambda: check_search_memory(experiment, problem, ranks_per_host))
     objective = build_objective(problem, experiment, team)
     bounds = problem.bounds(experiment.ansatz.layers)
-    journal = Journal(current_task_folder(), experiment.search_key)
+    tell = LiveLines(team.size).tell
+    journal = Journal(current_task_folder(), experiment.search_key, tell)
     with _one_blas_thread(experiment.search.method):
         outcome = search_starts(objective, bounds, experiment.search, team, journal)
     if outcome is None:

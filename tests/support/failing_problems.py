@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,15 @@ class Waiting(Bell):
             time.sleep(0.05)
         if path.read_text() == "fail":
             raise ValueError("told to fail")
+        return super().observable()
+
+
+class Talking(Waiting):
+    """Each rank says where it is, and then waits."""
+
+    def observable(self) -> Any:
+        sys.stdout.write(f"rank {current_team().rank} is here\n")
+        sys.stdout.flush()
         return super().observable()
 
 

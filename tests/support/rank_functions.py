@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from hybrid_parsl.errors import StorageError
-from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE
+from hybrid_parsl.mpi.live_lines import LiveLines
+from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE, current_task_folder
 from hybrid_parsl.mpi.team import MpiTeam, current_team
 
 if TYPE_CHECKING:
@@ -55,6 +56,22 @@ def share_and_once(path: str) -> tuple[list[str], int]:
     team.once_per_node(mark)
     seen = Path(path).stat().st_size
     return team.gather(value), seen
+
+
+def keep_lines_and_fail() -> list[str]:
+    """Fail after each rank has kept a line; return the lines that an earlier try has kept."""
+    team, folder = current_team(), current_task_folder()
+    kept = [line for path in folder.glob("*.jsonl") for line in path.read_text().splitlines()]
+    if kept:
+        return sorted(kept)
+    name, line = f"work-{team.rank}.jsonl", f"of rank {team.rank}"
+    (folder / name).write_text(f"{line}\n")
+    LiveLines(team.size).tell(name, line)
+    lines = team.gather(line)
+    if lines is not None:
+        raise RuntimeError(f"after {len(lines)} lines")
+    time.sleep(60)
+    return []
 
 
 def has_imported(module: str) -> bool:

@@ -26,6 +26,7 @@ from hybrid_parsl.errors import (
     RankFailedError,
     WalltimeExceededError,
 )
+from hybrid_parsl.mpi.task import TaskFolder
 
 TWO = {"num_nodes": 1, "ranks_per_node": 2}
 PATIENCE = 60
@@ -48,8 +49,8 @@ def make_executor(api, tmp_path):
 
     def make(**more):
         cluster = Cluster(str(api.kubeconfig(tmp_path / "config")), start_patience_s=0.5)
-        values = {"python": sys.executable, **more}
-        executor = KubernetesExecutor("mpi", tmp_path / "tasks", cluster, OPTIONS, **values)
+        values = {"python": sys.executable, "options": OPTIONS, **more}
+        executor = KubernetesExecutor("mpi", tmp_path / "tasks", cluster, **values)
         executor.start()
         made.append(executor)
         return executor
@@ -256,3 +257,24 @@ def test_an_option_that_cannot_be_is_refused_before_anything_runs(api, tmp_path)
     executor = KubernetesExecutor("mpi", tmp_path / "tasks", cluster, options)
     with pytest.raises(ConfigurationError, match="mountPath"):
         executor.check(TWO)
+
+
+def test_a_try_that_fails_leaves_its_lines_to_the_next(executor, tmp_path):
+    with pytest.raises(RankFailedError, match="after 2 lines"):
+        run(executor, functions.keep_lines_and_fail)
+    kept = tmp_path / "tasks" / "keep_lines_and_fail"
+    assert sorted(path.name for path in kept.glob("*.jsonl")) == ["work-0.jsonl", "work-1.jsonl"]
+    shutil.rmtree(tmp_path / "pods")
+    assert run(executor, functions.keep_lines_and_fail) == ["of rank 0", "of rank 1"]
+
+
+def test_lines_are_not_told_where_the_pods_see_the_folder(make_executor, tmp_path):
+    task = TaskFolder(tmp_path / "tasks" / "x")
+    task.path.mkdir(parents=True)
+    (task.path / "work-0.jsonl").write_text("of rank 0\n")
+    task.request.write_bytes(b"what to do")
+    volume = {"name": "home", "mountPath": str(tmp_path), "hostPath": {"path": str(tmp_path)}}
+    for volumes, n_inputs in ([], 2), ([volume], 1):
+        custom = make_executor(options={**OPTIONS, "volumes": volumes})._attributes(task)
+        assert ("kubernetes.lines" in custom) == (not volumes)
+        assert len(custom["kubernetes.inputs"]) == n_inputs

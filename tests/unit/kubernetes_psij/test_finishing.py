@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 from psij import JobState
-from psij_jobs import (
-    run,
-    shell,
-)
+from psij_jobs import PATIENCE, run, shell, wait_until
 
 
 @pytest.mark.parametrize("keeps", ["nothing", "half", "tail", "changed"])
@@ -94,3 +91,16 @@ def test_a_log_is_asked_for_again(api, executor, tmp_path, action):
     job = shell("echo whole", stdout_path=tmp_path / "out")
     assert run(executor, job).state == JobState.COMPLETED
     assert (tmp_path / "out").read_text() == "whole\n"
+
+
+@pytest.mark.usefixtures("pods")
+def test_lines_are_told_while_a_job_runs(make_executor, tmp_path):
+    go, told = tmp_path / "go", tmp_path / "told"
+    tell = r"""printf '\036%sL%s\n' "$PSIJ_LOG_MARK" """
+    script = f"{tell} 'a.txt 1'; while [ ! -e {go} ]; do sleep .05; done; {tell} 'a.txt 2'"
+    job = shell(script, attributes={"lines": {"*.txt": told}})
+    make_executor(live_log_s=0.1).submit(job)
+    wait_until(lambda: told.exists() and (told / "a.txt").read_text() == "1\n")
+    go.touch()
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+    assert (told / "a.txt").read_text() == "1\n2\n"

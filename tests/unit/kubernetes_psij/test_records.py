@@ -34,11 +34,11 @@ def log_of(*words, folder, **more):
     return subprocess.run(line, cwd=folder, capture_output=True, check=False, timeout=30)
 
 
-def read(log, folder, *, sizes=(10**6,), outputs=None):
+def read(log, folder, *, sizes=(10**6,), outputs=None, lines=None):
     out, err = folder / "stdout", folder / "stderr"
     wanted = {pattern: folder / path for pattern, path in (outputs or {}).items()}
     at = 0
-    with LogReader(Collection(out, err, wanted, MARK)) as reader:
+    with LogReader(Collection(out, err, wanted, MARK, lines or {})) as reader:
         while at < len(log):
             size = sizes[at % len(sizes)]
             reader.feed(log[at : at + size])
@@ -121,6 +121,38 @@ def test_a_termination_reaches_the_command_and_its_end_is_told(tmp_path, shell):
     report, out, *_ = read(log, tmp_path)
     assert process.returncode == report.exit_code == 9
     assert out.endswith(b"caught\n")
+
+
+TELL = r"""printf '\036%sL%s\n' "$PSIJ_LOG_MARK" "$1" """
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_lines_of_files_are_no_output(tmp_path, shell):
+    words = "printf 'one\\n'; tell 'a-1.txt x y'; printf two; tell 'b z'; env | grep PSIJ_LOG"
+    script = f"tell() {{ {TELL}; }}; {words}; printf end"
+    done = log_of("sh", "-c", script, folder=tmp_path, shell=shell)
+    lines = {"a-*.txt": tmp_path / "told"}
+    for _ in range(2):
+        report, out, *_ = read(done.stdout, tmp_path, lines=lines)
+        assert out == b"one\ntwoPSIJ_LOG_MARK=mark0001\nend"
+        assert report.files_are_whole
+        assert (tmp_path / "told" / "a-1.txt").read_bytes() == b"x y\n"
+    assert not (tmp_path / "told" / "b").exists()
+
+
+def test_a_line_into_which_another_process_prints_is_lost_alone(tmp_path):
+    parts = ["S\n", "La {1", "La {2}\n", "La {3", "Ewords\n", "T\n", "X0 0\n"]
+    log = b"".join(f"{MARK}{part}".encode() for part in parts)
+    report, out, err, _ = read(log, tmp_path, sizes=(7, 3, 1), lines={"a": tmp_path / "a"})
+    assert (tmp_path / "a").read_bytes() == b"{2}\n"
+    assert (out, err, report.faults) == (b"", b"words\n", [])
+
+
+def test_a_record_that_has_not_come_whole_is_not_taken_for_output(tmp_path):
+    log = f"{MARK}S\nout\n{MARK}La {{".encode()
+    _, out, *_ = read(log, tmp_path, lines={"a": tmp_path / "a"})
+    assert out == b"out\n"
+    assert not (tmp_path / "a").exists()
 
 
 text = st.binary(max_size=60).map(lambda data: data.replace(b"\x1e", b"").replace(b"\r", b""))

@@ -153,3 +153,27 @@ def test_a_line_that_does_not_fit_any_more_is_never_lost_silently(tmp_path: Path
     assert reason == "File too large"
     assert 5 <= int(kept) < 12
     assert (tmp_path / "starts-00000.jsonl").stat().st_size == 1000
+
+
+def test_what_is_told_elsewhere_is_enough_for_another_try(tmp_path: Path) -> None:
+    told: list[tuple[str, str]] = []
+    energies = [-1.0, -3.0, -2.0, -3.0, -4.0]
+    starts = [
+        Start(index, energy, [energy], [0.0, energy], 5) for index, energy in enumerate(energies)
+    ]
+    journal = Journal(tmp_path / "here", "key", lambda *words: told.append(words))
+    (tmp_path / "here").mkdir()
+    journal.append(1, starts[:3])
+    journal.append(1, starts[3:])
+    assert {name for name, _ in told} == {"starts-00001.jsonl"}
+    (tmp_path / "starts-kept.jsonl").write_text("".join(f"{line}\n" for _, line in told))
+    found = Journal(tmp_path, "key").read()
+    assert [found[index].energy for index in range(5)] == energies
+    assert min(found.values(), key=lambda start: start.order) == starts[4]
+    assert [bool(found[index].parameters) for index in range(5)] == [True, True, False, False, True]
+
+
+def test_a_start_that_is_there_twice_keeps_its_parameters(tmp_path: Path) -> None:
+    for rank, start in enumerate([STARTS[1], STARTS[1].summary()]):
+        Journal(tmp_path, "key").append(rank, [start])
+    assert Journal(tmp_path, "key").read() == {1: STARTS[1]}

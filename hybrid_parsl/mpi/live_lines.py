@@ -1,0 +1,49 @@
+"""Lines that a rank tells the driver while its task runs, where nothing else gets there.
+
+On a cluster whose nodes share no folder with the driver, its executor reads such lines from the
+log of the job and adds them to the file of that name in the task's folder; see
+`hybrid_parsl.kubernetes_psij.options.JobOptions.lines`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+_VARIABLE = "PSIJ_LOG_MARK"
+_BUDGET = 2**20
+"""Bytes that all ranks of a task may tell: nodes keep some 10 MiB of a log."""
+
+
+class LiveLines:
+    """What one rank tells.
+
+    Parameters
+    ----------
+    n_ranks
+        Number of ranks that share what may be told; at least 1.
+    """
+
+    def __init__(self, n_ranks: int) -> None:
+        self._mark = os.environ.get(_VARIABLE)
+        self._left = _BUDGET // n_ranks
+
+    def tell(self, name: str, line: str) -> None:
+        """Tell a line of the file `name`; in vain where nobody listens, or after too much.
+
+        Parameters
+        ----------
+        name
+            A file's name, without a space.
+        line
+            What it holds, without a line break.
+        """
+        if self._mark is None:
+            return
+        data = f"\x1e{self._mark}L{name} {line}\n".encode()
+        if len(data) > self._left:
+            self._left = 0  # what came after a gap would be of no more use than nothing
+            return
+        self._left -= len(data)
+        with contextlib.suppress(OSError):
+            os.write(1, data)
