@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,7 @@ def examine(
             yield wrong("configuration", str(error), "put this right; nothing can run before")
             return
         yield ok("run directory", f"{folder.parent} can be written to")
+        _leave_no_job(config)
         healthy = True
         for finding in _examine_cluster(config):
             healthy &= finding.state == "ok"
@@ -114,6 +115,13 @@ def examine(
             yield skipped("ranks and workers", "they need what is wrong above")
     finally:
         _remove(folder, runs)
+
+
+def _leave_no_job(config: parsl.Config) -> None:
+    """See to it that a cluster keeps no probe that fails: the doctor tells what it says."""
+    for executor in config.executors:
+        if isinstance(executor, KubernetesExecutor):
+            executor.cluster = replace(executor.cluster, keep="none")
 
 
 def _examine_cluster(config: parsl.Config) -> Iterator[Finding]:

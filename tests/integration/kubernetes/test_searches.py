@@ -73,7 +73,7 @@ def test_what_ranks_print_is_followed_while_they_run(run, go):
     assert b"is here" not in rest
 
 
-def test_a_search_over_its_walltime_goes_on_from_its_finished_starts(kubernetes, run, go, tmp_path):
+def test_a_search_over_its_walltime_goes_on_from_its_finished_starts(run, go, tmp_path):
     stalling = words("Stalling", go, "search.method=cobyla", "search.starts=5")
     driver = start(run, *stalling, "--site-set", "walltime=20s")
     done = "3 of 5 starts, best energy"
@@ -96,4 +96,3 @@ def test_a_search_over_its_walltime_goes_on_from_its_finished_starts(kubernetes,
     here = Command("local", tmp_path / "local").document(*stalling)
     there = json.loads((folder / "results.json").read_text())
     assert {**there["search"], "execution": None} == {**here["search"], "execution": None}
-    assert not kubernetes.kubectl("get", "mpijobs", "--output", "name")
