@@ -45,6 +45,7 @@ class Display:
         self._progress = SearchProgress(run.directory.path / "tasks" / "search")
         self._durations: dict[str, float] = {}
         self._running: dict[str, float] = {}
+        self._n_before = 0  # starts of an earlier try
 
     def __enter__(self) -> Self:
         return self
@@ -55,6 +56,9 @@ class Display:
     def stage_started(self, name: str) -> None:
         """Note that a stage has begun."""
         self._running[name] = time.monotonic()
+        if name == "search":
+            self._progress.update()
+            self._n_before = self._progress.n_done
 
     def stage_finished(self, name: str, duration_s: float) -> None:
         """Note that a stage has ended."""
@@ -78,7 +82,7 @@ class Display:
             is_slow = self._elapsed("search") > _USUAL_START_S
             return f"0/{total} starts" + (f" ({self._what_takes_long()})" if is_slow else "")
         seconds = self._durations.get("search") or self._elapsed("search")
-        rate = f", {done / seconds:.1f}/s" if seconds > 0 else ""
+        rate = f", {(done - self._n_before) / seconds:.1f}/s" if seconds > 0 else ""
         return f"{done}/{total} starts, best energy {self._progress.best_energy:.6g}{rate}"
 
     def _what_takes_long(self) -> str:

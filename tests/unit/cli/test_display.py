@@ -70,6 +70,16 @@ def test_plain_lines_tell_how_a_run_goes(run: Run, capsys: pytest.CaptureFixture
     ]
 
 
+def test_the_rate_is_that_of_this_try(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    write_starts(run, -0.5, -0.6, -0.7, -0.8)
+    with PlainDisplay(run) as display:
+        display.stage_started("search")
+        write_starts(run, -0.9, -1.0)
+        display.stage_finished("search", 2.0)
+    told = lines(capsys.readouterr().out)[-1]
+    assert told == "search: finished in 2.00 s (6/8 starts, best energy -1, 1.0/s)"
+
+
 def test_a_search_whose_starts_are_out_of_sight(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
