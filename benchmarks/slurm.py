@@ -87,8 +87,8 @@ def compare_many(n_searches: int) -> None:
     """Print the times of many short searches, as jobs and inside one block."""
     from parsl import Config
 
-    from hybrid_parsl.engine.batch_scheduler import BatchOptions
-    from hybrid_parsl.engine.pilot import PilotMPIExecutor
+    from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
+    from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
     from hybrid_parsl.engine.psij_executor import PsiJExecutor
     from hybrid_parsl.engine.psij_provider import PsiJProvider
 
@@ -130,7 +130,7 @@ def _timed_searches(executor: Any, n_searches: int) -> float:
 
 def measure_waiting(n_jobs: int) -> None:
     """Print the share of a core that the driver takes while jobs wait."""
-    from hybrid_parsl.engine.batch_scheduler import BatchOptions
+    from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
     from hybrid_parsl.engine.psij_executor import PsiJExecutor
 
     with tempfile.TemporaryDirectory() as name:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import identity
-from hybrid_parsl.engine.left_jobs import cancel_jobs, job_states
+from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states
 from hybrid_parsl.engine.sites import load_recorded_site
 from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError, RunOverlapError
 from hybrid_parsl.experiment_file import read_experiment

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import tomli_w
 
 from hybrid_parsl import labels
-from hybrid_parsl.engine.left_jobs import cancel_blocks
+from hybrid_parsl.engine.jobs.left import cancel_blocks
 from hybrid_parsl.engine.session import Session, first_cause
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.errors import HybridParslError, StageFailedError

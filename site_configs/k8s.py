@@ -2,7 +2,7 @@
 
 from parsl import Config
 
-from hybrid_parsl.engine.kubernetes_site import KubernetesSettings
+from hybrid_parsl.engine.kubernetes.site import KubernetesSettings
 from hybrid_parsl.engine.sites import SiteRun
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hybrid_parsl.cli.output import say
 from hybrid_parsl.cli.summary import print_summary
-from hybrid_parsl.engine.job_record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.progress import SearchProgress
 

@@ -78,7 +78,7 @@ def _stage(name: str, executor: Any, resources: dict[str, Any], after: list[str]
 
 def _verdict(executor: Any, stage: dict[str, Any]) -> tuple[str, SubmissionError | None]:
     """Return what the scheduler of a stage says of its script, and the error if it is a no."""
-    from hybrid_parsl.engine.verdict import verdict
+    from hybrid_parsl.engine.jobs.verdict import verdict
     from hybrid_parsl.errors import SubmissionError
 
     asked = stage["stage"], stage["resources"]

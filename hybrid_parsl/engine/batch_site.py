@@ -9,8 +9,8 @@ from parsl import Config
 from pydantic import Field
 
 from hybrid_parsl import labels
-from hybrid_parsl.engine.batch_scheduler import BatchOptions
-from hybrid_parsl.engine.pilot import PilotExecutor, PilotMPIExecutor
+from hybrid_parsl.engine.blocks.pilot import PilotExecutor, PilotMPIExecutor
+from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.engine.site_settings import PositiveDuration, ShellText, SiteSettings

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
-from hybrid_parsl.engine.batch_scheduler import (
+from hybrid_parsl.engine.jobs.backend import JobBackend
+from hybrid_parsl.engine.jobs.batch_scheduler import (
     LOCAL,
     BatchOptions,
     render_script,
     unique_job_name,
 )
-from hybrid_parsl.engine.job_backend import JobBackend
-from hybrid_parsl.engine.job_future import JobFuture
-from hybrid_parsl.engine.job_record import TASK_RECORD, JobRecord
-from hybrid_parsl.engine.psij_loading import check_backend, load_psij
-from hybrid_parsl.engine.resource_request import ResourceRequest
-from hybrid_parsl.engine.script_folder import ScriptFolder
-from hybrid_parsl.engine.task_folders import TaskFolders
+from hybrid_parsl.engine.jobs.future import JobFuture
+from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
+from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
+from hybrid_parsl.engine.tasks.folders import TaskFolders
+from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.mpi.outcome import explain_failure
 from hybrid_parsl.mpi.task import TaskFolder
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from psij import JobSpec
 
-    from hybrid_parsl.engine.jobs import JobEnd
-    from hybrid_parsl.engine.task_folders import Task
+    from hybrid_parsl.engine.jobs.open_jobs import JobEnd
+    from hybrid_parsl.engine.tasks.folders import Task
 
 _LAUNCHER_VARIABLES = {
     # a killed rank ends the job, as mpirun has it; sites may leave it waiting otherwise

@@ -16,15 +16,15 @@ from parsl.providers.base import ExecutionProvider
 from parsl.providers.errors import SubmitException
 from parsl.utils import RepresentationMixin
 
-from hybrid_parsl.engine.batch_scheduler import (
+from hybrid_parsl.engine.jobs.backend import JobBackend
+from hybrid_parsl.engine.jobs.batch_scheduler import (
     LOCAL,
     BatchOptions,
     render_script,
     unique_job_name,
 )
-from hybrid_parsl.engine.job_backend import JobBackend
-from hybrid_parsl.engine.job_record import BLOCK_RECORD
-from hybrid_parsl.engine.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.record import BLOCK_RECORD
 from hybrid_parsl.errors import (
     HybridParslError,
     JobCanceledError,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from psij import JobSpec
 
-    from hybrid_parsl.engine.jobs import JobEnd, SubmittedJob
+    from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
 
 _ENDS = {"COMPLETED": JobState.COMPLETED, "FAILED": JobState.FAILED, "CANCELED": JobState.CANCELLED}
 

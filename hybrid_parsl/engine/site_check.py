@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import labels
-from hybrid_parsl.engine.batch_scheduler import LOCAL
-from hybrid_parsl.engine.resource_request import ResourceRequest
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
 from hybrid_parsl.engine.session import check_config
 from hybrid_parsl.engine.sites import SiteRun
+from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,8 @@ from parsl.utils import RepresentationMixin
 
 from hybrid_parsl.engine import warm_worker
 from hybrid_parsl.engine.interrupts import uninterrupted
-from hybrid_parsl.engine.processes import ProcessTree
-from hybrid_parsl.engine.task_folders import TaskFolders
+from hybrid_parsl.engine.jobs.processes import ProcessTree
+from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.errors import HybridParslError, JobFailedError, ResultError
 from hybrid_parsl.mpi.frames import write_frame
 from hybrid_parsl.mpi.outcome import log_tail
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
-    from hybrid_parsl.engine.task_folders import Task
+    from hybrid_parsl.engine.tasks.folders import Task
 
 _PATIENCE_S = 5.0
 

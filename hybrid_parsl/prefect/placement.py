@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import labels
-from hybrid_parsl.engine.resource_request import RESOURCE_KEYS, ResourceRequest
+from hybrid_parsl.engine.tasks.resource_request import RESOURCE_KEYS, ResourceRequest
 from hybrid_parsl.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger, runtime, task
 
-from hybrid_parsl.engine.calls import apps_in
+from hybrid_parsl.engine.tasks.calls import apps_in
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.prefect.report import publish_report
 from hybrid_parsl.prefect.task_runner import SessionTaskRunner
@@ -25,8 +25,8 @@ from hybrid_parsl.runner import Run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hybrid_parsl.engine.calls import App
     from hybrid_parsl.engine.session import Session
+    from hybrid_parsl.engine.tasks.calls import App
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
     from hybrid_parsl.runner import Pipeline

@@ -12,9 +12,9 @@ from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
 from hybrid_parsl import labels
-from hybrid_parsl.engine.calls import plain_function
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
-from hybrid_parsl.engine.resource_request import ResourceRequest
+from hybrid_parsl.engine.tasks.calls import plain_function
+from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.remote.client import ComputeService, check_id, connected_client
 from hybrid_parsl.remote.service_errors import in_our_words, translated

@@ -16,10 +16,10 @@ import pytest
 
 from hybrid_parsl import identity, labels
 from hybrid_parsl.engine import psij_executor
-from hybrid_parsl.engine.calls import plain_function
-from hybrid_parsl.engine.jobs import JobEnd
+from hybrid_parsl.engine.jobs.open_jobs import JobEnd
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.session import Session
+from hybrid_parsl.engine.tasks.calls import plain_function
 from hybrid_parsl.experiment import Experiment
 from hybrid_parsl.mpi.frames import encode_frame, read_frame, write_frame
 from hybrid_parsl.mpi.task import TaskFolder

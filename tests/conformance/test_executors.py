@@ -21,7 +21,7 @@ def backend(request):
         return "local", lambda folder: psij.JobExecutorConfig(work_directory=folder)
     service = request.getfixturevalue(request.param)
     if request.param == "slurm":
-        from hybrid_parsl.engine.batch_scheduler import executor_config
+        from hybrid_parsl.engine.jobs.batch_scheduler import executor_config
 
         return "slurm", lambda folder: executor_config("slurm", folder, 0.5)
 

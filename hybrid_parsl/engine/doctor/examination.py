@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import identity
-from hybrid_parsl.engine.batch_scheduler import LOCAL, BatchOptions
 from hybrid_parsl.engine.doctor.finding import Finding, ok, skipped, wrong
 from hybrid_parsl.engine.doctor.first_job import FirstJob
 from hybrid_parsl.engine.doctor.probes import Probes
 from hybrid_parsl.engine.doctor.schedulers import examine_scheduler
-from hybrid_parsl.engine.kubernetes_backend import KUBERNETES
-from hybrid_parsl.engine.kubernetes_executor import KubernetesExecutor
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, BatchOptions
+from hybrid_parsl.engine.jobs.cluster import KUBERNETES
+from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.site_check import check_site
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.records.versions import software_versions

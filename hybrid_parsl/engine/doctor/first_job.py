@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from hybrid_parsl.engine.doctor.finding import Finding, ok, skipped, wrong
 from hybrid_parsl.engine.doctor.schedulers import waiting_reason
-from hybrid_parsl.engine.job_backend import JobBackend
-from hybrid_parsl.engine.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.backend import JobBackend
+from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.errors import HybridParslError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hybrid_parsl.engine.batch_scheduler import BatchOptions
-    from hybrid_parsl.engine.jobs import JobEnd, SubmittedJob
+    from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+    from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
 
 _PAUSE_S = 0.1
 _REPORT_PATIENCE_S = 20.0

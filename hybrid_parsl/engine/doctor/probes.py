@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl import labels
 from hybrid_parsl.engine.doctor.finding import Finding, ok, wrong
 from hybrid_parsl.engine.doctor.schedulers import waiting_reason
-from hybrid_parsl.engine.kubernetes_executor import KubernetesExecutor
+from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
 

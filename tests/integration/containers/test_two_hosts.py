@@ -12,7 +12,7 @@ from container_image import ContainerImage, podman
 from mpi_containers import IMPLEMENTATIONS, MpiContainers
 from services import require_if_asked
 
-from hybrid_parsl.engine.task_folders import TaskFolders
+from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.errors import RankFailedError
 from hybrid_parsl.experiment_file import read_experiment
 from hybrid_parsl.kubernetes_psij.command import POD_ADDRESS, Layout, command_line

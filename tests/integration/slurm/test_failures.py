@@ -17,10 +17,10 @@ import pytest
 import rank_functions as functions
 from command import Command
 
-from hybrid_parsl.engine import job_backend
-from hybrid_parsl.engine.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.jobs import backend as job_backend
+from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.jobs.submission import patiently
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
-from hybrid_parsl.engine.submission import patiently
 from hybrid_parsl.errors import BackendUnavailableError, JobFailedError
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import rank_functions as functions
 
-from hybrid_parsl.engine.batch_scheduler import BatchOptions
-from hybrid_parsl.engine.earlier_jobs import find_job
-from hybrid_parsl.engine.job_backend import JobBackend
+from hybrid_parsl.engine.jobs.backend import JobBackend
+from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.jobs.earlier import find_job
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import (
     JobCanceledError,
@@ -186,8 +186,8 @@ def test_a_reason_of_several_words_does_not_stall_us(
 
 
 def test_a_job_that_nobody_knows_ends_without_an_exit_code(tmp_path: Path) -> None:
-    from hybrid_parsl.engine.jobs import SubmittedJob
-    from hybrid_parsl.engine.psij_loading import load_psij
+    from hybrid_parsl.engine.jobs.open_jobs import SubmittedJob
+    from hybrid_parsl.engine.jobs.psij_loading import load_psij
 
     ends: list[Any] = []
     backend = JobBackend("slurm", tmp_path)

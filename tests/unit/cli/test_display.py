@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hybrid_parsl.cli import display as display_module
 from hybrid_parsl.cli.display import Display, LiveDisplay, PlainDisplay, make_display
-from hybrid_parsl.engine.job_record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.sites import Site
 from hybrid_parsl.experiment import Experiment
 from hybrid_parsl.mpi.task import TaskFolder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hybrid_parsl.engine.batch_site import BatchSettings
-from hybrid_parsl.engine.pilot import PilotExecutor, PilotMPIExecutor
+from hybrid_parsl.engine.blocks.pilot import PilotExecutor, PilotMPIExecutor
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.site_settings import read_settings
 from hybrid_parsl.errors import ConfigurationError

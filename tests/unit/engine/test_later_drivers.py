@@ -12,7 +12,7 @@ import psutil
 import pytest
 import rank_functions as functions
 
-from hybrid_parsl.engine.job_record import JobRecord
+from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import HybridParslError, RankFailedError
 
@@ -20,7 +20,7 @@ PATIENCE = 60
 DRIVER = """
 import sys, time
 import rank_functions as functions
-from hybrid_parsl.engine.job_record import JobRecord
+from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 executor = PsiJExecutor("mpi", sys.argv[1])
 executor.start()

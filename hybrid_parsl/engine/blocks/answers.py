@@ -1,0 +1,71 @@
+"""What a task in a block answers, once Parsl tells how it went there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.engine.blocks.common import job_of, lost_block
+from hybrid_parsl.errors import HybridParslError, JobFailedError, WalltimeExceededError
+from hybrid_parsl.mpi.frames import write_frame
+from hybrid_parsl.mpi.outcome import explain_failure, log_tail, read_result
+from hybrid_parsl.mpi.pilot import TIMED_OUT
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from parsl.executors import HighThroughputExecutor
+
+    from hybrid_parsl.engine.tasks.folders import Task
+    from hybrid_parsl.mpi.task import TaskFolder
+
+
+def keep_result(
+    executor: HighThroughputExecutor, answer: Future[Any], task: Task, done: Future[Any]
+) -> None:
+    """Keep the result of a task of one process for a later driver, and give it to `answer`."""
+    from parsl.executors.high_throughput.errors import ManagerLost
+
+    if not executor.open_tasks.take(answer):
+        return
+    try:
+        result = done.result()
+        write_frame(task.folder.result, result)
+    except Exception as error:  # noqa: BLE001 - a future that never resolves is worse
+        cause = lost_block(error)
+        lost = isinstance(cause, ManagerLost)
+        answer.set_exception(_not_run(executor, task.folder, cause) if lost else cause)
+    else:
+        answer.set_result(result)
+
+
+def read_outcome(
+    executor: HighThroughputExecutor, answer: Future[Any], folder: TaskFolder, done: Future[Any]
+) -> None:
+    """Give `answer` what the ranks of a task have left in its folder."""
+    if not executor.open_tasks.take(answer):
+        return
+    job_id = job_of(executor, folder.block_name()) or folder.path.name
+    try:
+        code = int(done.result())
+        if code == 0:
+            answer.set_result(read_result(folder))
+        elif code == TIMED_OUT:
+            details = (str(folder.stderr), log_tail(folder.stderr))
+            answer.set_exception(WalltimeExceededError(job_id, "its walltime is over", *details))
+        else:
+            answer.set_exception(explain_failure(folder, job_id, code))
+    except Exception as error:  # noqa: BLE001 - whatever Parsl tells of the block
+        cause = lost_block(error)
+        ours = isinstance(cause, HybridParslError)
+        answer.set_exception(cause if ours else _not_run(executor, folder, cause))
+
+
+def _not_run(
+    executor: HighThroughputExecutor, folder: TaskFolder, error: BaseException
+) -> BaseException:
+    """Return the error of a task that its block did not run to the end; it names the block."""
+    job_id = job_of(executor, folder.block_name()) or folder.path.name
+    reason = f"its block did not run it: {type(error).__name__}: {error}"
+    failure = JobFailedError(job_id, reason, str(folder.stderr), log_tail(folder.stderr))
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,283 @@
+"""What a site says to a batch scheduler, and what PSI/J's batch executors need put right.
+
+PSI/J 0.9.11 gives up on all jobs when one line of squeue has a reason of several words or one it
+does not know; keeps the quotes around values with spaces, so that folders with spaces do not
+work; asks for the login name of a terminal, which cron has none of; and loses Cobalt's walltime.
+"""
+
+from __future__ import annotations
+
+import getpass
+import io
+import math
+import re
+import secrets
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from hybrid_parsl.engine.jobs.cluster import KUBERNETES, Cluster
+from hybrid_parsl.engine.jobs.psij_loading import load_psij
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from psij import Job, JobAttributes, JobExecutor, JobExecutorConfig, JobSpec
+
+LOCAL = "local"
+_DIRECTIVES = {
+    "slurm": "slurm",
+    "pbs": "pbs",
+    "pbs_classic": "pbs",
+    "lsf": "lsf",
+    "cobalt": "cobalt",
+}
+_NAMES = {"slurm": "job-name", "pbs": "N", "lsf": "J", "cobalt": "jobname"}
+_ONLY_ONCE = {"slurm": {"no-requeue": ""}, "pbs": {"r": "n"}, "lsf": {"rn": ""}}
+_AGAIN = {"requeue", "r"}
+_LONGEST_PBS_NAME = 15
+_POLL_FAILURES = ("Failed to poll", "Error updating job statuses")
+_TIME_IS_OVER = re.compile(r"time ?limit|walltime|^TIMEOUT$", re.IGNORECASE)
+_UNREACHABLE = re.compile(
+    r"unable to contact|connection (refused|reset|failure)|timed? ?out|try again|"
+    r"cannot connect|zero bytes|temporarily|communication",
+    re.IGNORECASE,
+)
+_DOUBLY_QUOTED = re.compile(r"\"'([^'\"$`\\]*)'")
+_WITHOUT_VALUE = re.compile(r"^(#\w+ --?[\w-]+)[= ]\"\"$")
+_SCRIPT_LINES = ("#SBATCH", "#PBS", "#BSUB", "PSIJ_NODEFILE=", "exec ", "echo ", "cd ")
+_LOST_TIME = "#COBALT --time=''"
+_COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What a job tells a batch scheduler besides nodes, ranks and time.
+
+    Attributes
+    ----------
+    queue_name
+        The queue or partition; the scheduler's default if None.
+    account
+        Who pays; the scheduler's default if None.
+    attributes
+        More options of the scheduler, such as ``{"qos": "debug"}`` for ``--qos=debug``.
+    worker_init
+        Shell commands that each job runs first, once.
+    polling_interval_s
+        Seconds between two questions to the scheduler, for all jobs at once.
+    """
+
+    queue_name: str | None = None
+    account: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    worker_init: str = ""
+    polling_interval_s: float = 1.0
+
+    def to_psij(
+        self, backend: str, name: str, walltime_s: float, *, once: bool = False
+    ) -> JobAttributes:
+        """Return PSI/J's attributes of a job.
+
+        Parameters
+        ----------
+        backend
+            PSI/J's name of the scheduler.
+        name
+            The name of the job, which PSI/J does not pass on by itself.
+        walltime_s
+            Its longest run time in seconds.
+        once
+            Whether the scheduler shall not start it again, unless the site says so, when one of
+            its nodes has failed.
+        """
+        directive = _DIRECTIVES.get(backend)
+        custom = {}
+        if directive is not None:
+            asked = {} if _AGAIN & set(self.attributes) or not once else _ONLY_ONCE
+            custom = {_NAMES[directive]: name, **asked.get(directive, {}), **self.attributes}
+        return load_psij().JobAttributes(
+            duration=timedelta(seconds=walltime_s),
+            queue_name=self.queue_name,
+            account=self.account,
+            custom_attributes={f"{directive}.{key}": value for key, value in custom.items()},
+        )
+
+
+def unique_job_name(backend: str, task: str) -> str:
+    """Return a name for the job of a task that no other job has; PBS takes 15 characters."""
+    token = secrets.token_hex(4)
+    if _DIRECTIVES.get(backend) == "pbs":
+        return f"{task[: _LONGEST_PBS_NAME - len(token) - 1]}-{token}"
+    return f"hybrid-parsl-{task}-{token}"
+
+
+def executor_config(backend: str, folder: Path, interval_s: float) -> JobExecutorConfig:
+    """Return PSI/J's configuration of a backend that keeps its files in `folder`."""
+    psij = load_psij()
+    if backend == LOCAL:
+        return psij.JobExecutorConfig(work_directory=folder)
+    if backend == KUBERNETES:
+        return Cluster.read(folder).config()
+    from psij.executors.batch.batch_scheduler_executor import BatchSchedulerExecutorConfig
+
+    return BatchSchedulerExecutorConfig(
+        work_directory=folder,
+        queue_polling_interval=interval_s,
+        initial_queue_polling_delay=interval_s,
+        keep_files=True,
+    )
+
+
+def put_right(
+    executor: JobExecutor,
+    is_ours: Callable[[str], bool] = lambda _: True,
+    inherited: Callable[[], tuple[int, ...]] = tuple,
+) -> None:
+    """Mend a batch executor of PSI/J; one that is none is left as it is.
+
+    Parameters
+    ----------
+    executor
+        The executor.
+    is_ours
+        Tells whether a job of that id was submitted from here; only such are looked at.
+    inherited
+        Returns the file descriptors that the scheduler's programs get from this thread.
+    """
+    if hasattr(executor, "generate_submit_script"):
+        write = executor.generate_submit_script
+
+        def write_mended(job: Job, context: dict[str, object], file: IO[str]) -> None:
+            script = io.StringIO()
+            write(job, context, script)
+            text = without_inner_quotes(script.getvalue())
+            minutes = math.ceil(job.spec.attributes.duration.total_seconds() / 60)
+            file.write(text.replace(_LOST_TIME, f"#COBALT --time={minutes}"))
+
+        executor.generate_submit_script = write_mended
+        executor._current_user = getpass.getuser  # noqa: SLF001 - there is no other way
+        executor._run_command = lambda command: _output_of(command, inherited())  # noqa: SLF001
+    if executor.name == "slurm":
+        _mend_slurm(executor, is_ours)
+
+
+def load_executor(backend: str, folder: Path | None = None) -> JobExecutor:
+    """Return PSI/J's executor of a backend, mended, to ask or to write scripts with.
+
+    Parameters
+    ----------
+    backend
+        PSI/J's name of it.
+    folder
+        Where it would keep its files; the folder for temporary files if None.
+    """
+    folder = folder or Path(tempfile.gettempdir())
+    config = executor_config(backend, folder, interval_s=3600)
+    executor = load_psij().JobExecutor.get_instance(backend, config=config)
+    put_right(executor)
+    return executor
+
+
+def render_script(backend: str, spec: JobSpec, folder: Path) -> str:
+    """Return the batch script that a job would be submitted with; nothing if there is none.
+
+    Parameters
+    ----------
+    backend
+        PSI/J's name of it.
+    spec
+        PSI/J's description of the job.
+    folder
+        Where PSI/J would keep its files; nothing is written there.
+    """
+    psij = load_psij()
+    with tempfile.TemporaryDirectory() as name:
+        executor = load_executor(backend, Path(name))
+        if not hasattr(executor, "generate_submit_script"):
+            return ""
+        job = psij.Job(spec)
+        script = io.StringIO()
+        context = executor._create_script_context(job)  # noqa: SLF001 - there is no other way
+        executor.generate_submit_script(job, context, script)
+        lines = script.getvalue().replace(name, str(folder)).splitlines()
+    return "\n".join(line for line in lines if line.strip())
+
+
+def without_inner_quotes(script: str) -> str:
+    """Return a batch script with the shell's quotes taken out of values in double quotes.
+
+    An option whose value is empty becomes one that takes none, such as ``--no-requeue``.
+    """
+
+    def mended(line: str) -> str:
+        if not line.startswith(_SCRIPT_LINES):
+            return line
+        return _WITHOUT_VALUE.sub(r"\1", _DOUBLY_QUOTED.sub(r'"\1', line))
+
+    return "\n".join(mended(line) for line in script.split("\n"))
+
+
+def one_word_reasons(table: str, is_ours: Callable[[str], bool]) -> str:
+    """Return squeue's `table` of id, state and reason with our jobs only, a reason one word."""
+    head, _, rows = table.partition("\n")
+    kept = [head]
+    for row in rows.split("\n"):
+        columns = row.split(maxsplit=_COLUMNS - 1)
+        if columns and is_ours(columns[0]):
+            reason = columns[2] if len(columns) == _COLUMNS else "None"
+            kept.append(" ".join([*columns[:2], "_".join(reason.split())]))
+    return "\n".join(kept)
+
+
+def is_poll_failure(message: str | None) -> bool:
+    """Return whether PSI/J calls a job failed only because nobody could be asked about it."""
+    return (message or "").startswith(_POLL_FAILURES)
+
+
+def is_unreachable(message: str) -> bool:
+    """Return whether a scheduler's client says that its server does not answer."""
+    return bool(_UNREACHABLE.search(message))
+
+
+def is_time_over(message: str | None) -> bool:
+    """Return whether a scheduler's message says that the walltime of a job is over."""
+    return bool(_TIME_IS_OVER.search((message or "").partition("\n")[0]))
+
+
+def _output_of(command: list[str], descriptors: tuple[int, ...]) -> str:
+    """Run a scheduler's program with more open files, and return what it printed.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        Its exit code was not 0; the error has all that it printed, as PSI/J wants it.
+    """
+    done = subprocess.run(  # noqa: S603 - PSI/J has made the command
+        command, capture_output=True, text=True, check=False, pass_fds=descriptors
+    )
+    if done.returncode:
+        words = "\n".join(filter(None, [done.stdout, done.stderr])) or "unknown error"
+        raise subprocess.CalledProcessError(done.returncode, command, output=words)
+    return done.stdout
+
+
+def _mend_slurm(executor: Any, is_ours: Callable[[str], bool]) -> None:
+    """Let PSI/J understand every line of squeue."""
+    parse, explain = executor.parse_status_output, executor._get_message  # noqa: SLF001
+
+    def parse_mended(exit_code: int, output: str) -> Any:
+        table = one_word_reasons(output, is_ours) if exit_code == 0 else output
+        return parse(exit_code, table)
+
+    def explain_mended(reason: str) -> str:
+        try:
+            return str(explain(reason))
+        except AssertionError:
+            return reason.replace("_", " ")
+
+    executor.parse_status_output = parse_mended
+    executor._get_message = explain_mended  # noqa: SLF001

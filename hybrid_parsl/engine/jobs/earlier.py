@@ -1,0 +1,115 @@
+"""Finds the jobs that an earlier driver has submitted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
+from hybrid_parsl.engine.jobs.cluster import KUBERNETES
+from hybrid_parsl.engine.jobs.processes import process_began
+from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.errors import BackendUnavailableError
+
+if TYPE_CHECKING:
+    from psij import JobExecutor
+
+_SQUEUE = ("squeue", "--me", "--noheader", "--states=all", "--format=%i")
+_QSTAT = ("qstat", "-f", "-F", "json", "-x")
+UNDER_WAY = ("NEW", "QUEUED", "ACTIVE")
+"""The names of PSI/J's states of a job that has not ended."""
+_UNKNOWN_TO_PBS = 153
+_SAME_S = 2.0  # the clock may have been put right since
+
+
+def find_job(backend: str, name: str) -> str | None:
+    """Return the id of the user's job `name` that waits, runs, or has just ended.
+
+    Slurm, PBS and this host can be asked for a name; for the others it is None.
+
+    Raises
+    ------
+    BackendUnavailableError
+        The scheduler does not answer.
+    """
+    if backend == LOCAL:
+        return _find_process(name)
+    if backend == "slurm":
+        return next(iter(_ask(backend, *_SQUEUE, f"--name={name}").split()), None)
+    if backend.startswith("pbs"):
+        jobs: dict[str, dict[str, Any]] = json.loads(_ask(backend, *_QSTAT)).get("Jobs", {})
+        return next((key for key, job in jobs.items() if job.get("Job_Name") == name), None)
+    return None
+
+
+def job_state(executor: JobExecutor, job_id: str, begun: float | None = None) -> str | None:
+    """Return PSI/J's name of the state of a job, None if its backend does not know it any more.
+
+    Parameters
+    ----------
+    executor
+        PSI/J's executor of its backend.
+    job_id
+        The backend's id of it.
+    begun
+        When its process began, if it is one of this host and that is known, in seconds since
+        the epoch.
+
+    Raises
+    ------
+    BackendUnavailableError
+        The scheduler does not answer.
+    """
+    if executor.name == LOCAL:
+        began = process_began(int(job_id))
+        same = began is not None and (begun is None or abs(began - begun) < _SAME_S)
+        return "ACTIVE" if same else None
+    if executor.name == KUBERNETES:
+        try:
+            state: str | None = executor.state(job_id)
+        except load_psij().SubmitException as error:
+            raise BackendUnavailableError(executor.name, str(error)) from error
+        return state
+    command = executor.get_status_command([job_id])
+    table = executor.parse_status_output(0, _ask(executor.name, *command))
+    return str(table[job_id].state.name) if job_id in table else None
+
+
+def is_over(executor: JobExecutor, job_id: str) -> bool:
+    """Return whether the backend of a job says that it neither waits nor runs any more."""
+    try:
+        return job_state(executor, job_id) not in UNDER_WAY
+    except BackendUnavailableError:
+        return False
+
+
+def _ask(backend: str, *command: str) -> str:
+    """Return what a scheduler's program prints; nothing if it does not know the job.
+
+    Raises
+    ------
+    BackendUnavailableError
+        It fails.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError as error:
+        raise BackendUnavailableError(backend, f"{command[0]}: {error.strerror}") from error
+    if done.returncode == _UNKNOWN_TO_PBS and backend.startswith("pbs"):
+        return '{"Jobs": {}}'
+    if done.returncode:
+        raise BackendUnavailableError(backend, (done.stderr or done.stdout).strip())
+    return done.stdout
+
+
+def _find_process(name: str) -> str | None:
+    """Return the id of the first process of this user with the argument `name`."""
+    found = [
+        (process.info["create_time"], process.info["pid"])
+        for process in psutil.process_iter(["cmdline", "create_time", "pid"])
+        if name in (process.info["cmdline"] or ())
+    ]
+    return str(min(found)[1]) if found else None

@@ -1,0 +1,71 @@
+"""The future of a task that runs as a job."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.errors import (
+    HybridParslError,
+    JobCanceledError,
+    JobFailedError,
+    WalltimeExceededError,
+)
+from hybrid_parsl.mpi.outcome import explain_failure, log_tail, read_result
+
+if TYPE_CHECKING:
+    from hybrid_parsl.engine.jobs.backend import JobBackend
+    from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
+    from hybrid_parsl.mpi.task import TaskFolder
+
+
+class JobFuture(Future[Any]):
+    """The future of a task that runs as a job; canceling it cancels the job.
+
+    Parameters
+    ----------
+    backend
+        The backend of the job.
+    """
+
+    def __init__(self, backend: JobBackend) -> None:
+        super().__init__()
+        self._backend = backend
+        self.job: SubmittedJob | None = None
+
+    def cancel(self) -> bool:
+        """Cancel the job; return whether the future was still pending."""
+        canceled = super().cancel()
+        if canceled and self.job is not None:
+            self._backend.cancel(self.job)
+        return canceled
+
+    def resolve(self, folder: TaskFolder, end: JobEnd) -> bool:
+        """Take the outcome of the job; return whether it is a result."""
+        if not self.set_running_or_notify_cancel():
+            return False
+        try:
+            if end.state == "COMPLETED" and not end.exit_code and folder.result.exists():
+                self.set_result(read_result(folder))
+                return True
+            self.set_exception(_cause(folder, end))
+        except Exception as error:  # noqa: BLE001 - a future that never resolves is worse
+            self.set_exception(error)
+        return False
+
+
+def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
+    """Return why a job did not complete."""
+    details = (str(folder.stderr), log_tail(folder.stderr))
+    if end.timed_out:
+        return WalltimeExceededError(end.job_id, "its walltime is over", *details)
+    if end.state == "CANCELED":
+        return JobCanceledError(end.job_id, end.message or "was canceled", *details)
+    if folder.failures():
+        return explain_failure(folder, end.job_id, end.exit_code)
+    if end.state == "COMPLETED" and end.exit_code is None:
+        reason = "has left the queue without a result and without an exit code"
+        return JobFailedError(end.job_id, reason, *details)
+    if end.message and (end.exit_code is None or not folder.has_begun()):
+        return JobFailedError(end.job_id, end.message, *details)
+    return explain_failure(folder, end.job_id, end.exit_code)

@@ -1,0 +1,138 @@
+"""The jobs that a backend has taken, and how they ended."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
+from hybrid_parsl.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from psij import Job, JobStatus
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """How a job ended.
+
+    Attributes
+    ----------
+    job_id
+        The backend's own id.
+    state
+        ``COMPLETED``, ``FAILED`` or ``CANCELED``.
+    exit_code
+        The job's exit code, None if the backend does not know it.
+    message
+        What the backend said, or an empty string.
+    timed_out
+        Whether it was ended because its walltime was over.
+    """
+
+    job_id: str
+    state: str
+    exit_code: int | None
+    message: str
+    timed_out: bool
+
+
+@dataclass(eq=False)
+class SubmittedJob:
+    """A job that its backend has taken.
+
+    Attributes
+    ----------
+    job
+        PSI/J's job.
+    on_end
+        Called once, on the thread of the backend, when the job has ended.
+    record
+        The file of its `JobRecord`, None if none is kept.
+    deadline
+        When a local job has to end, on the clock of `time.monotonic`; None for no limit here.
+    timed_out
+        Whether the deadline has passed.
+    canceled
+        Whether it was canceled from here.
+    adopted
+        Whether it is a process of this host that another driver has started.
+    """
+
+    job: Job
+    on_end: Callable[[JobEnd], None]
+    record: Path | None = None
+    deadline: float | None = None
+    timed_out: bool = False
+    canceled: bool = False
+    adopted: bool = False
+
+    @property
+    def job_id(self) -> str:
+        """The backend's own id."""
+        return str(self.job.native_id)
+
+    def note_end(self, end: JobEnd) -> None:
+        """Write into the job's record how it ended; a disk that is full keeps nobody waiting."""
+        if self.record is None:
+            return
+        with contextlib.suppress(StorageError, TimeoutError), submission_lock(self.record):
+            if (found := JobRecord.read(self.record)) is not None:
+                found.with_end("TIMEOUT" if end.timed_out else end.state).write(self.record)
+
+
+class OpenJobs:
+    """The jobs that have not ended, for several threads."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, SubmittedJob] = {}
+        self._lock = threading.Lock()
+
+    def __contains__(self, job: Job) -> bool:
+        return job.id in self._jobs
+
+    def add(self, submitted: SubmittedJob, job_id: str | None = None) -> None:
+        """Add a job, with the backend's id of it if that is known before its first answer."""
+        with self._lock:
+            if job_id is not None:
+                submitted.job._native_id = job_id  # noqa: SLF001 - there is no other way
+            self._jobs[submitted.job.id] = submitted
+
+    def take(self, job: Job) -> SubmittedJob | None:
+        """Return and remove a job; None if it is not there any more."""
+        with self._lock:
+            return self._jobs.pop(job.id, None)
+
+    def all(self) -> list[SubmittedJob]:
+        """Return the jobs at this moment."""
+        with self._lock:
+            return list(self._jobs.values())
+
+    def has(self, job_id: str) -> bool:
+        """Return whether the backend's `job_id` is one of them."""
+        return any(each.job.native_id == job_id for each in self.all())
+
+    def overdue(self) -> list[SubmittedJob]:
+        """Return the jobs whose deadline has passed."""
+        now = time.monotonic()
+        return [each for each in self.all() if each.deadline and each.deadline <= now]
+
+    def seconds_to_deadline(self) -> float:
+        """Return the seconds until the next deadline, 0.01 to 1."""
+        now = time.monotonic()
+        left = [each.deadline - now for each in self.all() if each.deadline]
+        return max(0.01, min([1.0, *left]))
+
+
+def canceled() -> JobStatus:
+    """Return PSI/J's status of a job that was canceled."""
+    psij = load_psij()
+    status: JobStatus = psij.JobStatus(psij.JobState.CANCELED)
+    return status

@@ -1,0 +1,73 @@
+"""Where PSI/J's launcher scripts can lie: they do not quote the path of their own folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
+from hybrid_parsl.errors import ConfigurationError
+
+_SPLIT_BY_A_SHELL = re.compile(r"[\s*?\[\\]")
+
+
+class ScriptFolder:
+    """The folder for PSI/J's scripts.
+
+    It lies beside the tasks, where every node sees it. If a shell would take the path of that
+    apart, jobs of this host get a temporary folder instead; other backends have no such place.
+
+    Parameters
+    ----------
+    backend
+        PSI/J's name of the backend.
+    work_directory
+        The folder of the tasks.
+    """
+
+    def __init__(self, backend: str, work_directory: Path) -> None:
+        self._path = work_directory.absolute() / ".psij"
+        self._elsewhere = backend == LOCAL and bool(_SPLIT_BY_A_SHELL.search(str(self._path)))
+        self._temporary: TemporaryDirectory[str] | None = None
+
+    def check(self) -> None:
+        """Check that the scripts can work.
+
+        Raises
+        ------
+        ConfigurationError
+            They cannot.
+        """
+        if not self._elsewhere:
+            _check(self._path, "--runs-dir", str(self._path.parent))
+
+    def open(self) -> Path:
+        """Return the folder, which may not be there yet.
+
+        Raises
+        ------
+        ConfigurationError
+            The scripts cannot work in it.
+        """
+        self.check()
+        if not self._elsewhere:
+            return self._path
+        self._temporary = TemporaryDirectory(prefix="hybrid-parsl-")
+        path = Path(self._temporary.name)
+        _check(path, "$TMPDIR", str(path.parent))
+        return path
+
+    def close(self) -> None:
+        """Remove what is temporary."""
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
+
+
+def _check(path: Path, source: str, found: str) -> None:
+    """Refuse a path that a shell would take apart."""
+    if _SPLIT_BY_A_SHELL.search(str(path)):
+        message = "the scripts of PSI/J cannot work in a folder with such a path"
+        valid = "a path without blanks and without any of * ? [ \\"
+        raise ConfigurationError(message, source, None, found, valid)

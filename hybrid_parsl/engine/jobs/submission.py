@@ -1,0 +1,91 @@
+"""Hands a job to PSI/J, and tries again as long as its scheduler does not answer."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, is_unreachable
+from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.errors import (
+    BackendUnavailableError,
+    JobRejectedError,
+    StorageError,
+    SubmissionError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from psij import Job, JobExecutor
+
+logger = logging.getLogger(__name__)
+
+PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
+"""Seconds between two tries: two minutes in all, besides those that a scheduler's client takes."""
+
+
+def hand_over(executor: JobExecutor, job: Job) -> None:
+    """Let PSI/J submit a job.
+
+    Raises
+    ------
+    JobRejectedError
+        The job can never run as it is described.
+    BackendUnavailableError
+        The backend did not take it this time.
+    StorageError
+        PSI/J's scripts cannot be written.
+    """
+    psij = load_psij()
+    try:
+        executor.submit(job)
+    except psij.SubmitException as error:
+        cause = f"{error}: {error.exception}" if error.exception else str(error).strip()
+        if executor.name == LOCAL or error.transient or is_unreachable(cause):
+            raise BackendUnavailableError(executor.name, cause) from error
+        raise JobRejectedError(executor.name, cause) from error
+    except OSError as error:
+        name = str(error.filename or executor.config.work_directory)
+        if isinstance(error, FileNotFoundError) and os.sep not in name:
+            reason = f"there is no program {name} on PATH"
+            raise JobRejectedError(executor.name, reason) from error
+        raise StorageError(name, error.strerror or str(error)) from error
+    except Exception as error:  # PSI/J asserts what a job has to have, besides its own error
+        raise JobRejectedError(executor.name, str(error) or repr(error)) from error
+
+
+def patiently(
+    attempt: Callable[[], None],
+    goes_on: Callable[[], bool],
+    pauses_s: Sequence[float] = PAUSES_S,
+) -> None:
+    """Make an attempt until it succeeds, its error is none that may pass, or patience is over.
+
+    Parameters
+    ----------
+    attempt
+        What is tried.
+    goes_on
+        Asked after each failure; if it says no, the error counts.
+    pauses_s
+        Seconds between two tries, each at least 0.
+
+    Raises
+    ------
+    SubmissionError
+        The error of the last try.
+    """
+    for pause_s in pauses_s:
+        try:
+            attempt()
+        except SubmissionError as error:
+            if not error.retryable or not goes_on():
+                raise
+            logger.warning("%s; trying again in %g s", error, pause_s)
+        else:
+            return
+        time.sleep(pause_s)
+    attempt()

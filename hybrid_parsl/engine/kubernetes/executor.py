@@ -1,0 +1,289 @@
+"""Tasks as jobs of a Kubernetes cluster, which sees none of the driver's files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.engine.jobs.backend import JobBackend
+from hybrid_parsl.engine.jobs.cluster import FOLDER, KUBERNETES, Cluster
+from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
+from hybrid_parsl.engine.kubernetes.manifest_text import as_yaml
+from hybrid_parsl.engine.psij_executor import PsiJExecutor
+from hybrid_parsl.engine.tasks.kept_lines import collect_lines
+from hybrid_parsl.errors import ConfigurationError, JobRejectedError, StorageError
+from hybrid_parsl.mpi.task import KEPT_LINES, TaskFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from psij import JobSpec
+
+    from hybrid_parsl.engine.tasks.folders import TaskFolders
+    from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
+
+_GIB = 2**30
+_VARIABLES = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+    # the root file system is read-only
+    "NUMBA_CACHE_DIR": "/tmp/numba",  # noqa: S108
+    "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108
+    "XDG_CACHE_HOME": "/tmp/cache",  # noqa: S108
+}
+
+
+class KubernetesExecutor(PsiJExecutor):
+    """Runs each task as a Job, or with several ranks as an MPIJob.
+
+    The folder of a task is there in its pods under the same path: its request goes there as a
+    Secret, and what its ranks leave comes back through the log. The folder is the key of the
+    task: a driver that was killed while it submitted finds the job again.
+
+    Parameters
+    ----------
+    label, work_directory, launcher, overrides
+        As for `PsiJExecutor`.
+    cluster
+        Where it is.
+    options
+        What `hybrid_parsl.kubernetes_psij.options.JobOptions` lists, for all jobs.
+    python
+        The interpreter in the image.
+    environment
+        Variables that the ranks get; nothing is taken from the driver's.
+    queue, account
+        A queue of Kueue, and who is charged.
+    cpus_per_rank
+        CPU cores of each rank; the cluster's default if None.
+    memory_gib_per_rank
+        Memory of each rank in GiB; no limit if None.
+    folders
+        The tasks' folders, for executors that share a work directory: equal calls of two of them
+        are two tasks. Its own if None.
+    """
+
+    shares_files = False
+    """The driver's files are not seen where tasks run."""
+
+    def __init__(
+        self,
+        label: str,
+        work_directory: str | os.PathLike[str],
+        cluster: Cluster,
+        options: Mapping[str, Any],
+        *,
+        launcher: str = "mpirun",
+        python: str = "python",
+        environment: Mapping[str, str] | None = None,
+        overrides: Mapping[str, int] | None = None,
+        queue: str | None = None,
+        account: str | None = None,
+        cpus_per_rank: int | None = None,
+        memory_gib_per_rank: float | None = None,
+        folders: TaskFolders | None = None,
+    ) -> None:
+        super().__init__(
+            label,
+            work_directory,
+            KUBERNETES,
+            launcher,
+            python,
+            environment,
+            overrides=overrides,
+        )
+        self.cluster = cluster
+        self.options = dict(options)
+        self.queue = queue
+        self.account = account
+        self.cpus_per_rank = cpus_per_rank
+        self.memory_gib_per_rank = memory_gib_per_rank
+        self.folders = folders
+        if folders is not None:
+            self._folders = folders
+
+    def start(self) -> None:
+        """Log in to the cluster.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no client, or the cluster's configuration cannot be used.
+        StorageError
+            The folder cannot be written.
+        """
+        folder = Path(self.work_directory).absolute() / FOLDER
+        self.cluster.write(folder)
+        self._backend = JobBackend(self.backend, folder)
+
+    def check(self, resource_specification: dict[str, Any]) -> None:
+        """Find out, without asking the cluster, whether a task could be submitted.
+
+        Raises
+        ------
+        ConfigurationError
+            The resource specification or an option cannot be used.
+        """
+        check_backend(self.backend)
+        self._plan("task", self._request(resource_specification))
+
+    def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return the objects that a task calling the function `name` would be, as YAML.
+
+        Raises
+        ------
+        ConfigurationError
+            The resource specification or an option cannot be used.
+        """
+        request = self._request(resource_specification)
+        plan = self._plan(name, request)
+        secret = (
+            f"\n---\n# Secret {plan.secret['metadata']['name']}: the request, made with the job"
+        )
+        where = self.cluster.context or "the current context"
+        head = f"PSI/J job on Kubernetes ({where}): {request.num_ranks} ranks"
+        return f"{head}\n{as_yaml(plan.manifest)}{secret}"
+
+    def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return nothing: a cluster gets objects, which `preview` shows."""
+        del name, resource_specification
+        return ""
+
+    def verdict(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return what the cluster says of a task in a dry run of its own.
+
+        Raises
+        ------
+        ConfigurationError
+            The cluster cannot be reached as the site says.
+        JobRejectedError
+            It would not take the job.
+        """
+        request = self._request(resource_specification)
+        spec = self._job_spec(TaskFolder(Path(self.work_directory).absolute() / name), request)
+        spec.attributes.custom_attributes["kubernetes.inputs"] = {"request.frame": b""}
+        *_, (_, is_fine, said) = self._ask(spec)
+        if is_fine is False:
+            raise JobRejectedError(self.backend, said)
+        return said
+
+    def look_at_cluster(self) -> list[tuple[str, bool | None, str]]:
+        """Return name, whether all is well, and what was found, of all that jobs need there.
+
+        Raises
+        ------
+        ConfigurationError
+            The cluster cannot be reached as the site says.
+        """
+        return self._ask(None)
+
+    def _ask(self, spec: JobSpec | None) -> list[tuple[str, bool | None, str]]:
+        """Ask the cluster about itself, and whether it would take a job."""
+        get_instance = load_psij().JobExecutor.get_instance
+        executor = get_instance(self.backend, config=self.cluster.config())
+        try:
+            return [(each.name, each.is_fine, each.detail) for each in executor.check(spec)]
+        finally:
+            executor.close()
+
+    def _plan(self, name: str, request: ResourceRequest) -> Any:
+        """Return what would be created for a task.
+
+        Raises
+        ------
+        ConfigurationError
+            An option cannot be used.
+        """
+        from hybrid_parsl.kubernetes_psij import JobOptions
+        from hybrid_parsl.kubernetes_psij.manifests import plan_job
+
+        spec = self._job_spec(TaskFolder(Path(self.work_directory).absolute() / name), request)
+        spec.attributes.custom_attributes["kubernetes.inputs"] = {"request.frame": b""}
+        try:
+            options = JobOptions().for_job(spec)
+            return plan_job(spec, options, self.cluster.namespace or "default", options.key or "")
+        except load_psij().InvalidJobException as error:
+            raise ConfigurationError(error.message, "site") from error
+
+    def _job_spec(self, folder: TaskFolder, request: ResourceRequest) -> JobSpec:
+        """Return PSI/J's description of the job."""
+        psij = load_psij()
+        return psij.JobSpec(
+            name=f"hybrid-parsl-{folder.path.name}",
+            executable=self.python,
+            arguments=["-m", "hybrid_parsl.mpi", str(folder.path)],
+            directory=folder.path,
+            environment={**_VARIABLES, **self.environment},
+            stdout_path=folder.stdout,
+            stderr_path=folder.stderr,
+            launcher=self.launcher,
+            resources=self._resources(request),
+            attributes=psij.JobAttributes(
+                duration=timedelta(seconds=request.walltime_s),
+                queue_name=self.queue,
+                account=self.account,
+                custom_attributes=self._attributes(folder),
+            ),
+        )
+
+    def _resources(self, request: ResourceRequest) -> Any:
+        """Return PSI/J's description of nodes, ranks, cores and memory."""
+        psij = load_psij()
+        memory = self.memory_gib_per_rank
+        return psij.ResourceSpecV1(
+            node_count=request.num_nodes,
+            processes_per_node=request.num_ranks // request.num_nodes,
+            cpu_cores_per_process=self.cpus_per_rank,
+            memory=None if memory is None else round(memory * _GIB * request.num_ranks),
+        )
+
+    def _is_on_volume(self, folder: TaskFolder) -> bool:
+        """Return whether the pods see the folder of a task."""
+        from hybrid_parsl.kubernetes_psij.overlay import is_mounted
+
+        mounts = [each for each in self.options.get("volumes", []) if "mountPath" in each]
+        return is_mounted(str(folder.path), mounts)
+
+    def _attributes(self, folder: TaskFolder) -> dict[str, Any]:
+        """Return what PSI/J has no word for."""
+        ours: dict[str, Any] = {
+            "key": _key_of(folder),
+            "inputs": {folder.request.name: folder.request},
+            "outputs": {
+                folder.result.name: folder.result,
+                folder.ranks.name: folder.ranks,
+                "failure-*.frame": folder.path,
+            },
+        }
+        if not self._is_on_volume(folder):
+            ours["lines"] = {folder.ranks.name: folder.ranks, KEPT_LINES: folder.path}
+            ours["inputs"] |= _kept_by_earlier_tries(folder)
+        return {f"kubernetes.{name}": value for name, value in {**self.options, **ours}.items()}
+
+
+def _kept_by_earlier_tries(folder: TaskFolder) -> dict[str, bytes]:
+    """Return what an earlier try has told of its work, as far as it fits beside the request.
+
+    Raises
+    ------
+    StorageError
+        It cannot be read.
+    """
+    from hybrid_parsl.kubernetes_psij.manifests import LARGEST_SECRET
+
+    try:
+        room = LARGEST_SECRET - folder.request.stat().st_size if folder.request.exists() else 0
+        return collect_lines(folder, max(0, room))
+    except OSError as error:
+        raise StorageError(str(folder.path), error.strerror or str(error)) from error
+
+
+def _key_of(folder: TaskFolder) -> str:
+    """Return what names a task: its folder, and what is asked there."""
+    request = folder.request.read_bytes() if folder.request.exists() else b""
+    return f"{os.uname().nodename}:{folder.path}:{hashlib.sha256(request).hexdigest()[:16]}"

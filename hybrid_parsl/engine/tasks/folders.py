@@ -1,0 +1,182 @@
+"""One folder a task, named after its function; a later driver finds it again by what it asks."""
+
+from __future__ import annotations
+
+import errno
+import re
+import secrets
+import shutil
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl import identity
+from hybrid_parsl.engine.tasks.calls import plain_function
+from hybrid_parsl.errors import ResultError, StorageError
+from hybrid_parsl.mpi.frames import read_frame, write_frame
+from hybrid_parsl.mpi.outcome import read_result
+from hybrid_parsl.mpi.task import Request, TaskFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+_NUMBER = re.compile(r"-(\d+)$")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A call of a workflow and the folder it has on the disk.
+
+    Attributes
+    ----------
+    request
+        The call.
+    folder
+        Where it is kept, with what it gives.
+    """
+
+    request: Request
+    folder: TaskFolder
+
+    def answer_from_disk(self, answer: Future[Any]) -> bool:
+        """Give `answer` the result that is there from an earlier try; return whether there is one.
+
+        A result that cannot be read counts as none.
+        """
+        if not self.folder.result.exists():
+            return False
+        try:
+            result = read_result(self.folder)
+        except ResultError:
+            return False
+        answer.set_result(result)
+        return True
+
+    def prepare(self) -> None:
+        """Make the folder ready for a new try.
+
+        Raises
+        ------
+        StorageError
+            It cannot be written.
+        """
+        try:
+            self.folder.clear()
+        except OSError as error:
+            raise StorageError(str(self.folder.path), error.strerror or str(error)) from error
+
+
+class TaskFolders:
+    """The folders of an executor's tasks.
+
+    A task gets the folder in which an earlier driver has begun the same call (the same function
+    of the same package, with equal arguments), or a new one. What other executors of this driver
+    begin in the same place is theirs: only what is there from the beginning is an earlier one's.
+
+    Parameters
+    ----------
+    path
+        Holds all of them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        self._lock = threading.Lock()
+        self._free = _folders_by_name(self._path)
+        self._numbers: dict[str, int] = {}
+
+    def open(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Task:
+        """Return the task that calls `func`, with its request written down.
+
+        Parameters
+        ----------
+        func
+            The function as Parsl hands it to an executor.
+        args, kwargs
+            Its arguments, among them perhaps Parsl's resource specification, which is left out.
+
+        Raises
+        ------
+        ResultError
+            The function or an argument cannot be pickled.
+        StorageError
+            The folder cannot be written.
+        """
+        function = plain_function(func)
+        keywords = {
+            key: value for key, value in kwargs.items() if key != "parsl_resource_specification"
+        }
+        request = Request(identity.current(), function, tuple(args), keywords)
+        name = getattr(function, "__name__", "task")
+        with self._lock:
+            free = self._free.setdefault(name, [])
+            for folder in free:
+                if _holds(folder, request):
+                    free.remove(folder)
+                    return Task(request, folder)
+        return Task(request, self._make(name, request))
+
+    def release(self, task: Task) -> None:
+        """Let the next equal call go on in the folder of `task`, which gave no result."""
+        with self._lock:
+            name = getattr(task.request.function, "__name__", "task")
+            self._free.setdefault(name, []).append(task.folder)
+
+    def logs(self, name: str) -> Path:
+        """Return a folder for the output of calls whose results nobody keeps.
+
+        Raises
+        ------
+        StorageError
+            It cannot be made.
+        """
+        path = self._path / name
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(str(path), error.strerror or str(error)) from error
+        return path
+
+    def _make(self, name: str, request: Request) -> TaskFolder:
+        """Make a new folder for a call of the function `name`; it never lacks its request."""
+        fresh = TaskFolder(self._path / f".{name}.{secrets.token_hex(4)}")
+        try:
+            fresh.path.mkdir(parents=True)
+            write_frame(fresh.request, request)
+            return TaskFolder(self._move(fresh.path, name))
+        except OSError as error:
+            raise StorageError(str(self._path / name), error.strerror or str(error)) from error
+        finally:
+            shutil.rmtree(fresh.path, ignore_errors=True)
+
+    def _move(self, fresh: Path, name: str) -> Path:
+        """Give a folder the first name for calls of the function `name` that is not taken."""
+        while True:
+            number = self._numbers[name] = self._numbers.get(name, 0) + 1
+            path = self._path / (name if number == 1 else f"{name}-{number}")
+            try:
+                return fresh.rename(path)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                    raise
+
+
+def _folders_by_name(path: Path) -> dict[str, list[TaskFolder]]:
+    """Return the folders of tasks in `path` by the name of their function, oldest first."""
+    found: dict[str, list[TaskFolder]] = {}
+    folders = [request.parent for request in path.glob("*/request.frame")]
+    for folder in sorted(folders, key=lambda each: (len(each.name), each.name)):
+        found.setdefault(_NUMBER.sub("", folder.name), []).append(TaskFolder(folder))
+    return found
+
+
+def _holds(folder: TaskFolder, request: Request) -> bool:
+    """Return whether a folder is that of a request; what cannot be compared differs."""
+    try:
+        return bool(read_frame(folder.request) == request)
+    except Exception:  # noqa: BLE001 - an argument's own comparison may raise anything
+        return False

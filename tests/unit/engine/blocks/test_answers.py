@@ -1,0 +1,109 @@
+"""What a task in a block answers."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import rank_functions as functions
+from parsl.executors.high_throughput.errors import ManagerLost
+
+from hybrid_parsl.engine.blocks.answers import keep_result, read_outcome
+from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
+from hybrid_parsl.engine.psij_provider import PsiJProvider
+from hybrid_parsl.engine.tasks.folders import TaskFolders
+from hybrid_parsl.errors import JobFailedError, WalltimeExceededError
+from hybrid_parsl.mpi.frames import write_frame
+from hybrid_parsl.mpi.outcome import read_result
+from hybrid_parsl.mpi.pilot import TIMED_OUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hybrid_parsl.engine.tasks.folders import Task
+
+LOST = ManagerLost(b"manager", "n1")
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Any:
+    executor = PilotMPIExecutor("mpi", tmp_path, PsiJProvider("local"))
+    executor.blocks_to_job_id["0"] = "77"
+    return executor
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    task = TaskFolders(tmp_path).open(functions.add, (1,), {})
+    task.folder.block.write_text("0")
+    return task
+
+
+@pytest.fixture
+def answer(executor: Any, task: Task) -> Future[Any]:
+    answer: Future[Any] = Future()
+    executor.open_tasks.add(answer, task.folder)
+    return answer
+
+
+def ended(outcome: Any) -> Future[Any]:
+    done: Future[Any] = Future()
+    if isinstance(outcome, Exception):
+        done.set_exception(outcome)
+    else:
+        done.set_result(outcome)
+    return done
+
+
+def test_a_result_is_kept_for_a_later_driver(executor: Any, task: Task, answer: Any) -> None:
+    keep_result(executor, answer, task, ended(5))
+    assert answer.result(0) == read_result(task.folder) == 5
+    keep_result(executor, answer, task, ended(6))
+    assert answer.result(0) == 5
+
+
+def test_an_error_of_the_call_is_left_as_it_is(executor: Any, task: Task, answer: Any) -> None:
+    keep_result(executor, answer, task, ended(KeyError("x")))
+    with pytest.raises(KeyError, match="x"):
+        answer.result(0)
+
+
+def test_a_lost_worker_is_told_as_a_failed_job(executor: Any, task: Task, answer: Any) -> None:
+    keep_result(executor, answer, task, ended(LOST))
+    with pytest.raises(JobFailedError, match="its block did not run it: ManagerLost") as caught:
+        answer.result(0)
+    assert (caught.value.job_id, caught.value.stderr_path) == ("77", str(task.folder.stderr))
+
+
+def test_what_rank_0_returned(executor: Any, task: Task, answer: Any) -> None:
+    write_frame(task.folder.result, 7)
+    read_outcome(executor, answer, task.folder, ended(0))
+    assert answer.result(0) == 7
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [
+        (TIMED_OUT, WalltimeExceededError),
+        (1, JobFailedError),
+        (LOST, JobFailedError),
+        (FileNotFoundError("srun"), JobFailedError),
+    ],
+)
+def test_an_error_names_the_job_of_the_block(
+    executor: Any, task: Task, answer: Any, outcome: Any, kind: type
+) -> None:
+    read_outcome(executor, answer, task.folder, ended(outcome))
+    with pytest.raises(kind) as caught:
+        answer.result(0)
+    assert caught.value.job_id == "77"
+
+
+def test_a_task_that_never_came_to_a_block_goes_by_its_name(
+    executor: Any, task: Task, answer: Any
+) -> None:
+    task.folder.block.unlink()
+    read_outcome(executor, answer, task.folder, ended(LOST))
+    with pytest.raises(JobFailedError, match="job add: its block did not run it"):
+        answer.result(0)

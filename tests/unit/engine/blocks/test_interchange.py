@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import zmq
+
+from hybrid_parsl.engine.blocks.interchange import COMMAND
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_it_is_parsls_program_in_a_session_of_its_own(tmp_path: Path) -> None:
+    # a stand-in beside an interpreter tells which session it is in, and who ends it
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "python").symlink_to(sys.executable)
+    program = bin_folder / "interchange.py"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import ctypes, os\n"
+        "number = ctypes.c_int()\n"
+        "ctypes.CDLL(None).prctl(2, ctypes.byref(number))\n"
+        "print(os.getsid(0) == os.getpid(), number.value)\n"
+    )
+    program.chmod(0o755)
+    command = [str(bin_folder / "python"), *COMMAND[1:]]
+    folders = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": folders},
+    )
+    assert done.stdout.split() == ["True", "9"]
+
+
+BUSY_SERVER = """
+import time, zmq
+from parsl.curvezmq import ServerContext
+from hybrid_parsl.engine.blocks.interchange import let_workers_connect_again
+let_workers_connect_again()
+server = ServerContext(None).socket(zmq.ROUTER)
+print(server.bind_to_random_port("tcp://127.0.0.1"), flush=True)
+name, _ = server.recv_multipart()
+server.send_multipart([name, b"here"])
+time.sleep(1)
+name, words = server.recv_multipart()
+server.send_multipart([name, words])
+time.sleep(60)
+"""
+
+
+def test_workers_that_connect_again_are_heard_by_a_busy_interchange() -> None:
+    # Parsl's workers look for an address first, and then register, under the same name
+    server = subprocess.Popen(
+        [sys.executable, "-c", BUSY_SERVER], stdout=subprocess.PIPE, text=True
+    )
+    context = zmq.Context()
+    try:
+        assert server.stdout is not None
+        address = f"tcp://127.0.0.1:{int(server.stdout.readline())}"
+        for words in (b"probe", b"register"):
+            worker = context.socket(zmq.DEALER)
+            worker.setsockopt(zmq.LINGER, 0)
+            worker.setsockopt(zmq.IDENTITY, b"name")
+            worker.connect(address)
+            worker.send(words)
+            assert worker.poll(20_000)
+            answer = worker.recv()
+            worker.close()
+        assert answer == b"register"
+    finally:
+        server.kill()
+        server.communicate()
+        context.term()

@@ -1,0 +1,59 @@
+"""What is on the disk about a job, and the lock of its submission."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
+from hybrid_parsl.errors import StorageError
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "job.json"
+    record = JobRecord.of("slurm", "a-1").write(path)
+    assert JobRecord.read(path) == record
+    assert (record.job_id, record.ended) == (None, None)
+    record.with_id("17", None).with_end("FAILED").write(path)
+    found = JobRecord.read(path)
+    assert found is not None
+    assert (found.name, found.job_id, found.ended) == ("a-1", "17", "FAILED")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "x"}', '{"other": 1}', "null"])
+def test_what_is_no_record_is_none(tmp_path, text):
+    path = tmp_path / "job.json"
+    assert JobRecord.read(path) is None
+    path.write_text(text)
+    assert JobRecord.read(path) is None
+
+
+def test_seconds_left():
+    record = JobRecord.of("local", "x")
+    assert 50 < record.seconds_left(timedelta(minutes=1)) <= 60
+
+
+def test_a_program_that_was_started_under_the_lock_holds_it_until_it_ends(tmp_path):
+    path = tmp_path / "job.json"
+    program = "import sys; print('here', flush=True); sys.stdin.read()"
+    with submission_lock(path) as descriptor:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(descriptor,),
+        )
+        assert process.stdout.readline() == b"here\n"
+    with pytest.raises(TimeoutError, match=r"job\.json"), submission_lock(path, patience_s=0.1):
+        pass
+    process.communicate()
+    with submission_lock(path, patience_s=0):
+        pass
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path):
+    with pytest.raises(StorageError, match="gone"), submission_lock(tmp_path / "gone" / "job.json"):
+        pass

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hybrid_parsl.engine.jobs.batch_scheduler import load_executor
+from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.submission import PAUSES_S, hand_over, patiently
+from hybrid_parsl.errors import BackendUnavailableError, JobRejectedError, SubmissionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AWAY = BackendUnavailableError("slurm", "unable to contact slurm controller")
+REFUSED = JobRejectedError("slurm", "invalid partition")
+
+
+def attempt_with(*errors: SubmissionError) -> tuple[list[int], Any]:
+    left = list(errors)
+    tries: list[int] = []
+
+    def attempt() -> None:
+        tries.append(len(tries))
+        if left:
+            raise left.pop(0)
+
+    return tries, attempt
+
+
+@pytest.mark.parametrize("n_failures", [0, 1, 2])
+def test_an_attempt_is_made_until_it_succeeds(n_failures: int) -> None:
+    tries, attempt = attempt_with(*[AWAY] * n_failures)
+    patiently(attempt, lambda: True, (0, 0))
+    assert len(tries) == n_failures + 1
+
+
+def test_patience_comes_to_an_end() -> None:
+    tries, attempt = attempt_with(AWAY, AWAY, AWAY)
+    with pytest.raises(BackendUnavailableError, match="unable to contact"):
+        patiently(attempt, lambda: True, (0, 0))
+    assert len(tries) == 3
+    assert sum(PAUSES_S) == 120
+
+
+def test_what_will_never_pass_is_not_tried_again() -> None:
+    tries, attempt = attempt_with(REFUSED)
+    with pytest.raises(JobRejectedError):
+        patiently(attempt, lambda: True, (0, 0))
+    assert len(tries) == 1
+
+
+def test_nor_is_what_nobody_waits_for() -> None:
+    tries, attempt = attempt_with(AWAY)
+    with pytest.raises(BackendUnavailableError):
+        patiently(attempt, lambda: False, (0, 0))
+    assert len(tries) == 1
+
+
+def test_a_scheduler_whose_program_is_not_there_takes_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    psij = load_psij()
+    job = psij.Job(psij.JobSpec(executable="/bin/true", launcher="single"))
+    with pytest.raises(JobRejectedError, match="no program sbatch on PATH"):
+        hand_over(load_executor("slurm", tmp_path), job)

@@ -1,0 +1,280 @@
+"""Tasks as jobs of a cluster: nothing of the driver's files is seen there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+
+import pytest
+import rank_functions as functions
+import yaml
+from kubernetes_api import KubernetesApi
+from pod_runner import PodRunner
+
+from hybrid_parsl.engine.jobs.cluster import Cluster
+from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states
+from hybrid_parsl.engine.jobs.record import JobRecord
+from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
+from hybrid_parsl.engine.tasks.folders import TaskFolders
+from hybrid_parsl.errors import (
+    ConfigurationError,
+    JobCanceledError,
+    JobFailedError,
+    JobRejectedError,
+    RankFailedError,
+    WalltimeExceededError,
+)
+from hybrid_parsl.mpi.task import TaskFolder
+
+TWO = {"num_nodes": 1, "ranks_per_node": 2}
+PATIENCE = 60
+OPTIONS = {"image": "image", "grace_s": 1}
+
+
+@pytest.fixture
+def api(tmp_path):
+    server = KubernetesApi()
+    runner = PodRunner(server, root=tmp_path / "pods")
+    server.runner = runner
+    yield server
+    runner.close()
+    server.stop()
+
+
+@pytest.fixture
+def make_executor(api, tmp_path):
+    made = []
+
+    def make(**more):
+        cluster = Cluster(str(api.kubeconfig(tmp_path / "config")), start_patience_s=0.5)
+        values = {"python": sys.executable, "options": OPTIONS, **more}
+        executor = KubernetesExecutor("mpi", tmp_path / "tasks", cluster, **values)
+        executor.start()
+        made.append(executor)
+        return executor
+
+    yield make
+    for executor in made:
+        executor.shutdown()
+
+
+@pytest.fixture
+def executor(make_executor):
+    return make_executor()
+
+
+def run(executor, function, *arguments, resources=TWO, **keywords):
+    return executor.submit(function, resources, *arguments, **keywords).result(PATIENCE)
+
+
+@pytest.mark.parametrize(("n_ranks", "plural"), [(1, "jobs"), (2, "mpijobs")])
+def test_a_result_comes_back_through_the_log(api, executor, tmp_path, n_ranks, plural):
+    expected = [(rank, n_ranks) for rank in range(n_ranks)]
+    assert run(executor, functions.who, resources={"num_ranks": n_ranks}) == expected
+    assert api.count("POST", f"/{plural}$") == 1
+    (inside,) = (tmp_path / "pods").rglob("result.frame")
+    assert inside.read_bytes() == (tmp_path / "tasks" / "who" / "result.frame").read_bytes()
+
+
+def test_a_failure_comes_back_as_it_was(executor):
+    with pytest.raises(RankFailedError) as caught:
+        run(executor, functions.raise_on, 1)
+    assert caught.value.rank == 1
+    assert "ValueError: told to fail on 1" in caught.value.traceback
+
+
+def test_output_is_in_the_folder_of_the_task(executor, tmp_path):
+    run(executor, functions.print_lines, 3)
+    text = (tmp_path / "tasks" / "print_lines" / "stdout.log").read_text()
+    assert [text.count(f"line {n} of rank {r}") for n in range(3) for r in range(2)] == [1] * 6
+
+
+def test_a_job_that_cannot_start_says_why(api, executor):
+    api.runner.hold.add("hybrid-parsl")
+    future = executor.submit(functions.add, {"num_ranks": 1}, 1)
+    (thing,) = api.store.all("jobs")
+    api.runner.set_waiting(api.runner.make_pod(thing), "ErrImagePull", "manifest unknown")
+    with pytest.raises(JobFailedError, match="ErrImagePull: manifest unknown"):
+        future.result(PATIENCE)
+
+
+def test_a_walltime_that_is_over_is_told_as_that(api, executor):
+    api.runner.hold.add("hybrid-parsl")
+    future = executor.submit(functions.add, {"num_ranks": 1, "walltime_s": 7}, 1)
+    (thing,) = api.store.all("jobs")
+    pod = api.runner.make_pod(thing)
+    api.runner.end(pod, 137, reason="DeadlineExceeded")
+    with pytest.raises(WalltimeExceededError):
+        future.result(PATIENCE)
+
+
+def test_words_in_the_log_are_no_walltime(api, executor):
+    api.runner.hold.add("hybrid-parsl")
+    future = executor.submit(functions.add, {"num_ranks": 1}, 1)
+    (thing,) = api.store.all("jobs")
+    pod = api.runner.make_pod(thing)
+    api.logs[pod[1]] = b"the time limit of this solver\n"
+    api.runner.end(pod, 3)
+    with pytest.raises(JobFailedError) as caught:
+        future.result(PATIENCE)
+    assert not isinstance(caught.value, WalltimeExceededError)
+
+
+def test_a_refusal_is_told_and_what_may_pass_is_tried_again(api, executor):
+    api.fail("POST", "/mpijobs", 422, message="Invalid value")
+    with pytest.raises(JobRejectedError, match="Invalid value"):
+        executor.submit(functions.add, TWO, 1)
+    api.fail("POST", "/mpijobs", 403, message="exceeded quota: count")
+    assert run(executor, functions.add, 1) == 1
+
+
+def test_cancel_removes_the_job(api, executor):
+    future = executor.submit(functions.sleep, TWO, 300)
+    assert future.cancel()
+    deadline = time.monotonic() + 20
+    while api.store.all("mpijobs") or api.store.all("pods"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_job_that_takes_its_time_to_go_is_canceled_all_the_same(api, make_executor, tmp_path):
+    executor = make_executor()
+    future = executor.submit(functions.sleep, TWO, 300)
+    api.runner._tear_down = lambda *_: None
+    executor._backend._patience_s = 0.2
+    executor.shutdown()
+    with pytest.raises(JobCanceledError):
+        future.result(PATIENCE)
+    assert api.store.all("mpijobs")
+    assert JobRecord.read(tmp_path / "tasks" / "sleep" / "job.json").ended == "CANCELED"
+
+
+def leave(executor):
+    """Leave an executor as a driver that is killed does: its jobs go on."""
+    executor._backend._executor.close()
+    executor._backend._closed = True
+    executor._backend = None
+
+
+@pytest.mark.parametrize("knows", ["the id", "nothing"])
+def test_the_next_driver_finds_the_job(api, make_executor, tmp_path, knows):
+    first = make_executor()
+    go = tmp_path / "go"
+    first.submit(functions.wait_for, TWO, str(go))
+    leave(first)
+    record = tmp_path / "tasks" / "wait_for" / "job.json"
+    if knows == "nothing":
+        values = json.loads(record.read_text())
+        record.write_text(json.dumps({**values, "job_id": None}))
+    second = make_executor()
+    future = second.submit(functions.wait_for, TWO, str(go))
+    go.touch()
+    assert future.result(PATIENCE) == 2
+    assert len({query["metadata"]["uid"] for query in seen(api, "mpijobs")}) == 1
+    assert JobRecord.read(record).ended == "COMPLETED"
+
+
+def test_the_next_driver_finds_a_job_that_has_ended(api, make_executor, tmp_path):
+    api.fail("DELETE", "/jobs", 403)
+    first = make_executor()
+    assert run(first, functions.add, 1, resources={"num_ranks": 1}) == 1
+    leave(first)
+    folder = tmp_path / "tasks" / "add"
+    for name in ("result.frame", "job.json"):
+        (folder / name).unlink()
+    shutil.rmtree(tmp_path / "pods")
+    second = make_executor()
+    assert run(second, functions.add, 1, resources={"num_ranks": 1}) == 1
+    assert not (tmp_path / "pods").exists()
+
+
+def test_states_and_cancel_know_the_cluster(api, make_executor, tmp_path):
+    first = make_executor()
+    first.submit(functions.sleep, TWO, 300)
+    leave(first)
+    states = [row["state"] for row in job_states(tmp_path / "tasks")]
+    assert states[0] in ("QUEUED", "ACTIVE")
+    (canceled,) = cancel_jobs(tmp_path / "tasks")
+    assert canceled.startswith("mpijob/default/hybrid-parsl-sleep-")
+    assert not api.store.all("mpijobs")
+
+
+def seen(api, plural):
+    return [json.loads(line)["object"] for _, _, _, line in api.store.history[plural]]
+
+
+def test_preview_is_the_manifest_that_is_sent(api, executor):
+    text = executor.preview("add", TWO).partition("\n")[2].partition("\n---")[0]
+    run(executor, functions.add, 1)
+    (first, *_) = seen(api, "mpijobs")
+    shown = yaml.safe_load(text)
+    assert shown["spec"] == json.loads(
+        json.dumps(first["spec"]).replace(secret(first), secret(shown))
+        .replace(first["metadata"]["name"], shown["metadata"]["name"])
+        .replace(mark(first), mark(shown))
+    )  # fmt: skip
+
+
+def secret(thing):
+    template = thing["spec"]["mpiReplicaSpecs"]["Launcher"]["template"]
+    (found,) = (each["secret"] for each in template["spec"]["volumes"] if "secret" in each)
+    return found["secretName"]
+
+
+def mark(thing):
+    template = thing["spec"]["mpiReplicaSpecs"]["Launcher"]["template"]
+    return json.dumps(template["spec"]["containers"][0]["args"][4])[1:-1]
+
+
+def test_equal_calls_of_two_executors_are_two_tasks(api, make_executor, tmp_path):
+    folders = TaskFolders(tmp_path / "tasks")
+    first, second = (make_executor(folders=folders) for _ in range(2))
+    answers = [each.submit(functions.add, {"num_ranks": 1}, 1) for each in (first, second)]
+    assert [answer.result(PATIENCE) for answer in answers] == [1, 1]
+    assert len({thing["metadata"]["name"] for thing in seen(api, "jobs")}) == 2
+
+
+def test_the_verdict_is_the_clusters(api, executor):
+    assert "would be created" in executor.verdict("add", TWO)
+    api.fail("POST", "/mpijobs", 422, message="spec: Invalid value")
+    with pytest.raises(JobRejectedError, match="Invalid value"):
+        executor.verdict("add", TWO)
+    assert api.store.all("mpijobs") == []
+
+
+def test_the_cluster_can_be_looked_at(api, executor):
+    api.denied.add(("create", "secrets"))
+    found = {name: (is_fine, detail) for name, is_fine, detail in executor.look_at_cluster()}
+    assert found["API server"] == (True, "v1.36.0")
+    assert found["rights on secrets"] == (False, "not allowed in namespace default: create")
+
+
+def test_an_option_that_cannot_be_is_refused_before_anything_runs(api, tmp_path):
+    cluster = Cluster(str(api.kubeconfig(tmp_path / "config")))
+    options = {**OPTIONS, "volumes": [{"name": "x"}]}
+    executor = KubernetesExecutor("mpi", tmp_path / "tasks", cluster, options)
+    with pytest.raises(ConfigurationError, match="mountPath"):
+        executor.check(TWO)
+
+
+def test_a_try_that_fails_leaves_its_lines_to_the_next(executor, tmp_path):
+    with pytest.raises(RankFailedError, match="after 2 lines"):
+        run(executor, functions.keep_lines_and_fail)
+    kept = tmp_path / "tasks" / "keep_lines_and_fail"
+    assert sorted(path.name for path in kept.glob("*.jsonl")) == ["work-0.jsonl", "work-1.jsonl"]
+    shutil.rmtree(tmp_path / "pods")
+    assert run(executor, functions.keep_lines_and_fail) == ["of rank 0", "of rank 1"]
+
+
+def test_lines_are_not_told_where_the_pods_see_the_folder(make_executor, tmp_path):
+    task = TaskFolder(tmp_path / "tasks" / "x")
+    task.path.mkdir(parents=True)
+    (task.path / "work-0.jsonl").write_text("of rank 0\n")
+    task.request.write_bytes(b"what to do")
+    volume = {"name": "home", "mountPath": str(tmp_path), "hostPath": {"path": str(tmp_path)}}
+    for volumes, n_inputs in ([], 2), ([volume], 1):
+        custom = make_executor(options={**OPTIONS, "volumes": volumes})._attributes(task)
+        assert ("kubernetes.lines" in custom) == (not volumes)
+        assert len(custom["kubernetes.inputs"]) == n_inputs

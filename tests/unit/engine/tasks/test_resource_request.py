@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.experiment import Resources
+
+COUNT = st.none() | st.integers(1, 50)
+
+
+def test_nothing_asked_is_one_rank_for_an_hour() -> None:
+    assert ResourceRequest.from_parsl({}) == ResourceRequest(1, 1, 1, 3600)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"num_nodes": 3}, (3, 1, 3)),
+        ({"ranks_per_node": 4}, (1, 4, 4)),
+        ({"num_ranks": 5}, (1, 5, 5)),
+        ({"num_nodes": 2, "num_ranks": 5}, (2, 3, 5)),
+        ({"num_nodes": 2, "ranks_per_node": 4, "num_ranks": 7}, (2, 4, 7)),
+    ],
+)
+def test_what_is_left_out_follows(asked: dict[str, int], expected: tuple[int, ...]) -> None:
+    request = ResourceRequest.from_parsl({**asked, "walltime_s": 60})
+    assert (request.num_nodes, request.ranks_per_node, request.num_ranks) == expected
+    assert request.walltime_s == 60
+
+
+@pytest.mark.parametrize("key", ["num_nodes", "ranks_per_node", "num_ranks", "walltime_s"])
+@pytest.mark.parametrize("value", [0, -1, 1.0, "2", True, None])
+def test_a_value_that_is_no_positive_whole_number(key: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="no positive whole number") as caught:
+        ResourceRequest.from_parsl({key: value})
+    assert (caught.value.key, caught.value.found) == (key, repr(value))
+    assert caught.value.source == "resource specification"
+
+
+def test_an_unknown_key() -> None:
+    with pytest.raises(ConfigurationError, match="unknown key") as caught:
+        ResourceRequest.from_parsl({"cores": 3})
+    assert (caught.value.key, caught.value.found) == ("cores", "cores")
+    assert "ranks_per_node" in str(caught.value.valid)
+
+
+@given(nodes=COUNT, each=COUNT, total=COUNT)
+def test_a_request_is_consistent_or_refused(
+    nodes: int | None, each: int | None, total: int | None
+) -> None:
+    keys = {"num_nodes": nodes, "ranks_per_node": each, "num_ranks": total}
+    asked = {key: value for key, value in keys.items() if value is not None}
+    fits = total is None or (nodes or 1) <= total <= (nodes or 1) * (each or 50)
+    if not fits:
+        with pytest.raises(ConfigurationError, match="does not fit") as caught:
+            ResourceRequest.from_parsl(asked)
+        assert caught.value.key == "num_ranks"
+        return
+    request = ResourceRequest.from_parsl(asked)
+    assert request.num_nodes <= request.num_ranks
+    assert request.num_ranks <= request.num_nodes * request.ranks_per_node
+    assert all(getattr(request, key) == value for key, value in asked.items())
+
+
+@given(nodes=st.integers(1, 20), each=COUNT, total=COUNT)
+def test_every_valid_table_of_an_experiment_is_a_valid_request(
+    nodes: int, each: int | None, total: int | None
+) -> None:
+    keys = {"num_nodes": nodes, "ranks_per_node": each, "num_ranks": total}
+    try:
+        table = Resources.model_validate({k: v for k, v in keys.items() if v is not None})
+    except (ValueError, ConfigurationError):
+        return
+    request = ResourceRequest.from_parsl(table.model_dump())
+    assert vars(request) == table.model_dump()
+
+
+def test_the_same_in_psijs_words() -> None:
+    even = ResourceRequest(2, 3, 6, 60).to_psij()
+    assert (even.node_count, even.processes_per_node) == (2, 3)
+    assert even.computed_process_count == 6
+    odd = ResourceRequest(2, 3, 5, 60).to_psij()
+    assert odd.process_count == 5
+    assert odd.computed_process_count == 5
