@@ -67,20 +67,37 @@ def read_duration(value: object) -> object:
     Raises
     ------
     ValueError
-        The text is none of these, or the value is true or false.
+        The text is none of these or too long, or the value is true or false.
     """
     if not isinstance(value, str | bool):
         return value
-    text = str(value).strip()
-    if text.isdigit():
-        return timedelta(seconds=int(text))
-    if clock := _CLOCK.fullmatch(text):
-        days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
-        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if not re.fullmatch(rf"({_PARTS.pattern}\s*)+", text):
+    seconds = _seconds_in(str(value).strip())
+    if seconds is None:
         message = "is no time span: write 90s, 30m, 1h30m, 2d, 1:30:00 or 1-12:00:00"
         raise ValueError(message)
-    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in _PARTS.findall(text)))
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError as error:
+        message = f"is too long; valid: at most {timedelta.max.days} days"
+        raise ValueError(message) from error
+
+
+def _seconds_in(text: str) -> int | None:
+    """Return the seconds that a text says; None if it says none.
+
+    Raises
+    ------
+    ValueError
+        A number has too many digits.
+    """
+    if text.isdigit():
+        return int(text)
+    if clock := _CLOCK.fullmatch(text):
+        days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+        return days * _UNITS["d"] + hours * _UNITS["h"] + minutes * _UNITS["m"] + seconds
+    if not re.fullmatch(rf"({_PARTS.pattern}\s*)+", text):
+        return None
+    return sum(int(number) * _UNITS[unit] for number, unit in _PARTS.findall(text))
 
 
 Duration = Annotated[
