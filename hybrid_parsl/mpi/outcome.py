@@ -52,8 +52,9 @@ def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> H
 
     A rank that raised told so itself: the earliest such report counts, and an error of our
     own tree stands for itself. A rank that was killed could not: srun names it, MPICH's launcher
-    names its process, and the list of ranks says which rank that was. A launcher that was killed
-    itself says nothing.
+    names its process, and the list of ranks says which rank that was. (On a busy node it now and
+    then names one that it has ended itself for the first one's sake: its proxy puts down the
+    signal of whichever it hears of in time.) A launcher that was killed itself says nothing.
 
     Parameters
     ----------
