@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,13 +51,20 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     earlier = os.environ.get("PYTHONPATH", "")
-    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # no settings of whoever runs the tests
+    settings = tempfile.mkdtemp()  # none of whoever runs the tests
+    config.add_cleanup(lambda: shutil.rmtree(settings, ignore_errors=True))
+    os.environ["XDG_CONFIG_HOME"] = settings
     folders = [str(SUPPORT), *filter(None, earlier.split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(folders))
     if getattr(config.option, "numprocesses", None):
         commands = [[sys.executable, "-c", COMPILE.format(each)] for each in ("double", "single")]
         compilers = [subprocess.Popen(command) for command in commands]
         assert [each.wait() for each in compilers] == [0, 0]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than there are processors: many tests wait for what they have started."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.hookimpl(tryfirst=True)

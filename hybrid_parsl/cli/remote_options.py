@@ -57,7 +57,7 @@ def read_seconds(text: str) -> float:
     ConfigurationError
         It is none.
     """
-    from hybrid_parsl.engine.site_settings import read_duration
+    from hybrid_parsl.engine.time_spans import read_duration
     from hybrid_parsl.errors import ConfigurationError
 
     try:

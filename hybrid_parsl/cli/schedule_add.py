@@ -179,7 +179,7 @@ def _time_span(text: str) -> timedelta | None:
     ConfigurationError
         It is no time span, or none that can pass.
     """
-    from hybrid_parsl.engine.site_settings import read_duration
+    from hybrid_parsl.engine.time_spans import read_duration
     from hybrid_parsl.errors import ConfigurationError
 
     if text == "none":

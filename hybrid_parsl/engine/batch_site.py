@@ -13,7 +13,8 @@ from hybrid_parsl.engine.blocks.pilot import PilotExecutor, PilotMPIExecutor
 from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
-from hybrid_parsl.engine.site_settings import PositiveDuration, ShellText, SiteSettings
+from hybrid_parsl.engine.site_settings import ShellText, SiteSettings
+from hybrid_parsl.engine.time_spans import PositiveDuration  # noqa: TC001 - pydantic reads it
 from hybrid_parsl.engine.warm_processes import WarmProcesses, WarmProcessExecutor
 
 if TYPE_CHECKING:

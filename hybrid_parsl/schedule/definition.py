@@ -13,7 +13,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hybrid_parsl.atomic_file import write_atomically
-from hybrid_parsl.engine.site_settings import Duration  # noqa: TC001 - pydantic reads it
+from hybrid_parsl.engine.time_spans import Duration  # noqa: TC001 - pydantic reads it
 from hybrid_parsl.errors import ConfigurationError, StorageError
 from hybrid_parsl.experiment_file import explain, nearest
 from hybrid_parsl.schedule.cron_expression import CronExpression, parse_cron

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from services import require_if_asked
 
 from hybrid_parsl.experiment_file import parse_experiment
 
@@ -53,6 +54,8 @@ def project(tmp_path):
 def test_the_blocks_of_a_page_work_in_their_order(page, project, request):
     if page == "docs/prefect.md":
         request.getfixturevalue("prefect_server")
+    else:
+        require_if_asked("documents", "", lambda: True)
     for language, title, text in blocks(page):
         if title:
             (project / title).write_text(text)

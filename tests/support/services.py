@@ -33,7 +33,8 @@ def require_if_asked(service: str, package: str, available: Callable[[], bool]) 
     That is for services whose tests take minutes.
     """
     if not _is_required(service):
-        pytest.skip(f"set HYBRID_PARSL_REQUIRE={service}, and install {package}")
+        asked = f"set HYBRID_PARSL_REQUIRE={service}"
+        pytest.skip(f"{asked}, and install {package}" if package else asked)
     require(service, package, available=available())
 
 

@@ -11,8 +11,9 @@ from pydantic import Field
 from hybrid_parsl import labels
 from hybrid_parsl.engine.jobs.cluster import Cluster
 from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
-from hybrid_parsl.engine.site_settings import Duration, PositiveDuration, SiteSettings
+from hybrid_parsl.engine.site_settings import SiteSettings
 from hybrid_parsl.engine.tasks.folders import TaskFolders
+from hybrid_parsl.engine.time_spans import Duration, PositiveDuration  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,19 +6,16 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 from pydantic import Field
 
 from hybrid_parsl.engine import site_settings
 from hybrid_parsl.engine.site_settings import (
-    Duration,
     ShellText,
     SiteSettings,
     describe_settings,
-    read_duration,
     read_settings,
 )
+from hybrid_parsl.engine.time_spans import Duration  # noqa: TC001 - pydantic reads it
 from hybrid_parsl.errors import ConfigurationError, SiteSettingsError
 
 
@@ -131,35 +128,6 @@ def test_a_broken_file(home: Path, text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read(*NEEDED)
     assert caught.value.source == str(home)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("90", 90),
-        ("90s", 90),
-        ("5m", 300),
-        ("1h30m", 5400),
-        ("1h 30m", 5400),
-        ("2d", 172_800),
-        ("1:30:00", 5400),
-        ("1-12:00:00", 129_600),
-        ("100:00:01", 360_001),
-    ],
-)
-def test_time_spans(text: str, seconds: int) -> None:
-    assert read(*NEEDED, f"walltime={text}").walltime == timedelta(seconds=seconds)
-
-
-@given(st.text())
-@example("86400000000000")
-@example("999999999-24:00:00")
-def test_no_other_text_is_a_time_span(text: str) -> None:
-    try:
-        found = read_duration(text)
-    except ValueError:
-        return
-    assert isinstance(found, timedelta)
 
 
 def test_the_help_text_of_each_setting() -> None:

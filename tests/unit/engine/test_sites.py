@@ -206,7 +206,8 @@ def test_a_recorded_site_keeps_its_settings_whatever_the_environment_says(
     path = tmp_path / "place.py"
     path.write_text(
         "from datetime import timedelta\n"
-        "from hybrid_parsl.engine.site_settings import Duration, ShellText, SiteSettings\n"
+        "from hybrid_parsl.engine.site_settings import ShellText, SiteSettings\n"
+        "from hybrid_parsl.engine.time_spans import Duration\n"
         "class Settings(SiteSettings):\n"
         "    account: str\n"
         "    walltime: Duration = timedelta(minutes=5)\n"
