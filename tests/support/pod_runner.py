@@ -66,7 +66,10 @@ class PodRunner:
             self.end(pod, 0)
             self.finish(plural, job, 0)
             return
-        code = self._run(pod, template, job["metadata"]["namespace"])
+        try:
+            code = self._run(pod, template, job["metadata"]["namespace"])
+        except LookupError:  # its test is over
+            return
         if pod in self.processes:
             self.end(pod, code)
         self.finish(plural, job, code)
@@ -188,7 +191,8 @@ class PodRunner:
     def _secret(self, namespace, name):
         with self.store.changed:
             there = lambda: self.store.get("secrets", namespace, name)  # noqa: E731
-            self.store.changed.wait_for(there, 10)
+            if not self.store.changed.wait_for(there, 10):
+                raise LookupError(name)
             return there()["data"]
 
     def _tear_down(self, plural, job):

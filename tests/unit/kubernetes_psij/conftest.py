@@ -7,7 +7,25 @@ import pytest
 from kubernetes_api import KubernetesApi
 from pod_runner import PodRunner
 
-from hybrid_parsl.kubernetes_psij import JobOptions, KubernetesExecutorConfig
+from hybrid_parsl.kubernetes_psij import (
+    JobOptions,
+    KubernetesExecutorConfig,
+    finishing,
+    follower,
+    stuck,
+)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Let the executor look around more often than a real cluster needs."""
+    for module, name, seconds in (
+        (finishing, "_PAUSE_S", 0.03),
+        (stuck, "_FIRST_S", 0.2),
+        (stuck, "_EVERY_S", 0.2),
+        (follower, "_TICK_S", 0.1),
+    ):
+        monkeypatch.setattr(module, name, seconds)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def test_a_busy_cluster_is_waited_for(api, executor, pods):
     job, thing = held_job(executor, pods)
     api.nodes = [{"status": {"allocatable": {"cpu": "8", "memory": "16Gi"}}}]
     pod = pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
-    assert job.wait(timedelta(seconds=2)) is None
+    assert job.wait(timedelta(seconds=1)) is None
     pods.end(pod, 0)
     assert job.wait(PATIENCE).state == JobState.COMPLETED
 
@@ -101,7 +101,7 @@ def test_a_quota_that_can_never_hold_a_job_is_told(api, executor, pods):
 def test_a_quota_that_others_use_is_waited_for(api, executor, pods):
     job, thing = held_job(executor, pods)
     warn(api, thing, "FailedCreate", QUOTA.format(2))
-    assert job.wait(timedelta(seconds=5)) is None
+    assert job.wait(timedelta(seconds=1.5)) is None
     pods.end(pods.make_pod(thing), 0)
     assert job.wait(PATIENCE).state == JobState.COMPLETED
 
@@ -135,7 +135,7 @@ def test_a_pod_that_could_be_made_at_last_is_no_trouble_any_more(api, executor, 
         pods.make_pod(thing, "worker", f"-worker-{number}")
     launcher = pods.make_pod(thing, "launcher", "-launcher-x")
     warn(api, thing, "MPIJobFailed", f"{role} pod created failed: try again")
-    assert job.wait(timedelta(seconds=5)) is None
+    assert job.wait(timedelta(seconds=1.5)) is None
     pods.end(launcher, 0)
     assert job.wait(PATIENCE).state == JobState.COMPLETED
 
