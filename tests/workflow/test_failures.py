@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,8 +48,8 @@ def test_a_rank_that_raises(run):
 def test_a_rank_that_is_killed(run):
     done = run(*failing("Killed"))
     assert done.returncode == 4
-    assert "rank 1" in done.stderr
-    assert "killed by signal 9" in done.stderr
+    # MPICH's launcher may name one that it has ended itself; tests of the launchers are stricter
+    assert re.search(r"rank [01] on \S+ was killed by signal 9", done.stderr), done.stderr
 
 
 @pytest.mark.everywhere
