@@ -132,7 +132,7 @@ class Run:
                     self._finish_stage(name, future, observer)
                     session.check_identity()
         except BaseException as error:
-            self._end("failed" if isinstance(error, Exception) else "interrupted", error)
+            self._end(_word_for(error), error)
             raise
         self._end("completed", None)
         return self._document
@@ -180,8 +180,9 @@ class Run:
         try:
             result = _result(name, future, observer)
         except BaseException as error:
-            record |= {"finished": now(), "status": "failed"}
-            self.directory.event("stage failed", stage=name, error=str(error))
+            status = _word_for(error)
+            record |= {"finished": now(), "status": status}
+            self.directory.event(f"stage {status}", stage=name, error=str(error))
             raise
         found = json.loads(result.model_dump_json(exclude={"figures"}))  # NaN becomes null
         for figure, svg in getattr(result, "figures", {}).items():
@@ -240,6 +241,11 @@ def write_report(directory: RunDirectory, document: Document) -> None:
     files = sorted((directory.path / "figures").glob("*.svg"))
     figures = {path.stem: path.read_text(encoding="utf-8") for path in files}
     directory.write(REPORT, render_page(document, figures))
+
+
+def _word_for(error: BaseException) -> str:
+    """Return how a run or a stage ended that `error` has ended."""
+    return "failed" if isinstance(error, Exception) else "interrupted"
 
 
 def _result(name: str, future: Future[BaseModel], observer: RunObserver) -> BaseModel:

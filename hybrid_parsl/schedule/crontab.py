@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shlex
 import shutil
@@ -14,9 +16,12 @@ from typing import TYPE_CHECKING
 from hybrid_parsl.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hybrid_parsl.schedule.cron_expression import CronExpression
 
 LONGEST_COMMAND = 998  # cron.h of Debian: MAX_COMMAND
+_LOCK = ".crontab.lock"
 _CARRIAGE_RETURN = r"\r"
 _VERB = ["-m", "hybrid_parsl", "schedule", "run"]
 
@@ -138,7 +143,8 @@ def install(cron: CronExpression, definition: Path) -> None:
         The crontab cannot be read or written, or cannot hold the line.
     """
     line = crontab_line(cron, str(definition))
-    write_crontab(add_line(remove_lines(read_crontab(), str(definition)), line))
+    with _one_at_a_time(definition.parent):
+        write_crontab(add_line(remove_lines(read_crontab(), str(definition)), line))
 
 
 def uninstall(definition: Path) -> bool:
@@ -151,11 +157,26 @@ def uninstall(definition: Path) -> bool:
     """
     if not is_available():
         return False
-    text = read_crontab()
-    if not has_line(text, str(definition)):
-        return False
-    write_crontab(remove_lines(text, str(definition)))
+    with _one_at_a_time(definition.parent):
+        text = read_crontab()
+        if not has_line(text, str(definition)):
+            return False
+        write_crontab(remove_lines(text, str(definition)))
     return True
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep other processes of ours from changing what is read here before it is written back.
+
+    Where no lock can be had in `folder`, there is none.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context((folder / _LOCK).open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def is_available() -> bool:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -92,3 +94,26 @@ def test_a_computer_without_crontab_says_what_else_there_is(monkeypatch, tmp_pat
     assert not crontab.is_available()
     with pytest.raises(ConfigurationError, match="systemd"):
         crontab.read_crontab()
+
+
+SLOW = """#!/bin/sh
+case "$1" in
+-l) cat {table} 2>/dev/null || {{ echo no crontab for me >&2; exit 1; }}; sleep 0.2 ;;
+-) sleep 0.1; cat > {table} ;;
+esac
+"""
+
+
+def test_schedules_that_come_at_one_moment_are_all_kept(monkeypatch, tmp_path):
+    program, table = tmp_path / "bin" / "crontab", tmp_path / "table"
+    program.parent.mkdir()
+    program.write_text(SLOW.format(table=table))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    files = [tmp_path / "schedules" / f"{name}.toml" for name in "abcd"]
+    with ThreadPoolExecutor(len(files)) as pool:
+        list(pool.map(lambda file: crontab.install(NIGHTLY, file), files))
+    assert sorted(table.read_text().splitlines()) == sorted(line(str(file)) for file in files)
+    with ThreadPoolExecutor(len(files)) as pool:
+        assert all(pool.map(crontab.uninstall, files[1:]))
+    assert table.read_text().splitlines() == [line(str(files[0]))]
