@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PARTS = re.compile(r"(\d+)\s*([smhd])")
-_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)")
+_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)")
 
 
 def read_duration(value: object) -> object:
@@ -44,7 +44,7 @@ def _seconds_in(text: str) -> int | None:
     ValueError
         A number has too many digits.
     """
-    if text.isdigit():
+    if text.isdecimal():
         return int(text)
     if clock := _CLOCK.fullmatch(text):
         days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())

@@ -5,6 +5,7 @@ The names of a quota's resources are those of Kubernetes' documentation, "Resour
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -17,27 +18,36 @@ Thing = dict[str, Any]
 _QUOTA = "exceeded quota"
 _AMOUNTS = re.compile(r"requested: (?P<requested>\S+), used: \S+, limited: (?P<limited>\S+)")
 _UNITS = {
-    "": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
+    "": 1, "n": 1e-9, "u": 1e-6, "m": 1e-3,
+    "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
 }  # fmt: skip
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([a-zA-Z]*)")
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([numkMGTPE]|[KMGTPE]i)?")
 
 
 def quantity(text: str) -> float:
-    """Return an amount of Kubernetes, such as ``500m`` or ``2Gi``, as a number; else infinity."""
+    """Return an amount of Kubernetes, such as ``500m`` or ``2Gi``, as a number; else NaN.
+
+    The grammar is that of `resource.Quantity` in Kubernetes' API.
+    """
     found = _QUANTITY.fullmatch(text)
-    if not found or found[2] not in _UNITS:
-        return float("inf")
-    return float(found[1]) * _UNITS[found[2]]
+    return float(found[1]) * _UNITS[found[2] or ""] if found else math.nan
 
 
-def demand_of(job: Thing) -> dict[str, float]:
+def demand_of(job: Thing, role: str | None = None) -> dict[str, float]:
     """Return what all pods of a Job or MPIJob ask for together, by a quota's names for it.
 
     What a pod gets without asking, from a LimitRange, is not among it.
+
+    Parameters
+    ----------
+    job
+        The job, as the cluster has it.
+    role
+        Only pods of this role of an MPIJob, such as ``Worker``; all if None.
     """
     found: defaultdict[str, float] = defaultdict(float)
-    for n_pods, pod in _templates(job.get("spec", {})):
+    for n_pods, pod in _templates(job.get("spec", {}), role):
         found["pods"] += n_pods
         found["count/pods"] += n_pods
         for container in pod.get("containers", []):
@@ -52,12 +62,13 @@ def demand_of(job: Thing) -> dict[str, float]:
     return dict(found)
 
 
-def _templates(spec: Thing) -> Iterator[tuple[int, Thing]]:
+def _templates(spec: Thing, role: str | None) -> Iterator[tuple[int, Thing]]:
     """Yield how many pods of each kind a job has, and their specification."""
     if "template" in spec:
         yield 1, spec["template"].get("spec", {})
-    for replicas in spec.get("mpiReplicaSpecs", {}).values():
-        yield replicas.get("replicas", 1), replicas.get("template", {}).get("spec", {})
+    for name, replicas in spec.get("mpiReplicaSpecs", {}).items():
+        if role in (None, name):
+            yield replicas.get("replicas", 1), replicas.get("template", {}).get("spec", {})
 
 
 def is_quota(message: str) -> bool:
@@ -80,7 +91,7 @@ def is_over_quota(message: str, demand: Mapping[str, float]) -> bool:
         return False
     requested, limited = _pairs(found["requested"]), _pairs(found["limited"])
     return any(
-        max(amount, demand.get(name, 0.0)) > limited.get(name, float("inf"))
+        amount > limited.get(name, math.inf) or demand.get(name, 0.0) > limited.get(name, math.inf)
         for name, amount in requested.items()
     )
 
@@ -102,4 +113,4 @@ def fits(pod: Thing, node: Thing) -> bool:
             **resources.get("requests", {}),
         }.items():
             need[name] = need.get(name, 0.0) + quantity(str(amount))
-    return all(amount <= quantity(str(room.get(name, "0"))) for name, amount in need.items())
+    return not any(amount > quantity(str(room.get(name, "0"))) for name, amount in need.items())

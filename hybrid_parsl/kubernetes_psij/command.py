@@ -20,7 +20,7 @@ HOST_FILE = "/etc/mpi/hostfile"
 POD_ADDRESS = "\0address"
 """Stands in a command line for the address of its pod."""
 MARK_VARIABLE = "PSIJ_LOG_MARK"
-"""Where processes of a job find what begins a record in the log, but for its first byte."""
+"""Where processes of a job find the digits with which they tell lines of files."""
 SINGLE, MULTIPLE, MPIRUN = "single", "multiple", "mpirun"
 _LONGEST_SCRIPT = 32_768
 

@@ -20,6 +20,7 @@ from hybrid_parsl.kubernetes_psij.explain import Patience
 from hybrid_parsl.kubernetes_psij.live_logs import LiveLogs
 from hybrid_parsl.kubernetes_psij.removal import Removal
 from hybrid_parsl.kubernetes_psij.stuck import StuckJobs
+from hybrid_parsl.kubernetes_psij.tracking import born_at
 from hybrid_parsl.kubernetes_psij.watch import Watch
 from hybrid_parsl.kubernetes_psij.workers import Workers
 
@@ -64,7 +65,7 @@ class JobFollower:
         self._workers = Workers(config.n_threads)
         self._removal = Removal(api, self._workers)
         self._stuck = StuckJobs(api)
-        self._live = LiveLogs(api, self._workers, config.live_log_s)
+        self._live = LiveLogs(api, self._workers, config.live_log_s, max(1, config.n_threads // 2))
         self._clock: threading.Thread | None = None
         self._closed = threading.Event()
 
@@ -114,6 +115,7 @@ class JobFollower:
         with tracked.lock:
             tracked.created = time.monotonic()
             tracked.uid = thing["metadata"]["uid"]
+            tracked.born = born_at(thing)
             early, tracked.early = tracked.early, {}
             self._report(tracked.job, JobStatus(JobState.QUEUED))
             for (kind, _), (event, seen) in early.items():

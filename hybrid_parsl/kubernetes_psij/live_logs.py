@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,17 @@ class LiveLogs:
     interval_s
         Seconds between two looks at a job's log, more at one that is long; None to wait for its
         end.
+    n_at_once
+        Logs that are fetched at the same time, at least 1; less than there are threads.
     """
 
-    def __init__(self, api: Api, workers: Workers, interval_s: float | None) -> None:
+    def __init__(
+        self, api: Api, workers: Workers, interval_s: float | None, n_at_once: int
+    ) -> None:
         self._api = api
         self._workers = workers
         self._interval_s = interval_s
+        self._places = threading.BoundedSemaphore(n_at_once)
 
     def look_at(self, jobs: Sequence[TrackedJob], now: float) -> None:
         """Fetch the logs that are due.
@@ -49,12 +55,21 @@ class LiveLogs:
         if self._interval_s is None:
             return
         for tracked in jobs:
-            if tracked.collection.grows and tracked.is_running and now >= tracked.next_look:
+            is_due = tracked.collection.grows and tracked.is_running and now >= tracked.next_look
+            # those that are under way may hang: the others' ends are told by the same threads
+            if is_due and not tracked.log_lock.locked() and self._places.acquire(blocking=False):
                 tracked.next_look = now + self._interval_s
                 self._workers.do(lambda tracked=tracked: self._fetch(tracked))  # type: ignore[misc]
 
     def _fetch(self, tracked: TrackedJob) -> None:
         """Fetch what a job has printed up to now, unless its end is being told."""
+        try:
+            self._fetch_alone(tracked)
+        finally:
+            self._places.release()
+
+    def _fetch_alone(self, tracked: TrackedJob) -> None:
+        """Fetch it while nobody else does."""
         main = tracked.main_pod
         with tracked.log_lock:
             if main is not None and not tracked.finishing:

@@ -69,9 +69,9 @@ class JobOptions:
         length and checksum: a damaged or missing one fails the job, never gives a wrong result.
     lines
         Where to write lines that the job's processes tell while it runs, by the name of a file,
-        which may have wildcards as those of `outputs`. A process tells one by printing, in one
-        piece, the byte 0x1E, the value of its variable PSIJ_LOG_MARK, ``L``, the name, a space, the
-        line, and a line break. Lines that a file has are not written again; one may be lost.
+        which may have wildcards as those of `outputs`; how a process tells one is said in
+        `hybrid_parsl.kubernetes_psij.told_lines`. A line that the file has is not written again.
+        One may be lost where several processes print at once.
     restricted
         Keep to the Pod Security Standard "restricted", with a read-only root file system and a
         /tmp in memory. The image has to name a user that is not root, by number.

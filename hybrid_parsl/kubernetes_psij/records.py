@@ -7,6 +7,7 @@ lacks its first or last record, a host's count, or a file does not fit its lengt
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
@@ -14,15 +15,17 @@ from typing import IO, TYPE_CHECKING, Self
 from hybrid_parsl.kubernetes_psij.incoming_file import IncomingFile
 from hybrid_parsl.kubernetes_psij.line_files import LineFiles
 from hybrid_parsl.kubernetes_psij.manifests import target_of
+from hybrid_parsl.kubernetes_psij.told_lines import ToldLines
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from hybrid_parsl.kubernetes_psij.manifests import Collection
 
+logger = logging.getLogger(__name__)
+
 _TAIL_BYTES = 8192
 _TAIL_LINES = 12
-_LINE = b"L"
 
 
 @dataclass
@@ -76,6 +79,9 @@ class LogReader:
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
         self._mark = (collection.mark or "").encode()
+        self._told = None
+        if collection.mark:
+            self._told = ToldLines(collection.mark[1:], self._mark, self._take_line)
         self.report = LogReport(bool(self._mark))
         self._buffer = b""
         self._newline = b""
@@ -115,9 +121,13 @@ class LogReader:
             What is wanted cannot be written.
         """
         self.report.n_bytes += len(data)
-        if not self._mark:
+        if self._told is None:
             self._print(data)
-            return
+        else:
+            self._feed(self._told.feed(data))
+
+    def _feed(self, data: bytes) -> None:
+        """Take the next piece of the log without the lines that were told for files."""
         self._buffer += data
         while (at := self._buffer.find(self._mark)) >= 0:
             end = self._buffer.find(b"\n", at)
@@ -125,10 +135,6 @@ class LogReader:
                 break
             self._text(self._buffer[:at])
             record = self._buffer[at + len(self._mark) : end]
-            if record[:1] == _LINE and (next_at := record.find(self._mark)) >= 0:
-                # another process printed into this line, which is lost
-                self._buffer = self._buffer[at + len(self._mark) + next_at :]
-                continue
             self._buffer = self._buffer[end + 1 :]
             try:
                 self._record(record[:1], record[1:])
@@ -146,6 +152,8 @@ class LogReader:
         OSError
             What is wanted cannot be written.
         """
+        if self._told is not None:
+            self._feed(self._told.finish())
         if not (self._mark and self._buffer.startswith(self._mark)):  # a record that is not whole
             self._text(self._buffer)
         self._print(self._newline)  # no end has come that it could belong to
@@ -201,9 +209,6 @@ class LogReader:
 
     def _record(self, letter: bytes, rest: bytes) -> None:
         """Take a record."""
-        if letter == _LINE:
-            self._take_line(rest)
-            return
         if letter != b"T" and self._newline:
             self._print(self._newline)
         self._newline = b""
@@ -231,12 +236,14 @@ class LogReader:
         if self._stderr is not None:
             self._stderr.write(text + end)
 
-    def _take_line(self, rest: bytes) -> None:
-        """Take a line for a file; nobody relies on such a line, so a damaged one is no fault."""
-        name, _, line = rest.partition(b" ")
-        target = target_of(name.decode("utf-8", "surrogateescape"), self._collection.lines)
-        if target is not None and line:
-            self._lines.add(target, line)
+    def _take_line(self, name: str, line: bytes) -> None:
+        """Take a line for a file; nobody relies on it, so one that cannot be kept is no fault."""
+        target = target_of(name, self._collection.lines)
+        if target is not None:
+            try:
+                self._lines.add(target, line)
+            except OSError as error:
+                logger.warning("a line of %s is not kept: %s", target, error)
 
     def _begin_file(self, header: bytes) -> None:
         """Take the header of a file: length, checksum, path."""

@@ -25,6 +25,9 @@ _NOT_CREATED = ("FailedCreate", "FailedCreatePod", "MPIJobFailed", "MPIJobResour
 _NO_WORKER = "worker pod created failed"  # the MPI Operator's own words
 _INVALID = "ValidationError"
 _NOT_STARTED = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "NetworkNotReady")
+_GOES_ON = ("Pulling", "Pulled", "Created", "Started")
+_GROWS = ("TriggeredScaleUp", "Nominated")  # of the Cluster Autoscaler and of Karpenter
+_TO_SECONDS = len("2026-01-01T00:00:00")
 _INSUFFICIENT = "Insufficient"
 
 
@@ -66,23 +69,37 @@ class StuckJobs:
 
     def _read_events(self, namespace: str, jobs: Sequence[TrackedJob]) -> None:
         """Note what the warnings in a namespace say about `jobs`."""
-        query = {"fieldSelector": "type=Warning", "limit": "1000"}
+        events = self._events(namespace, "type=Warning")
+        for tracked in jobs:
+            found = [
+                (event, trouble) for event in events if (trouble := _trouble_in(event, tracked))
+            ]
+            if found and not self._has_passed(found[-1][0], namespace):
+                with tracked.lock:
+                    tracked.be_in(found[-1][1])
+
+    def _events(self, namespace: str, selector: str) -> list[dict[str, Any]]:
+        """Return the events of a namespace that `selector` takes, in order; none if unknown."""
         try:
-            found = self._api.call("GET", path("event", namespace), query)
+            found = list(self._api.items(path("event", namespace), {"fieldSelector": selector}))
         except ApiError as error:
             logger.info("events: %s", error)
-            return
-        events = sorted(found.get("items") or [], key=_time_of)
-        for tracked in jobs:
-            troubles = [trouble for event in events if (trouble := _trouble_in(event, tracked))]
-            if troubles:
-                with tracked.lock:
-                    tracked.be_in(troubles[-1])
+            return []
+        return sorted(found, key=_time_of)
+
+    def _has_passed(self, event: dict[str, Any], namespace: str) -> bool:
+        """Return whether the pod that a warning is about has gone on since."""
+        if event.get("reason") not in _NOT_STARTED:
+            return False
+        pod = f"involvedObject.name={event['involvedObject']['name']}"
+        later = [each for each in self._events(namespace, pod) if _time_of(each) >= _time_of(event)]
+        return any(each.get("reason") in _GOES_ON for each in later)
 
     def _compare_with_nodes(self, jobs: Sequence[TrackedJob]) -> None:
         """Note which of `jobs` ask for more than any node has.
 
-        Not every user may see the nodes; then such a job is waited for like others.
+        Not every user may see the nodes; then such a job is waited for like others, as is one for
+        which the cluster is about to get another node.
         """
         try:
             nodes = self._api.call("GET", "api/v1/nodes").get("items") or []
@@ -99,7 +116,11 @@ class StuckJobs:
                 thing = self._api.read(names.POD, tracked.native_id.namespace, pod.name)
             except ApiError:
                 continue
-            if not any(amounts.fits(thing, node) for node in nodes):
+            if nodes and not any(amounts.fits(thing, node) for node in nodes):
+                about = f"involvedObject.name={pod.name}"
+                told = self._events(tracked.native_id.namespace, about)
+                if any(each.get("reason") in _GROWS for each in told):
+                    continue
                 words = f"{tracked.trouble.message}; no node is large enough"
                 with tracked.lock:
                     tracked.never_fits = True
@@ -128,23 +149,32 @@ def _may_never_fit(tracked: TrackedJob) -> bool:
 
 def _trouble_in(event: dict[str, Any], tracked: TrackedJob) -> Trouble | None:
     """Return what `event` says about a job; None if it is about something else."""
-    about = event.get("involvedObject", {}).get("name", "")
-    name = tracked.native_id.name
-    if about != name and not about.startswith(f"{name}-"):
+    if not _is_about(event, tracked):
         return None
-    if tracked.born and _time_of(event) and _time_of(event) < tracked.born:
-        return None
-    reason, message = event.get("reason", ""), event.get("message", "")
+    reason, message = event.get("reason") or "", event.get("message") or ""
     if reason == _INVALID:
         return Trouble(reason, message, Patience.NONE)
-    lacks_it = tracked.lacks_worker if _NO_WORKER in message else tracked.main_pod is None
-    if reason in _NOT_CREATED and lacks_it:
-        return explain.not_created(message, tracked.demand)
+    if reason in _NOT_CREATED:
+        if _NO_WORKER in message:
+            lacks_it, demand = tracked.lacks_worker, tracked.worker_demand
+        else:
+            lacks_it, demand = tracked.main_pod is None and tracked.workers_run, tracked.demand
+        return explain.not_created(message, demand) if lacks_it else None
     if reason in _NOT_STARTED and tracked.pods:
         return Trouble(reason, message, Patience.SOME)
     return None
 
 
+def _is_about(event: dict[str, Any], tracked: TrackedJob) -> bool:
+    """Return whether an event is about a job or a part of it, and not about an earlier one."""
+    thing = event.get("involvedObject") or {}
+    about, name = thing.get("name") or "", tracked.native_id.name
+    if about == name:
+        return thing.get("uid") in (None, tracked.uid)
+    is_later = not _time_of(event) or _time_of(event) >= tracked.born[:_TO_SECONDS]
+    return bool(about.startswith(f"{name}-")) and is_later
+
+
 def _time_of(event: dict[str, Any]) -> str:
-    """Return when an event was last seen, as text that sorts."""
-    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
+    """Return the second in which an event was last seen, as text that sorts."""
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")[:_TO_SECONDS]

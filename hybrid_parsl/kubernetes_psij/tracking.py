@@ -23,6 +23,11 @@ _SUCCEEDED = ("Complete", "SuccessCriteriaMet", "Succeeded")
 _FAILED = ("Failed", "FailureTarget")
 
 
+def born_at(thing: dict[str, Any]) -> str:
+    """Return when the cluster made an object, as text that sorts."""
+    return str(thing["metadata"].get("creationTimestamp") or "")
+
+
 @dataclass
 class PodState:
     """What matters of a pod.
@@ -85,8 +90,8 @@ class TrackedJob:
         Whether its pods were compared with the nodes, and whether all nodes are too small.
     n_workers
         Workers that it should have.
-    demand
-        What all of its pods ask for together.
+    demand, worker_demand
+        What all of its pods, and what its workers, ask for together.
     born
         When the cluster made it, as text that sorts.
     next_look
@@ -117,6 +122,7 @@ class TrackedJob:
     never_fits: bool = False
     n_workers: int = 0
     demand: Mapping[str, float] = field(default_factory=dict)
+    worker_demand: Mapping[str, float] = field(default_factory=dict)
     born: str = ""
     next_look: float = 0.0
     log_lock: Any = field(default_factory=threading.Lock)
@@ -134,6 +140,12 @@ class TrackedJob:
         """Whether not all of its workers have been made."""
         roles = [pod.role for pod in self.pods.values() if not pod.is_deleted]
         return roles.count(names.WORKER) < self.n_workers
+
+    @property
+    def workers_run(self) -> bool:
+        """Whether all of its workers run: the launcher is not made before."""
+        workers = [each for each in self.pods.values() if each.role == names.WORKER]
+        return sum(each.running for each in workers) >= self.n_workers
 
     @property
     def may_run_again(self) -> bool:
@@ -187,7 +199,7 @@ class TrackedJob:
     def see_job(self, thing: dict[str, Any]) -> None:
         """Take in the state of the Job or MPIJob."""
         found = explain.conditions(thing)
-        self.born = thing["metadata"].get("creationTimestamp") or ""
+        self.born = born_at(thing)
         self.succeeded = self.succeeded or any(name in found for name in _SUCCEEDED)
         for name in _FAILED:
             if name in found:
@@ -199,6 +211,7 @@ class TrackedJob:
         )
         self.n_workers = spec.get("mpiReplicaSpecs", {}).get("Worker", {}).get("replicas", 0)
         self.demand = amounts.demand_of(thing)
+        self.worker_demand = amounts.demand_of(thing, "Worker")
 
     def see_pod(self, event: str, thing: dict[str, Any]) -> None:
         """Take in the state of one of the pods."""
@@ -223,8 +236,11 @@ class TrackedJob:
         self.be_in(troubles[0] if troubles else None)
 
     def be_in(self, trouble: Trouble | None) -> None:
-        """Note what keeps the pods from starting; its time runs until there is nothing."""
-        if trouble is not None and self.trouble is None:
+        """Note what keeps the pods from starting; its time runs until there is nothing.
+
+        The time in which the cluster was only busy does not count.
+        """
+        if trouble is not None and (self.trouble is None or self.trouble.patience is Patience.ANY):
             self.troubled_since = time.monotonic()
         self.trouble = trouble
 

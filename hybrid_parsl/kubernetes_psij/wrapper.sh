@@ -6,9 +6,9 @@
 # A record is the mark, a letter, and the rest of a line. What stands between records is what
 # the command printed. S: the command begins. E, e: a line of its standard error, with and
 # without its end. T: the command has ended. N: a host has told all its files. !: it cannot.
-# X: the exit code, and how many hosts were asked; always the last line. L: a file's name and a line
-# for it, printed at any time by a process of the job, which finds the digits of the mark in
-# PSIJ_LOG_MARK; the variable holds no whole mark, so that nobody prints one by printing it.
+# X: the exit code, and how many hosts were asked; always the last line. Processes of the job tell
+# lines of files by records of another kind; told_lines.py says what they are made of. They find
+# the digits of the mark in PSIJ_LOG_MARK.
 mark=$1 copies=$2 pre=$3 post=$4 emitter=$5 hosts=$6
 shift 6
 exec 3>&1 2>&1

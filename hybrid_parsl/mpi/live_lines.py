@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 
 _VARIABLE = "PSIJ_LOG_MARK"
+_LONGEST = 4096
+"""Bytes of a whole line at most: what a pipe takes in one piece."""
 _BUDGET = 2**20
 """Bytes that all ranks of a task may tell: nodes keep some 10 MiB of a log."""
 
@@ -29,7 +32,9 @@ class LiveLines:
         self._left = _BUDGET // n_ranks
 
     def tell(self, name: str, line: str) -> None:
-        """Tell a line of the file `name`; in vain where nobody listens, or after too much.
+        """Tell a line of the file `name`; in vain where nobody listens, or if it is too much.
+
+        The form is that of `hybrid_parsl.kubernetes_psij.told_lines`.
 
         Parameters
         ----------
@@ -40,9 +45,10 @@ class LiveLines:
         """
         if self._mark is None:
             return
-        data = f"\x1e{self._mark}L{name} {line}\n".encode()
-        if len(data) > self._left:
-            self._left = 0  # what came after a gap would be of no more use than nothing
+        content = f"{name} {line}".encode()
+        head = f"\x1d{self._mark}{len(content)} {zlib.crc32(content):08x} ".encode()
+        data = head + content + b"\n"
+        if len(data) > min(_LONGEST, self._left):
             return
         self._left -= len(data)
         with contextlib.suppress(OSError):

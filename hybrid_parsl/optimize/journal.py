@@ -40,7 +40,11 @@ class Journal:
         self._best = (math.inf, 0)
 
     def read(self) -> dict[int, Start]:
-        """Return the finished starts by index; a line that was cut short is passed over."""
+        """Return the finished starts by index; a line that was cut short is passed over.
+
+        So are starts without parameters that are better than all that have theirs: the best of
+        them would be a result without an answer.
+        """
         if self._folder is None:
             return {}
         found: dict[int, Start] = {}
@@ -49,7 +53,9 @@ class Journal:
                 for start in parse_lines(lines, self._key):
                     if start.parameters or start.index not in found:
                         found[start.index] = start
-        return found
+        whole = [start.order for start in found.values() if start.parameters]
+        best = min(whole, default=(math.inf, math.inf))
+        return {index: start for index, start in found.items() if start.order >= best}
 
     def append(self, rank: int, starts: Iterable[Start]) -> None:
         """Add finished starts to the file of `rank`.

@@ -127,6 +127,13 @@ def _fits(labels, wanted):
     return all(labels.get(key) == value for key, value in (wanted or {}).items())
 
 
+def _field(thing, name):
+    """Return the value of a field such as ``involvedObject.name``."""
+    for part in name.split("."):
+        thing = (thing or {}).get(part)
+    return thing
+
+
 def _selector(text):
     return dict(part.split("=", 1) for part in text.split(",") if part) if text else {}
 
@@ -421,6 +428,8 @@ class _Handler(BaseHTTPRequestHandler):
         with store.changed:
             found = store.all(plural, namespace, _selector(query.get("labelSelector")))
             version = store.version
+        for name, value in _selector(query.get("fieldSelector")).items():
+            found = [each for each in found if _field(each, name) == value]
         start = int(query.get("continue") or 0)
         limit = int(query.get("limit") or len(found) or 1)
         metadata = {"resourceVersion": str(version)}

@@ -56,8 +56,8 @@ def unschedulable(message):
     return {"conditions": [{**condition, "message": message}]}
 
 
-def warn(api, thing, reason, message):
-    """Let a controller warn of something about a Job or MPIJob."""
+def warn(api, thing, reason, message, **changes):
+    """Let a controller warn of something about a Job or MPIJob, or tell another event."""
     about = {"kind": "Job", "name": thing["metadata"]["name"]}
     api.store.put(
         "events",
@@ -68,6 +68,7 @@ def warn(api, thing, reason, message):
             "message": message,
             "involvedObject": about,
             "lastTimestamp": "2999-01-01T00:00:00Z",
+            **changes,
         },
     )
 

@@ -14,7 +14,7 @@ from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.kubernetes.manifest_text import as_yaml
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.tasks.kept_lines import collect_lines
-from hybrid_parsl.errors import ConfigurationError, JobRejectedError, StorageError
+from hybrid_parsl.errors import ConfigurationError, JobRejectedError
 from hybrid_parsl.mpi.task import KEPT_LINES, TaskFolder
 
 if TYPE_CHECKING:
@@ -267,20 +267,11 @@ class KubernetesExecutor(PsiJExecutor):
 
 
 def _kept_by_earlier_tries(folder: TaskFolder) -> dict[str, bytes]:
-    """Return what an earlier try has told of its work, as far as it fits beside the request.
-
-    Raises
-    ------
-    StorageError
-        It cannot be read.
-    """
+    """Return what an earlier try has told of its work, as far as it fits beside the request."""
     from hybrid_parsl.kubernetes_psij.manifests import LARGEST_SECRET
 
-    try:
-        room = LARGEST_SECRET - folder.request.stat().st_size if folder.request.exists() else 0
-        return collect_lines(folder, max(0, room))
-    except OSError as error:
-        raise StorageError(str(folder.path), error.strerror or str(error)) from error
+    room = LARGEST_SECRET - folder.request.stat().st_size if folder.request.exists() else 0
+    return collect_lines(folder, max(0, room))
 
 
 def _key_of(folder: TaskFolder) -> str:

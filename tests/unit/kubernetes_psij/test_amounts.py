@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +16,25 @@ def test_quantities_are_those_of_kubernetes(number, unit):
     assert quantity(f"{number}{unit[0]}") == pytest.approx(number * unit[1])
 
 
-@pytest.mark.parametrize("text", ["", "x", "1X", "-"])
-def test_what_is_no_quantity_limits_nothing(text):
-    assert quantity(text) == float("inf")
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("1e9", 1e9), ("2E3", 2e3), ("1E", 1e18), ("1Ei", 2**60), ("3P", 3e15), ("1Pi", 2**50),
+        ("100u", 1e-4), ("5n", 5e-9), (".5", 0.5), ("1.", 1.0), ("+2", 2.0),
+    ],
+)  # fmt: skip
+def test_all_that_is_a_quantity_is_read(text, amount):
+    assert quantity(text) == pytest.approx(amount)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1X", "-", "1ee3", "1 Gi"])
+def test_what_is_no_quantity_is_no_reason_to_give_up(text):
+    assert math.isnan(quantity(text))
+    node = {"status": {"allocatable": {"cpu": "1"}}}
+    pod = {"spec": {"containers": [{"resources": {"requests": {"cpu": text}}}]}}
+    assert fits(pod, node)
+    words = f"exceeded quota: q, requested: cpu={text}x, used: cpu=1, limited: cpu=2"
+    assert not is_over_quota(words, {})
 
 
 def test_a_pod_fits_a_node_that_has_all_it_needs():
@@ -38,8 +56,10 @@ def replicas(n_pods, **resources):
 def test_a_job_asks_for_what_all_of_its_pods_ask_for():
     launcher = replicas(1, requests={"cpu": "100m", "memory": "64Mi"})
     worker = replicas(3, requests={"cpu": "2"}, limits={"memory": "1Gi", "nvidia.com/gpu": "1"})
-    found = demand_of({"spec": {"mpiReplicaSpecs": {"Launcher": launcher, "Worker": worker}}})
+    job = {"spec": {"mpiReplicaSpecs": {"Launcher": launcher, "Worker": worker}}}
+    found, workers = demand_of(job), demand_of(job, "Worker")
     assert found["pods"] == found["count/pods"] == 4
+    assert (workers["pods"], workers["cpu"]) == (3, 6)
     assert found["cpu"] == found["requests.cpu"] == pytest.approx(6.1)
     assert found["memory"] == 3 * 2**30 + 64 * 2**20
     assert found["requests.nvidia.com/gpu"] == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from psij import JobState
 from psij_jobs import PATIENCE, run, shell, wait_until
@@ -96,11 +98,34 @@ def test_a_log_is_asked_for_again(api, executor, tmp_path, action):
 @pytest.mark.usefixtures("pods")
 def test_lines_are_told_while_a_job_runs(make_executor, tmp_path):
     go, told = tmp_path / "go", tmp_path / "told"
-    tell = r"""printf '\036%sL%s\n' "$PSIJ_LOG_MARK" """
-    script = f"{tell} 'a.txt 1'; while [ ! -e {go} ]; do sleep .05; done; {tell} 'a.txt 2'"
+    tell = "from hybrid_parsl.mpi.live_lines import LiveLines; LiveLines(1).tell"
+    tell = f'{sys.executable} -c \'{tell}("a.txt", "%s")\''
+    script = f"{tell % 1}; while [ ! -e {go} ]; do sleep .05; done; {tell % 2}"
     job = shell(script, attributes={"lines": {"*.txt": told}})
     make_executor(live_log_s=0.1).submit(job)
     wait_until(lambda: told.exists() and (told / "a.txt").read_text() == "1\n")
     go.touch()
     assert job.wait(PATIENCE).state == JobState.COMPLETED
     assert (told / "a.txt").read_text() == "1\n2\n"
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_log_that_hangs_keeps_nobody_waiting_but_its_job(api, make_executor, tmp_path):
+    go = tmp_path / "go"
+    executor = make_executor(live_log_s=0.1, n_threads=5)
+    slow = [
+        shell(f"while [ ! -e {go} ]; do sleep .05; done", stdout_path=tmp_path / f"out{number}")
+        for number in range(6)
+    ]
+    for job in slow:
+        executor.submit(job)
+    for job in slow:
+        job.wait(PATIENCE, [JobState.ACTIVE])
+    api.fail("GET", "/log", (3,), times=100)
+    wait_until(lambda: api.count("GET", "/log") >= 4)
+    quick = shell("exit 3")
+    executor.submit(quick)
+    assert quick.wait(PATIENCE).exit_code == 3
+    api.faults.clear()
+    go.touch()
+    assert all(job.wait(PATIENCE).state == JobState.COMPLETED for job in slow)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
+import zlib
+from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psij import JobSpec, ResourceSpecV1
 
@@ -123,33 +129,89 @@ def test_a_termination_reaches_the_command_and_its_end_is_told(tmp_path, shell):
     assert out.endswith(b"caught\n")
 
 
-TELL = r"""printf '\036%sL%s\n' "$PSIJ_LOG_MARK" "$1" """
+def told(name, line, mark=MARK):
+    content = f"{name} {line}".encode()
+    head = f"\x1d{mark[1:]}{len(content)} {zlib.crc32(content):08x} "
+    return head.encode() + content + b"\n"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_lines_of_files_are_no_output(tmp_path, shell):
-    words = "printf 'one\\n'; tell 'a-1.txt x y'; printf two; tell 'b z'; env | grep PSIJ_LOG"
-    script = f"tell() {{ {TELL}; }}; {words}; printf end"
-    done = log_of("sh", "-c", script, folder=tmp_path, shell=shell)
-    lines = {"a-*.txt": tmp_path / "told"}
+def test_told_lines_are_no_output(tmp_path, shell):
+    program = tmp_path / "program.py"
+    program.write_text(TELLING)
+    words = (sys.executable, str(program))
+    done = log_of(*words, folder=tmp_path, shell=shell)
     for _ in range(2):
-        report, out, *_ = read(done.stdout, tmp_path, lines=lines)
-        assert out == b"one\ntwoPSIJ_LOG_MARK=mark0001\nend"
+        report, out, *_ = read(done.stdout, tmp_path, lines={"a-*.txt": tmp_path / "told"})
+        assert out == b"one\ntwomark0001end"
         assert report.files_are_whole
         assert (tmp_path / "told" / "a-1.txt").read_bytes() == b"x y\n"
     assert not (tmp_path / "told" / "b").exists()
 
 
+TELLING = """
+import os, sys
+from hybrid_parsl.mpi.live_lines import LiveLines
+tell = LiveLines(1).tell
+def write(text):
+    os.write(1, text.encode())
+write("one\\n"); tell("a-1.txt", "x y"); write("two"); tell("b", "z")
+write(os.environ["PSIJ_LOG_MARK"]); write("end")
+"""
+
+
 def test_a_line_into_which_another_process_prints_is_lost_alone(tmp_path):
-    parts = ["S\n", "La {1", "La {2}\n", "La {3", "Ewords\n", "T\n", "X0 0\n"]
-    log = b"".join(f"{MARK}{part}".encode() for part in parts)
+    whole, cut = told("a", "{2}"), told("a", "{33333}")[:-5]
+    mark = MARK.encode()
+    log = mark + b"S\n" + mark + b"Ewo" + whole + b"rds\n" + cut + mark + b"Emore\n"
+    log += mark + b"T\n" + mark + b"X0 0\n"
     report, out, err, _ = read(log, tmp_path, sizes=(7, 3, 1), lines={"a": tmp_path / "a"})
     assert (tmp_path / "a").read_bytes() == b"{2}\n"
-    assert (out, err, report.faults) == (b"", b"words\n", [])
+    assert (out, err, report.faults) == (b"", b"words\nmore\n", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("..", "x"), ("a/b", "x"), ("a" * 300, "x"), ("nul\0", "x"), ("folder", "x"), ("", "x")],
+)
+def test_a_line_that_cannot_be_kept_harms_nothing(tmp_path, name, line):
+    (tmp_path / "folder").mkdir()
+    records = f"{MARK}S\nout\n\n{MARK}T\n\n{MARK}X0 0\n".encode()
+    log = records[:12] + told(name, line) + records[12:]
+    before = sorted(tmp_path.rglob("*"))
+    lines = {"*": tmp_path, "folder": tmp_path / "folder"}
+    report, out, *_ = read(log, tmp_path, lines=lines)
+    assert (out, report.faults, report.exit_code) == (b"out\n", [], 0)
+    assert {path.name for path in set(tmp_path.rglob("*")) - set(before)} == {"stdout", "stderr"}
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_damage_to_told_lines_makes_a_wrong_one_or_harms_a_result(tmp_path, data):
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    payload = b"result"
+    digest = hashlib.sha256(payload).hexdigest()
+    files = f"F{len(payload)} {digest} r\n".encode() + base64.b64encode(payload) + b"\n"
+    mine = [told(f"{n % 3}.jsonl", f'{{"n":{n},"x":"{"y" * (n * 7 % 50)}"}}') for n in range(12)]
+    stream = b"".join(mine)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    pieces = data.draw(st.permutations(pieces))  # ranks' chunks in any order
+    mark = MARK.encode()
+    log = mark + b"S\n" + b"".join(pieces) + b"\n" + mark + b"T\n\n" + mark + files
+    log += b"\n" + mark + b"N1\n\n" + mark + b"X0 1\n"
+    sizes = data.draw(st.lists(st.integers(1, 40), min_size=1, max_size=5))
+    report, *_ = read(log, folder, sizes=sizes, outputs={"r": "r"}, lines={"*.jsonl": folder})
+    assert (report.faults, report.exit_code) == ([], 0)
+    assert (folder / "r").read_bytes() == payload
+    lines = [line for path in folder.glob("*.jsonl") for line in path.read_bytes().splitlines()]
+    assert set(lines) <= {part.partition(b" ")[2].split(b" ", 2)[2].rstrip(b"\n") for part in mine}
+    if not cuts:
+        assert len(lines) == len(mine)
 
 
 def test_a_record_that_has_not_come_whole_is_not_taken_for_output(tmp_path):
-    log = f"{MARK}S\nout\n{MARK}La {{".encode()
+    log = f"{MARK}S\nout\n".encode() + told("a", "{1}")[:-3]
     _, out, *_ = read(log, tmp_path, lines={"a": tmp_path / "a"})
     assert out == b"out\n"
     assert not (tmp_path / "a").exists()

@@ -151,3 +151,70 @@ def test_a_volume_that_is_not_mounted_is_told(api, executor, pods):
     pods.make_pod(thing)
     warn(api, thing, "FailedMount", 'secret "data" not found')
     assert "FailedMount" in job.wait(PATIENCE).message
+
+
+def test_a_mount_that_came_in_the_end_is_no_trouble_while_the_image_is_pulled(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    pod = pods.make_pod(thing)
+    about = {"involvedObject": {"kind": "Pod", "name": pod[1]}}
+    warn(api, thing, "FailedMount", 'secret "inputs" not found', **about)
+    warn(api, thing, "Pulling", "pulling image", **about, type="Normal")
+    assert job.wait(timedelta(seconds=1.5)) is None
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_the_time_in_a_busy_cluster_is_not_counted(make_executor, pods):
+    executor = make_executor(start_patience_s=1.0)
+    job, thing = held_job(executor, pods)
+    pod = pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    time.sleep(1.5)
+    pods.set_status(pod, **unschedulable("0/1 nodes are available: 1 node(s) had a taint."))
+    assert job.wait(timedelta(seconds=0.4)) is None
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+@pytest.mark.parametrize("nodes", [[], [{"status": {"allocatable": {"cpu": "8"}}}]])
+def test_a_node_that_is_about_to_come_is_waited_for(api, executor, pods, nodes):
+    api.nodes = nodes
+    pods.hold.add("held")
+    job = make_job("true", name="held", resources=ResourceSpecV1(cpu_cores_per_process=9))
+    executor.submit(job)
+    (thing,) = api.store.all("jobs")
+    pod = pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    about = {"involvedObject": {"kind": "Pod", "name": pod[1]}, "type": "Normal"}
+    warn(api, thing, "TriggeredScaleUp", "pod triggered scale-up", **about)
+    assert job.wait(timedelta(seconds=1.5)) is None
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"involvedObject": {"kind": "MPIJob", "name": None}},
+        {"involvedObject": {"kind": "MPIJob", "name": "held", "uid": "of an earlier one"}},
+        {"involvedObject": None},
+    ],
+)
+def test_events_of_others_are_passed_over(api, executor, pods, changes):
+    job, thing = held_ranks(executor, pods)
+    if (changes.get("involvedObject") or {}).get("name"):
+        changes["involvedObject"]["name"] = thing["metadata"]["name"]
+    warn(api, thing, "ValidationError", "of another one", **changes)
+    assert job.wait(timedelta(seconds=1)) is None
+    warn(api, thing, "ValidationError", "of this one")
+    assert job.wait(PATIENCE).message == "ValidationError: of this one"
+
+
+def test_a_launcher_that_could_not_be_made_is_no_trouble_while_workers_are_on_their_way(
+    api, executor, pods
+):
+    job, thing = held_ranks(executor, pods)
+    workers = [pods.make_pod(thing, "worker", f"-worker-{number}") for number in range(2)]
+    warn(api, thing, "MPIJobFailed", "launcher pod created failed: Internal error")
+    assert job.wait(timedelta(seconds=1.5)) is None
+    for worker in workers:
+        pods.set_running(worker)
+    assert "FailedCreate: launcher pod created failed" in job.wait(PATIENCE).message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.kubernetes_psij.command import MARK_VARIABLE
+from hybrid_parsl.kubernetes_psij.told_lines import ToldLines
 from hybrid_parsl.mpi.live_lines import _BUDGET, LiveLines
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ def test_a_line_is_marked(
     lines.tell("starts-00001.jsonl", "{}")
     lines.tell("ranks.json", "[1, 2]")
     told = capfd.readouterr().out
-    assert told == "\x1e0123abcdLstarts-00001.jsonl {}\n\x1e0123abcdLranks.json [1, 2]\n"
+    found: list[tuple[str, bytes]] = []
+    lines = ToldLines("0123abcd", b"\x1e0123abcd", lambda *words: found.append(words))
+    assert lines.feed(told.encode()) + lines.finish() == b""
+    assert found == [("starts-00001.jsonl", b"{}"), ("ranks.json", b"[1, 2]")]
 
 
 def test_where_nobody_listens_nothing_is_told(
@@ -37,7 +41,13 @@ def test_all_ranks_together_tell_no_more_than_a_log_keeps(
     lines = LiveLines(4)
     for _ in range(400):
         lines.tell("a", "x" * 1000)
-    lines.tell("a", "short")
     told = capfd.readouterr().out
     assert _BUDGET / 4 - 1100 < len(told) <= _BUDGET / 4
-    assert "short" not in told
+
+
+def test_a_line_that_no_pipe_takes_in_one_piece_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(MARK_VARIABLE, "0123abcd")
+    LiveLines(1).tell("a", "x" * 4080)
+    assert capfd.readouterr().out == ""

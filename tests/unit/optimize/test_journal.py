@@ -177,3 +177,13 @@ def test_a_start_that_is_there_twice_keeps_its_parameters(tmp_path: Path) -> Non
     for rank, start in enumerate([STARTS[1], STARTS[1].summary()]):
         Journal(tmp_path, "key").append(rank, [start])
     assert Journal(tmp_path, "key").read() == {1: STARTS[1]}
+
+
+def test_a_best_start_without_parameters_is_carried_out_again(tmp_path: Path) -> None:
+    starts = [Start(index, -float(index), [0.1], [0.0], 5) for index in range(4)]
+    Journal(tmp_path, "key").append(0, [starts[1], starts[0].summary(), starts[3].summary()])
+    assert sorted(Journal(tmp_path, "key").read()) == [0, 1]
+    for path in tmp_path.iterdir():
+        path.unlink()
+    Journal(tmp_path, "key").append(0, [start.summary() for start in starts])
+    assert Journal(tmp_path, "key").read() == {}
