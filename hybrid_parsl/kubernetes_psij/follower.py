@@ -65,7 +65,7 @@ class JobFollower:
         self._workers = Workers(config.n_threads)
         self._removal = Removal(api, self._workers)
         self._stuck = StuckJobs(api)
-        self._live = LiveLogs(api, self._workers, config.live_log_s, max(1, config.n_threads // 2))
+        self._live = LiveLogs(api, self._workers, config)
         self._clock: threading.Thread | None = None
         self._closed = threading.Event()
 

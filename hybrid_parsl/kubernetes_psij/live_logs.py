@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hybrid_parsl.kubernetes_psij.api import Api
+    from hybrid_parsl.kubernetes_psij.config import KubernetesExecutorConfig
     from hybrid_parsl.kubernetes_psij.tracking import TrackedJob
     from hybrid_parsl.kubernetes_psij.workers import Workers
 
@@ -27,20 +28,15 @@ class LiveLogs:
         The cluster.
     workers
         Whose threads do it.
-    interval_s
-        Seconds between two looks at a job's log, more at one that is long; None to wait for its
-        end.
-    n_at_once
-        Logs that are fetched at the same time, at least 1; less than there are threads.
+    config
+        Says how long to wait between two looks at a job's log; at a long one it is longer.
     """
 
-    def __init__(
-        self, api: Api, workers: Workers, interval_s: float | None, n_at_once: int
-    ) -> None:
+    def __init__(self, api: Api, workers: Workers, config: KubernetesExecutorConfig) -> None:
         self._api = api
         self._workers = workers
-        self._interval_s = interval_s
-        self._places = threading.BoundedSemaphore(n_at_once)
+        self._interval_s = config.live_log_s
+        self._places = threading.BoundedSemaphore(max(1, config.n_threads // 2))
 
     def look_at(self, jobs: Sequence[TrackedJob], now: float) -> None:
         """Fetch the logs that are due.
