@@ -20,7 +20,6 @@ from hybrid_parsl.kubernetes_psij.explain import Patience
 from hybrid_parsl.kubernetes_psij.live_logs import LiveLogs
 from hybrid_parsl.kubernetes_psij.removal import Removal
 from hybrid_parsl.kubernetes_psij.stuck import StuckJobs
-from hybrid_parsl.kubernetes_psij.tracking import born_at
 from hybrid_parsl.kubernetes_psij.watch import Watch
 from hybrid_parsl.kubernetes_psij.workers import Workers
 
@@ -113,9 +112,7 @@ class JobFollower:
     def created(self, tracked: TrackedJob, thing: dict[str, Any]) -> None:
         """Hear that a job is in the cluster, as `thing`, and take in what was seen before that."""
         with tracked.lock:
-            tracked.created = time.monotonic()
-            tracked.uid = thing["metadata"]["uid"]
-            tracked.born = born_at(thing)
+            tracked.be_there(thing)
             early, tracked.early = tracked.early, {}
             self._report(tracked.job, JobStatus(JobState.QUEUED))
             for (kind, _), (event, seen) in early.items():

@@ -23,11 +23,6 @@ _SUCCEEDED = ("Complete", "SuccessCriteriaMet", "Succeeded")
 _FAILED = ("Failed", "FailureTarget")
 
 
-def born_at(thing: dict[str, Any]) -> str:
-    """Return when the cluster made an object, as text that sorts."""
-    return str(thing["metadata"].get("creationTimestamp") or "")
-
-
 @dataclass
 class PodState:
     """What matters of a pod.
@@ -196,10 +191,16 @@ class TrackedJob:
             if owner.get("controller") and owner.get("name") == self.native_id.name
         )
 
+    def be_there(self, thing: dict[str, Any]) -> None:
+        """Note that the job is in the cluster for certain, as `thing`."""
+        self.created = time.monotonic()
+        self.uid = thing["metadata"]["uid"]
+        self.born = thing["metadata"].get("creationTimestamp") or ""
+
     def see_job(self, thing: dict[str, Any]) -> None:
         """Take in the state of the Job or MPIJob."""
         found = explain.conditions(thing)
-        self.born = born_at(thing)
+        self.born = thing["metadata"].get("creationTimestamp") or ""
         self.succeeded = self.succeeded or any(name in found for name in _SUCCEEDED)
         for name in _FAILED:
             if name in found:
