@@ -176,6 +176,9 @@ def _note_cancellation(directory: RunDirectory) -> None:
     if document["run"]["status"] != "running":
         return
     document["run"] |= {"status": "interrupted", "finished": now()}
+    for stage in document["stages"]:
+        if stage["status"] == "running":
+            stage |= {"status": "interrupted", "finished": now()}
     document["error"] = {"type": "Canceled", "message": "canceled after its driver had ended"}
     directory.write_json(RESULTS, document)
     write_report(directory, document)

@@ -78,9 +78,9 @@ class Display:
         done = self._progress.n_done
         if done == 0 and "search" in self._durations:
             return f"{total} starts"  # on nodes that share no folder with this computer
-        if done == 0:
+        if done == self._n_before and "search" not in self._durations:
             is_slow = self._elapsed("search") > _USUAL_START_S
-            return f"0/{total} starts" + (f" ({self._what_takes_long()})" if is_slow else "")
+            return f"{done}/{total} starts" + (f" ({self._what_takes_long()})" if is_slow else "")
         seconds = self._durations.get("search") or self._elapsed("search")
         rate = f", {(done - self._n_before) / seconds:.1f}/s" if seconds > 0 else ""
         return f"{done}/{total} starts, best energy {self._progress.best_energy:.6g}{rate}"

@@ -45,6 +45,8 @@ def logs(
         running = follow and _is_running(directory)
         printer.print_new()
         if not running:
+            if not printer.has_printed:
+                typer.echo("nothing has been printed", err=True)
             return
         time.sleep(_PAUSE_S)
 
@@ -57,6 +59,11 @@ class _LogPrinter:
         self._pattern = pattern
         self._read: dict[Path, int] = {}
         self._last: Path | None = None
+
+    @property
+    def has_printed(self) -> bool:
+        """Whether there was anything to print."""
+        return bool(self._read)
 
     def print_new(self) -> None:
         """Print all that has been written since the last call."""

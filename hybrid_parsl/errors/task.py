@@ -54,6 +54,8 @@ class RankFailedError(TaskError):
             what = f"raised {last}"
         elif self.job_exit_code > 128:  # noqa: PLR2004 - the shell's offset for signals
             what = f"was killed by signal {self.job_exit_code - 128}"
+            if what.endswith(" 9"):
+                what += ", as happens when memory runs out"
         else:
             what = f"ended with exit code {self.job_exit_code}"
         shown = self.traceback or self.stderr_tail

@@ -70,13 +70,22 @@ class PodEnd:
 DELETED = PodEnd(None, "PodDeleted", "PodDeleted: somebody deleted its pod")
 """The end of a pod that was there, and then was not."""
 
+IGNORED = Trouble(
+    "Ignored",
+    "nothing has happened to it: does the MPI Operator run, and for this namespace?",
+    Patience.SOME,
+)
+"""The trouble of an MPIJob that nobody has taken up."""
+
 _HOPELESS = {"InvalidImageName", "ErrImageNeverPull"}
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"}
 _NO_IMAGE = re.compile(
     r"not found|manifest unknown|does not exist|unauthorized|denied|forbidden|invalid reference",
     re.IGNORECASE,
 )
-_NEVER_CREATED = re.compile(r" is invalid: |violates PodSecurity")
+_NEVER_CREATED = re.compile(r" is invalid: |violates PodSecurity|must specify ")
+_CONFIG = "CreateContainerConfigError"
+_AS_ROOT = re.compile(r"runAsNonRoot|run as root")
 _SLOW = {"ContainerCreating", "PodInitializing", ""}
 _BUSY = re.compile(r"Insufficient |Too many pods|were unschedulable|preemption:", re.IGNORECASE)
 _WORDS = {
@@ -112,7 +121,11 @@ def trouble_of(pod: Thing) -> Trouble | None:
 
 def _waiting(reason: str, message: str) -> Trouble:
     """Return the trouble of a container that waits."""
-    hopeless = reason in _HOPELESS or (reason in _IMAGE and _NO_IMAGE.search(message))
+    hopeless = (
+        reason in _HOPELESS
+        or (reason in _IMAGE and _NO_IMAGE.search(message))
+        or (reason == _CONFIG and _AS_ROOT.search(message))
+    )
     return Trouble(reason, message, Patience.NONE if hopeless else Patience.SOME)
 
 

@@ -11,6 +11,7 @@ from psij import JobState, JobStatus
 from hybrid_parsl.kubernetes_psij import names
 from hybrid_parsl.kubernetes_psij.answers import ApiError, Pauses
 from hybrid_parsl.kubernetes_psij.api import path
+from hybrid_parsl.kubernetes_psij.manifests import is_pattern
 from hybrid_parsl.kubernetes_psij.records import LogReader
 
 if TYPE_CHECKING:
@@ -191,6 +192,9 @@ def _missing(collection: Collection, log: FetchedLog) -> tuple[str, str]:
         return log.fault, ""
     if collection.outputs and not report.files_are_whole:
         return "; ".join(report.faults), ""
+    absent = [name for name in collection.outputs if not (is_pattern(name) or name in report.files)]
+    if absent:
+        return f"the job left no file {', '.join(absent)}", ""
     if (collection.stdout or collection.stderr) and not report.streams_are_whole:
         words = "the beginning of its output is missing: the node has rotated the log"
         return ("", words) if collection.outputs else (words, "")

@@ -47,7 +47,7 @@ def log_in(config: KubernetesExecutorConfig) -> tuple[Any, str]:
         import kubernetes.config as loader
     except ImportError as error:
         message = "the Kubernetes client is not installed"
-        valid = "pip install 'hybrid-parsl[kubernetes]'"
+        valid = "pip install 'hybrid-parsl[kubernetes]', in the project's folder '.[kubernetes]'"
         raise ConfigurationError(message, "executor kubernetes", valid=valid) from error
     configuration = official.Configuration()
     configuration.retries = False
@@ -68,6 +68,8 @@ def log_in(config: KubernetesExecutorConfig) -> tuple[Any, str]:
             namespace = chosen["context"].get("namespace") or ""
     except Exception as error:  # a wrong file makes the client and YAML raise anything
         message = str(error).strip() or repr(error)
+        if not (inside or any(Path(each).exists() for each in source.split(os.pathsep))):
+            message = "there is no such file"
         where = source if file or not inside else "service account"
         key = None if config.context is None else "context"
         raise ConfigurationError(message, where, key, config.context) from error

@@ -197,12 +197,12 @@ def _refuse(spec: JobSpec, options: JobOptions) -> None:
             message = f"{path!r} is no path of a file in a pod"
             raise InvalidJobException(message)
     for pattern, target in (*options.outputs.items(), *options.lines.items()):
-        if _is_pattern(pattern) and Path(target).is_file():
+        if is_pattern(pattern) and Path(target).is_file():
             message = f"The files {pattern!r} go to a folder, and {target} is a file"
             raise InvalidJobException(message)
 
 
-def _is_pattern(path: str) -> bool:
+def is_pattern(path: str) -> bool:
     """Return whether `path` may stand for several files."""
     return any(letter in path for letter in "*?[")
 
@@ -210,9 +210,9 @@ def _is_pattern(path: str) -> bool:
 def target_of(name: str, outputs: Mapping[str, Path]) -> Path | None:
     """Return where the file `name` of a pod is written here; None if nobody wants it."""
     for pattern, target in outputs.items():
-        if name == pattern and not _is_pattern(pattern):
+        if name == pattern and not is_pattern(pattern):
             return target
-        if _is_pattern(pattern) and fnmatch.fnmatchcase(name, pattern):
+        if is_pattern(pattern) and fnmatch.fnmatchcase(name, pattern):
             return target / posixpath.basename(name)
     return None
 

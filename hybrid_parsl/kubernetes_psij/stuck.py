@@ -74,9 +74,12 @@ class StuckJobs:
             found = [
                 (event, trouble) for event in events if (trouble := _trouble_in(event, tracked))
             ]
+            trouble = explain.IGNORED if tracked.is_ignored else None
             if found and not self._has_passed(found[-1][0], namespace):
+                trouble = found[-1][1]
+            if trouble is not None:
                 with tracked.lock:
-                    tracked.be_in(found[-1][1])
+                    tracked.be_in(trouble)
 
     def _events(self, namespace: str, selector: str) -> list[dict[str, Any]]:
         """Return the events of a namespace that `selector` takes, in order; none if unknown."""

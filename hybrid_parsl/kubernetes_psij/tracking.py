@@ -83,6 +83,8 @@ class TrackedJob:
         The first worker that was taken away while the ranks ran.
     compared, never_fits
         Whether its pods were compared with the nodes, and whether all nodes are too small.
+    is_taken_up
+        Whether its controller has said anything about it.
     n_workers
         Workers that it should have.
     demand, worker_demand
@@ -115,6 +117,7 @@ class TrackedJob:
     lost_worker: str | None = None
     compared: bool = False
     never_fits: bool = False
+    is_taken_up: bool = False
     n_workers: int = 0
     demand: Mapping[str, float] = field(default_factory=dict)
     worker_demand: Mapping[str, float] = field(default_factory=dict)
@@ -129,6 +132,11 @@ class TrackedJob:
         mains = [pod for pod in self.pods.values() if pod.role != names.WORKER]
         ended = [pod for pod in mains if pod.end]
         return next(iter(ended or reversed(mains)), None)
+
+    @property
+    def is_ignored(self) -> bool:
+        """Whether it is an MPIJob that its operator has not taken up."""
+        return self.native_id.kind == names.MPI_JOB and not (self.is_taken_up or self.pods)
 
     @property
     def lacks_worker(self) -> bool:
@@ -211,6 +219,9 @@ class TrackedJob:
             spec.get("suspend") or spec.get("runPolicy", {}).get("suspend")
         )
         self.n_workers = spec.get("mpiReplicaSpecs", {}).get("Worker", {}).get("replicas", 0)
+        if thing.get("status"):
+            self.is_taken_up = True
+            self.trouble = None if self.trouble is explain.IGNORED else self.trouble
         self.demand = amounts.demand_of(thing)
         self.worker_demand = amounts.demand_of(thing, "Worker")
 

@@ -127,6 +127,8 @@ class MpiOperator:
             except ApiException as error:
                 if error.status not in (_CONFLICT, _ABSENT):  # it changes, or goes, meanwhile
                     logger.warning("%s: %s", job["metadata"]["name"], error)
+            except ValueError:  # what the client finds wrong with it; others do not wait for that
+                logger.exception("%s", job["metadata"]["name"])
 
     def _look_at(self, job):
         name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]

@@ -164,7 +164,7 @@ def test_memory_is_told_in_gib() -> None:
     [
         (
             RankFailedError(3, "n1", 137, "", "oom\n", "/e.log"),
-            "rank 3 on n1 was killed by signal 9",
+            "rank 3 on n1 was killed by signal 9, as happens when memory runs out",
             ["  log: /e.log", "  | oom"],
         ),
         (RankFailedError(-1, "", 7), "a rank ended with exit code 7", []),

@@ -286,6 +286,7 @@ class JobBackend:
             exit_code=status.exit_code,
             message=status.message or "",
             timed_out=submitted.timed_out or is_time_over(status.message),
+            has_cause=bool((status.metadata or {}).get("reason")),
         )
 
     def _look_after_local(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from hybrid_parsl.engine.jobs.backend import JobBackend
     from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
     from hybrid_parsl.mpi.task import TaskFolder
+
+_WALLTIME = re.compile(r"the walltime of (\d+ s) is over")
 
 
 class JobFuture(Future[Any]):
@@ -58,7 +61,9 @@ def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
     """Return why a job did not complete."""
     details = (str(folder.stderr), log_tail(folder.stderr))
     if end.timed_out:
-        return WalltimeExceededError(end.job_id, "its walltime is over", *details)
+        told = _WALLTIME.search(end.message)
+        reason = "its walltime is over" + (f": {told[1]}" if told else "")
+        return WalltimeExceededError(end.job_id, reason, *details)
     if end.state == "CANCELED":
         return JobCanceledError(end.job_id, end.message or "was canceled", *details)
     if folder.failures():
@@ -66,6 +71,7 @@ def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
     if end.state == "COMPLETED" and end.exit_code is None:
         reason = "has left the queue without a result and without an exit code"
         return JobFailedError(end.job_id, reason, *details)
-    if end.message and (end.exit_code is None or not folder.has_begun()):
+    tells = end.has_cause or end.exit_code is None or not folder.has_begun()
+    if end.message and tells:
         return JobFailedError(end.job_id, end.message, *details)
     return explain_failure(folder, end.job_id, end.exit_code)

@@ -35,6 +35,8 @@ class JobEnd:
         What the backend said, or an empty string.
     timed_out
         Whether it was ended because its walltime was over.
+    has_cause
+        Whether `message` says why it ended, and not only with which exit code.
     """
 
     job_id: str
@@ -42,6 +44,7 @@ class JobEnd:
     exit_code: int | None
     message: str
     timed_out: bool
+    has_cause: bool = False
 
 
 @dataclass(eq=False)

@@ -91,7 +91,12 @@ def test_a_quota_is_compared_with_what_is_asked(amounts, patience):
 
 
 @pytest.mark.parametrize(
-    "message", ['Pod "x" is invalid: spec.dnsPolicy', 'violates PodSecurity "restricted:latest"']
+    "message",
+    [
+        'Pod "x" is invalid: spec.dnsPolicy',
+        'violates PodSecurity "restricted:latest"',
+        "failed quota: q: must specify requests.cpu",
+    ],
 )
 def test_a_pod_against_the_rules_never_may_be_made(message):
     assert not_created(message, {}).patience is Patience.NONE

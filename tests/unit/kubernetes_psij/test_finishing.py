@@ -129,3 +129,13 @@ def test_a_log_that_hangs_keeps_nobody_waiting_but_its_job(api, make_executor, t
     api.faults.clear()
     go.touch()
     assert all(job.wait(PATIENCE).state == JobState.COMPLETED for job in slow)
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_file_that_is_named_and_not_left_is_an_error(executor, tmp_path):
+    outputs = {"a": tmp_path / "a", "b": tmp_path / "b", "c*": tmp_path / "c"}
+    job = shell("echo > a", directory=tmp_path / "pod", attributes={"outputs": outputs})
+    status = run(executor, job)
+    assert (status.state, status.exit_code) == (JobState.FAILED, 0)
+    assert status.message.startswith("LogIncomplete: the job left no file b")
+    assert (tmp_path / "a").exists()

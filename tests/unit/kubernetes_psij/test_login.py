@@ -123,6 +123,6 @@ def test_a_file_that_is_no_kubeconfig(tmp_path, text):
 
 
 def test_no_kubeconfig_at_all(tmp_path):
-    with pytest.raises(ConfigurationError, match="No configuration found") as caught:
+    with pytest.raises(ConfigurationError, match="there is no such file") as caught:
         executor()
     assert str(tmp_path) in caught.value.source

@@ -198,8 +198,8 @@ def test_a_node_that_is_about_to_come_is_waited_for(api, executor, pods, nodes):
         {"involvedObject": None},
     ],
 )
-def test_events_of_others_are_passed_over(api, executor, pods, changes):
-    job, thing = held_ranks(executor, pods)
+def test_events_of_others_are_passed_over(api, make_executor, pods, changes):
+    job, thing = held_ranks(make_executor(start_patience_s=30), pods)
     if (changes.get("involvedObject") or {}).get("name"):
         changes["involvedObject"]["name"] = thing["metadata"]["name"]
     warn(api, thing, "ValidationError", "of another one", **changes)
@@ -218,3 +218,19 @@ def test_a_launcher_that_could_not_be_made_is_no_trouble_while_workers_are_on_th
     for worker in workers:
         pods.set_running(worker)
     assert "FailedCreate: launcher pod created failed" in job.wait(PATIENCE).message
+
+
+def test_an_mpi_job_that_nobody_takes_up_is_told(make_executor, pods):
+    job, _ = held_ranks(make_executor(start_patience_s=1.0), pods)
+    assert job.wait(PATIENCE).message.startswith("Ignored: nothing has happened to it: ")
+
+
+def test_an_mpi_job_that_is_taken_up_late_is_waited_for(api, make_executor, pods):
+    job, thing = held_ranks(make_executor(start_patience_s=1.5), pods)
+    time.sleep(1)
+    status = {"conditions": [{"type": "Created", "status": "True"}]}
+    where = ("mpijobs", "default", thing["metadata"]["name"])
+    api.store.update(*where, lambda found: found.update(status=status))
+    assert job.wait(timedelta(seconds=2)) is None
+    pods.end(pods.make_pod(thing, "launcher", "-launcher-x"), 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
