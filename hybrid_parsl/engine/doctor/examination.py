@@ -134,7 +134,9 @@ def _examine_cluster(config: parsl.Config) -> Iterator[Finding]:
     try:
         checks = executor.look_at_cluster()
     except ConfigurationError as error:
-        yield wrong("cluster", str(error), "set kubeconfig and context of the site")
+        is_missing = "pip install" in (error.valid or "")
+        advice = "install the client" if is_missing else "set kubeconfig and context of the site"
+        yield wrong("cluster", str(error), advice)
         return
     for name, is_fine, detail in checks:
         yield ok(name, detail) if is_fine is not False else wrong(name, detail, advice)

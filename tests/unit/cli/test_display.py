@@ -108,6 +108,19 @@ def test_what_a_slow_search_waits_for(
     ]
 
 
+def test_a_search_that_goes_on_and_has_not_begun(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(display_module, "_USUAL_START_S", 0.0)
+    write_starts(run, -0.5, -0.6)
+    with PlainDisplay(run) as display:
+        display.stage_started("search")
+        display.tick()
+    assert lines(capsys.readouterr().out)[-1] == (
+        "search: 2/8 starts (nothing heard yet from its ranks)"
+    )
+
+
 def test_the_summary_of_plain_lines(
     run: Run, document: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
