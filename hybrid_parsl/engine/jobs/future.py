@@ -73,5 +73,7 @@ def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
         return JobFailedError(end.job_id, reason, *details)
     tells = end.has_cause or end.exit_code is None or not folder.has_begun()
     if end.message and tells:
-        return JobFailedError(end.job_id, end.message, *details)
+        log = details[1]  # its last lines are shown anyway
+        reason = end.message.splitlines()[0] if log else end.message
+        return JobFailedError(end.job_id, reason, *details)
     return explain_failure(folder, end.job_id, end.exit_code)
