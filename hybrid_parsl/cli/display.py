@@ -90,6 +90,8 @@ class Display:
         folder = self._run.directory.path / "tasks" / "search"
         if TaskFolder(folder).has_begun():
             return "compiling the kernels"
+        if reason := TaskFolder(folder).waits_for():
+            return reason
         job = JobRecord.read(folder / TASK_RECORD)
         whom = f"job {job.job_id}" if job and job.job_id else "its ranks"
         return f"nothing heard yet from {whom}"

@@ -55,6 +55,7 @@ def _in_words(found: RunStatus) -> str:
         lines.append(", ".join(words))
     for job in found.jobs:
         state = job["state"] or "not known to the backend any more"
+        state += f" ({job['waits_for']})" if job.get("waits_for") else ""
         lines.append(f"  job {job['id'] or '?'} ({job['backend']}, {job['name']}): {state}")
     if found.error:
         lines.append(f"  {found.error['type']}: {found.error['message']}")

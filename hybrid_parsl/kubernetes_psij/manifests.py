@@ -45,6 +45,8 @@ class Collection:
         What begins a record in the log; None if the log holds no records.
     lines
         Where to write lines that are told while the job runs, by the name or pattern of a file.
+    why
+        Where to write why the job does not start; None for nowhere.
     """
 
     stdout: Path | None
@@ -52,6 +54,7 @@ class Collection:
     outputs: Mapping[str, Path]
     mark: str | None
     lines: Mapping[str, Path] = field(default_factory=dict)
+    why: Path | None = None
 
     @property
     def grows(self) -> bool:
@@ -145,7 +148,8 @@ def collection_of(spec: JobSpec, options: JobOptions, name: str) -> Collection:
     mark = "\x1e" + hashlib.sha256(name.encode()).hexdigest()[:8] if wrapped else None
     outputs = {pattern: Path(path) for pattern, path in options.outputs.items()}
     lines = {pattern: Path(path) for pattern, path in options.lines.items()}
-    return Collection(spec.stdout_path, spec.stderr_path, outputs, mark, lines)
+    why = Path(options.why) if options.why else None
+    return Collection(spec.stdout_path, spec.stderr_path, outputs, mark, lines, why)
 
 
 def secret_for(owner: Manifest, secret: Manifest) -> Manifest:

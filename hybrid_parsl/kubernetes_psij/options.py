@@ -72,6 +72,8 @@ class JobOptions:
         which may have wildcards as those of `outputs`; how a process tells one is said in
         `hybrid_parsl.kubernetes_psij.told_lines`. A line that the file has is not written again.
         One may be lost where several processes print at once.
+    why
+        A file here that says, while the job does not start, why.
     restricted
         Keep to the Pod Security Standard "restricted", with a read-only root file system and a
         /tmp in memory. The image has to name a user that is not root, by number.
@@ -108,6 +110,7 @@ class JobOptions:
     inputs: Mapping[str, str | Path | bytes] = field(default_factory=dict)
     outputs: Mapping[str, str | Path] = field(default_factory=dict)
     lines: Mapping[str, str | Path] = field(default_factory=dict)
+    why: str | None = None
     restricted: bool = False
     pod: Mapping[str, Any] = field(default_factory=dict)
     ttl_s: int = 3600

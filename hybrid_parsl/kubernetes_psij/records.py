@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Self
 from hybrid_parsl.kubernetes_psij.incoming_file import IncomingFile
 from hybrid_parsl.kubernetes_psij.line_files import LineFiles
 from hybrid_parsl.kubernetes_psij.manifests import target_of
-from hybrid_parsl.kubernetes_psij.told_lines import ToldLines
+from hybrid_parsl.kubernetes_psij.told_lines import ToldLines, begun
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -140,7 +140,7 @@ class LogReader:
                 self._record(record[:1], record[1:])
             except ValueError:
                 self.report.faults.append("a record is damaged")
-        whole = at if at >= 0 else len(self._buffer) - self._begun_mark()
+        whole = at if at >= 0 else len(self._buffer) - begun(self._mark, self._buffer)
         self._text(self._buffer[:whole])
         self._buffer = self._buffer[whole:]
 
@@ -175,13 +175,6 @@ class LogReader:
         elif self._n_told != self._n_hosts:
             missing = self._n_hosts - self._n_told
             self.report.faults.append(f"the files of {missing} pods are missing")
-
-    def _begun_mark(self) -> int:
-        """Return how many bytes at the end of the buffer may be the begin of a mark."""
-        longest = min(len(self._mark) - 1, len(self._buffer))
-        return next(
-            (n for n in range(longest, 0, -1) if self._mark.startswith(self._buffer[-n:])), 0
-        )
 
     def _text(self, data: bytes) -> None:
         """Take what stands between two records."""

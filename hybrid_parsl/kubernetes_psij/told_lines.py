@@ -56,7 +56,7 @@ class ToldLines:
                 self._held = data
                 return b"".join(passed)
             data = data[n_bytes:]
-        whole = len(data) - self._begun_mark(data)
+        whole = len(data) - begun(self._mark, data)
         self._held = data[whole:]
         return b"".join([*passed, data[:whole]])
 
@@ -96,7 +96,8 @@ class ToldLines:
             return found.end()
         return most if len(data) >= seen else 0
 
-    def _begun_mark(self, data: bytes) -> int:
-        """Return how many bytes at the end of `data` may be the begin of a mark."""
-        longest = min(len(self._mark) - 1, len(data))
-        return next((n for n in range(longest, 0, -1) if self._mark.startswith(data[-n:])), 0)
+
+def begun(mark: bytes, data: bytes) -> int:
+    """Return how many bytes at the end of `data` may be the begin of `mark`."""
+    longest = min(len(mark) - 1, len(data))
+    return next((n for n in range(longest, 0, -1) if mark.startswith(data[-n:])), 0)

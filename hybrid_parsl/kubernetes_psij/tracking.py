@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -221,7 +222,8 @@ class TrackedJob:
         self.n_workers = spec.get("mpiReplicaSpecs", {}).get("Worker", {}).get("replicas", 0)
         if thing.get("status"):
             self.is_taken_up = True
-            self.trouble = None if self.trouble is explain.IGNORED else self.trouble
+            if self.trouble is explain.IGNORED:
+                self.be_in(None)
         self.demand = amounts.demand_of(thing)
         self.worker_demand = amounts.demand_of(thing, "Worker")
 
@@ -254,7 +256,19 @@ class TrackedJob:
         """
         if trouble is not None and (self.trouble is None or self.trouble.patience is Patience.ANY):
             self.troubled_since = time.monotonic()
+        if trouble != self.trouble:
+            self._write_why(trouble)
         self.trouble = trouble
+
+    def _write_why(self, trouble: Trouble | None) -> None:
+        """Write down what keeps the pods from starting, where that is wanted."""
+        why = self.collection.why
+        if why is not None:
+            with contextlib.suppress(OSError):  # nobody relies on it
+                if trouble is None:
+                    why.unlink(missing_ok=True)
+                else:
+                    why.write_text(f"{trouble}\n", encoding="utf-8")
 
     def _trouble(self, pod: PodState, thing: dict[str, Any]) -> Trouble | None:
         """Return why `pod` does not start."""

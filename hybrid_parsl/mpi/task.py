@@ -108,6 +108,18 @@ class TaskFolder:
         """The name of the block of nodes in which the task runs, if it runs in one."""
         return self.path / "block"
 
+    @property
+    def waiting(self) -> Path:
+        """Why the job of the task does not start, in words, where its backend knows."""
+        return self.path / "waiting.txt"
+
+    def waits_for(self) -> str:
+        """Return why the job of the task does not start; nothing if that is not known."""
+        try:
+            return self.waiting.read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+
     def block_name(self) -> str | None:
         """Return the name of the block in which the task has begun, None if in none."""
         try:
@@ -133,7 +145,7 @@ class TaskFolder:
 
     def clear(self) -> None:
         """Remove what an earlier try left, but for the logs and a stage's own files."""
-        for path in (self.result, self.ranks, self.block, *self.failures()):
+        for path in (self.result, self.ranks, self.block, self.waiting, *self.failures()):
             path.unlink(missing_ok=True)
 
 

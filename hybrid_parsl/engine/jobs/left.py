@@ -11,6 +11,7 @@ from hybrid_parsl.engine.jobs.earlier import find_job, job_state
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
 from hybrid_parsl.errors import BackendUnavailableError
+from hybrid_parsl.mpi.task import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +47,8 @@ def job_states(run: Path) -> list[dict[str, str | None]]:
     """Return name, id, backend and state of each job of the run in the folder `run`.
 
     The state is PSI/J's name of it; that of a job that nobody has seen end is the backend's
-    word, None where it does not know the job, and ``UNKNOWN`` where it does not answer.
+    word, None where it does not know the job, and ``UNKNOWN`` where it does not answer. Of one
+    that waits there is also why, as far as its driver has heard, else None.
     """
     rows = []
     executors: dict[str, Any] = {}
@@ -55,7 +57,8 @@ def job_states(run: Path) -> list[dict[str, str | None]]:
         if record is not None:
             state = record.ended or _state(record, path.parent / FOLDER, executors)
             row = {"name": record.name, "id": record.job_id, "backend": record.backend}
-            rows.append({**row, "state": state})
+            reason = TaskFolder(path.parent).waits_for() if state == "QUEUED" else ""
+            rows.append({**row, "state": state, "waits_for": reason or None})
     return rows
 
 

@@ -253,6 +253,7 @@ class KubernetesExecutor(PsiJExecutor):
         """Return what PSI/J has no word for."""
         ours: dict[str, Any] = {
             "key": _key_of(folder),
+            "why": str(folder.waiting),
             "inputs": {folder.request.name: folder.request},
             "outputs": {
                 folder.result.name: folder.result,

@@ -99,11 +99,14 @@ def test_what_a_slow_search_waits_for(
         display.tick()
         JobRecord.of("slurm", "a-name").with_id("123", None).write(folder / TASK_RECORD)
         display.tick()
+        TaskFolder(folder).waiting.write_text("Unschedulable: no node is free\n")
+        display.tick()
         TaskFolder(folder).ranks.write_text("[]")
         display.tick()
     assert lines(capsys.readouterr().out)[3:] == [
         "search: 0/8 starts (nothing heard yet from its ranks)",
         "search: 0/8 starts (nothing heard yet from job 123)",
+        "search: 0/8 starts (Unschedulable: no node is free)",
         "search: 0/8 starts (compiling the kernels)",
     ]
 

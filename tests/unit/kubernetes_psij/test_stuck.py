@@ -13,6 +13,7 @@ from psij_jobs import (
     held_ranks,
     make_job,
     unschedulable,
+    wait_until,
     warn,
 )
 
@@ -64,6 +65,19 @@ def test_a_pod_that_no_node_takes_is_told(executor, pods):
     message = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
     pods.make_pod(thing, **unschedulable(message))
     assert "Unschedulable: 0/2 nodes are available" in job.wait(PATIENCE).message
+
+
+def test_why_a_job_does_not_start_can_be_read_meanwhile(executor, pods, tmp_path):
+    why = tmp_path / "why"
+    job, thing = held_job(executor, pods, why=str(why))
+    pod = pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    wait_until(why.exists)
+    expected = "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.\n"
+    wait_until(lambda: why.read_text() == expected)
+    pods.set_running(pod)
+    wait_until(lambda: not why.exists())
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
 
 
 def test_a_busy_cluster_is_waited_for(api, executor, pods):
