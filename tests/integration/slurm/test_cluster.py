@@ -15,6 +15,7 @@ def test_a_job_step_runs_on_several_nodes(slurm: SlurmCluster) -> None:
 
 
 def test_what_can_never_run_is_refused_at_once(slurm: SlurmCluster) -> None:
+    before = set(slurm.queue())  # a job of another test may just be going
     words = slurm.command("sh", "-c", "sbatch -N 99 --wrap true 2>&1 || true")
     assert "error" in words
-    assert slurm.queue() == []
+    assert set(slurm.queue()) <= before
