@@ -75,11 +75,14 @@ class StuckJobs:
                 (event, trouble) for event in events if (trouble := _trouble_in(event, tracked))
             ]
             trouble = explain.IGNORED if tracked.is_ignored else None
-            if found and not self._has_passed(found[-1][0], namespace):
+            has_passed = bool(found) and self._has_passed(found[-1][0], namespace)
+            if found and not has_passed:
                 trouble = found[-1][1]
-            if trouble is not None:
-                with tracked.lock:
+            with tracked.lock:
+                if trouble is not None:
                     tracked.be_in(trouble)
+                elif has_passed and tracked.trouble == found[-1][1]:
+                    tracked.be_in(None)
 
     def _events(self, namespace: str, selector: str) -> list[dict[str, Any]]:
         """Return the events of a namespace that `selector` takes, in order; none if unknown."""

@@ -167,22 +167,27 @@ def test_a_volume_that_is_not_mounted_is_told(api, executor, pods):
     assert "FailedMount" in job.wait(PATIENCE).message
 
 
-def test_a_mount_that_came_in_the_end_is_no_trouble_while_the_image_is_pulled(api, executor, pods):
-    job, thing = held_job(executor, pods)
+def test_a_mount_that_came_in_the_end_is_no_trouble_while_the_image_is_pulled(
+    api, make_executor, pods, tmp_path
+):
+    why = tmp_path / "why"
+    job, thing = held_job(make_executor(start_patience_s=3.0), pods, why=str(why))
     pod = pods.make_pod(thing)
     about = {"involvedObject": {"kind": "Pod", "name": pod[1]}}
     warn(api, thing, "FailedMount", 'secret "inputs" not found', **about)
+    wait_until(why.exists)
     warn(api, thing, "Pulling", "pulling image", **about, type="Normal")
-    assert job.wait(timedelta(seconds=1.5)) is None
+    wait_until(lambda: not why.exists())
+    assert job.wait(timedelta(seconds=3.5)) is None
     pods.end(pod, 0)
     assert job.wait(PATIENCE).state == JobState.COMPLETED
 
 
 def test_the_time_in_a_busy_cluster_is_not_counted(make_executor, pods):
-    executor = make_executor(start_patience_s=1.0)
+    executor = make_executor(start_patience_s=3.0)
     job, thing = held_job(executor, pods)
     pod = pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
-    time.sleep(1.5)
+    time.sleep(3.5)
     pods.set_status(pod, **unschedulable("0/1 nodes are available: 1 node(s) had a taint."))
     assert job.wait(timedelta(seconds=0.4)) is None
     pods.end(pod, 0)
@@ -240,11 +245,11 @@ def test_an_mpi_job_that_nobody_takes_up_is_told(make_executor, pods):
 
 
 def test_an_mpi_job_that_is_taken_up_late_is_waited_for(api, make_executor, pods):
-    job, thing = held_ranks(make_executor(start_patience_s=1.5), pods)
+    job, thing = held_ranks(make_executor(start_patience_s=3.0), pods)
     time.sleep(1)
     status = {"conditions": [{"type": "Created", "status": "True"}]}
     where = ("mpijobs", "default", thing["metadata"]["name"])
     api.store.update(*where, lambda found: found.update(status=status))
-    assert job.wait(timedelta(seconds=2)) is None
+    assert job.wait(timedelta(seconds=3.5)) is None
     pods.end(pods.make_pod(thing, "launcher", "-launcher-x"), 0)
     assert job.wait(PATIENCE).state == JobState.COMPLETED
