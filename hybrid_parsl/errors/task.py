@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 
 from hybrid_parsl.errors.base import HybridParslError
@@ -53,9 +54,9 @@ class RankFailedError(TaskError):
         if last:
             what = f"raised {last}"
         elif self.job_exit_code > 128:  # noqa: PLR2004 - the shell's offset for signals
-            what = f"was killed by signal {self.job_exit_code - 128}"
-            if what.endswith(" 9"):
-                what += ", as happens when memory runs out"
+            number = self.job_exit_code - 128
+            hint = ", as happens when memory runs out" if number == signal.SIGKILL else ""
+            what = f"was killed by signal {number}{hint}"
         else:
             what = f"ended with exit code {self.job_exit_code}"
         shown = self.traceback or self.stderr_tail

@@ -51,11 +51,9 @@ def demand_of(job: Thing, role: str | None = None) -> dict[str, float]:
         found["pods"] += n_pods
         found["count/pods"] += n_pods
         for container in pod.get("containers", []):
-            limits = container.get("resources", {}).get("limits", {})
-            requests = {**limits, **container.get("resources", {}).get("requests", {})}
-            for name, amount in requests.items():
+            for name, amount in _requests(container).items():
                 found[f"requests.{name}"] += n_pods * quantity(str(amount))
-            for name, amount in limits.items():
+            for name, amount in container.get("resources", {}).get("limits", {}).items():
                 found[f"limits.{name}"] += n_pods * quantity(str(amount))
     for name in ("cpu", "memory"):
         found[name] = found[f"requests.{name}"]
@@ -69,6 +67,12 @@ def _templates(spec: Thing, role: str | None) -> Iterator[tuple[int, Thing]]:
     for name, replicas in spec.get("mpiReplicaSpecs", {}).items():
         if role in (None, name):
             yield replicas.get("replicas", 1), replicas.get("template", {}).get("spec", {})
+
+
+def _requests(container: Thing) -> dict[str, Any]:
+    """Return what a container asks for; a limit without a request is one."""
+    resources = container.get("resources", {})
+    return {**resources.get("limits", {}), **resources.get("requests", {})}
 
 
 def is_quota(message: str) -> bool:
@@ -105,12 +109,8 @@ def _pairs(text: str) -> dict[str, float]:
 def fits(pod: Thing, node: Thing) -> bool:
     """Return whether `node` is large enough for `pod` when nothing else runs on it."""
     room = node.get("status", {}).get("allocatable", {})
-    need: dict[str, float] = {}
+    need: defaultdict[str, float] = defaultdict(float)
     for container in pod["spec"]["containers"]:
-        resources = container.get("resources", {})
-        for name, amount in {
-            **resources.get("limits", {}),
-            **resources.get("requests", {}),
-        }.items():
-            need[name] = need.get(name, 0.0) + quantity(str(amount))
+        for name, amount in _requests(container).items():
+            need[name] += quantity(str(amount))
     return not any(amount > quantity(str(room.get(name, "0"))) for name, amount in need.items())

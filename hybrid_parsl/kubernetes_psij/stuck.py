@@ -71,17 +71,19 @@ class StuckJobs:
         """Note what the warnings in a namespace say about `jobs`."""
         events = self._events(namespace, "type=Warning")
         for tracked in jobs:
-            found = [
-                (event, trouble) for event in events if (trouble := _trouble_in(event, tracked))
-            ]
             trouble = explain.IGNORED if tracked.is_ignored else None
-            has_passed = bool(found) and self._has_passed(found[-1][0], namespace)
-            if found and not has_passed:
-                trouble = found[-1][1]
+            passed = None
+            for event in reversed(events):  # the last counts
+                if told := _trouble_in(event, tracked):
+                    if self._has_passed(event, namespace):
+                        passed = told
+                    else:
+                        trouble = told
+                    break
             with tracked.lock:
                 if trouble is not None:
                     tracked.be_in(trouble)
-                elif has_passed and tracked.trouble == found[-1][1]:
+                elif passed is not None and tracked.trouble == passed:
                     tracked.be_in(None)
 
     def _events(self, namespace: str, selector: str) -> list[dict[str, Any]]:
@@ -97,9 +99,13 @@ class StuckJobs:
         """Return whether the pod that a warning is about has gone on since."""
         if event.get("reason") not in _NOT_STARTED:
             return False
-        pod = f"involvedObject.name={event['involvedObject']['name']}"
-        later = [each for each in self._events(namespace, pod) if _time_of(each) >= _time_of(event)]
-        return any(each.get("reason") in _GOES_ON for each in later)
+        told = self._told_of(event["involvedObject"]["name"], namespace, _GOES_ON)
+        return any(_time_of(each) >= _time_of(event) for each in told)
+
+    def _told_of(self, pod: str, namespace: str, reasons: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the events of a pod that have one of the `reasons`."""
+        events = self._events(namespace, f"involvedObject.name={pod}")
+        return [each for each in events if each.get("reason") in reasons]
 
     def _compare_with_nodes(self, jobs: Sequence[TrackedJob]) -> None:
         """Note which of `jobs` ask for more than any node has.
@@ -123,9 +129,7 @@ class StuckJobs:
             except ApiError:
                 continue
             if nodes and not any(amounts.fits(thing, node) for node in nodes):
-                about = f"involvedObject.name={pod.name}"
-                told = self._events(tracked.native_id.namespace, about)
-                if any(each.get("reason") in _GROWS for each in told):
+                if self._told_of(pod.name, tracked.native_id.namespace, _GROWS):
                     continue
                 words = f"{tracked.trouble.message}; no node is large enough"
                 with tracked.lock:

@@ -205,11 +205,14 @@ class TrackedJob:
         self.created = time.monotonic()
         self.uid = thing["metadata"]["uid"]
         self.born = thing["metadata"].get("creationTimestamp") or ""
+        replicas = thing.get("spec", {}).get("mpiReplicaSpecs", {})
+        self.n_workers = replicas.get("Worker", {}).get("replicas", 0)
+        self.demand = amounts.demand_of(thing)
+        self.worker_demand = amounts.demand_of(thing, "Worker")
 
     def see_job(self, thing: dict[str, Any]) -> None:
         """Take in the state of the Job or MPIJob."""
         found = explain.conditions(thing)
-        self.born = thing["metadata"].get("creationTimestamp") or ""
         self.succeeded = self.succeeded or any(name in found for name in _SUCCEEDED)
         for name in _FAILED:
             if name in found:
@@ -219,13 +222,10 @@ class TrackedJob:
         self.suspended = "Suspended" in found or bool(
             spec.get("suspend") or spec.get("runPolicy", {}).get("suspend")
         )
-        self.n_workers = spec.get("mpiReplicaSpecs", {}).get("Worker", {}).get("replicas", 0)
         if thing.get("status"):
             self.is_taken_up = True
             if self.trouble is explain.IGNORED:
                 self.be_in(None)
-        self.demand = amounts.demand_of(thing)
-        self.worker_demand = amounts.demand_of(thing, "Worker")
 
     def see_pod(self, event: str, thing: dict[str, Any]) -> None:
         """Take in the state of one of the pods."""

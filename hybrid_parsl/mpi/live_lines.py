@@ -31,6 +31,11 @@ class LiveLines:
         self._mark = os.environ.get(_VARIABLE)
         self._left = _BUDGET // n_ranks
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody listens."""
+        return self._mark is not None
+
     def tell(self, name: str, line: str) -> None:
         """Tell a line of the file `name`; in vain where nobody listens, or if it is too much.
 

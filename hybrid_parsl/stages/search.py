@@ -51,7 +51,8 @@ def search(experiment: Experiment) -> SearchResult | None:
     team.once_per_node(lambda: check_search_memory(experiment, problem, ranks_per_host))
     objective = build_objective(problem, experiment, team)
     bounds = problem.bounds(experiment.ansatz.layers)
-    tell = LiveLines(team.size).tell
+    lines = LiveLines(team.size)
+    tell = lines.tell if lines.is_heard else None
     journal = Journal(current_task_folder(), experiment.search_key, tell)
     with _one_blas_thread(experiment.search.method):
         outcome = search_starts(objective, bounds, experiment.search, team, journal)
