@@ -30,7 +30,9 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError as error:
+    except BaseException as error:  # an interruption leaves nothing behind, either
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise StorageError(str(path), error.strerror or str(error)) from error
+        if isinstance(error, OSError):
+            raise StorageError(str(path), error.strerror or str(error)) from error
+        raise

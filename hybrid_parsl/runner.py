@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import tomli_w
 
 from hybrid_parsl import labels
+from hybrid_parsl.engine.interrupts import uninterrupted
 from hybrid_parsl.engine.jobs.left import cancel_blocks
 from hybrid_parsl.engine.session import Session, first_cause
 from hybrid_parsl.engine.sites import SiteRun
@@ -115,12 +116,11 @@ class Run:
 
     def _execute(self, observer: RunObserver) -> Document:
         """Do as `execute`, with the run's lock held."""
-        if self.earlier is None:
-            self._begin()
-        else:
-            self._go_on(self.earlier)
         try:
-            if self.earlier is not None:
+            if self.earlier is None:
+                self._begin()
+            else:
+                self._go_on(self.earlier)
                 cancel_blocks(self.directory.path)
             config = self.site.config(SiteRun(self.directory.path))
             with (
@@ -132,9 +132,11 @@ class Run:
                     self._finish_stage(name, future, observer)
                     session.check_identity()
         except BaseException as error:
-            self._end(_word_for(error), error)
+            with uninterrupted():
+                self._end(_word_for(error), error)
             raise
-        self._end("completed", None)
+        with uninterrupted():
+            self._end("completed", None)
         return self._document
 
     def _begin(self) -> None:
@@ -213,7 +215,9 @@ class Run:
         return record
 
     def _end(self, status: str, error: BaseException | None) -> None:
-        """Write down how the run ended."""
+        """Write down how the run ended, if it had begun."""
+        if not self._document:
+            return
         run = self._document["run"]
         run |= {"finished": now(), "status": status}
         run["duration_s"] = _seconds_between(run["started"], run["finished"])

@@ -22,3 +22,13 @@ def test_what_was_there_stays_when_the_new_cannot_be_written(tmp_path):
         write_atomically(path, b"data")
     assert (path / "content").read_text() == "kept"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interruption_leaves_nothing_beside_it(monkeypatch, tmp_path):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file", b"data")
+    assert list(tmp_path.iterdir()) == []

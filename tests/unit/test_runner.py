@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hybrid_parsl.engine.interrupts import TerminatedError, terminable
+from hybrid_parsl.project import find_project
+from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
+from hybrid_parsl.run_plan import plan_run
+from hybrid_parsl.runner import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hybrid_parsl.experiment import Experiment
+
+ROOT = Path(__file__).parents[2]
+
+
+class Silence:
+    """An observer that no stage calls."""
+
+    interval_s = 0.1
+
+
+class EndedInWriting(RunDirectory):
+    """A folder whose process is told to end when it has written the file `ended_in`."""
+
+    ended_in = ""
+
+    def write(self, name: str, text: str) -> Path:
+        path = super().write(name, text)
+        if name == self.ended_in:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    plan = plan_run("bell", "local", find_project(ROOT), runs=tmp_path)
+    directory = EndedInWriting(RunDirectory.create(tmp_path, "bell").path)
+    return Run(plan.experiment, plan.project, plan.site, directory)
+
+
+@pytest.mark.parametrize("name", [RESULTS, "experiment.toml"])
+def test_a_run_that_is_told_to_end_while_it_begins_says_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(EndedInWriting, "ended_in", name)
+    with pytest.raises(TerminatedError), terminable():
+        run.execute(Silence())
+    document = run.directory.read_json(RESULTS)
+    assert document["run"]["status"] == "interrupted"
+    assert document["error"] == {"type": "TerminatedError", "message": "SIGTERM"}
+    assert "interrupted" in (run.directory.path / "report.html").read_text()
+
+
+def test_a_run_that_is_told_to_end_before_it_has_begun_leaves_no_results(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EndedInWriting, "ended_in", "site.json")
+    with pytest.raises(TerminatedError), terminable():
+        run.execute(Silence())
+    assert not (run.directory.path / RESULTS).exists()
+
+
+def test_a_run_that_is_told_to_end_after_its_last_stage_is_written_down_whole(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EndedInWriting, "ended_in", "report.html")
+
+    @contextlib.contextmanager
+    def nothing(*_: object) -> Iterator[object]:
+        def pipeline(experiment: Experiment) -> Mapping[str, object]:
+            del experiment
+            return {}
+
+        yield pipeline
+
+    run.opening = nothing
+    with terminable():
+        document = run.execute(Silence())
+    assert document["run"]["status"] == "completed"
+    assert run.directory.read_json(RESULTS) == document
