@@ -220,7 +220,8 @@ class Run:
             return
         run = self._document["run"]
         run |= {"finished": now(), "status": status}
-        run["duration_s"] = _seconds_between(run["started"], run["finished"])
+        begun = run.get("resumed", [run["started"]])[-1]  # nobody worked between two drivers
+        run["duration_s"] = _seconds_between(begun, run["finished"])
         if error is not None:
             kind = type(error).__name__
             self._document["error"] = {"type": kind, "message": str(error) or kind}

@@ -109,8 +109,9 @@ class PlainDisplay(Display):
     def __enter__(self) -> Self:
         experiment = self._run.experiment
         self._say(f"run {self._run.directory.path.name} on site {self._run.site.name}")
-        ranks = experiment.resources.num_ranks
-        self._say(f"{experiment.problem.kind}, {experiment.search.method}, {ranks} ranks")
+        search = experiment.search
+        starts = f"{search.starts} start{'s' if search.starts > 1 else ''}"
+        self._say(f"{experiment.problem.kind}, {search.method}, {starts}")
         return self
 
     def stage_started(self, name: str) -> None:

@@ -1,6 +1,6 @@
 """``run --dry-run``: what would run, in words or JSON, without running it.
 
-With ``--check``, each scheduler is shown the script it would get, and its verdict is told.
+With ``--check``, each scheduler is shown what it would get, and its verdict is told.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ _LABELS = {"search": labels.MPI, "quantum": labels.QUANTUM, "analysis": labels.A
 
 
 def describe(
-    experiment: Experiment, site: Site, config: Any, *, as_json: bool, check: bool = False
+    experiment: Experiment,
+    site: Site,
+    config: Any,
+    *,
+    as_json: bool,
+    whole: bool = True,
+    check: bool = False,
 ) -> tuple[str, SubmissionError | None]:
     """Return the resolved experiment, the dataflow, and how each stage would be started.
 
@@ -32,7 +38,9 @@ def describe(
     config
         What the site's ``config(run)`` returned.
     as_json
-        Whether to tell it in JSON.
+        Whether to tell it in JSON, always in full.
+    whole
+        Whether to tell, in words, more than the verdicts.
     check
         Whether to ask the schedulers for their verdicts.
 
@@ -60,7 +68,11 @@ def describe(
         stage["verdict"], refusal = _verdict(executors[_LABELS[stage["stage"]]], stage)
         refusals += [refusal] if refusal else []
     document = {"site": site.name, "file": site.source, "experiment": asked, "stages": stages}
-    text = json.dumps(document) if as_json else _in_words(asked, site, stages)
+    if as_json:
+        text = json.dumps(document)
+    else:
+        parts = [_in_words(asked, site, stages)] if whole else [f"site {site.name} ({site.source})"]
+        text = "\n\n".join([*parts, *([_verdicts(stages)] if check else [])])
     return text, refusals[0] if refusals else None
 
 
@@ -105,8 +117,15 @@ def _in_words(asked: dict[str, Any], site: Site, stages: list[dict[str, Any]]) -
         words = ", ".join(f"{key} = {value}" for key, value in stage["resources"].items())
         lines += [f"  {words}"] if words else []
         lines += [f"  {line}" for line in (stage["launch"] or "").splitlines()]
-        lines += [f"  verdict: {stage['verdict']}"] if "verdict" in stage else []
     return "\n".join([*lines, "", "experiment:", *_indented(tomli_w.dumps(asked))])
+
+
+def _verdicts(stages: list[dict[str, Any]]) -> str:
+    """Return what the schedulers say, a line a stage at the end, where it is seen."""
+    width = max(len(stage["stage"]) for stage in stages)
+    below = "\n" + " " * (width + 4)
+    said = [(stage["stage"], stage["verdict"].replace("\n", below)) for stage in stages]
+    return "\n".join(["verdicts:", *(f"  {name:{width}}  {verdict}" for name, verdict in said)])
 
 
 def _indented(text: str) -> list[str]:

@@ -42,7 +42,7 @@ def run(
         bool, typer.Option("--dry-run", "-n", help="Print what would run, and run nothing.")
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="With --dry-run, ask the scheduler for its verdict.")
+        bool, typer.Option("--check", help="Ask the scheduler for its verdict, and run nothing.")
     ] = False,
 ) -> None:
     """Search the parameters, run the circuit, analyse it."""
@@ -52,7 +52,7 @@ def run(
         from hybrid_parsl.cli.dry_run import describe
 
         text, refusal = describe(
-            plan.experiment, plan.site, plan.config, as_json=as_json, check=check
+            plan.experiment, plan.site, plan.config, as_json=as_json, whole=dry_run, check=check
         )
         say(text)
         if refusal is not None:
@@ -78,27 +78,31 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
     """
     from hybrid_parsl.cli.display import make_display
     from hybrid_parsl.engine.interrupts import TerminatedError, terminable
+    from hybrid_parsl.errors import BackendUnavailableError, JobFailedError
 
     display = make_display(run, quiet=quiet, as_json=as_json)
     try:
         with terminable(), display:
             document = run.execute(display)
     except ReaderGoneError:
-        _say_interrupted("nobody reads the output any more", run)
+        sys.stderr.write(f"nobody reads the output any more: {_what_is_left(run)}\n")
         raise
     except KeyboardInterrupt:
-        _say_interrupted("interrupted", run)
+        sys.stderr.write(f"interrupted: {_what_is_left(run)}\n")
         raise typer.Exit(INTERRUPTED) from None
     except TerminatedError as signal:
-        _say_interrupted(f"ended by {signal}", run)
+        sys.stderr.write(f"ended by {signal}: {_what_is_left(run)}\n")
         raise typer.Exit(TERMINATED) from None
+    except (JobFailedError, BackendUnavailableError) as error:
+        error.add_note(_what_is_left(run))
+        raise
     display.summary(document)
     return document
 
 
-def _say_interrupted(how: str, run: Run) -> None:
-    """Say on the standard error that the run did not finish, and where it is."""
-    sys.stderr.write(f"{how}: what was finished is in {run.directory.path}\n")
+def _what_is_left(run: Run) -> str:
+    """Return where a run that did not finish is, and what can be done with it."""
+    return f"what was finished is in {run.directory.path}; hybrid-parsl resume goes on from there"
 
 
 __all__ = ["execute", "load_experiment", "run"]

@@ -47,9 +47,17 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     if "error" in document:
         rows.append(("error", f"{document['error']['type']}: {document['error']['message']}"))
     if "duration_s" in run:
-        rows.append(("time", f"{run['duration_s']:.1f} s on site {run['site']}"))
+        rows.append(("time", _time(run, search)))
     rows.append(("folder", run.get("folder", "")))
     return rows
+
+
+def _time(run: dict[str, Any], search: dict[str, Any] | None) -> str:
+    """Return words for how long the last driver of a run has worked, and on what."""
+    ranks = (search or {}).get("execution", {}).get("n_ranks", 0)
+    text = f"{run['duration_s']:.1f} s on site {run['site']}"
+    text += f", {ranks} rank{'s' if ranks > 1 else ''}" if ranks else ""
+    return f"{text}, since it was resumed" if run.get("resumed") else text
 
 
 def _where(document: dict[str, Any]) -> list[str]:

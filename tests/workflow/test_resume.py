@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 import uuid
+from datetime import datetime
 
 import pytest
 from command import ROOT
@@ -81,7 +82,9 @@ def test_resume_follows_the_job_that_still_runs(run, go):
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["run"]["status"] == "completed"
-    assert len(document["run"]["resumed"]) == 1
+    (resumed,) = map(datetime.fromisoformat, document["run"]["resumed"])
+    worked = datetime.fromisoformat(document["run"]["finished"]) - resumed
+    assert document["run"]["duration_s"] == round(worked.total_seconds(), 3)
     assert [stage["status"] for stage in document["stages"]] == ["completed"] * 3
     after = job_of(run)
     assert (after["name"], after["job_id"]) == (before["name"], before["job_id"])

@@ -51,7 +51,7 @@ DOCUMENT: dict[str, Any] = {
         "folder": "/runs/20260102T000000Z-bell-aaaaaa",
         "status": "completed",
     },
-    "search": {"energy": -1.23456789123},
+    "search": {"energy": -1.23456789123, "execution": {"n_ranks": 2}},
     "analysis": {
         "energy": -1.2,
         "standard_error": 0.0123,

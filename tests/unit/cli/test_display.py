@@ -59,7 +59,7 @@ def test_plain_lines_tell_how_a_run_goes(run: Run, capsys: pytest.CaptureFixture
     told = [re.sub(r", [\d.]+/s", "", line) for line in lines(capsys.readouterr().out)]
     assert told == [
         "run 1-bell on site here",
-        "bell, draw, 2 ranks",
+        "bell, draw, 8 starts",
         "search: started",
         "search: 0/8 starts",
         "search: 2/8 starts, best energy -0.75",

@@ -94,7 +94,24 @@ def test_a_check_where_no_scheduler_can_be_asked(command: Any, monkeypatch: Any)
     verdicts = json.loads(command("run", "bell", "--check", "--json"))["stages"]
     assert {stage["verdict"] for stage in verdicts} == {"no scheduler is asked"}
     text = command("run", "bell", "-n", "--check", "--site", "pbs")
-    assert "verdict: pbs cannot be asked without submitting" in text
+    first, *rest = text.rstrip().split("verdicts:\n")
+    assert first.startswith("site pbs ")
+    assert "#PBS" in first
+    assert rest[0].splitlines() == [
+        "  search    pbs cannot be asked without submitting",
+        "  quantum   no scheduler is asked",
+        "  analysis  no scheduler is asked",
+    ]
+
+
+def test_a_check_alone_tells_nothing_but_the_verdicts(command: Any) -> None:
+    lines = command("run", "bell", "--check").splitlines()
+    assert lines[0].startswith("site local (")
+    assert [line.split(maxsplit=1) for line in lines[3:]] == [
+        [stage, "no scheduler is asked"] for stage in ("search", "quantum", "analysis")
+    ]
+    assert lines[1:3] == ["", "verdicts:"]
+    assert list(command.folder.iterdir()) == []
 
 
 def test_a_check_of_a_scheduler_that_is_not_there(command: Any, monkeypatch: Any) -> None:

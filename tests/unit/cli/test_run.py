@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from hybrid_parsl.cli.run import execute
+from hybrid_parsl.errors import (
+    BackendUnavailableError,
+    HybridParslError,
+    StageFailedError,
+    WalltimeExceededError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,3 +139,27 @@ def test_a_run_given_as_its_folder(command: Any, tmp_path: Path) -> None:
     (tmp_path / "old" / "experiment.toml").write_text(BELL)
     command("run", "old", code=2)
     assert "did you mean 'old/experiment.toml'?" in command.err
+
+
+@pytest.mark.parametrize(
+    ("error", "notes"),
+    [
+        (WalltimeExceededError("7", "its walltime is over"), 1),
+        (BackendUnavailableError("slurm", "no answer"), 1),
+        (StageFailedError("quantum", "ValueError: out of order"), 0),
+    ],
+)
+def test_what_may_pass_is_told_with_how_to_go_on(
+    tmp_path: Path, error: HybridParslError, notes: int
+) -> None:
+    class Failing:
+        directory = SimpleNamespace(path=tmp_path)
+
+        def execute(self, *_: object) -> None:
+            raise error
+
+    run: Any = Failing()
+    with pytest.raises(type(error)) as caught:
+        execute(run, quiet=True, as_json=False)
+    told = f"what was finished is in {tmp_path}; hybrid-parsl resume goes on from there"
+    assert getattr(caught.value, "__notes__", []) == [told] * notes

@@ -15,7 +15,7 @@ def test_the_main_figures(document: dict[str, Any]) -> None:
         ("sampled", "-1.2 ± 0.012"),
         ("ratio to optimum", "0.9877"),
         ("most frequent", "0110  (12.5% of the shots, energy -1)"),
-        ("time", "12.3 s on site local"),
+        ("time", "12.3 s on site local, 2 ranks"),
         ("folder", "/runs/20260102T000000Z-bell-aaaaaa"),
     ]
 
@@ -27,6 +27,13 @@ def test_what_is_not_known_is_left_out(document: dict[str, Any]) -> None:
     del document["analysis"]
     assert [name for name, _ in summary_rows(document)] == ["best energy", "time", "folder"]
     assert summary_rows({}) == [("folder", "")]
+
+
+def test_the_time_is_that_of_the_last_driver(document: dict[str, Any]) -> None:
+    document["run"]["resumed"] = ["2026-01-02T00:01:00.000Z"]
+    document["search"]["execution"]["n_ranks"] = 1
+    told = "12.3 s on site local, 1 rank, since it was resumed"
+    assert ("time", told) in summary_rows(document)
 
 
 def test_an_error_is_told(document: dict[str, Any]) -> None:
