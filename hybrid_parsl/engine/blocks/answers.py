@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.engine.blocks.common import job_of, lost_block
+from hybrid_parsl.engine.blocks.lifecycle import job_of, lost_block
 from hybrid_parsl.errors import HybridParslError, JobFailedError, WalltimeExceededError
 from hybrid_parsl.mpi.frames import write_frame
 from hybrid_parsl.mpi.outcome import explain_failure, log_tail, read_result

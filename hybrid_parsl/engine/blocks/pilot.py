@@ -12,7 +12,7 @@ from parsl.executors.high_throughput.mpi_prefix_composer import compose_all
 
 from hybrid_parsl.engine.blocks.addresses import LOOPBACK
 from hybrid_parsl.engine.blocks.answers import keep_result, read_outcome
-from hybrid_parsl.engine.blocks.common import block_scripts, settle
+from hybrid_parsl.engine.blocks.lifecycle import block_scripts, settle
 from hybrid_parsl.engine.blocks.tasks import BlockTasks
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.tasks.folders import TaskFolders

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from parsl.jobs.states import JobState, JobStatus
 
-from hybrid_parsl.engine.blocks.common import look_after
+from hybrid_parsl.engine.blocks.lifecycle import look_after
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import JobFailedError

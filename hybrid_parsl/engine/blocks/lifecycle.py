@@ -1,4 +1,4 @@
-"""What executors on blocks of nodes have in common: how they start, show and lose blocks."""
+"""How blocks of nodes are prepared, shown, looked after and lost."""
 
 from __future__ import annotations
 
