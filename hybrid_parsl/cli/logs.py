@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import RunName, RunsDirectory
 from hybrid_parsl.cli.output import write
+from hybrid_parsl.cli.status import words_for_left
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +49,8 @@ def logs(
         if not running:
             if not printer.has_printed:
                 typer.echo("nothing has been printed", err=True)
+            if follow and _is_left(directory):
+                typer.echo(words_for_left(directory.path.name), err=True)
             return
         time.sleep(_PAUSE_S)
 
@@ -58,6 +62,7 @@ class _LogPrinter:
         self._tasks = directory.path / "tasks"
         self._pattern = pattern
         self._read: dict[Path, int] = {}
+        self._decoders: dict[Path, codecs.IncrementalDecoder] = {}
         self._last: Path | None = None
 
     @property
@@ -82,7 +87,16 @@ class _LogPrinter:
             gap = "\n" if self._last else ""
             write(f"{gap}==> {path.relative_to(self._tasks)} <==\n")
             self._last = path
-        write(data.decode("utf-8", "replace"))
+        if path not in self._decoders:  # a read may end within a character
+            self._decoders[path] = codecs.getincrementaldecoder("utf-8")("replace")
+        write(self._decoders[path].decode(data))
+
+
+def _is_left(directory: RunDirectory) -> bool:
+    """Return whether a run that nobody drives has not ended."""
+    from hybrid_parsl.run_control import results_of
+
+    return bool(results_of(directory)["run"]["status"] == "running")
 
 
 def _is_running(directory: RunDirectory) -> bool:

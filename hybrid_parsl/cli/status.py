@@ -67,5 +67,10 @@ def _state(found: RunStatus) -> str:
     if found.state == "running":
         return f"running ({found.driver})"
     if found.state == "left":
-        return f"its driver has ended; go on with: hybrid-parsl resume {found.run}"
+        return words_for_left(found.run)
     return found.state
+
+
+def words_for_left(run: str) -> str:
+    """Return what there is to say of a run that nobody drives and that has not ended."""
+    return f"its driver has ended; go on with: hybrid-parsl resume {run}"
