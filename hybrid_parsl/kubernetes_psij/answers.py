@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 _REPEATED = (429, 500, 502, 503, 504)
+_CONFLICT = 409
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 
@@ -40,7 +41,18 @@ class ApiError(Exception):
     @property
     def is_transient(self) -> bool:
         """Whether the same call may succeed later."""
-        return self.status == 0 or self.status in _REPEATED
+        return self.status == 0 or self.status in _REPEATED or self._is_race
+
+    @property
+    def _is_race(self) -> bool:
+        """Whether the server itself was beaten, at the count of a quota for example."""
+        is_conflict = self.status == _CONFLICT and self.reason == "Conflict"
+        return is_conflict and not self.is_another
+
+    @property
+    def is_another(self) -> bool:
+        """Whether a call was for one object, and there is another one of its name now."""
+        return self.status == _CONFLICT and "Precondition failed" in self.message
 
 
 def refusal_of(response: Any) -> ApiError:

@@ -6,22 +6,25 @@ a submission.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.kubernetes_psij import names
 from hybrid_parsl.kubernetes_psij.answers import ApiError, Pauses, refusal_of
-from hybrid_parsl.kubernetes_psij.login import log_in
+from hybrid_parsl.kubernetes_psij.login import Login
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from hybrid_parsl.kubernetes_psij.config import KubernetesExecutorConfig
+    from hybrid_parsl.kubernetes_psij.names import NativeId
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ _GROUPS = {
     "secret": "api/v1",
     "event": "api/v1",
 }
-_OK, _UNAUTHORIZED = range(200, 300), 401
+_OK, _UNAUTHORIZED, _ABSENT = range(200, 300), 401, 404
 _PAGE = "500"
 _CONNECT_S, _ANSWER_S = 10.0, 30.0
 
@@ -52,14 +55,11 @@ class Api:
     """
 
     def __init__(self, config: KubernetesExecutorConfig) -> None:
-        self._config = config
         self.retry_s = config.retry_s
-        self._lock = threading.Lock()
-        self._login_number = 0
-        self._client: Any = None
-        self.namespace = ""
+        self._login = Login(config)
+        self.namespace = self._login.namespace
         self._closed = threading.Event()
-        self._log_in()
+        self._ahead_s = 0.0
 
     def create(self, kind: str, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object.
@@ -98,13 +98,24 @@ class Api:
             if not following:
                 return
 
-    def delete(self, kind: str, namespace: str, name: str, propagation: str) -> bool:
-        """Delete an object and what belongs to it; return whether it was there.
+    def pods_of(self, native_id: NativeId) -> list[dict[str, Any]]:
+        """Return the pods of a job.
+
+        Raises
+        ------
+        ApiError
+            They cannot be listed.
+        """
+        query = {"labelSelector": f"{names.JOB_LABEL}={native_id.name}"}
+        return list(self.items(path(names.POD, native_id.namespace), query))
+
+    def delete(self, native_id: NativeId, uid: str, propagation: str) -> bool:
+        """Delete a job and what belongs to it; return whether it was there.
 
         Parameters
         ----------
-        kind, namespace, name
-            The object.
+        native_id, uid
+            The job; another one that has its name by now is left alone.
         propagation
             ``Foreground`` or ``Background``.
 
@@ -113,13 +124,24 @@ class Api:
         ApiError
             It was not deleted.
         """
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": propagation,
+            "preconditions": {"uid": uid},
+        }
+        where = path(native_id.kind, native_id.namespace, native_id.name)
         try:
-            self.call("DELETE", path(kind, namespace, name), {"propagationPolicy": propagation})
+            self.call("DELETE", where, body=options)
         except ApiError as error:
-            if error.status != 404:  # noqa: PLR2004 - HTTP's own number
+            if error.status != _ABSENT and not error.is_another:
                 raise
             return False
         return True
+
+    def now(self) -> datetime:
+        """Return the time by the clock of the server, as far as its answers tell."""
+        return datetime.now(UTC) + timedelta(seconds=self._ahead_s)
 
     def call(
         self,
@@ -139,8 +161,7 @@ class Api:
         pauses = Pauses()
         while True:
             try:
-                response = self.open(method, where, query, body)
-                data = self._content(response)
+                return self._content(self.open(method, where, query, body))
             except ApiError as error:
                 pause = error.retry_after_s or pauses.next()
                 if not error.is_transient or time.monotonic() + pause > deadline:
@@ -148,9 +169,6 @@ class Api:
                 logger.info("%s %s: %s; again in %.1f s", method, where, error, pause)
                 if self._closed.wait(pause):
                     raise
-            else:
-                answer: dict[str, Any] = json.loads(data)
-                return answer
 
     def open(
         self,
@@ -167,11 +185,11 @@ class Api:
         ApiError
             The server refused it, or could not be reached.
         """
-        number = self._login_number
+        number = self._login.number
         response = self._send(method, where, query, body, answer_s)
         if response.status == _UNAUTHORIZED:
             response.release_conn()
-            self._log_in_again(number)
+            self._login.renew(number)
             response = self._send(method, where, query, body, answer_s)
         if response.status not in _OK:
             raise refusal_of(response)
@@ -183,7 +201,7 @@ class Api:
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        self._client.close()
+        self._login.client.close()
 
     def _send(
         self,
@@ -202,7 +220,7 @@ class Api:
         """
         import urllib3
 
-        client = self._client
+        client = self._login.client
         configuration = client.configuration
         url = f"{configuration.host}/{where}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json, */*", "User-Agent": "psij-kubernetes"}
@@ -214,7 +232,7 @@ class Api:
             data = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         try:
-            return client.rest_client.pool_manager.request(
+            response = client.rest_client.pool_manager.request(
                 method,
                 url,
                 body=data,
@@ -226,52 +244,38 @@ class Api:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             message = f"the API server {configuration.host} does not answer: {error}"
             raise ApiError(0, message) from error
+        self._compare_clocks(response)
+        return response
 
-    def _content(self, response: Any) -> bytes:
+    def _compare_clocks(self, response: Any) -> None:
+        """Note how much the clock of the server is ahead of this computer's."""
+        with contextlib.suppress(ValueError, TypeError):  # there may be none, or none of HTTP's
+            told = parsedate_to_datetime(response.headers.get("Date", ""))
+            self._ahead_s = (told - datetime.now(UTC)).total_seconds()
+
+    def _content(self, response: Any) -> dict[str, Any]:
         """Return the whole content of a response.
 
         Raises
         ------
         ApiError
-            The connection broke.
+            The connection broke, or what came is no object: something stands before the server.
         """
         import urllib3
 
         try:
-            data: bytes = response.read()
+            data = response.read()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             message = f"the connection broke: {error}"
             raise ApiError(0, message) from error
         finally:
             response.release_conn()
-        return data
-
-    def _log_in_again(self, refused: int) -> None:
-        """Log in anew because the login `refused` has expired.
-
-        Raises
-        ------
-        ApiError
-            That does not work now: whoever gives out logins may be away.
-        """
         try:
-            self._log_in(refused)
-        except ConfigurationError as error:
-            message = f"cannot log in again: {error}"
+            answer: dict[str, Any] = json.loads(data)
+        except ValueError as error:
+            message = f"the API server sent no object: {data[:200]!r}"
             raise ApiError(0, message) from error
-
-    def _log_in(self, refused: int | None = None) -> None:
-        """Read the kubeconfig or the service account, anew if the login `refused` has expired.
-
-        Raises
-        ------
-        ConfigurationError
-            It cannot be used.
-        """
-        with self._lock:
-            if refused is None or refused == self._login_number:
-                self._client, self.namespace = log_in(self._config)
-                self._login_number += 1
+        return answer
 
 
 def path(kind: str, namespace: str, name: str | None = None, part: str | None = None) -> str:

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import psij
-from psij import InvalidJobException, JobState
+from psij import InvalidJobException, JobState, SubmitException
 
-from hybrid_parsl.kubernetes_psij import names
 from hybrid_parsl.kubernetes_psij.answers import ApiError
-from hybrid_parsl.kubernetes_psij.api import Api, path
+from hybrid_parsl.kubernetes_psij.api import Api
 from hybrid_parsl.kubernetes_psij.checks import check_cluster, check_plan
 from hybrid_parsl.kubernetes_psij.creating import (
     create_inputs,
     create_or_adopt,
-    refusal,
+    submission_error,
     submit_exception,
 )
 from hybrid_parsl.kubernetes_psij.finishing import fetch_log, gone_status
 from hybrid_parsl.kubernetes_psij.follower import JobFollower
-from hybrid_parsl.kubernetes_psij.manifests import Collection, collection_of, plan_job
+from hybrid_parsl.kubernetes_psij.inquiries import check_manager, ids_of_jobs, parsed_id, state_of
+from hybrid_parsl.kubernetes_psij.manifests import NOTHING, collection_of, plan_job
 from hybrid_parsl.kubernetes_psij.tracking import TrackedJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from psij import Job, JobSpec, JobStatus
 
     from hybrid_parsl.kubernetes_psij.checks import Check
     from hybrid_parsl.kubernetes_psij.config import KubernetesExecutorConfig
-    from hybrid_parsl.kubernetes_psij.manifests import JobPlan
+    from hybrid_parsl.kubernetes_psij.manifests import Collection, JobPlan
     from hybrid_parsl.kubernetes_psij.names import NativeId
 
 logger = logging.getLogger(__name__)
 
 _ABSENT = 404
-_INVALID = (400, 404, 413, 422)
-_NOTHING = Collection(None, None, {}, None)
+_LAST_LOOK_S = 5.0
+"""How long a cancellation waits for a look at the log that is under way."""
 
 
 class ClusterJobs:
@@ -82,9 +82,7 @@ class ClusterJobs:
         try:
             self._create(plan, key, tracked)
         except ApiError as error:
-            if error.status in _INVALID:
-                raise InvalidJobException(refusal(error, plan.native_id)) from error
-            raise submit_exception(error) from error
+            raise submission_error(error, plan.native_id) from error
 
     def cancel(self, job: Job) -> None:
         """Delete a job that has not ended.
@@ -101,18 +99,9 @@ class ClusterJobs:
             if tracked.finishing:
                 return
             tracked.canceled = True
-        native_id, main = tracked.native_id, tracked.main_pod
-        if main is not None and main.running and not tracked.collection.is_empty:
-            fetch_log(self._api, native_id.namespace, main.name, tracked.collection)
-        try:
-            was_there = self._api.delete(
-                native_id.kind, native_id.namespace, native_id.name, "Foreground"
-            )
-        except ApiError as error:
-            tracked.canceled = False
-            raise submit_exception(error) from error
-        if not was_there:
-            self._follower.gone(tracked, was_seen=True)
+            if tracked.uid is None:  # it is being submitted: that goes on with its cancellation
+                return
+        self._cancel(tracked)
 
     def list(self) -> list[str]:
         """Return the ids of all Jobs and MPIJobs in the namespace but those that others control.
@@ -122,20 +111,10 @@ class ClusterJobs:
         SubmitException
             The cluster did not answer.
         """
-        found: list[str] = []
-        for kind in (names.JOB, names.MPI_JOB):
-            try:
-                for thing in self._api.items(path(kind, self._api.namespace)):
-                    metadata = thing["metadata"]
-                    owners = metadata.get("ownerReferences", [])
-                    if not any(each.get("controller") for each in owners):
-                        native_id = names.NativeId(kind, metadata["namespace"], metadata["name"])
-                        found.append(str(native_id))
-            except ApiError as error:
-                if kind == names.MPI_JOB and error.status == _ABSENT:
-                    continue  # no MPI Operator, no MPIJobs
-                raise submit_exception(error) from error
-        return found
+        try:
+            return ids_of_jobs(self._api, self._api.namespace)
+        except ApiError as error:
+            raise submit_exception(error) from error
 
     def attach(self, job: Job, native_id: str) -> None:
         """Follow a job that is there.
@@ -150,19 +129,16 @@ class ClusterJobs:
         if job.status.state != JobState.NEW:
             message = "Only a new job can be attached"
             raise InvalidJobException(message)
-        parsed = _parsed(native_id)
+        parsed = parsed_id(native_id)
         tracked = TrackedJob(parsed, job, self._collection(job, parsed))
         job._native_id = native_id  # noqa: SLF001 - PSI/J's own way
         try:
             self._attach(tracked)
         except ApiError as error:
-            self._follower.forget(tracked)
             raise submit_exception(error) from error
 
     def state(self, native_id: str) -> str | None:
         """Return PSI/J's name of the state of a job; None if it is not in the cluster any more.
-
-        One that is being deleted before it has ended is canceled: it will never end otherwise.
 
         Raises
         ------
@@ -171,21 +147,10 @@ class ClusterJobs:
         SubmitException
             The cluster did not answer.
         """
-        parsed = _parsed(native_id)
-        tracked = TrackedJob(parsed, psij.Job(), _NOTHING)
-        query = {"labelSelector": f"{names.JOB_LABEL}={parsed.name}"}
         try:
-            thing = self._api.read(parsed.kind, parsed.namespace, parsed.name)
-            tracked.see_job(thing)
-            for pod in self._api.items(path(names.POD, parsed.namespace), query):
-                tracked.see_pod("ADDED", pod)
+            return state_of(self._api, parsed_id(native_id))
         except ApiError as error:
-            if error.status == _ABSENT:
-                return None
             raise submit_exception(error) from error
-        if "deletionTimestamp" in thing["metadata"] and not tracked.has_ended:
-            return "CANCELED"
-        return tracked.state
 
     def check(self, spec: JobSpec | None) -> tuple[Check, ...]:
         """Return what was found out about the cluster, and whether it would take a job.
@@ -222,14 +187,30 @@ class ClusterJobs:
         self._follower.follow(tracked)
         try:
             made, is_new = create_or_adopt(self._api, plan, key, self._config.retry_s)
-            create_inputs(self._api, plan, made)
+            self._create_inputs(plan, made, is_new=is_new)
+            pods = [] if is_new else self._api.pods_of(plan.native_id)
         except BaseException:
             self._follower.forget(tracked)
             raise
-        self._follower.created(tracked, made)
         if not is_new:
             logger.info("%s was there already", plan.native_id)
-            self._follower.replay(tracked, made)
+        self._be_there(tracked, made, pods)
+
+    def _create_inputs(self, plan: JobPlan, made: dict[str, Any], *, is_new: bool) -> None:
+        """Create the inputs of the job `made`; one that is new is worth nothing without them.
+
+        Raises
+        ------
+        ApiError
+            They cannot be created.
+        """
+        try:
+            create_inputs(self._api, plan, made)
+        except ApiError:
+            if is_new:
+                with contextlib.suppress(ApiError):  # the next try adopts it, and makes them
+                    self._api.delete(plan.native_id, made["metadata"]["uid"], "Background")
+            raise
 
     def _attach(self, tracked: TrackedJob) -> None:
         """Follow a job that is there.
@@ -243,36 +224,59 @@ class ClusterJobs:
         """
         native_id = tracked.native_id
         try:
+            self._follower.follow(tracked)  # first: what happens after it was read is not missed
             thing = self._api.read(native_id.kind, native_id.namespace, native_id.name)
-        except ApiError as error:
-            if error.status != _ABSENT:
+            check_manager(thing, native_id)
+            pods = self._api.pods_of(native_id)
+        except BaseException as error:
+            self._follower.forget(tracked)
+            if not (isinstance(error, ApiError) and error.status == _ABSENT):
                 raise
             self._report(tracked.job, gone_status(tracked, was_seen=False))
-            return
-        if thing["metadata"].get("labels", {}).get(names.MANAGED_BY) != names.MANAGER:
-            message = f"{native_id} was not made through PSI/J: it cannot be followed"
-            raise InvalidJobException(message)
-        self._follower.follow(tracked)
-        self._follower.created(tracked, thing)
-        self._follower.replay(tracked, thing)
+        else:
+            self._be_there(tracked, thing, pods)
+
+    def _be_there(
+        self, tracked: TrackedJob, thing: dict[str, Any], pods: Sequence[dict[str, Any]]
+    ) -> None:
+        """Take in a job that is in the cluster; one that was canceled meanwhile goes at once."""
+        self._follower.created(tracked, thing, pods)
+        if tracked.canceled:
+            try:
+                self._cancel(tracked)
+            except SubmitException as error:
+                logger.warning("%s was canceled and goes on: %s", tracked.native_id, error)
+
+    def _cancel(self, tracked: TrackedJob) -> None:
+        """Delete a job after a look at its log.
+
+        Raises
+        ------
+        SubmitException
+            The cluster could not be told.
+        """
+        main, wanted = tracked.main_pod, tracked.collection
+        if (
+            main is not None
+            and main.running
+            and not wanted.is_empty
+            and tracked.log_lock.acquire(timeout=_LAST_LOOK_S)
+        ):
+            try:
+                fetch_log(self._api, tracked.native_id.namespace, main.name, wanted)
+            finally:
+                tracked.log_lock.release()
+        try:
+            was_there = self._api.delete(tracked.native_id, tracked.uid or "", "Foreground")
+        except ApiError as error:
+            self._follower.not_canceled(tracked)
+            raise submit_exception(error) from error
+        if not was_there:
+            self._follower.gone(tracked)
 
     def _collection(self, job: Job, native_id: NativeId) -> Collection:
         """Return what is wanted of the log of an attached job."""
         if job.spec is None:
-            return _NOTHING
+            return NOTHING
         options = self._config.options.for_job(job.spec)
         return collection_of(job.spec, options, native_id.name)
-
-
-def _parsed(native_id: str) -> NativeId:
-    """Read the id of a job.
-
-    Raises
-    ------
-    InvalidJobException
-        It is none.
-    """
-    try:
-        return names.NativeId.parse(native_id)
-    except ValueError as error:
-        raise InvalidJobException(str(error)) from error

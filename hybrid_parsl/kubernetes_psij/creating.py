@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from hybrid_parsl.kubernetes_psij.manifests import JobPlan
     from hybrid_parsl.kubernetes_psij.names import NativeId
 
-_ABSENT, _CONFLICT, _FORBIDDEN = 404, 409, 403
+_ABSENT, _FORBIDDEN = 404, 403
+_INVALID = (400, 404, 413, 422)
+_THERE = "AlreadyExists"
+_FAILED = ("Failed", "FailureTarget")
 
 
 def create_or_adopt(
@@ -42,25 +45,37 @@ def create_or_adopt(
         try:
             return api.create(*where, plan.manifest), True
         except ApiError as error:
-            if error.status != _CONFLICT:
+            if error.reason != _THERE:
                 raise
             if time.monotonic() > deadline:
                 message = f"the earlier {native_id} is still being deleted"
                 raise ApiError(0, message) from error
-        try:
-            found = api.read(*where, native_id.name)
-        except ApiError as error:
-            if error.status == _ABSENT:
-                continue
-            raise
-        if found["metadata"].get("annotations", {}).get(names.KEY_ANNOTATION) != key:
-            message = f"There is a {native_id} already, and it is not of the task '{key}'"
-            raise InvalidJobException(message)
-        if "deletionTimestamp" not in found["metadata"]:
-            if "Failed" not in explain.conditions(found):
-                return found, False
-            api.delete(*where, native_id.name, "Foreground")
+        found = _read(api, native_id)
+        if found is not None:
+            if found["metadata"].get("annotations", {}).get(names.KEY_ANNOTATION) != key:
+                message = f"There is a {native_id} already, and it is not of the task '{key}'"
+                raise InvalidJobException(message)
+            if "deletionTimestamp" not in found["metadata"]:
+                if not any(word in explain.conditions(found) for word in _FAILED):
+                    return found, False
+                api.delete(native_id, found["metadata"]["uid"], "Foreground")
         time.sleep(pauses.next())
+
+
+def _read(api: Api, native_id: NativeId) -> dict[str, Any] | None:
+    """Return a job; None if it is not there any more.
+
+    Raises
+    ------
+    ApiError
+        It cannot be read.
+    """
+    try:
+        return api.read(native_id.kind, native_id.namespace, native_id.name)
+    except ApiError as error:
+        if error.status == _ABSENT:
+            return None
+        raise
 
 
 def create_inputs(api: Api, plan: JobPlan, owner: dict[str, Any]) -> None:
@@ -76,14 +91,18 @@ def create_inputs(api: Api, plan: JobPlan, owner: dict[str, Any]) -> None:
     try:
         api.create("secret", plan.native_id.namespace, secret_for(owner, plan.secret))
     except ApiError as error:
-        if error.status != _CONFLICT:
-            api.delete(
-                plan.native_id.kind, plan.native_id.namespace, plan.native_id.name, "Background"
-            )
+        if error.reason != _THERE:
             raise
 
 
-def refusal(error: ApiError, native_id: NativeId) -> str:
+def submission_error(error: ApiError, native_id: NativeId) -> InvalidJobException | SubmitException:
+    """Return PSI/J's error for a job that was not created."""
+    if error.status in _INVALID:
+        return InvalidJobException(_refusal(error, native_id))
+    return submit_exception(error)
+
+
+def _refusal(error: ApiError, native_id: NativeId) -> str:
     """Return what to say about a job that the cluster will never take."""
     is_namespace = error.message.startswith("namespaces ")
     if error.status == _ABSENT and native_id.kind == names.MPI_JOB and not is_namespace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from psij import JobState, JobStatus
 
@@ -24,7 +24,10 @@ logger = logging.getLogger(__name__)
 
 INCOMPLETE = "LogIncomplete"
 """The reason of a job whose command succeeded, and of whose results something is lost."""
-_UNREADABLE = "LogUnreadable"
+UNREADABLE = "LogUnreadable"
+"""The reason of one whose results may still be read another time."""
+_LOST = (400, 404, 410)
+"""What the API server answers when there is no such pod, or no log of it."""
 _PIECE = 65_536
 _TRIES = 3
 _PAUSE_S = 0.3
@@ -66,13 +69,12 @@ def final_status(tracked: TrackedJob, api: Api) -> JobStatus:
     if tracked.succeeded and tracked.collection.is_empty:
         return JobStatus(JobState.COMPLETED, exit_code=0)
     _wait_for_pod(tracked)
-    if not _knows_end(tracked):
-        _look_again(tracked, api)
+    unknown = "" if _knows_end(tracked) else _look_again(tracked, api)
     main = tracked.main_pod
     end = main.end if main else None
     succeeded = tracked.succeeded or (end is not None and end.exit_code == 0 and not end.reason)
     wanted = not tracked.collection.is_empty or not succeeded
-    log = FetchedLog(None, [], "its pod is gone")
+    log = FetchedLog(None, [], unknown or "its pod is gone", may_come=bool(unknown))
     if main is not None and wanted:
         patience_s = api.retry_s if succeeded else _TAIL_PATIENCE_S
         where = (tracked.native_id.namespace, main.name)
@@ -85,7 +87,7 @@ def final_status(tracked: TrackedJob, api: Api) -> JobStatus:
         return JobStatus(JobState.COMPLETED, exit_code=0)
     missing, remark = _missing(tracked.collection, log)
     if missing:
-        reason = _UNREADABLE if log.may_come else INCOMPLETE
+        reason = UNREADABLE if log.may_come else INCOMPLETE
         return _failed(0, f"{reason}: {missing}", log.tail, main)
     return JobStatus(JobState.COMPLETED, exit_code=0, message=remark or None)
 
@@ -146,7 +148,7 @@ def fetch_log(
             fault = f"the log cannot be read: {error}"
             pause = error.retry_after_s or pauses.next()
             if not error.is_transient or time.monotonic() + pause > deadline:
-                return found._replace(fault=fault, may_come=error.is_transient)
+                return found._replace(fault=fault, may_come=error.status not in _LOST)
         except OSError as error:
             fault = f"cannot write {error.filename}: {error.strerror or error}"
             return found._replace(fault=fault, may_come=True)
@@ -242,20 +244,21 @@ def _wait_for_pod(tracked: TrackedJob) -> None:
         time.sleep(_GRACE_S / 50)
 
 
-def _look_again(tracked: TrackedJob, api: Api) -> None:
-    """Ask for the pods of a job whose end the watch of pods has not told yet."""
-    query = {"labelSelector": f"{names.JOB_LABEL}={tracked.native_id.name}"}
+def _look_again(tracked: TrackedJob, api: Api) -> str:
+    """Ask for the pods of a job whose end the watch of pods has not told yet.
+
+    Returns why they are not known; nothing if they are.
+    """
     for number in range(_TRIES):
         try:
-            found = api.call("GET", path(names.POD, tracked.native_id.namespace), query)
+            things = api.pods_of(tracked.native_id)
         except ApiError as error:
-            logger.info("pods of %s: %s", tracked.native_id, error)
-            return
-        things: list[dict[str, Any]] = found.get("items") or []
+            return f"its pods cannot be listed: {error}"
         with tracked.lock:
             for thing in things:
                 tracked.see_pod("MODIFIED", thing)
         main = tracked.main_pod
         if main is None or main.end is not None or not tracked.succeeded:
-            return
+            break
         time.sleep(_PAUSE_S * 2**number)
+    return ""

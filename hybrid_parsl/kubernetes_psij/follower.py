@@ -11,20 +11,20 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from psij import JobState, JobStatus
+from psij import JobState, JobStatus, SubmitException
 
-from hybrid_parsl.kubernetes_psij import finishing, names
-from hybrid_parsl.kubernetes_psij.answers import ApiError
-from hybrid_parsl.kubernetes_psij.api import path
+from hybrid_parsl.kubernetes_psij import names
+from hybrid_parsl.kubernetes_psij.ending import JobEnds
 from hybrid_parsl.kubernetes_psij.explain import Patience
 from hybrid_parsl.kubernetes_psij.live_logs import LiveLogs
 from hybrid_parsl.kubernetes_psij.removal import Removal
 from hybrid_parsl.kubernetes_psij.stuck import StuckJobs
+from hybrid_parsl.kubernetes_psij.telling import Teller
 from hybrid_parsl.kubernetes_psij.watch import Watch
 from hybrid_parsl.kubernetes_psij.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from psij import Job
 
@@ -56,13 +56,14 @@ class JobFollower:
     ) -> None:
         self._api = api
         self._config = config
-        self._report = report
+        self._teller = Teller(report)
         self._jobs: dict[tuple[str, str], list[TrackedJob]] = {}
         self._lock = threading.Lock()
         self._watches: dict[tuple[str, str], Watch] = {}
         self._starting = threading.Lock()
         self._workers = Workers(config.n_threads)
         self._removal = Removal(api, self._workers)
+        self._ends = JobEnds(api, config, self._workers, self._removal, self._teller, self)
         self._stuck = StuckJobs(api)
         self._live = LiveLogs(api, self._workers, config)
         self._clock: threading.Thread | None = None
@@ -75,15 +76,18 @@ class JobFollower:
         ------
         ApiError
             Its kind cannot be watched.
+        SubmitException
+            The executor has been closed.
         """
         native_id = tracked.native_id
         with self._lock:
             self._jobs.setdefault((native_id.namespace, native_id.name), []).append(tracked)
         with self._starting:
             try:
+                self._check_open()
                 for kind in (native_id.kind, names.POD):
                     self._watch(native_id.namespace, kind)
-            except ApiError:
+            except BaseException:
                 self.forget(tracked)
                 raise
             if self._clock is None:
@@ -92,6 +96,18 @@ class JobFollower:
                 )
                 self._clock.start()
 
+    def _check_open(self) -> None:
+        """Refuse to follow anything when nobody is there any more to do it.
+
+        Raises
+        ------
+        SubmitException
+            The executor has been closed.
+        """
+        if self._closed.is_set():
+            message = "The executor has been closed"
+            raise SubmitException(message, transient=False)
+
     def forget(self, tracked: TrackedJob) -> None:
         """Follow a job no more."""
         key = (tracked.native_id.namespace, tracked.native_id.name)
@@ -99,6 +115,11 @@ class JobFollower:
             left = [each for each in self._jobs.pop(key, []) if each is not tracked]
             if left:
                 self._jobs[key] = left
+
+    def is_shared(self, tracked: TrackedJob) -> bool:
+        """Return whether another job of PSI/J's that is followed is the same one of the cluster."""
+        followed = self._jobs.get((tracked.native_id.namespace, tracked.native_id.name), ())
+        return any(each.uid == tracked.uid for each in tuple(followed) if each is not tracked)
 
     def find(self, job: Job) -> TrackedJob | None:
         """Return what is known of `job` if it is followed."""
@@ -109,29 +130,36 @@ class JobFollower:
         with self._lock:
             return [tracked for several in self._jobs.values() for tracked in several]
 
-    def created(self, tracked: TrackedJob, thing: dict[str, Any]) -> None:
-        """Hear that a job is in the cluster, as `thing`, and take in what was seen before that."""
-        with tracked.lock:
+    def created(
+        self, tracked: TrackedJob, thing: dict[str, Any], pods: Iterable[dict[str, Any]] = ()
+    ) -> None:
+        """Hear that a job is in the cluster, and take in what was seen since it is followed.
+
+        Parameters
+        ----------
+        tracked
+            The job.
+        thing, pods
+            The job and its pods as they were then.
+        """
+        with self._teller.changing(tracked):
             tracked.be_there(thing)
             early, tracked.early = tracked.early, {}
-            self._report(tracked.job, JobStatus(JobState.QUEUED))
-            for (kind, _), (event, seen) in early.items():
-                if event != "DELETED" or kind != names.POD:  # such a pod was an earlier job's
-                    self.changed(kind, event, seen)
+            tracked.untold.append(JobStatus(JobState.QUEUED))
+            seen = [(names.POD, "ADDED", pod) for pod in pods]
+            seen.append((tracked.native_id.kind, "ADDED", thing))
+            seen += [(kind, event, each) for (kind, _), (event, each) in early.items()]
+            for kind, event, each in seen:
+                was_earlier = event == "DELETED" and kind == names.POD  # another job's pod
+                if tracked.is_its_own(each) and not was_earlier:
+                    self._take(tracked, kind, event, each)
 
-    def replay(self, tracked: TrackedJob, thing: dict[str, Any]) -> None:
-        """Take in the state of a job that was there before: `thing`, and its pods.
-
-        Raises
-        ------
-        ApiError
-            Its pods cannot be listed.
-        """
-        query = {"labelSelector": f"{names.JOB_LABEL}={tracked.native_id.name}"}
-        found = self._api.call("GET", path(names.POD, tracked.native_id.namespace), query)
-        for pod in found.get("items") or []:
-            self.changed(names.POD, "ADDED", pod)
-        self.changed(tracked.native_id.kind, "ADDED", thing)
+    def not_canceled(self, tracked: TrackedJob) -> None:
+        """Hear that a job could not be canceled after all, and do what it asks for by now."""
+        with self._teller.changing(tracked):
+            tracked.canceled = False
+            if not tracked.finishing:
+                self._judge(tracked)
 
     def changed(self, kind: str, event: str, thing: dict[str, Any]) -> None:
         """Take in what a watch has seen."""
@@ -142,7 +170,7 @@ class JobFollower:
         if kind == names.MPI_JOB and not followed:
             self._removal.sweep(thing)
         for tracked in followed:
-            with tracked.lock:
+            with self._teller.changing(tracked):
                 if not is_pod and tracked.native_id.kind != kind:
                     continue
                 if tracked.uid is None:
@@ -150,33 +178,27 @@ class JobFollower:
                 elif tracked.is_its_own(thing):
                     self._take(tracked, kind, event, thing)
 
-    def listed(self, kind: str, namespace: str, found: set[str], asked: float) -> None:
+    def listed(self, kind: str, namespace: str, found: Mapping[str, str], asked: float) -> None:
         """Take in all that there is: a job that was there before and is not, is gone."""
         for tracked in self._all():
             native_id = tracked.native_id
             if native_id.namespace != namespace:
                 continue
-            with tracked.lock:
+            with self._teller.changing(tracked):
                 if kind == names.POD:
                     for pod in tracked.pods.values():
                         pod.is_deleted |= pod.name not in found
                 elif (
                     native_id.kind == kind
-                    and native_id.name not in found
                     and asked > (tracked.created or asked)
+                    and found.get(native_id.name) != tracked.uid
                 ):
-                    self.gone(tracked, was_seen=False)
+                    self._ends.gone(tracked, was_seen=False)
 
-    def gone(self, tracked: TrackedJob, *, was_seen: bool) -> None:
+    def gone(self, tracked: TrackedJob) -> None:
         """Hear that a job is not in the cluster any more."""
-        with tracked.lock:
-            if tracked.finishing:
-                return
-            tracked.finishing = True
-            if tracked.has_ended:
-                self._workers.do(lambda: self._finish(tracked))
-                return
-            self._end(tracked, finishing.gone_status(tracked, was_seen=was_seen))
+        with self._teller.changing(tracked):
+            self._ends.gone(tracked, was_seen=True)
 
     def close(self) -> None:
         """Follow nothing more, and end all threads."""
@@ -211,56 +233,18 @@ class JobFollower:
         if tracked.finishing:
             return
         if kind != names.POD and event == "DELETED" and not tracked.has_ended:
-            self.gone(tracked, was_seen=True)
+            self._ends.gone(tracked, was_seen=True)
         else:
             self._judge(tracked)
 
     def _judge(self, tracked: TrackedJob) -> None:
         """Do what the state of a job asks for; its lock is held."""
         if tracked.has_ended:
-            tracked.finishing = True
-            self._workers.do(lambda: self._finish(tracked))
+            self._ends.finish(tracked)
         elif tracked.is_running and not tracked.canceled:
-            self._report(tracked.job, JobStatus(JobState.ACTIVE))
+            tracked.untold.append(JobStatus(JobState.ACTIVE))
         elif tracked.trouble and tracked.trouble.patience is Patience.NONE:
-            self._give_up(tracked)
-
-    def _give_up(self, tracked: TrackedJob) -> None:
-        """End a job that cannot start; its lock is held."""
-        if tracked.canceled or tracked.finishing or tracked.trouble is None:
-            return
-        tracked.finishing = True
-        status = finishing.troubled_status(tracked)
-        self._workers.do(lambda: self._remove(tracked, status))
-
-    def _remove(self, tracked: TrackedJob, status: JobStatus) -> None:
-        """Delete a job that cannot start, so that it never does, and tell."""
-        self._removal.delete(tracked.native_id)
-        with tracked.lock:
-            self._end(tracked, status)
-
-    def _finish(self, tracked: TrackedJob) -> None:
-        """Tell how a job ended, and delete it."""
-        try:
-            status = finishing.final_status(tracked, self._api)
-        except Exception as error:
-            logger.exception("the end of %s", tracked.native_id)
-            status = JobStatus(JobState.FAILED, message=f"its end cannot be told: {error!r}")
-        # another try must find neither one that may begin anew nor one whose results are lost
-        hinders = (
-            tracked.may_run_again or (status.metadata or {}).get("reason") == finishing.INCOMPLETE
-        )
-        if hinders:
-            self._removal.delete(tracked.native_id)
-        with tracked.lock:
-            self._end(tracked, status)
-        if not (hinders or self._config.keeps(status.state.name)):
-            self._removal.delete(tracked.native_id)
-
-    def _end(self, tracked: TrackedJob, status: JobStatus) -> None:
-        """Tell the final status of a job and forget it; its lock is held."""
-        self.forget(tracked)
-        self._report(tracked.job, status)
+            self._ends.give_up(tracked)
 
     def _look_at_clock(self) -> None:
         """Give up jobs that cannot start, and rest when there is nothing to follow."""
@@ -282,9 +266,9 @@ class JobFollower:
         except Exception:
             logger.exception("looking at jobs that do not start")
         for tracked in jobs:
-            with tracked.lock:
+            with self._teller.changing(tracked):
                 if tracked.cannot_start(now, self._config.start_patience_s):
-                    self._give_up(tracked)
+                    self._ends.give_up(tracked)
 
     def _rest(self) -> bool:
         """End the watches if there is still nothing to follow; return whether that was so."""

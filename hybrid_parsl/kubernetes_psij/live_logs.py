@@ -68,7 +68,7 @@ class LiveLogs:
         """Fetch it while nobody else does."""
         main = tracked.main_pod
         with tracked.log_lock:
-            if main is not None and not tracked.finishing:
+            if main is not None and not (tracked.finishing or tracked.canceled):
                 wanted = replace(tracked.collection, outputs={})
                 log = fetch_log(self._api, tracked.native_id.namespace, main.name, wanted)
                 if log.report is not None:

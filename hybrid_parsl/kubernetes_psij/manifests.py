@@ -67,6 +67,10 @@ class Collection:
         return not (self.grows or self.outputs)
 
 
+NOTHING = Collection(None, None, {}, None)
+"""What is fetched of a job that nobody wants anything of."""
+
+
 @dataclass(frozen=True)
 class JobPlan:
     """A job, ready to be created.

@@ -83,7 +83,8 @@ class LogReader:
         if collection.mark:
             self._told = ToldLines(collection.mark[1:], self._mark, self._take_line)
         self.report = LogReport(bool(self._mark))
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._n_searched = 0  # bytes of it that hold no line break: a line may be long
         self._newline = b""
         self._tail = b""
         self._incoming: IncomingFile | None = None
@@ -107,9 +108,6 @@ class LogReader:
         trace: TracebackType | None,
     ) -> None:
         self._drop_incoming()
-        for sink in (self._stdout, self._stderr):
-            if sink is not None:
-                sink.truncate()
         self._open.close()
 
     def feed(self, data: bytes) -> None:
@@ -128,21 +126,26 @@ class LogReader:
 
     def _feed(self, data: bytes) -> None:
         """Take the next piece of the log without the lines that were told for files."""
-        self._buffer += data
-        while (at := self._buffer.find(self._mark)) >= 0:
-            end = self._buffer.find(b"\n", at)
+        buffer = self._buffer
+        buffer += data
+        while (at := buffer.find(self._mark)) >= 0:
+            end = buffer.find(b"\n", max(at, self._n_searched))
             if end < 0:
                 break
-            self._text(self._buffer[:at])
-            record = self._buffer[at + len(self._mark) : end]
-            self._buffer = self._buffer[end + 1 :]
+            self._text(bytes(buffer[:at]))
+            record = bytes(buffer[at + len(self._mark) : end])
+            del buffer[: end + 1]
+            self._n_searched = 0
             try:
                 self._record(record[:1], record[1:])
             except ValueError:
                 self.report.faults.append("a record is damaged")
-        whole = at if at >= 0 else len(self._buffer) - begun(self._mark, self._buffer)
-        self._text(self._buffer[:whole])
-        self._buffer = self._buffer[whole:]
+        whole = (
+            at if at >= 0 else len(buffer) - begun(self._mark, bytes(buffer[-len(self._mark) :]))
+        )
+        self._text(bytes(buffer[:whole]))
+        del buffer[:whole]
+        self._n_searched = len(buffer) if at >= 0 else 0
 
     def finish(self) -> LogReport:
         """Return what the whole log has told.
@@ -155,12 +158,19 @@ class LogReader:
         if self._told is not None:
             self._feed(self._told.finish())
         if not (self._mark and self._buffer.startswith(self._mark)):  # a record that is not whole
-            self._text(self._buffer)
+            self._text(bytes(self._buffer))
         self._print(self._newline)  # no end has come that it could belong to
-        self._buffer = self._newline = b""
+        self._buffer.clear()
+        self._newline = b""
         if self._mark:
             self._drop_incoming()
             self._check()
+        if (
+            self.report.begun or not self._mark
+        ):  # else its begin is lost, and earlier looks knew more
+            for sink in (self._stdout, self._stderr):
+                if sink is not None:
+                    sink.truncate()
         return self.report
 
     def tail(self) -> list[str]:
@@ -226,7 +236,7 @@ class LogReader:
     def _error_line(self, text: bytes, end: bytes) -> None:
         """Take a line of the standard error."""
         self._remember(text + b"\n")
-        if self._stderr is not None:
+        if self._stderr is not None and self.report.begun:
             self._stderr.write(text + end)
 
     def _take_line(self, name: str, line: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.kubernetes_psij import names
@@ -32,10 +32,10 @@ class Removal:
         self._api = api
         self._workers = workers
 
-    def delete(self, native_id: NativeId) -> None:
-        """Delete a job and all that belongs to it."""
+    def delete(self, native_id: NativeId, uid: str) -> None:
+        """Delete the job `uid` and all that belongs to it."""
         try:
-            self._api.delete(native_id.kind, native_id.namespace, native_id.name, "Background")
+            self._api.delete(native_id, uid, "Background")
         except ApiError as error:
             logger.warning("%s is left to its time to live: %s", native_id, error)
 
@@ -45,10 +45,10 @@ class Removal:
         The MPI Operator hands that time on to the Job of the launcher and never deletes an MPIJob
         (kubeflow/mpi-operator issue 644): those of programs that are gone would stay for ever.
         """
-        if is_over(thing, datetime.now(UTC)):
+        if is_over(thing, self._api.now()):
             metadata = thing["metadata"]
             native_id = names.NativeId(names.MPI_JOB, metadata["namespace"], metadata["name"])
-            self._workers.do(lambda: self.delete(native_id))
+            self._workers.do(lambda: self.delete(native_id, metadata["uid"]))
 
 
 def is_over(mpi_job: dict[str, Any], now: datetime) -> bool:

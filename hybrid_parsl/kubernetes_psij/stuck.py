@@ -117,10 +117,10 @@ class StuckJobs:
             nodes = self._api.call("GET", "api/v1/nodes").get("items") or []
         except ApiError as error:
             logger.info("nodes cannot be seen: %s", error)
-            self._sees_nodes = False
+            self._sees_nodes = error.is_transient
             return
         for tracked in jobs:
-            pod = next((each for each in tracked.pods.values() if each.trouble), None)
+            pod = next((each for each in list(tracked.pods.values()) if each.trouble), None)
             if pod is None or tracked.trouble is None:
                 continue
             tracked.compared = True
@@ -143,7 +143,7 @@ def _is_stuck(tracked: TrackedJob, now: float) -> bool:
         return False
     if now - tracked.created < _FIRST_S:
         return False
-    return not any(pod.trouble for pod in tracked.pods.values())
+    return not any(pod.trouble for pod in list(tracked.pods.values()))
 
 
 def _may_never_fit(tracked: TrackedJob) -> bool:

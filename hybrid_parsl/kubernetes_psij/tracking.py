@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from hybrid_parsl.kubernetes_psij.explain import Patience
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from psij import Job
+    from psij import Job, JobStatus
 
     from hybrid_parsl.kubernetes_psij.explain import PodEnd, Trouble
     from hybrid_parsl.kubernetes_psij.manifests import Collection
@@ -72,6 +73,10 @@ class TrackedJob:
         Names of pods whose place a queue has taken back; others take up the job later.
     finishing
         Whether its end is being told.
+    untold
+        Its statuses that nobody has been told yet, in order.
+    is_telling
+        Whether a thread tells one of them.
     pods
         Its pods, by name.
     succeeded
@@ -97,7 +102,7 @@ class TrackedJob:
     log_lock
         Held while its log is written to its files.
     lock
-        Held while its status changes, so that callbacks see the states in order.
+        Held while its state changes.
     """
 
     native_id: NativeId
@@ -110,6 +115,8 @@ class TrackedJob:
     suspended: bool = False
     withdrawn: set[str] = field(default_factory=set)
     finishing: bool = False
+    untold: deque[JobStatus] = field(default_factory=deque)
+    is_telling: bool = False
     pods: dict[str, PodState] = field(default_factory=dict)
     succeeded: bool = False
     failure: tuple[str, str] | None = None
@@ -130,7 +137,7 @@ class TrackedJob:
     @property
     def main_pod(self) -> PodState | None:
         """The pod whose end is the job's: the first that has ended, else the newest."""
-        mains = [pod for pod in self.pods.values() if pod.role != names.WORKER]
+        mains = [pod for pod in list(self.pods.values()) if pod.role != names.WORKER]
         ended = [pod for pod in mains if pod.end]
         return next(iter(ended or reversed(mains)), None)
 
@@ -142,13 +149,13 @@ class TrackedJob:
     @property
     def lacks_worker(self) -> bool:
         """Whether not all of its workers have been made."""
-        roles = [pod.role for pod in self.pods.values() if not pod.is_deleted]
+        roles = [pod.role for pod in list(self.pods.values()) if not pod.is_deleted]
         return roles.count(names.WORKER) < self.n_workers
 
     @property
     def workers_run(self) -> bool:
         """Whether all of its workers run: the launcher is not made before."""
-        workers = [each for each in self.pods.values() if each.role == names.WORKER]
+        workers = [each for each in list(self.pods.values()) if each.role == names.WORKER]
         return sum(each.running for each in workers) >= self.n_workers
 
     @property
@@ -246,7 +253,7 @@ class TrackedJob:
         if event == "DELETED" and pod.end is None:
             pod.end = explain.DELETED
         pod.trouble = None if pod.is_deleted else self._trouble(pod, thing)
-        troubles = [each.trouble for each in self.pods.values() if each.trouble]
+        troubles = [each.trouble for each in list(self.pods.values()) if each.trouble]
         self.be_in(troubles[0] if troubles else None)
 
     def be_in(self, trouble: Trouble | None) -> None:
@@ -283,7 +290,7 @@ class TrackedJob:
 
     def cause_in_workers(self) -> str | None:
         """Return what happened to a worker if that explains the end of the launcher."""
-        for pod in self.pods.values():
+        for pod in list(self.pods.values()):
             if pod.role == names.WORKER and pod.end and pod.end.reason not in ("", "PodDeleted"):
                 return f"{pod.name}: {pod.end.message}"
         return f"{self.lost_worker}: {explain.DELETED.message}" if self.lost_worker else None

@@ -21,7 +21,7 @@ from hybrid_parsl.kubernetes_psij.answers import ApiError, Pauses
 from hybrid_parsl.kubernetes_psij.api import path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hybrid_parsl.kubernetes_psij.api import Api
 
@@ -39,15 +39,15 @@ class Follower(Protocol):
     def changed(self, kind: str, event: str, thing: dict[str, Any]) -> None:
         """Hear of an object: ``ADDED`` (or just listed), ``MODIFIED`` or ``DELETED``."""
 
-    def listed(self, kind: str, namespace: str, found: set[str], asked: float) -> None:
-        """Hear the names of all there are.
+    def listed(self, kind: str, namespace: str, found: Mapping[str, str], asked: float) -> None:
+        """Hear of all there are.
 
         Parameters
         ----------
         kind, namespace
             Of what.
         found
-            Their names.
+            Their names, with the uid of each.
         asked
             When that was asked, on the clock of `time.monotonic`.
         """
@@ -118,6 +118,10 @@ class Watch:
                 pause = error.retry_after_s or pauses.next()
                 logger.info("watching %ss: %s; again in %.1f s", self.kind, error, pause)
                 self._stopped.wait(pause)
+            except Exception:  # a thread that ends would leave its jobs without an end
+                logger.exception("watching %ss", self.kind)
+                self._version = None
+                self._stopped.wait(pauses.next())
             else:
                 if self._version == before:  # a server that ends each watch at once
                     self._stopped.wait(pauses.next())
@@ -133,14 +137,14 @@ class Watch:
             It cannot be listed.
         """
         asked = time.monotonic()
-        found: set[str] = set()
+        found: dict[str, str] = {}
         following = ""
         while True:
             query = {"labelSelector": names.SELECTOR, "limit": _PAGE}
             query |= {"continue": following} if following else {}
             page = self._api.call("GET", path(self.kind, self.namespace), query)
             for thing in page.get("items") or []:
-                found.add(thing["metadata"]["name"])
+                found[thing["metadata"]["name"]] = thing["metadata"]["uid"]
                 self._tell("ADDED", thing)
             following = page["metadata"].get("continue") or ""
             if not following:
@@ -167,6 +171,8 @@ class Watch:
         response = self._api.open("GET", where, query, answer_s=self._silence_s)
         self._response = response
         try:
+            if self._stopped.is_set():  # before it was there to be shut down
+                return
             for line in _lines(response, self._stopped):
                 self._take(line)
         finally:

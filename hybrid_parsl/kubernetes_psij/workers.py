@@ -39,10 +39,7 @@ class Workers:
         with self._changed:
             self._n_open += 1
             if len(self._threads) < min(self._n_threads, self._n_open):
-                name = f"psij-kubernetes {len(self._threads) + 1}"
-                thread = threading.Thread(target=self._run, name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                self._start_thread()
         self._queue.put(task)
 
     def drain(self, timeout_s: float) -> None:
@@ -57,6 +54,17 @@ class Workers:
             self._queue.put(None)
         for thread in self._threads:
             thread.join(_LAST_WAIT_S)
+
+    def _start_thread(self) -> None:
+        """Start another thread; where the system gives none, those that there are do its work."""
+        name = f"psij-kubernetes {len(self._threads) + 1}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            logger.warning("%s of %d threads: %s", len(self._threads), self._n_threads, error)
+        else:
+            self._threads.append(thread)
 
     def _run(self) -> None:
         """Do one task after the other."""

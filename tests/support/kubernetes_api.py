@@ -34,7 +34,8 @@ class Fault:
     ``action`` is a status to answer with, or ``"reset"`` (cut the connection), ``"lost"`` (do
     what is asked, then cut the connection), ``"silent"`` (never answer, or send no more events),
     ``"end"`` (end a watch), ``"garbage"`` (half an event), ``"error"`` (an ERROR event), ``"cut"``
-    (half of the answer), or a number of seconds in a tuple (answer late).
+    (half of the answer), ``"page"`` (a web page, of what stands before the server), or a number of
+    seconds in a tuple (answer late).
     """
 
     method: str
@@ -44,6 +45,7 @@ class Fault:
     after: int = 0
     headers: dict = field(default_factory=dict)
     message: str = "told to fail"
+    reason: str = ""
     watch: bool | None = None
 
 
@@ -280,9 +282,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if fault is not None and self._fail_early(fault, watching=watching):
                 return
-            token = self.api.token
-            if token and self.headers.get("Authorization") != f"Bearer {token}":
-                raise RefusedError(401, "Unauthorized", "Unauthorized")  # noqa: TRY301
+            self._check_login()
             if watching:
                 self._watch(parts.path, query, fault)
             else:
@@ -297,11 +297,20 @@ class _Handler(BaseHTTPRequestHandler):
         except RefusedError as refusal:
             self._refuse(refusal)
 
+    def _check_login(self):
+        """Refuse a wrong token; one who shows none is known as nobody, as is the default."""
+        token, shown = self.api.token, self.headers.get("Authorization")
+        if token and shown is None:
+            raise RefusedError(403, 'forbidden: User "system:anonymous" cannot', "Forbidden")
+        if token and shown != f"Bearer {token}":
+            raise RefusedError(401, "Unauthorized", "Unauthorized")
+
     def _fail_early(self, fault, *, watching):
         """Do what a fault asks before the call is carried out; return whether that was all."""
         action = fault.action
         if isinstance(action, int):
-            reason = {409: "AlreadyExists", 410: "Expired", 429: "TooManyRequests"}.get(action, "")
+            known = {409: "AlreadyExists", 410: "Expired", 429: "TooManyRequests"}
+            reason = fault.reason or known.get(action, "")
             raise RefusedError(action, fault.message, reason, fault.headers)
         if isinstance(action, tuple):
             time.sleep(action[0])
@@ -310,6 +319,9 @@ class _Handler(BaseHTTPRequestHandler):
             if watching and fault.after:
                 return False
             self._cut()
+            return True
+        if action == "page":
+            self._send(200, b"<html>starting</html>", "text/html")
             return True
         if action == "silent" and not watching:
             self.api.closing.wait(60)
@@ -382,7 +394,7 @@ class _Handler(BaseHTTPRequestHandler):
         if method == "POST":
             return self._create(namespace, plural, query, body)
         if method == "DELETE":
-            return self._delete(namespace, plural, name, query)
+            return self._delete(namespace, plural, name, body or {})
         if part == "log":
             return self._log(namespace, name)
         if name:
@@ -402,12 +414,17 @@ class _Handler(BaseHTTPRequestHandler):
                 return body
             return copy.deepcopy(self.api.store.put(plural, body))
 
-    def _delete(self, namespace, plural, name, query):
+    def _delete(self, namespace, plural, name, options):
         store = self.api.store
         thing = store.get(plural, namespace, name)
         if thing is None:
             raise RefusedError(404, f'{plural} "{name}" not found', "NotFound")
-        if query.get("propagationPolicy") == "Foreground":
+        uid, asked = thing["metadata"]["uid"], options.get("preconditions", {}).get("uid")
+        if asked not in (None, uid):
+            words = f"Precondition failed: UID in precondition: {asked}, UID in object meta: {uid}"
+            message = f'Operation cannot be fulfilled on {plural} "{name}": {words}'
+            raise RefusedError(409, message, "Conflict")
+        if options.get("propagationPolicy") == "Foreground":
 
             def mark(found):
                 found["metadata"]["deletionTimestamp"] = "now"

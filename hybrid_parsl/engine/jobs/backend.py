@@ -26,7 +26,7 @@ from hybrid_parsl.engine.jobs.open_jobs import JobEnd, OpenJobs, SubmittedJob, c
 from hybrid_parsl.engine.jobs.processes import ProcessTree, process_began
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
-from hybrid_parsl.engine.jobs.submission import hand_over, patiently
+from hybrid_parsl.engine.jobs.submission import attach, hand_over, patiently
 from hybrid_parsl.errors import HybridParslError, JobRejectedError
 
 if TYPE_CHECKING:
@@ -116,22 +116,17 @@ class JobBackend:
 
         Parameters
         ----------
-        spec
-            PSI/J's description of the job.
-        on_end
+        spec, on_end
             As for `submit`.
         record
             The file of its `JobRecord`.
-
-        Returns
-        -------
-        None
-            Where there is no such job, or none any more.
 
         Raises
         ------
         BackendUnavailableError
             The backend cannot be asked.
+        JobRejectedError
+            The job is none that can be followed.
         """
         with submission_lock(record):
             found = JobRecord.read(record)
@@ -142,16 +137,20 @@ class JobBackend:
             return None
         submitted = SubmittedJob(load_psij().Job(spec), on_end, record)
         self._jobs.add(submitted, job_id)
-        if job_state(self._executor, job_id, found.begun) not in UNDER_WAY:
+        try:
+            if job_state(self._executor, job_id, found.begun) not in UNDER_WAY:
+                self._jobs.take(submitted.job)
+                return None
+            found.with_id(job_id, self._begun(submitted)).write(record)
+            if self.name == LOCAL:  # PSI/J would wait for ever for one that nobody has reaped
+                submitted.adopted = True
+                left_s = found.seconds_left(spec.attributes.duration)
+                submitted.deadline = time.monotonic() + left_s
+            else:
+                self._attach(submitted, job_id)
+        except HybridParslError:
             self._jobs.take(submitted.job)
-            return None
-        found.with_id(job_id, self._begun(submitted)).write(record)
-        if self.name == LOCAL:  # PSI/J would wait for ever for one that nobody has reaped
-            submitted.adopted = True
-            left_s = found.seconds_left(spec.attributes.duration)
-            submitted.deadline = time.monotonic() + left_s
-        else:
-            self._attach(submitted, job_id)
+            raise
         return submitted
 
     def cancel(self, submitted: SubmittedJob) -> None:
@@ -242,7 +241,7 @@ class JobBackend:
         """Let PSI/J follow the job `job_id` of a batch scheduler."""
         self._jobs.add(submitted, job_id)
         submitted.job.set_job_status_callback(self._status_changed)
-        self._executor.attach(submitted.job, job_id)
+        attach(self._executor, submitted.job, job_id)
 
     def _ask_again(self, submitted: SubmittedJob) -> None:
         """Follow a job further that PSI/J has given up because it could not ask about it."""

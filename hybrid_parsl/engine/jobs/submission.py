@@ -57,6 +57,25 @@ def hand_over(executor: JobExecutor, job: Job) -> None:
         raise JobRejectedError(executor.name, str(error) or repr(error)) from error
 
 
+def attach(executor: JobExecutor, job: Job, job_id: str) -> None:
+    """Let PSI/J follow the job `job_id` of a scheduler as `job`.
+
+    Raises
+    ------
+    JobRejectedError
+        It is none that can be followed.
+    BackendUnavailableError
+        The backend does not answer.
+    """
+    psij = load_psij()
+    try:
+        executor.attach(job, job_id)
+    except psij.SubmitException as error:
+        raise BackendUnavailableError(executor.name, str(error).strip()) from error
+    except psij.InvalidJobException as error:
+        raise JobRejectedError(executor.name, str(error).strip()) from error
+
+
 def patiently(
     attempt: Callable[[], None],
     goes_on: Callable[[], bool],

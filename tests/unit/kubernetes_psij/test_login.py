@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import stat
-import sys
+import time
 
 import psij
 import pytest
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.kubernetes_psij import KubernetesExecutorConfig
+from hybrid_parsl.kubernetes_psij import KubernetesExecutorConfig, login
 
 
 def executor(path=None, **more):
@@ -39,27 +39,73 @@ def test_a_token(api, tmp_path):
         works(executor(api.kubeconfig(tmp_path / "other", user={"token": "wrong"})))
 
 
-def test_an_exec_plug_in_is_asked_again_when_its_token_expires(api, tmp_path):
+@pytest.fixture
+def plugin(tmp_path):
+    """An exec plug-in whose n-th token is token-n; it fails, or hangs, while a file is there."""
     script = tmp_path / "login"
     script.write_text(
-        f"#!{sys.executable}\nimport json, pathlib\n"
-        f"count = pathlib.Path({str(tmp_path / 'count')!r})\n"
-        "n = int(count.read_text()) if count.exists() else 0\ncount.write_text(str(n + 1))\n"
-        "print(json.dumps({'apiVersion': 'client.authentication.k8s.io/v1', "
-        "'kind': 'ExecCredential', 'status': {'token': f'token-{n}'}}))\n"
+        "#!/bin/sh\n"
+        f"cd {tmp_path}\n"
+        "[ ! -e hangs ] || exec sleep 60\n"
+        "[ ! -e away ] || { echo 'i/o timeout' >&2; exit 1; }\n"
+        "n=$(cat count 2>/dev/null || echo 0)\n"
+        "echo $((n + 1)) > count\n"
+        'printf \'{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", \'\n'
+        'printf \'"status": {"token": "token-%s"}}\' "$n"\n'
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    plugin = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "command": str(script),
-        "interactiveMode": "Never",
+    return {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": str(script),
+            "interactiveMode": "Never",
+        }
     }
+
+
+def test_an_exec_plug_in_is_asked_again_when_its_token_expires(api, tmp_path, plugin):
     api.token = "token-0"
-    found = executor(api.kubeconfig(tmp_path / "config", user={"exec": plugin}))
+    found = executor(api.kubeconfig(tmp_path / "config", user=plugin))
     assert found.list() == []
     api.token = "token-1"
     assert works(found)
-    assert (tmp_path / "count").read_text() == "2"
+    assert (tmp_path / "count").read_text() == "2\n"
+
+
+def test_an_exec_plug_in_that_fails_leaves_nobody_anonymous(api, tmp_path, plugin):
+    api.token = "token-0"
+    found = executor(api.kubeconfig(tmp_path / "config", user=plugin))
+    api.token = "token-1"
+    (tmp_path / "away").touch()
+    with pytest.raises(
+        psij.SubmitException, match=r"cannot log in again: .*given no login"
+    ) as told:
+        found.list()
+    assert told.value.transient
+    (tmp_path / "away").unlink()
+    assert works(found)
+
+
+def test_an_exec_plug_in_that_fails_at_first_is_told(api, tmp_path, plugin):
+    (tmp_path / "away").touch()
+    with pytest.raises(ConfigurationError, match="login, which logs in u, has given no login"):
+        executor(api.kubeconfig(tmp_path / "config", user=plugin))
+
+
+def test_an_exec_plug_in_that_hangs_is_not_waited_for_without_end(
+    api, tmp_path, plugin, monkeypatch
+):
+    monkeypatch.setattr(login, "_RENEWAL_S", 0.5)
+    api.token = "token-0"
+    found = executor(api.kubeconfig(tmp_path / "config", user=plugin))
+    api.token = "token-1"
+    (tmp_path / "hangs").touch()
+    begun = time.monotonic()
+    with pytest.raises(psij.SubmitException, match="cannot log in again: no answer"):
+        found.list()
+    assert time.monotonic() - begun < 20
+    (tmp_path / "hangs").unlink()
+    assert works(found)
 
 
 def test_the_variable_and_the_home_folder(api, tmp_path, monkeypatch):
@@ -89,8 +135,6 @@ def test_the_url_is_a_context(api, tmp_path):
 def test_inside_a_cluster_the_service_account_is_used(api, tmp_path, monkeypatch):
     from kubernetes.config import incluster_config
 
-    from hybrid_parsl.kubernetes_psij import login
-
     (tmp_path / "token").write_text("robot")
     (tmp_path / "ca").write_text("x")
     (tmp_path / "namespace").write_text("inside\n")
@@ -101,7 +145,7 @@ def test_inside_a_cluster_the_service_account_is_used(api, tmp_path, monkeypatch
     monkeypatch.setattr(login, "_SERVICE_ACCOUNT", tmp_path)
     found = executor()
     assert found._jobs._api.namespace == "inside"
-    configuration = found._jobs._api._client.configuration
+    configuration = found._jobs._api._login.client.configuration
     assert configuration.host == f"https://127.0.0.1:{api.port}"
     assert configuration.auth_settings()["BearerToken"]["value"] == "bearer robot"
     found.close()

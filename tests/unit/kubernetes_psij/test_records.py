@@ -333,3 +333,30 @@ def test_workers_are_asked_for_their_files(tmp_path, monkeypatch):
         assert (pod / "asked").read_text().split() == asked
         assert len(report.faults) == faults, report.faults
         assert (tmp_path / "here" / "result").read_text() == "found"
+
+
+def test_a_log_that_breaks_off_takes_nothing_from_what_was_read_before(tmp_path):
+    done = log_of("sh", "-c", "echo first; echo second >&2; echo third", folder=tmp_path)
+    read(done.stdout, tmp_path)
+    whole = [(tmp_path / name).read_bytes() for name in ("stdout", "stderr")]
+    with LogReader(Collection(tmp_path / "stdout", tmp_path / "stderr", {}, MARK)) as reader:
+        reader.feed(done.stdout[: done.stdout.index(b"first") + 3])
+    assert [(tmp_path / name).read_bytes() for name in ("stdout", "stderr")] == whole
+
+
+def test_a_log_that_was_rotated_takes_nothing_from_what_was_read_before(tmp_path):
+    done = log_of("sh", "-c", "echo first; echo second >&2; echo third", folder=tmp_path)
+    read(done.stdout, tmp_path)
+    rotated = done.stdout[done.stdout.index(b"S\n") + 2 :]
+    report, out, err, tail = read(rotated, tmp_path)
+    assert not report.streams_are_whole
+    assert (out, err) == (b"first\nthird\n", b"second\n")
+    assert sorted(tail) == ["first", "second", "third"]
+
+
+def test_a_line_that_is_longer_than_every_piece_comes_back_whole(tmp_path):
+    text = bytes(range(32, 127)) * 5_000
+    log = f"{MARK}S\n{MARK}E".encode() + text + f"\n\n{MARK}T\n\n{MARK}X0 0\n".encode()
+    report, out, err, _ = read(log, tmp_path, sizes=(1_000, 7, 65_536))
+    assert report.streams_are_whole
+    assert (out, err) == (b"", text + b"\n")

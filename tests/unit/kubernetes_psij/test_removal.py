@@ -55,3 +55,23 @@ def test_mpi_jobs_that_a_killed_program_left_go_when_their_time_is_over(api, pod
         time.sleep(0.05)
     assert api.store.get("mpijobs", "default", "new")
     assert api.store.get("mpijobs", "default", "running")
+
+
+def test_it_is_the_clock_of_the_server_that_counts(api, pods, executor, monkeypatch):
+    pods.hold |= {"left"}
+    monkeypatch.setattr(executor._jobs._api, "_compare_clocks", lambda _: None)
+    executor._jobs._api._ahead_s = -7200.0
+    api.store.put("mpijobs", mpi_job("left", ended_s=3700, now=datetime.now(UTC)))
+    resources = ResourceSpecV1(process_count=2)
+    job = Job(JobSpec("true", launcher="mpirun", resources=resources))
+    executor.submit(job)
+    assert job.wait(timedelta(seconds=20)).state == psij.JobState.COMPLETED
+    assert api.store.get("mpijobs", "default", "left")
+
+
+def test_the_clock_of_the_server_is_known_from_its_answers(executor):
+    assert abs((executor._jobs._api.now() - datetime.now(UTC)).total_seconds()) < 5
+    executor.list()
+    told = executor._jobs._api._ahead_s
+    assert -5 < told < 5
+    assert told != 0.0

@@ -187,6 +187,27 @@ def test_a_follower_that_fails_does_not_end_the_watch(api, client):
     watch.stop()
 
 
+def test_an_error_that_nobody_thought_of_does_not_end_the_watch(api, client, monkeypatch):
+    notes = Notes()
+    watch = Watch(client, "job", "default", notes, 2)
+    watch.start()
+    notes.wait(lambda: api.count("GET", "/jobs", watch=True))
+    errors = iter([OSError("no file descriptor is left"), KeyError("items")])
+    whole = client.open
+
+    def fail(*arguments, **more):
+        for error in errors:
+            raise error
+        return whole(*arguments, **more)
+
+    monkeypatch.setattr(client, "open", fail)
+    api.stop()
+    api.restart()
+    put(api, "a")
+    notes.wait(lambda: "a" in notes.there)
+    watch.stop()
+
+
 def test_stop_is_prompt(watch):
     watch.start()
     time.sleep(0.3)
