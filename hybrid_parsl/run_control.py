@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import identity
+from hybrid_parsl.engine.jobs.earlier import UNDER_WAY
 from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states
+from hybrid_parsl.engine.site_check import check_site
 from hybrid_parsl.engine.sites import load_recorded_site
 from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError, RunOverlapError
 from hybrid_parsl.experiment_file import read_experiment
 from hybrid_parsl.optimize.progress import SearchProgress
+from hybrid_parsl.problems.registry import problem_fingerprint
 from hybrid_parsl.project import find_project
 from hybrid_parsl.records.run_directory import RESULTS, now
 from hybrid_parsl.records.run_lock import driver_of, run_lock
-from hybrid_parsl.runner import Run, write_report
+from hybrid_parsl.runner import PROBLEM, Run, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +48,8 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     Raises
     ------
     ConfigurationError
-        A file of the run cannot be read, or its project or site are not there any more.
+        A file of the run cannot be read, its project or site are not there any more, or the site
+        cannot be used as it is set.
     IdentityMismatchError
         It was begun with other sources of this package.
     """
@@ -55,13 +59,22 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
         where = f"run {directory.path.name}"
         raise IdentityMismatchError(identity.current(), begun_with, where)
     found = find_project(project or Path(record["project"]))
-    return Run(
-        read_experiment(directory.path / "experiment.toml"),
-        found,
-        load_recorded_site(record, found, assignments),
-        directory,
-        results_of(directory),
-    )
+    experiment = read_experiment(directory.path / "experiment.toml")
+    site = load_recorded_site(record, found, assignments)
+    check_site(site, experiment.resources.model_dump(), directory.path)
+    return Run(experiment, found, site, directory, results_of(directory))
+
+
+def has_other_problem(run: Run) -> bool:
+    """Return whether the problem class of a run has changed since the run began.
+
+    Raises
+    ------
+    ConfigurationError
+        The versions that it began with cannot be read, or there is no such class any more.
+    """
+    before = _read(run.directory, "versions.json").get(PROBLEM, "")
+    return bool(before != problem_fingerprint(run.experiment.problem.kind))
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,11 @@ class RunStatus:
     jobs: list[dict[str, str | None]]
     error: dict[str, str] | None
 
+    @property
+    def has_jobs_under_way(self) -> bool:
+        """Whether a job of it waits or runs, as far as its backend tells."""
+        return any(job["state"] in (*UNDER_WAY, "UNKNOWN") for job in self.jobs)
+
     def to_json(self) -> dict[str, Any]:
         """Return the same as JSON values."""
         return asdict(self)
@@ -118,7 +136,8 @@ def status_of(directory: RunDirectory) -> RunStatus:
     driver = driver_of(directory.lock)  # first: it may end before the results are read
     document = results_of(directory)
     state = document["run"]["status"]
-    progress = SearchProgress(directory.path / "tasks" / "search")
+    n_starts = document["experiment"]["search"]["starts"]
+    progress = SearchProgress(directory.path / "tasks" / "search", n_starts)
     progress.update()
     return RunStatus(
         run=directory.path.name,
@@ -129,7 +148,7 @@ def status_of(directory: RunDirectory) -> RunStatus:
             {key: stage.get(key) for key in ("name", "status", "duration_s")}
             for stage in document["stages"]
         ],
-        starts=(progress.n_done, document["experiment"]["search"]["starts"]),
+        starts=(progress.n_done, n_starts),
         best_energy=progress.best_energy if progress.n_done else None,
         jobs=job_states(directory.path),
         error=document.get("error"),

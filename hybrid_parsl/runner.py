@@ -17,6 +17,7 @@ from hybrid_parsl.engine.jobs.left import cancel_blocks
 from hybrid_parsl.engine.session import Session, first_cause
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.errors import HybridParslError, StageFailedError
+from hybrid_parsl.problems.registry import problem_fingerprint
 from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
 from hybrid_parsl.records.run_lock import run_lock
 from hybrid_parsl.records.versions import software_versions
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 _OF_THE_END = ("finished", "status", "duration_s")
+PROBLEM = "problem"
+"""Stands among the versions for the file of a problem class that is not of this package."""
 WARM_UP = {labels.QUANTUM: warm_up_quantum, labels.ANALYSIS: warm_up_analysis}
 
 
@@ -143,6 +146,8 @@ class Run:
         """Write down what is asked before anything runs; the experiment is the last of it."""
         asked = self.experiment.model_dump(mode="json", exclude_none=True)
         versions = software_versions()
+        if fingerprint := problem_fingerprint(self.experiment.problem.kind):
+            versions[PROBLEM] = fingerprint
         project = str(self.project.folder)
         self.directory.write_json("site.json", {**self.site.record(), "project": project})
         self.directory.write_json("versions.json", versions)
@@ -220,6 +225,9 @@ class Run:
             return
         run = self._document["run"]
         run |= {"finished": now(), "status": status}
+        for stage in self._document["stages"]:
+            if stage["status"] == "running":  # what it was shown on, or its figures, failed
+                stage |= {"finished": run["finished"], "status": status}
         begun = run.get("resumed", [run["started"]])[-1]  # nobody worked between two drivers
         run["duration_s"] = _seconds_between(begun, run["finished"])
         if error is not None:
@@ -262,10 +270,17 @@ def _result(name: str, future: Future[BaseModel], observer: RunObserver) -> Base
         return future.result()
     cause = first_cause(error)
     if not isinstance(cause, HybridParslError):
-        text = "".join(traceback.format_exception(cause))
-        cause = StageFailedError(name, f"{type(cause).__name__}: {cause}", text)
+        cause = StageFailedError(name, f"{type(cause).__name__}: {cause}", _traceback(cause))
     cause.add_note(f"stage: {name}")
     raise cause from error
+
+
+def _traceback(error: BaseException) -> str:
+    """Return where `error` was raised; if that was in another process, only the part there."""
+    there = error.__cause__
+    if type(there).__name__ == "_RemoteTraceback":  # of concurrent.futures
+        return str(there).strip().strip('"').strip()
+    return "".join(traceback.format_exception(error))
 
 
 def _seconds_between(first: str, last: str) -> float:

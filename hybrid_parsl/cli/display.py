@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from hybrid_parsl.cli.output import say
+from hybrid_parsl.cli.output import say, say_aside
 from hybrid_parsl.cli.summary import print_summary
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.errors import StorageError
 from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.progress import SearchProgress
 
@@ -25,7 +27,8 @@ def make_display(run: Run, *, quiet: bool, as_json: bool) -> Display:
     """Return the display that fits where the output goes."""
     if quiet or as_json:
         return Display(run)
-    return LiveDisplay(run) if sys.stdout.isatty() else PlainDisplay(run)
+    is_dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+    return LiveDisplay(run) if sys.stdout.isatty() and not is_dumb else PlainDisplay(run)
 
 
 class Display:
@@ -42,7 +45,8 @@ class Display:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._begun = time.monotonic()
-        self._progress = SearchProgress(run.directory.path / "tasks" / "search")
+        folder = run.directory.path / "tasks" / "search"
+        self._progress = SearchProgress(folder, run.experiment.search.starts)
         self._durations: dict[str, float] = {}
         self._running: dict[str, float] = {}
         self._n_before = 0  # starts of an earlier try
@@ -82,7 +86,8 @@ class Display:
             is_slow = self._elapsed("search") > _USUAL_START_S
             return f"{done}/{total} starts" + (f" ({self._what_takes_long()})" if is_slow else "")
         seconds = self._durations.get("search") or self._elapsed("search")
-        rate = f", {(done - self._n_before) / seconds:.1f}/s" if seconds > 0 else ""
+        new = done - self._n_before
+        rate = f", {new / seconds:.1f}/s" if new > 0 and seconds > 0 else ""
         return f"{done}/{total} starts, best energy {self._progress.best_energy:.6g}{rate}"
 
     def _what_takes_long(self) -> str:
@@ -136,8 +141,11 @@ class PlainDisplay(Display):
         print_summary(document)
 
     def _say(self, text: str) -> None:
-        """Print a line with the time since the beginning."""
-        say(f"[{time.monotonic() - self._begun:7.2f} s] {text}")
+        """Print a line with the time since the beginning; a run does not end for want of it."""
+        try:
+            say(f"[{time.monotonic() - self._begun:7.2f} s] {text}")
+        except StorageError as error:
+            say_aside(f"{error}; the run goes on in {self._run.directory.path}")
 
 
 class LiveDisplay(Display):

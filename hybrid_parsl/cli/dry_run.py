@@ -56,10 +56,13 @@ def describe(
     ConfigurationError
         An executor refuses the resources.
     """
+    from hybrid_parsl.engine.site_check import settled_resources
+
     asked = experiment.model_dump(mode="json", exclude_none=True)
     executors = {executor.label: executor for executor in config.executors}
+    resources = settled_resources(executors[labels.MPI], experiment.resources.model_dump())
     stages = [
-        _stage("search", executors[labels.MPI], experiment.resources.model_dump(), []),
+        _stage("search", executors[labels.MPI], resources, []),
         _stage("quantum", executors[labels.QUANTUM], {}, ["search"]),
         _stage("analysis", executors[labels.ANALYSIS], {}, ["search", "quantum"]),
     ]
@@ -115,6 +118,9 @@ def _in_words(asked: dict[str, Any], site: Site, stages: list[dict[str, Any]]) -
     for stage in stages:
         lines.append(f"\n{stage['stage']}: {stage['executor']}")
         words = ", ".join(f"{key} = {value}" for key, value in stage["resources"].items())
+        wanted = {key: asked["resources"].get(key) for key in stage["resources"]}
+        others = [key for key, value in stage["resources"].items() if value != wanted[key]]
+        words += f" (the site decides {', '.join(others)})" if others else ""
         lines += [f"  {words}"] if words else []
         lines += [f"  {line}" for line in (stage["launch"] or "").splitlines()]
     return "\n".join([*lines, "", "experiment:", *_indented(tomli_w.dumps(asked))])

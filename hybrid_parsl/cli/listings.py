@@ -32,6 +32,9 @@ def sites(
     project = context.obj.project()
     if name is not None:
         model = load_site(name, project).settings_model
+        if model is None and not as_json:
+            say(f"the site {name} has no settings")
+            return
         print_rows(describe_settings(model) if model else [], as_json=as_json)
         return
     rows = []
@@ -55,7 +58,7 @@ def problems(as_json: AsJson = False) -> None:
     for kind, source in problem_kinds().items():
         try:
             found = problem_class(kind)
-            summary = (inspect.getdoc(found) or "").partition("\n")[0]
+            summary = (inspect.getdoc(found) or "").partition("\n")[0].replace("``", "")
             keys = ", ".join(found.Settings.model_fields)
         except ConfigurationError as error:
             summary, keys = f"broken: {error.message}", ""

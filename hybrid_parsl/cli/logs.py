@@ -10,7 +10,7 @@ import typer
 
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import RunName, RunsDirectory
-from hybrid_parsl.cli.output import write
+from hybrid_parsl.cli.output import say_aside, write
 from hybrid_parsl.cli.status import words_for_left
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def logs(
         printer.print_new()
         if not running:
             if not printer.has_printed:
-                typer.echo("nothing has been printed", err=True)
+                say_aside("nothing has been printed")
             if follow and _is_left(directory):
-                typer.echo(words_for_left(directory.path.name), err=True)
+                say_aside(words_for_left(directory.path))
             return
         time.sleep(_PAUSE_S)
 

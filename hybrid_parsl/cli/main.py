@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
@@ -24,7 +23,7 @@ from hybrid_parsl.cli import (
 )
 from hybrid_parsl.cli.context import Context
 from hybrid_parsl.cli.failure import failure_text
-from hybrid_parsl.cli.output import READER_GONE, ReaderGoneError, say
+from hybrid_parsl.cli.output import ReaderGoneError, prepare_streams, say, say_aside
 from hybrid_parsl.errors import ConfigurationError, HybridParslError
 
 if TYPE_CHECKING:
@@ -93,15 +92,15 @@ def main(arguments: Sequence[str] | None = None, project: Path | None = None) ->
         The project folder, if the caller knows it.
     """
     code = 0
+    prepare_streams()
     logging.raiseExceptions = False  # a log that cannot be written is no news on the terminal
     try:
         app(args=arguments, obj=str(project) if project else None, prog_name="hybrid-parsl")
     except HybridParslError as error:
         code = error.exit_code
-        with contextlib.suppress(BrokenPipeError):
-            typer.echo(failure_text(error), err=True)
-    except ReaderGoneError:
-        code = READER_GONE
+        say_aside(failure_text(error))
+    except ReaderGoneError as error:
+        code = error.exit_code
     except OSError as error:
         if "--install-completion" not in (sys.argv if arguments is None else arguments):
             raise
@@ -109,7 +108,7 @@ def main(arguments: Sequence[str] | None = None, project: Path | None = None) ->
         valid = "--show-completion, and its output copied to where the shell reads it"
         code = ConfigurationError.exit_code
         refused = ConfigurationError(message, "--install-completion", valid=valid)
-        typer.echo(failure_text(refused), err=True)
+        say_aside(failure_text(refused))
     sys.exit(code)
 
 

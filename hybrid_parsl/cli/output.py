@@ -1,23 +1,43 @@
-"""What commands print, and what happens when nobody reads it any more."""
+"""What commands print, and what happens when nobody reads it or nothing can hold it any more."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from io import StringIO
+from io import StringIO, TextIOWrapper
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.engine.interrupts import TerminatedError
+from hybrid_parsl.errors import StorageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-READER_GONE = 141
 _NO_WRAPPING = 100_000
 
 
 class ReaderGoneError(TerminatedError):
     """The reader of the output has closed the pipe, which ends other programs by SIGPIPE."""
+
+
+def prepare_streams() -> None:
+    """See to it that there are streams, and that they take every text.
+
+    A program that was started without one of them would otherwise write into the first file that
+    it opens. A letter that an encoding does not have is written by its number.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            free = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.set_inheritable(free, True)  # noqa: FBT003 - as programs expect of their streams
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:
@@ -27,8 +47,17 @@ def say(text: str) -> None:
     ------
     ReaderGoneError
         Nobody reads it.
+    StorageError
+        It goes to a file that cannot be written.
     """
     write(f"{text}\n")
+
+
+def say_aside(text: str) -> None:
+    """Print `text` as a line on the standard error, if that is possible."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def write(text: str) -> None:
@@ -38,13 +67,18 @@ def write(text: str) -> None:
     ------
     ReaderGoneError
         Nobody reads it.
+    StorageError
+        It goes to a file that cannot be written; what comes after it is lost, too.
     """
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderGoneError("SIGPIPE") from error
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGoneError("SIGPIPE") from error
+        raise StorageError("the standard output", error.strerror or str(error)) from error
 
 
 def say_rich(content: RenderableType, *, soft_wrap: bool = False) -> None:

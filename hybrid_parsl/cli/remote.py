@@ -17,7 +17,7 @@ from hybrid_parsl.cli.options import (
     RunsDirectory,
     SiteAssignments,
 )
-from hybrid_parsl.cli.output import say
+from hybrid_parsl.cli.output import say, say_aside
 from hybrid_parsl.cli.remote_endpoint import endpoint_app
 from hybrid_parsl.cli.remote_options import (
     Detach,
@@ -210,7 +210,7 @@ def _go_on(
     as_json: bool = False,
 ) -> None:
     """Wait for a run that was submitted and show it, or say how to find it again."""
-    from hybrid_parsl.cli.run import INTERRUPTED, TERMINATED
+    from hybrid_parsl.cli.run import INTERRUPTED
     from hybrid_parsl.engine.interrupts import TerminatedError, terminable
 
     name = there.directory.path.name
@@ -224,12 +224,15 @@ def _go_on(
     try:
         with terminable():
             done = there.wait(service, limit_s)
-    except (KeyboardInterrupt, TerminatedError) as signal:
-        advice = f"the endpoint goes on; wait again with: hybrid-parsl remote attach {name}"
-        typer.echo(advice, err=True)
-        by_key = isinstance(signal, KeyboardInterrupt)
-        raise typer.Exit(INTERRUPTED if by_key else TERMINATED) from None
-    _show(done, quiet=quiet, as_json=as_json)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except TerminatedError as signal:
+        code = signal.exit_code
+    else:
+        _show(done, quiet=quiet, as_json=as_json)
+        return
+    say_aside(f"the endpoint goes on; wait again with: hybrid-parsl remote attach {name}")
+    raise typer.Exit(code)
 
 
 def _show(there: RemoteRun, *, quiet: bool, as_json: bool) -> None:

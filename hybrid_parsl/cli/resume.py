@@ -9,7 +9,7 @@ import typer
 
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import AsJson, Quiet, RunName, RunsDirectory, SiteAssignments
-from hybrid_parsl.cli.output import say
+from hybrid_parsl.cli.output import say, say_aside
 
 
 def resume(
@@ -24,13 +24,17 @@ def resume(
     from hybrid_parsl.cli.run import execute
     from hybrid_parsl.cli.summary import print_summary
     from hybrid_parsl.records.run_directory import RunDirectory
-    from hybrid_parsl.run_control import reopen, results_of
+    from hybrid_parsl.run_control import has_other_problem, reopen, results_of
 
     folder = context.obj.project_folder
     directory = RunDirectory.find(runs_dir, name)
     document = results_of(directory)
     if document["run"]["status"] != "completed":
         run = reopen(directory, Path(folder) if folder else None, site_settings or [])
+        if has_other_problem(run):
+            kind = run.experiment.problem.kind
+            what = "a search that is not finished begins anew, finished stages stay as they are"
+            say_aside(f"{kind} has changed since the run began: {what}")
         document = execute(run, quiet=quiet, as_json=as_json)
     elif not (quiet or as_json):
         print_summary(document)

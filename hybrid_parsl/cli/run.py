@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +17,8 @@ from hybrid_parsl.cli.options import (
     SiteAssignments,
     SiteName,
 )
-from hybrid_parsl.cli.output import ReaderGoneError, say
+from hybrid_parsl.cli.output import ReaderGoneError, say, say_aside
+from hybrid_parsl.cli.status import resume_command
 from hybrid_parsl.run_plan import load_experiment, plan_run
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 DEFAULT_EXPERIMENT = "maxcut"
 INTERRUPTED = 130
-TERMINATED = 143
 
 
 def run(
@@ -85,14 +84,14 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
         with terminable(), display:
             document = run.execute(display)
     except ReaderGoneError:
-        sys.stderr.write(f"nobody reads the output any more: {_what_is_left(run)}\n")
+        say_aside(f"nobody reads the output any more: {_what_is_left(run)}")
         raise
     except KeyboardInterrupt:
-        sys.stderr.write(f"interrupted: {_what_is_left(run)}\n")
+        say_aside(f"interrupted: {_what_is_left(run)}")
         raise typer.Exit(INTERRUPTED) from None
     except TerminatedError as signal:
-        sys.stderr.write(f"ended by {signal}: {_what_is_left(run)}\n")
-        raise typer.Exit(TERMINATED) from None
+        say_aside(f"ended by {signal}: {_what_is_left(run)}")
+        raise typer.Exit(signal.exit_code) from None
     except (JobFailedError, BackendUnavailableError) as error:
         error.add_note(_what_is_left(run))
         raise
@@ -102,7 +101,8 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
 
 def _what_is_left(run: Run) -> str:
     """Return where a run that did not finish is, and what can be done with it."""
-    return f"what was finished is in {run.directory.path}; hybrid-parsl resume goes on from there"
+    folder = run.directory.path
+    return f"what was finished is in {folder}; go on with: {resume_command(folder)}"
 
 
 __all__ = ["execute", "load_experiment", "run"]

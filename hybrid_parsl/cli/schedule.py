@@ -13,7 +13,7 @@ import typer
 from hybrid_parsl.cli import schedule_add
 from hybrid_parsl.cli.completion import complete_schedule
 from hybrid_parsl.cli.options import AsJson
-from hybrid_parsl.cli.output import say
+from hybrid_parsl.cli.output import say, say_aside
 
 if TYPE_CHECKING:
     from hybrid_parsl.schedule.attempts import History
@@ -79,10 +79,10 @@ def run(
     try:
         outcome = scheduled.carry_out()
     except RunOverlapError as error:
-        typer.echo(f"error: {error}", err=True)
+        say_aside(f"error: {error}")
         raise typer.Exit(error.exit_code) from None
     if outcome.exit_code:
-        typer.echo(outcome.line(file.stem, scheduled.run), err=True)
+        say_aside(outcome.line(file.stem, scheduled.run))
     raise typer.Exit(outcome.exit_code)
 
 

@@ -17,8 +17,14 @@ def show(
     """Show what a run found."""
     from hybrid_parsl.cli.summary import print_summary
     from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
+    from hybrid_parsl.records.run_lock import driver_of
 
-    document = RunDirectory.find(runs_dir, name).read_json(RESULTS)
+    directory = RunDirectory.find(runs_dir, name)
+    document = directory.read_json(RESULTS)
+    run = document.get("run", {})
+    run["folder"] = str(directory.path)  # it may have been moved since
+    if run.get("status") == "running" and driver_of(directory.lock) is None:
+        run["status"] = "left"
     if as_json:
         say(json.dumps(document))
     else:

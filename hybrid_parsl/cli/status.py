@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
@@ -10,6 +11,8 @@ from hybrid_parsl.cli.options import AsJson, RunName, RunsDirectory
 from hybrid_parsl.cli.output import say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hybrid_parsl.run_control import RunStatus
 
 
@@ -22,8 +25,9 @@ def status(
     from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.run_control import status_of
 
-    found = status_of(RunDirectory.find(runs_dir, name))
-    say(json.dumps(found.to_json()) if as_json else _in_words(found))
+    directory = RunDirectory.find(runs_dir, name)
+    found = status_of(directory)
+    say(json.dumps(found.to_json()) if as_json else _in_words(found, directory.path))
 
 
 def cancel(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
@@ -32,9 +36,9 @@ def cancel(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRE
     from hybrid_parsl.records.run_directory import RunDirectory
 
     directory = RunDirectory.find(runs_dir, name)
-    before = run_control.status_of(directory).state
-    if before not in ("running", "left"):
-        say(f"{directory.path.name} has ended already: {before}")
+    before = run_control.status_of(directory)
+    if before.state not in ("running", "left") and not before.has_jobs_under_way:
+        say(f"{directory.path.name} has ended already: {before.state}")
         return
     canceled = run_control.cancel(directory)
     say(f"canceled {directory.path.name}")
@@ -42,9 +46,9 @@ def cancel(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRE
         say(f"jobs: {', '.join(canceled)}")
 
 
-def _in_words(found: RunStatus) -> str:
-    """Return the status for people."""
-    lines = [f"{found.run} on site {found.site}: {_state(found)}"]
+def _in_words(found: RunStatus, folder: Path) -> str:
+    """Return the status of the run in `folder` for people."""
+    lines = [f"{found.run} on site {found.site}: {_state(found, folder)}"]
     done, total = found.starts
     for stage in found.stages:
         words = [f"  {stage['name']:<9} {stage['status']}"]
@@ -58,19 +62,31 @@ def _in_words(found: RunStatus) -> str:
         state += f" ({job['waits_for']})" if job.get("waits_for") else ""
         lines.append(f"  job {job['id'] or '?'} ({job['backend']}, {job['name']}): {state}")
     if found.error:
-        lines.append(f"  {found.error['type']}: {found.error['message']}")
+        told = dict.fromkeys((found.error["type"], found.error["message"]))
+        lines.append(f"  {': '.join(told)}")
     return "\n".join(lines)
 
 
-def _state(found: RunStatus) -> str:
-    """Return in what state a run is, and what can be done where that is not plain."""
+def _state(found: RunStatus, folder: Path) -> str:
+    """Return in what state a run is, and what can be done about it."""
     if found.state == "running":
         return f"running ({found.driver})"
     if found.state == "left":
-        return words_for_left(found.run)
-    return found.state
+        return words_for_left(folder)
+    return found.state if found.state == "completed" else f"{found.state}; {_go_on(folder)}"
 
 
-def words_for_left(run: str) -> str:
+def words_for_left(folder: Path) -> str:
     """Return what there is to say of a run that nobody drives and that has not ended."""
-    return f"its driver has ended; go on with: hybrid-parsl resume {run}"
+    return f"its driver has ended; {_go_on(folder)}"
+
+
+def resume_command(folder: Path) -> str:
+    """Return the command that goes on with the run in `folder`, for the current folder."""
+    is_found = folder.parent == DEFAULT_RUNS_DIRECTORY.absolute()
+    return f"hybrid-parsl resume {shlex.quote(folder.name if is_found else str(folder))}"
+
+
+def _go_on(folder: Path) -> str:
+    """Return how to go on with the run in `folder`."""
+    return f"go on with: {resume_command(folder)}"

@@ -33,7 +33,7 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     run = document.get("run", {})
     search, analysis = document.get("search"), document.get("analysis")
     if run.get("status", "completed") != "completed":
-        rows.append(("status", " ".join([run["status"], *_where(document)])))
+        rows.append(("status", " ".join([_status(run["status"]), *_where(document)])))
     if search:
         rows.append(("best energy", f"{search['energy']:.8g}"))
     if analysis:
@@ -58,6 +58,11 @@ def _time(run: dict[str, Any], search: dict[str, Any] | None) -> str:
     text = f"{run['duration_s']:.1f} s on site {run['site']}"
     text += f", {ranks} rank{'s' if ranks > 1 else ''}" if ranks else ""
     return f"{text}, since it was resumed" if run.get("resumed") else text
+
+
+def _status(word: str) -> str:
+    """Return the words for the status of a run that is not completed."""
+    return "its driver has ended, left" if word == "left" else word
 
 
 def _where(document: dict[str, Any]) -> list[str]:

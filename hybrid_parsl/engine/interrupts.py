@@ -12,7 +12,22 @@ if TYPE_CHECKING:
 
 
 class TerminatedError(BaseException):
-    """The process was asked to end; like KeyboardInterrupt, no error of anybody's."""
+    """The process was asked to end; like KeyboardInterrupt, no error of anybody's.
+
+    Parameters
+    ----------
+    name
+        The name of the signal, such as ``SIGTERM``.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell says of a program that the signal has ended."""
+        return 128 + signal.Signals[self.name]
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import labels
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import parsl
+    from parsl.executors.base import ParslExecutor
 
     from hybrid_parsl.engine.sites import Site
 
@@ -50,4 +52,17 @@ def ranks_on_this_host(config: parsl.Config, resources: dict[str, Any]) -> int:
     (executor,) = (each for each in config.executors if each.label == labels.MPI)
     if getattr(executor, "backend", None) != LOCAL:
         return 0
-    return ResourceRequest.from_parsl(resources, getattr(executor, "overrides", {})).num_ranks
+    return int(settled_resources(executor, resources)["num_ranks"])
+
+
+def settled_resources(executor: ParslExecutor, resources: dict[str, Any]) -> dict[str, int]:
+    """Return what a search gets that asks for `resources`, in Parsl's words.
+
+    What the site says about its size takes the place of what is asked.
+
+    Raises
+    ------
+    ConfigurationError
+        A key is not known, or a value is not valid.
+    """
+    return asdict(ResourceRequest.from_parsl(resources, getattr(executor, "overrides", {})))

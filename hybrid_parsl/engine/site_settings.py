@@ -176,10 +176,12 @@ def _table(path: Path, site: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         message = f"not TOML: {error}"
         raise ConfigurationError(message, str(path)) from error
-    table = tables.get(site, {})
-    if not isinstance(table, dict):
-        message = "should be a table"
-        raise ConfigurationError(message, str(path), site, repr(table), f"[{site}]")
+    for key, value in tables.items():
+        if not isinstance(value, dict):
+            message = "stands in no table" if key != site else "should be a table"
+            valid = f"[{site}], and below it what is set for that site"
+            raise ConfigurationError(message, str(path), key, repr(value), valid)
+    table: dict[str, Any] = tables.get(site, {})
     return table
 
 

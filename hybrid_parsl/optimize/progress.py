@@ -18,6 +18,8 @@ class SearchProgress:
     ----------
     folder
         Where the journal is going to be.
+    n_starts
+        Number of starts of the search: an earlier try may have been asked for more.
 
     Attributes
     ----------
@@ -27,8 +29,9 @@ class SearchProgress:
         Lowest energy so far; infinity before the first.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, n_starts: int) -> None:
         self._folder = folder
+        self._n_starts = n_starts
         self._read: dict[Path, int] = {}
         self.n_done = 0
         self.best_energy = math.inf
@@ -41,6 +44,7 @@ class SearchProgress:
                 file.seek(offset)
                 whole = file.read().rpartition(b"\n")[0]
             for start in parse_lines(whole.split(b"\n")):
-                self.n_done += 1
-                self.best_energy = min(self.best_energy, start.energy)
+                if start.index < self._n_starts:
+                    self.n_done = min(self.n_done + 1, self._n_starts)
+                    self.best_energy = min(self.best_energy, start.energy)
             self._read[path] = offset + len(whole)

@@ -191,7 +191,8 @@ class _RunLog:
     def __init__(self, run: Run) -> None:
         self._log = get_run_logger()
         self._n_starts = run.experiment.search.starts
-        self._progress = SearchProgress(run.directory.path / "tasks" / "search")
+        folder = run.directory.path / "tasks" / "search"
+        self._progress = SearchProgress(folder, run.experiment.search.starts)
         self._stage = ""
         self._log.info("Run %s on site %s", run.directory.path, run.site.name)
 

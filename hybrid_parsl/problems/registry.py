@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.errors import ConfigurationError, HybridParslError
 from hybrid_parsl.experiment_file import explain, nearest, shown
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hybrid_parsl.experiment import Experiment, ProblemTable
     from hybrid_parsl.problems.protocol import Problem
 
@@ -70,7 +71,7 @@ def build_problem(table: ProblemTable) -> Problem:
     Raises
     ------
     ConfigurationError
-        The kind is not known, or a key or value of it is not valid.
+        The kind is not known, a key or value of it is not valid, or its class fails.
     """
     found = problem_class(table.kind)
     try:
@@ -78,7 +79,33 @@ def build_problem(table: ProblemTable) -> Problem:
     except ValidationError as error:
         raise explain(error, found.Settings, "problem") from error
     make: Any = found
-    return cast("Problem", make(settings))
+    try:
+        return cast("Problem", make(settings))
+    except HybridParslError:
+        raise
+    except Exception as error:  # the class is anybody's
+        message = f"cannot make it: {type(error).__name__}: {error}"
+        raise ConfigurationError(message, None, "problem.kind", shown(table.kind)) from error
+
+
+def problem_fingerprint(kind: str) -> str:
+    """Return the fingerprint of the file that holds the class of a `kind`, 16 hexadecimal digits.
+
+    Nothing for a class of this package, whose own identity counts, and for one without a file.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such class.
+    """
+    found = problem_class(kind)
+    if found.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return ""
+    try:
+        path = Path(sys.modules[found.__module__].__file__ or "")
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except (AttributeError, KeyError, OSError):
+        return ""
 
 
 def embed_files(experiment: Experiment, folder: Path) -> Experiment:

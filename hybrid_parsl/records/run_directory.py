@@ -87,6 +87,9 @@ class RunDirectory:
         ConfigurationError
             No run, or more than one, is named so.
         """
+        if not text.strip():
+            valid = "latest, the name of a run or a part of it, or its folder"
+            raise ConfigurationError("names no run", None, None, repr(text), valid)
         own = Path(text) / "experiment.toml"
         if os.path.isfile(own):  # noqa: PTH113 - a name that no path can have is no error
             return cls(Path(text).resolve())

@@ -37,7 +37,7 @@ GRACE_S = 90.0
 _TAIL_BYTES = 4000
 _EXIT_DEADLINE = 4
 _EXIT_SIGNAL = 128
-_INTERRUPTIONS = {KeyboardInterrupt: 130, TerminatedError: 143}
+_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,9 @@ class ScheduledRun:
             return Outcome(attempts.DEADLINE, _EXIT_DEADLINE, message)
         except (KeyboardInterrupt, TerminatedError) as interruption:
             end(driver)
-            code = _INTERRUPTIONS[type(interruption)]
+            code = _INTERRUPTED
+            if isinstance(interruption, TerminatedError):
+                code = interruption.exit_code
             return Outcome(attempts.INTERRUPTED, code, "was told to end")
         return self._outcome_of(code)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hybrid_parsl.problems.contract import energies_of
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.results import Analysis, Execution, Outcome
 from hybrid_parsl.stages.landscape import landscape
@@ -41,7 +42,7 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
     ConfigurationError
         The problem is not valid.
     ResultError
-        The sample is not one of this problem.
+        The sample is not one of this problem, or the problem gives no finite energies.
     """
     from hybrid_parsl.report.figures import draw_figures
 
@@ -49,7 +50,7 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
     settings, problem = experiment.analysis, build_problem(experiment.problem)
     bitstrings = list(sample.counts)
     counts = np.array(list(sample.counts.values()), dtype=np.int64)
-    energies = problem.energies(bitstrings)
+    energies = energies_of(problem, bitstrings)
     energy = float(energies @ counts) / float(counts.sum())
     error = bootstrap_error(energies, counts, settings.bootstrap, settings.seed)
     spectrum = problem.spectrum()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.optimize.search import check_method
+from hybrid_parsl.problems.contract import check_contract
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.problems.settings import MOST_QUBITS
 from hybrid_parsl.stages.backends import check_backend
@@ -24,6 +25,7 @@ def check_experiment(experiment: Experiment) -> None:
         They cannot, or it does not.
     """
     problem = build_problem(experiment.problem)
+    check_contract(problem, experiment.ansatz.layers)
     check_backend(experiment.quantum)
     alternating = problem.ansatz == "alternating"
     check_method(experiment.search.method, differentiable=alternating)

@@ -14,7 +14,8 @@ from hybrid_parsl.mpi.task import current_task_folder
 from hybrid_parsl.mpi.team import current_team
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.search import search as search_starts
-from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.problems.contract import check_diagonal
+from hybrid_parsl.problems.registry import build_problem, problem_fingerprint
 from hybrid_parsl.results import Execution, SearchResult
 from hybrid_parsl.stages.memory import check_search_memory
 
@@ -32,7 +33,7 @@ def search(experiment: Experiment) -> SearchResult | None:
 
     The result is on rank 0 and does not depend on the number of ranks; the others return None.
     Finished starts are kept in the folder of the task, if the process has one, and are not
-    carried out again by another try in the same folder.
+    carried out again by another try in the same folder with the same problem class.
 
     Raises
     ------
@@ -53,7 +54,8 @@ def search(experiment: Experiment) -> SearchResult | None:
     bounds = problem.bounds(experiment.ansatz.layers)
     lines = LiveLines(team.size)
     tell = lines.tell if lines.is_heard else None
-    journal = Journal(current_task_folder(), experiment.search_key, tell)
+    key = f"{experiment.search_key}{problem_fingerprint(experiment.problem.kind)}"
+    journal = Journal(current_task_folder(), key, tell)
     with _one_blas_thread(experiment.search.method):
         outcome = search_starts(objective, bounds, experiment.search, team, journal)
     if outcome is None:
@@ -93,6 +95,8 @@ def build_objective(problem: Problem, experiment: Experiment, team: Team) -> Obj
     others, so that no start pays for it.
     """
     diagonal = problem.cost_diagonal()
+    if problem.ansatz != "circuit" and diagonal is not None:
+        check_diagonal(diagonal, problem.n_qubits)
     if problem.ansatz == "circuit" or diagonal is None:
         from hybrid_parsl.simulate.aer import CircuitEnergy
 

@@ -51,9 +51,11 @@ class Huge(Bell):
 
 
 class BrokenCircuit(Bell):
-    """The search finds angles, but the circuit to be sampled cannot be made."""
+    """The search finds angles, but what is sampled there has no energies."""
 
     def energies(self, bitstrings: Any) -> Any:
+        if list(bitstrings) == ["00", "11"]:  # asked before the run, whether it can be used
+            return super().energies(bitstrings)
         raise RuntimeError(f"energies of {len(bitstrings)} outcomes are out of order")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,7 +12,7 @@ import uuid
 from datetime import datetime
 
 import pytest
-from command import ROOT
+from command import ROOT, Command
 
 PATIENCE_S = 90
 
@@ -163,6 +164,79 @@ def test_a_failure_that_nobody_heard_is_told_and_then_tried_again(run, go):
     go.write_text("")
     assert run.of_run("resume", "--quiet").returncode == 0
     assert results_of(run)["run"]["status"] == "completed"
+
+
+def test_a_setting_that_is_not_valid_leaves_the_run_as_it_was(run, go):
+    kill(start(run, *waiting(go)))
+    before = results_of(run)
+    done = run.of_run("resume", "--site-set", "foo=1")
+    assert done.returncode == 2
+    assert results_of(run) == before
+    assert job_of(run)["job_id"] in run.of_run("cancel").stdout
+    assert job_of(run)["ended"] == "CANCELED"
+
+
+def test_a_job_is_canceled_whatever_the_last_word_on_the_run_was(run, go):
+    kill(start(run, *waiting(go)))
+    (path,) = run.runs.glob("*/results.json")
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "run": {**document["run"], "status": "failed"}}))
+    assert job_of(run)["job_id"] in run.of_run("cancel").stdout
+    assert job_of(run)["ended"] == "CANCELED"
+    assert results_of(run)["run"]["status"] == "failed"
+
+
+def test_a_copy_of_a_run_leaves_the_job_of_the_original_alone(run, go, tmp_path):
+    driver = start(run, *waiting(go))
+    (folder,) = run.runs.iterdir()
+    shutil.copytree(folder, tmp_path / "copies" / folder.name)
+    copy = Command("local", tmp_path / "copies")
+    assert json.loads(copy.of_run("status", "--json").stdout)["jobs"] == []
+    canceled = copy.of_run("cancel")
+    assert (canceled.returncode, "jobs:" in canceled.stdout) == (0, False)
+    go.touch()
+    resumed = json.loads(copy.of_run("resume", "--json").stdout)
+    driver.wait(PATIENCE_S)
+    assert driver.returncode == 0
+    assert resumed["run"]["folder"] == str(tmp_path / "copies" / folder.name)
+    for whole in (resumed, results_of(run)):
+        assert whole["run"]["status"] == "completed"
+
+
+CHANGING = """
+from failing_problems import Waiting
+
+class Changing(Waiting):
+    SCALE = {scale}
+
+    def observable(self):
+        return self.SCALE * super().observable()
+"""
+
+
+def test_starts_of_another_version_of_the_problem_are_not_taken(run, go, tmp_path, monkeypatch):
+    """The driver, its ranks and the next driver read the class from the same file."""
+    module = tmp_path / "changing.py"
+    module.write_text(CHANGING.format(scale=1.0))
+    monkeypatch.syspath_prepend(tmp_path)
+    folders = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(folders))
+    go.touch()
+    arguments = [
+        each.replace("failing_problems:Waiting", "changing:Changing") for each in waiting(go)
+    ]
+    first = run.document(*arguments)
+    (path,) = run.runs.glob("*/results.json")
+    for name in ("result.frame", "job.json"):
+        (path.parent / "tasks" / "search" / name).unlink()
+    document = {**first, "run": {**first["run"], "status": "running"}}
+    del document["search"]
+    path.write_text(json.dumps({**document, "stages": []}))
+    module.write_text(CHANGING.format(scale=3.0))
+    done = run.of_run("resume", "--json")
+    assert done.stderr.startswith("changing:Changing has changed since the run began: ")
+    energies = json.loads(done.stdout)["search"]["energies"]
+    assert energies == pytest.approx([3 * each for each in first["search"]["energies"]])
 
 
 def test_logs(run, go):

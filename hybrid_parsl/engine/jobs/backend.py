@@ -22,7 +22,7 @@ from hybrid_parsl.engine.jobs.batch_scheduler import (
     put_right,
 )
 from hybrid_parsl.engine.jobs.earlier import UNDER_WAY, find_job, is_over, job_state
-from hybrid_parsl.engine.jobs.open_jobs import JobEnd, OpenJobs, SubmittedJob, canceled
+from hybrid_parsl.engine.jobs.open_jobs import JobEnd, OpenJobs, SubmittedJob, canceled, completed
 from hybrid_parsl.engine.jobs.processes import ProcessTree, process_began
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
@@ -278,10 +278,11 @@ class JobBackend:
 
     def _end(self, submitted: SubmittedJob, status: JobStatus) -> JobEnd:
         """Return how `submitted` ended."""
-        state = status.state.name
+        told = status.state.name  # of a process that another has started, only that it is over
+        was_ours = submitted.canceled and (told == "FAILED" or submitted.adopted)
         return JobEnd(
             job_id=submitted.job_id,
-            state="CANCELED" if submitted.canceled and state == "FAILED" else state,
+            state="CANCELED" if was_ours else told,
             exit_code=status.exit_code,
             message=status.message or "",
             timed_out=submitted.timed_out or is_time_over(status.message),
@@ -290,10 +291,9 @@ class JobBackend:
 
     def _look_after_local(self) -> None:
         """Cancel jobs whose deadline has passed, and note which adopted ones have ended."""
-        psij = load_psij()
         for submitted in self._jobs.overdue():
             submitted.timed_out = True
             self.cancel(submitted)
         for submitted in self._jobs.all():
             if submitted.adopted and self._begun(submitted) is None:
-                self._status_changed(submitted.job, psij.JobStatus(psij.JobState.COMPLETED))
+                self._status_changed(submitted.job, completed())

@@ -13,6 +13,7 @@ import os
 import socket
 import time
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from hybrid_parsl.atomic_file import write_atomically
@@ -21,7 +22,6 @@ from hybrid_parsl.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
-    from pathlib import Path
 
 TASK_RECORD = "job.json"
 """The record of a task's job, in the task's folder."""
@@ -51,6 +51,8 @@ class JobRecord:
         When a local job's process began, in seconds since the epoch: its id may be used again.
     ended
         The state it ended in, None as long as nobody has seen it end.
+    folder
+        Where the record is kept.
     """
 
     backend: str
@@ -60,6 +62,7 @@ class JobRecord:
     job_id: str | None = None
     begun: float | None = None
     ended: str | None = None
+    folder: str | None = None
 
     @classmethod
     def of(cls, backend: str, name: str) -> Self:
@@ -68,11 +71,18 @@ class JobRecord:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Return the record in the file at `path`, None if there is none."""
+        """Return the record in the file at `path`.
+
+        None if there is none, or if the job has not ended and is that of the folder of which this
+        one is a copy.
+        """
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            record = cls(**json.loads(path.read_text(encoding="utf-8")))
+            home = Path(record.folder or path.parent)
+            is_copy = record.ended is None and home.exists() and not home.samefile(path.parent)
         except (OSError, ValueError, TypeError):
             return None
+        return None if is_copy else record
 
     def write(self, path: Path) -> Self:
         """Write the record to the file at `path` at once, and return it.
@@ -82,8 +92,9 @@ class JobRecord:
         StorageError
             It cannot be written.
         """
-        write_atomically(path, json.dumps(asdict(self), indent=2).encode())
-        return self
+        placed = replace(self, folder=str(path.parent.absolute()))
+        write_atomically(path, json.dumps(asdict(placed), indent=2).encode())
+        return placed
 
     def with_id(self, job_id: str, begun: float | None) -> Self:
         """Return the record with the backend's id of the job."""

@@ -9,14 +9,14 @@ from tempfile import TemporaryDirectory
 from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
 from hybrid_parsl.errors import ConfigurationError
 
-_SPLIT_BY_A_SHELL = re.compile(r"[\s*?\[\\]")
+_READ_BY_A_SHELL = re.compile(r"[^\w@%+=:,./~-]")
 
 
 class ScriptFolder:
     """The folder for PSI/J's scripts.
 
-    It lies beside the tasks, where every node sees it. If a shell would take the path of that
-    apart, jobs of this host get a temporary folder instead; other backends have no such place.
+    It lies beside the tasks, where every node sees it. If a shell would read more than a
+    path in it, jobs of this host get a temporary folder instead; other backends have no such place.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class ScriptFolder:
 
     def __init__(self, backend: str, work_directory: Path) -> None:
         self._path = work_directory.absolute() / ".psij"
-        self._elsewhere = backend == LOCAL and bool(_SPLIT_BY_A_SHELL.search(str(self._path)))
+        self._elsewhere = backend == LOCAL and bool(_READ_BY_A_SHELL.search(str(self._path)))
         self._temporary: TemporaryDirectory[str] | None = None
 
     def check(self) -> None:
@@ -66,8 +66,8 @@ class ScriptFolder:
 
 
 def _check(path: Path, source: str, found: str) -> None:
-    """Refuse a path that a shell would take apart."""
-    if _SPLIT_BY_A_SHELL.search(str(path)):
+    """Refuse a path in which a shell would read more than that."""
+    if _READ_BY_A_SHELL.search(str(path)):
         message = "the scripts of PSI/J cannot work in a folder with such a path"
-        valid = "a path without blanks and without any of * ? [ \\"
+        valid = "a path of letters, digits and any of _ - . / @ % + = : , ~"
         raise ConfigurationError(message, source, None, found, valid)

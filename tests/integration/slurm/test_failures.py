@@ -112,8 +112,8 @@ def test_a_search_over_its_walltime_goes_on_from_its_finished_starts(
     assert re.search(r"job \d+: its walltime is over", errors)
     assert re.search(r"log: \S+/tasks/search/stderr.log", errors)
     assert "DUE TO TIME LIMIT" in errors
-    assert errors.endswith("; hybrid-parsl resume goes on from there\n")
     (folder,) = (tmp_path / "runs").iterdir()
+    assert errors.endswith(f"; go on with: hybrid-parsl resume {folder}\n")
     first = journal_of(folder)
     assert len(first) == 3
     go.touch()

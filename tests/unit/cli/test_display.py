@@ -12,6 +12,7 @@ from hybrid_parsl.cli import display as display_module
 from hybrid_parsl.cli.display import Display, LiveDisplay, PlainDisplay, make_display
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.sites import Site
+from hybrid_parsl.errors import StorageError
 from hybrid_parsl.experiment import Experiment
 from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.journal import Journal
@@ -162,4 +163,28 @@ def test_the_display_fits_where_the_output_goes(run: Run, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     assert type(make_display(run, quiet=False, as_json=False)) is PlainDisplay
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    assert type(make_display(run, quiet=False, as_json=False)) is PlainDisplay
+    monkeypatch.setenv("TERM", "xterm")
     assert type(make_display(run, quiet=False, as_json=False)) is LiveDisplay
+
+
+def test_an_output_that_cannot_be_written_ends_no_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: str) -> None:
+        raise StorageError("the standard output", "No space left on device")
+
+    monkeypatch.setattr(display_module, "say", fail)
+    with PlainDisplay(run) as display:
+        display.stage_started("search")
+    told = "cannot write the standard output: No space left on device; the run goes on in "
+    assert capsys.readouterr().err.startswith(f"{told}{run.directory.path}\n")
+
+
+def test_a_search_that_was_finished_before_has_no_rate(run: Run) -> None:
+    write_starts(run, -0.5, -0.75)
+    display = Display(run)
+    display.stage_started("search")
+    display.stage_finished("search", 2.0)
+    assert display._search_text() == "2/8 starts, best energy -0.75"

@@ -77,3 +77,8 @@ def test_the_settings_of_a_site(command: Any, tmp_path: Path) -> None:
     assert "Who pays." in command("sites", "./site.py")
     command("run", "bell", "--site", "./site.py", code=2)
     assert "account: missing" in command.err
+
+
+def test_a_site_without_settings_says_so(command: Any) -> None:
+    assert command("sites", "local") == "the site local has no settings\n"
+    assert json.loads(command("sites", "local", "--json")) == []

@@ -153,7 +153,8 @@ def test_what_may_pass_is_told_with_how_to_go_on(
     tmp_path: Path, error: HybridParslError, notes: int
 ) -> None:
     class Failing:
-        directory = SimpleNamespace(path=tmp_path)
+        directory = SimpleNamespace(path=tmp_path / "a run")
+        experiment = SimpleNamespace(search=SimpleNamespace(starts=1))
 
         def execute(self, *_: object) -> None:
             raise error
@@ -161,5 +162,6 @@ def test_what_may_pass_is_told_with_how_to_go_on(
     run: Any = Failing()
     with pytest.raises(type(error)) as caught:
         execute(run, quiet=True, as_json=False)
-    told = f"what was finished is in {tmp_path}; hybrid-parsl resume goes on from there"
+    folder = tmp_path / "a run"
+    told = f"what was finished is in {folder}; go on with: hybrid-parsl resume '{folder}'"
     assert getattr(caught.value, "__notes__", []) == [told] * notes

@@ -26,9 +26,19 @@ def test_a_run_by_name(command: Any, run: Path, name: str | None) -> None:  # no
 
 
 def test_everything_as_json(command: Any, run: Path, document: dict[str, Any]) -> None:
+    document["run"]["folder"] = str(run)  # where it is now
     assert json.loads(command("show", "--json")) == document
     elsewhere = command("show", "--json", "--runs-dir", str(run.parent))
     assert json.loads(elsewhere) == document
+
+
+def test_a_run_whose_driver_was_killed(command: Any, run: Path, document: dict[str, Any]) -> None:
+    document["run"]["status"] = "running"
+    document["stages"] = [{"name": "quantum", "status": "running"}]
+    (run / "results.json").write_text(json.dumps(document))
+    first = command("show").splitlines()[0]
+    assert first == "status            its driver has ended, left in the quantum stage"
+    assert json.loads(command("show", "--json"))["run"]["status"] == "left"
 
 
 def test_a_run_that_failed(command: Any, run: Path, document: dict[str, Any]) -> None:

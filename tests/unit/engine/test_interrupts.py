@@ -17,8 +17,9 @@ def handlers() -> list[object]:
 @pytest.mark.parametrize("number", ENDINGS)
 def test_to_be_told_to_end_is_an_exception_that_names_the_signal(number: signal.Signals) -> None:
     before = handlers()
-    with pytest.raises(TerminatedError, match=number.name), terminable():
+    with pytest.raises(TerminatedError, match=number.name) as told, terminable():
         signal.raise_signal(number)
+    assert told.value.exit_code == 128 + number
     assert handlers() == before
 
 

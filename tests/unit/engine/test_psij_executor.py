@@ -68,10 +68,11 @@ def test_a_folder_of_any_name(tmp_path, name, monkeypatch):
     assert not list(elsewhere.iterdir())
 
 
-def test_batch_scripts_cannot_work_in_a_folder_that_a_shell_takes_apart(tmp_path):
-    executor = PsiJExecutor("mpi", tmp_path / "with a space", backend="slurm")
+@pytest.mark.parametrize("name", ["with a space", "a(b", "a;b", "a&b", "a$b", "a'b", 'a"b', "a*b"])
+def test_batch_scripts_cannot_work_in_a_folder_in_which_a_shell_reads_more(tmp_path, name):
+    executor = PsiJExecutor("mpi", tmp_path / name, backend="slurm")
     for use in (executor.start, lambda: executor.check(TWO)):
-        with pytest.raises(ConfigurationError, match="a path without blanks"):
+        with pytest.raises(ConfigurationError, match="a path of letters"):
             use()
 
 

@@ -122,7 +122,10 @@ def test_a_variable_that_is_not_set_is_told() -> None:
     assert (caught.value.source, caught.value.key) == ("--site-set", "account")
 
 
-@pytest.mark.parametrize("text", ["[my-site", "my-site = 3\n", f"x = {'[' * 5000}{']' * 5000}"])
+@pytest.mark.parametrize(
+    "text",
+    ["[my-site", "my-site = 3\n", "account = 'x'\n[my-site]\n", f"x = {'[' * 5000}{']' * 5000}"],
+)
 def test_a_broken_file(home: Path, text: str) -> None:
     home.write_text(text)
     with pytest.raises(ConfigurationError) as caught:

@@ -19,11 +19,11 @@ def seen(progress: SearchProgress) -> tuple[int, float]:
 
 
 def test_before_anything_is_written(tmp_path: Path) -> None:
-    assert seen(SearchProgress(tmp_path / "later")) == (0, math.inf)
+    assert seen(SearchProgress(tmp_path / "later", 99)) == (0, math.inf)
 
 
 def test_it_follows_every_rank(tmp_path: Path) -> None:
-    progress = SearchProgress(tmp_path)
+    progress = SearchProgress(tmp_path, 99)
     journal = Journal(tmp_path, "key")
     journal.append(0, STARTS[1:2])
     assert seen(progress) == (1, -1.0)
@@ -39,7 +39,7 @@ def test_a_line_counts_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "starts-00000.jsonl"
     whole = path.read_bytes()
     path.unlink()
-    progress = SearchProgress(tmp_path)
+    progress = SearchProgress(tmp_path, 99)
     counts = []
     with path.open("ab", buffering=0) as file:
         for first in range(0, len(whole), 5):
@@ -51,8 +51,16 @@ def test_a_line_counts_when_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_is_passed_over(tmp_path: Path) -> None:
-    progress = SearchProgress(tmp_path)
+    progress = SearchProgress(tmp_path, 99)
     (tmp_path / "starts-00000.jsonl").write_bytes(b'\n{"search":"key","index":0,"ene')
     assert seen(progress) == (0, math.inf)
     Journal(tmp_path, "key").append(0, STARTS[2:3])
     assert seen(progress) == (1, -2.0)
+
+
+def test_starts_that_are_not_asked_for_any_more_do_not_count(tmp_path):
+    journal = Journal(tmp_path, "key")
+    journal.append(0, [Start(index, -float(index), [], [], 1) for index in range(5)])
+    progress = SearchProgress(tmp_path, 3)
+    progress.update()
+    assert (progress.n_done, progress.best_energy) == (3, -2.0)

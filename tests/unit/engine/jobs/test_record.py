@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -57,3 +58,23 @@ def test_a_program_that_was_started_under_the_lock_holds_it_until_it_ends(tmp_pa
 def test_a_folder_that_is_gone_is_told(tmp_path):
     with pytest.raises(StorageError, match="gone"), submission_lock(tmp_path / "gone" / "job.json"):
         pass
+
+
+def test_the_job_of_a_copied_folder_is_that_of_the_original(tmp_path):
+    (tmp_path / "a").mkdir()
+    record = JobRecord.of("local", "x").with_id("17", None).write(tmp_path / "a" / "job.json")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    assert JobRecord.read(tmp_path / "b" / "job.json") is None
+    record.with_end("COMPLETED").write(tmp_path / "a" / "job.json")
+    shutil.rmtree(tmp_path / "b")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    assert JobRecord.read(tmp_path / "b" / "job.json") is not None  # it is over, and told as that
+
+
+def test_the_job_of_a_folder_that_was_moved_is_still_its_own(tmp_path):
+    (tmp_path / "a").mkdir()
+    JobRecord.of("local", "x").write(tmp_path / "a" / "job.json")
+    (tmp_path / "link").symlink_to("a")
+    assert JobRecord.read(tmp_path / "link" / "job.json") is not None
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert JobRecord.read(tmp_path / "b" / "job.json") is not None

@@ -1,0 +1,84 @@
+"""Commands work whatever their streams are."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hybrid_parsl.cli.output import say_aside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = [sys.executable, "-m", "hybrid_parsl"]
+
+
+def shell(command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    words = [f"'{each}'" for each in PROGRAM]
+    return subprocess.run(
+        ["sh", "-c", command.replace("hybrid-parsl", " ".join(words))],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **variables},
+    )
+
+
+@pytest.fixture
+def finished(tmp_path: Path, document: dict[str, Any]) -> Path:
+    folder = tmp_path / "runs" / "20260102T000000Z-bell-aaaaaa"
+    folder.mkdir(parents=True)
+    (folder / "experiment.toml").touch()
+    (folder / "results.json").write_text(json.dumps(document))
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["show", "show --json", "sites"])
+def test_an_output_that_is_full_is_told(finished: Path, command: str) -> None:
+    done = shell(f"hybrid-parsl {command} >/dev/full", finished)
+    assert done.returncode == 4
+    assert done.stderr == "error: cannot write the standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-"])
+def test_a_stream_that_is_closed_is_not_missed(finished: Path, closed: str) -> None:
+    done = shell(f"hybrid-parsl show {closed}", finished)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("0.9877" in done.stdout) is not closed.startswith(">")
+
+
+def test_errors_that_nobody_can_hear_still_have_their_exit_code(finished: Path) -> None:
+    for stream in ("2>&-", "2>/dev/full"):
+        assert shell(f"hybrid-parsl show nothing {stream}", finished).returncode == 2
+
+
+def test_a_letter_that_an_encoding_does_not_have_is_no_error(finished: Path) -> None:
+    done = shell("hybrid-parsl show", finished, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert r"-1.2 \xb1 0.012" in done.stdout
+
+
+@pytest.mark.parametrize("stream", [">/dev/full", ">&-", "2>&-", ">&- 2>&-"])
+def test_a_run_goes_on_without_a_stream(tmp_path: Path, stream: str) -> None:
+    done = shell(f"hybrid-parsl run bell {stream}", tmp_path)
+    told = "" if ">/dev/full" not in stream else done.stderr
+    assert ("the run goes on in" in told) is (">/dev/full" in stream)
+    (path,) = tmp_path.glob("runs/*/results.json")
+    assert json.loads(path.read_text())["run"]["status"] == "completed"
+    assert done.returncode == 0
+
+
+def test_what_is_said_aside_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def write(self, _: str) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    say_aside("lost")
