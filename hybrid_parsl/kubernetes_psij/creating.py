@@ -28,7 +28,8 @@ def create_or_adopt(
     """Return the job in the cluster, and whether it was made just now.
 
     A job of the same name is the same task if it has the same key. One that has failed, or
-    is being deleted, makes room for a new try.
+    is being deleted, makes room for a new try; that takes as long as its pods take to end, and is
+    waited for twice as long as a server that is away.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def create_or_adopt(
     native_id = plan.native_id
     where = (native_id.kind, native_id.namespace)
     pauses = Pauses()
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + 2 * patience_s
     while True:
         try:
             return api.create(*where, plan.manifest), True
