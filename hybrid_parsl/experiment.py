@@ -13,7 +13,13 @@ from hybrid_parsl.errors import ConfigurationError
 _MOST_RANKS_PER_NODE = 4096
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="a letter or digit, then at most 63 letters, digits and . _ -",
+    ),
+]
 SearchMethod = Literal["multistart", "grid", "sobol", "spsa", "cobyla", "draw"]
 AerMethod = Literal[
     "automatic",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _LONGEST_SHOWN = 120
 _DEEPEST = 32
 _UNKNOWN = "unknown key"
+_PATTERN = "string_pattern_mismatch"
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -189,9 +190,10 @@ def _explain(fault: ErrorDetails, model: type[BaseModel], table: str) -> Configu
     if fault["type"] == "missing":
         message = "missing"
         return ConfigurationError(message, None, key, None, _describe(owner, location))
-    return ConfigurationError(
-        _message(fault), None, key or None, found, _valid(fault), _suggest(fault)
-    )
+    rule = _valid(fault)
+    if fault["type"] == _PATTERN and (field := owner.model_fields.get(location[-1])) is not None:
+        rule = field.description or rule
+    return ConfigurationError(_message(fault), None, key or None, found, rule, _suggest(fault))
 
 
 def shown(value: object) -> str:
@@ -234,6 +236,8 @@ def _message(fault: ErrorDetails) -> str:
     """Return the sentence of a fault, without pydantic's prefix."""
     if fault["type"] in ("model_type", "dict_type"):
         return "should be a table"
+    if fault["type"] == _PATTERN:
+        return "is written in another way"
     text = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return text[:1].lower() + text[1:]
 

@@ -14,6 +14,12 @@ class TaskError(HybridParslError):
     exit_code = 4
 
 
+def signal_of(exit_code: int | None) -> int:
+    """Return the number of the signal that an exit code of a shell tells of, 0 if of none."""
+    number = (exit_code or 0) - 128
+    return number if 0 < number < signal.NSIG else 0
+
+
 def _tail(path: str | None, text: str) -> list[str]:
     """Return the lines that show the end of a log, with where it is."""
     lines = [f"  log: {path}"] if path else []
@@ -53,8 +59,7 @@ class RankFailedError(TaskError):
         last = self.traceback.rstrip().rpartition("\n")[2]
         if last:
             what = f"raised {last}"
-        elif self.job_exit_code > 128:  # noqa: PLR2004 - the shell's offset for signals
-            number = self.job_exit_code - 128
+        elif number := signal_of(self.job_exit_code):
             hint = ", as happens when memory runs out" if number == signal.SIGKILL else ""
             what = f"was killed by signal {number}{hint}"
         else:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.errors import HybridParslError, JobFailedError, RankFailedError, ResultError
+from hybrid_parsl.errors import (
+    HybridParslError,
+    JobFailedError,
+    RankFailedError,
+    ResultError,
+    StorageError,
+)
+from hybrid_parsl.errors.task import signal_of
 from hybrid_parsl.mpi.frames import read_frame
 
 if TYPE_CHECKING:
@@ -17,6 +27,7 @@ if TYPE_CHECKING:
 _TAIL_LINES = 12
 _TAIL_BYTES = 16_384
 _SIGNAL_OFFSET = 128
+_ROOM_BYTES = 8192
 _HYDRA_PID = re.compile(r"PID (\d+) RUNNING AT (\S+)")
 _SRUN = re.compile(r"srun: error: (\S+): tasks? (\d+)\S*: (.+)")
 _SRUN_CODE = re.compile(r"[Ee]xit code (\d+)")
@@ -51,10 +62,11 @@ def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> H
     """Return the first cause of a failed task.
 
     A rank that raised told so itself: the earliest such report counts, and an error of our
-    own tree stands for itself. A rank that was killed could not: srun names it, MPICH's launcher
-    names its process, and the list of ranks says which rank that was. (On a busy node it now and
-    then names one that it has ended itself for the first one's sake: its proxy puts down the
-    signal of whichever it hears of in time.) A launcher that was killed itself says nothing.
+    own tree stands for itself; where the disk is full, none could. A rank that was killed could
+    not: srun names it, MPICH's launcher names its process, and the list of ranks says which rank
+    that was. (On a busy node it now and then names one that it has ended itself for the first
+    one's sake: its proxy puts down the signal of whichever it hears of in time.) A launcher that
+    was killed itself says nothing.
 
     Parameters
     ----------
@@ -73,14 +85,23 @@ def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> H
         reason = f"ended with exit code {exit_code} before its ranks had started"
         return JobFailedError(job_id, reason, str(folder.stderr), tail)
     rank, host, code = _killed_rank(folder)
-    if rank < 0 and not code and exit_code is not None and exit_code > _SIGNAL_OFFSET:
-        signal = exit_code - _SIGNAL_OFFSET
+    if rank < 0 and not code and _is_full(folder.path):  # then a rank could not report, either
+        return StorageError(str(folder.path), os.strerror(errno.ENOSPC))
+    if rank < 0 and not code and (signal := signal_of(exit_code)):
         alone = len(_members(folder)) == 1
         who = "its launcher or its only rank" if alone else "its launcher"
         reason = f"{who} was killed by signal {signal}"
         return JobFailedError(job_id, reason, str(folder.stderr), tail)
     code = code or exit_code or 1
     return RankFailedError(rank, host, code, "", tail, str(folder.stderr))
+
+
+def _is_full(folder: Path) -> bool:
+    """Return whether nothing can be written in a folder any more."""
+    try:
+        return shutil.disk_usage(folder).free < _ROOM_BYTES
+    except OSError:
+        return False
 
 
 def _read_failure(path: Path) -> Failure | None:

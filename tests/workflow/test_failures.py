@@ -180,6 +180,13 @@ def test_a_full_disk(run, small_disk):
     assert "Traceback" not in done.stderr
 
 
+def test_a_disk_that_fills_up_in_mid_search(run, small_disk):
+    done = run("bell", "--runs-dir", str(small_disk), "--set", "search.starts=5000")
+    assert done.returncode == 4, done.stderr
+    told = r"error in the search stage: cannot write \S+/tasks/search\S*: No space left on device"
+    assert re.match(told, done.stderr)
+
+
 def test_what_the_user_gets_wrong_is_named_with_what_is_valid(run):
     done = run("bell", "--set", "search.start=3")
     assert done.returncode == 2
