@@ -10,6 +10,7 @@ from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
 from hybrid_parsl.engine.session import check_config
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
+from hybrid_parsl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from parsl.executors.base import ParslExecutor
 
     from hybrid_parsl.engine.sites import Site
+
+_FOR_RANKS = "PsiJExecutor, PilotMPIExecutor, or another one that knows num_nodes and walltime_s"
 
 
 def check_site(site: Site, resources: dict[str, Any], directory: Path) -> parsl.Config:
@@ -44,6 +47,10 @@ def check_site(site: Site, resources: dict[str, Any], directory: Path) -> parsl.
         check = getattr(executor, "check", None)
         if check is not None:
             check(resources if executor.label == labels.MPI else {})
+        elif executor.label == labels.MPI and type(executor).__module__.startswith("parsl."):
+            kind = type(executor).__name__
+            message = f"the executor '{labels.MPI}' cannot run a search on ranks"
+            raise ConfigurationError(message, site.source, None, kind, _FOR_RANKS)
     return config
 
 
