@@ -22,7 +22,8 @@ def show(
     directory = RunDirectory.find(runs_dir, name)
     document = directory.read_json(RESULTS)
     run = document.get("run", {})
-    run["folder"] = str(directory.path)  # it may have been moved since
+    if not directory.is_remote:
+        run["folder"] = str(directory.path)  # it may have been moved since
     if run.get("status") == "running" and driver_of(directory.lock) is None:
         run["status"] = "left"
     if as_json:
