@@ -19,7 +19,7 @@ from hybrid_parsl.cli.options import (
     SiteAssignments,
     SiteName,
 )
-from hybrid_parsl.cli.output import say, write
+from hybrid_parsl.cli.output import say, say_aside, write
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
@@ -233,6 +233,7 @@ def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> s
     HybridParslError
         There is another one of this name, or a file or the crontab cannot be written.
     """
+    from hybrid_parsl.atomic_file import write_atomically
     from hybrid_parsl.errors import ConfigurationError, HybridParslError
     from hybrid_parsl.schedule import crontab
     from hybrid_parsl.schedule.definition import schedules_folder, write_definition
@@ -247,14 +248,19 @@ def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> s
     entry = _entry(schedule, kind, str(path))
     if not install:
         write_definition(schedule)
+        if kind is not Format.CRONTAB and crontab.is_installed(path):
+            say_aside(f"{schedule.name} is in the crontab, too: take its line out with crontab -e")
         return entry
     crontab.read_crontab()
+    before = None if is_new else path.read_bytes()
     write_definition(schedule)
     try:
         crontab.install(schedule.expression(), path)
     except HybridParslError:
-        if is_new:
+        if before is None:
             path.unlink()
+        else:  # the line that is there still carries it out
+            write_atomically(path, before)
         raise
     return f"added {schedule.name} to the crontab; first at {next_time(schedule)}\n{entry}"
 

@@ -12,6 +12,7 @@ when the worker dies, and the run ends its jobs and processes.
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
@@ -27,7 +28,9 @@ PROTOCOL = 1
 """Changes whenever a request or an answer means something else."""
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
-_BROUGHT = ("results.json", "report.html")
+BROUGHT = ("results.json", "report.html")
+_UNDER_WAY = 6
+"""The exit code of hybrid-parsl where somebody else drives the run."""
 _TAIL_BYTES = 8000
 _MOST_OUTPUTS = 200
 _LIMIT_BYTES = 1_000_000
@@ -121,8 +124,22 @@ def _versions() -> dict[str, str]:
 
 
 def _run_in(folder: Path, request: dict[str, Any]) -> int:
-    """Carry out the run in `folder`, or go on with it, and return its exit code."""
+    """Carry out the run in `folder`, or go on with it, and return its exit code.
+
+    Two tasks of one run may begin together, when the endpoint was away; the second is told that
+    the first is under way.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "call.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _UNDER_WAY
+        return _run_alone(folder, request)
+
+
+def _run_alone(folder: Path, request: dict[str, Any]) -> int:
+    """Do as `_run_in`, while no other call works in `folder`."""
     asked = folder / "experiment.toml"
     asked.write_text(request["experiment"], encoding="utf-8")
     before = _run_directory(folder)
@@ -214,7 +231,7 @@ def _outputs(place: Path) -> list[dict[str, Any]]:
 def _files(place: str | None, limit_bytes: int) -> dict[str, str]:
     """Return the packed content of the files that are brought home, as far as it fits."""
     files: dict[str, str] = {}
-    for name in _BROUGHT if place else ():
+    for name in BROUGHT if place else ():
         path = Path(str(place)) / name
         if path.is_file():
             packed = base64.b64encode(zlib.compress(path.read_bytes(), 9)).decode()

@@ -29,6 +29,7 @@ Action = Literal["run", "collect", "check"]
 
 FUNCTION_NAME = remote_function.hybrid_parsl.__name__
 DEFAULT_FOLDER = "~/hybrid-parsl-runs"
+_LARGEST_FILE = 64 * 2**20
 _REFUSAL = re.compile(
     r"(?:in the (\w+) stage: )?the (.+?) backend did not take the job: (.*)", re.DOTALL
 )
@@ -92,6 +93,26 @@ def check_request() -> str:
     return json.dumps({"protocol": remote_function.PROTOCOL, "action": "check"})
 
 
+def _unpacked(name: str, packed: str) -> bytes:
+    """Return the content of a file that came along.
+
+    Raises
+    ------
+    ValueError
+        It is none of those that are brought, or no text, or larger than any of ours.
+    """
+    if name not in remote_function.BROUGHT:
+        message = f"a file of the name {name!r}"
+        raise ValueError(message)
+    stream = zlib.decompressobj()
+    content = stream.decompress(base64.b64decode(packed), _LARGEST_FILE)
+    if stream.unconsumed_tail or not stream.eof:
+        message = f"{name} with more than {_LARGEST_FILE} bytes, or cut short"
+        raise ValueError(message)
+    content.decode("utf-8")
+    return content
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What an endpoint has told of a run.
@@ -119,7 +140,7 @@ class Manifest:
         try:
             values = json.loads(str(text))
             packed = values.pop("files", {})
-            files = {name: zlib.decompress(base64.b64decode(each)) for name, each in packed.items()}
+            files = {name: _unpacked(name, each) for name, each in packed.items()}
             sums = {each["name"]: each["sha256"] for each in values.get("outputs", [])}
         except (ValueError, TypeError, AttributeError, KeyError, zlib.error) as error:
             raise ResultError(f"the endpoint answered what is no manifest: {error}") from error

@@ -115,7 +115,7 @@ def local_zone_name() -> str | None:
     Source: tzset(3), localtime(5).
     """
     text = os.environ.get("TZ", "").removeprefix(":")
-    if not text:
+    if not text or text == str(_LOCALTIME):
         text = os.path.realpath(_LOCALTIME)
     name = text.rpartition(_ZONES)[2] if text.startswith("/") else text
     try:

@@ -78,7 +78,9 @@ def _planned(earlier: Attempt | None, attempt: Attempt) -> Iterator[str]:
     late_s = (start.timestamp()) - planned.timestamp()
     if late_s > LATE_S:
         yield f"began {duration(late_s)} after its planned time"
-    if earlier is not None and earlier.started.local < attempt.started.local:
+    if earlier is None or (earlier.cron, earlier.timezone) != (attempt.cron, attempt.timezone):
+        return  # nobody knows when the one took the place of the other
+    if earlier.started.local < attempt.started.local:
         times = cron.times(earlier.started.local.astimezone(zone))
         before = takewhile(lambda time: time.timestamp() < planned.timestamp(), times)
         yield from _missed(list(islice(before, MOST_MISSED + 1)))

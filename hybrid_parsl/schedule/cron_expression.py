@@ -29,6 +29,7 @@ _GAP = timedelta(hours=4)  # the clock skips or repeats less at once
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _TERM = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?")
+_SINGLE = re.compile(r"\b(\w+)-(\w+)/\d+")
 _QUARTZ = re.compile(r"[?#]|\bL\b|\dL\b|\dW\b|\bLW\b", re.IGNORECASE)
 
 
@@ -98,20 +99,29 @@ class CronExpression:
         """
         from cronsim import CronSim
 
-        found: Iterator[datetime] = CronSim(str(self), after)
+        found: Iterator[datetime] = CronSim(self._for_cronsim(), after)
         return found
+
+    def _for_cronsim(self) -> str:
+        """Return the expression for CronSim, which takes a step of a single number for another."""
+        return " ".join(_SINGLE.sub(_without_step, field) for field in self.fields)
 
     def last_time(self, until: datetime) -> datetime | None:
         """Return the latest planned time that is not after `until`, None if there is none."""
         from cronsim import CronSim
 
-        near = next(CronSim(str(self), until + timedelta(seconds=1), reverse=True), None)
+        near = next(CronSim(self._for_cronsim(), until + timedelta(seconds=1), reverse=True), None)
         if near is None:
             return None
         earlier = takewhile(
             lambda time: time.timestamp() <= until.timestamp(), self.times(near - _GAP)
         )
-        return deque(earlier, maxlen=1).pop()
+        return next(iter(deque(earlier, maxlen=1)), near)
+
+
+def _without_step(term: re.Match[str]) -> str:
+    """Return ``a-a/s`` as ``a``, and everything else as it is."""
+    return term[1] if term[1].lower() == term[2].lower() else term[0]
 
 
 def parse_cron(text: str) -> CronExpression:

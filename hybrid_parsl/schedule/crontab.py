@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -83,9 +84,13 @@ def has_line(text: str, definition: str) -> bool:
 
 
 def _runs(line: str, definition: str) -> bool:
-    """Return whether a line ends in our command for `definition`, whatever its times are."""
+    """Return whether a line has our command for `definition`, whatever its times are.
+
+    Somebody may have put a redirection behind it.
+    """
     wanted = f" {shlex.join([*_VERB, definition])}".replace("%", r"\%")
-    return line.endswith(wanted) and not line.lstrip().startswith("#")
+    found = re.search(rf"{re.escape(wanted)}(?![^\s;&|>])", line)
+    return found is not None and not line.lstrip().startswith("#")
 
 
 def read_crontab() -> str:
@@ -145,6 +150,14 @@ def install(cron: CronExpression, definition: Path) -> None:
     line = crontab_line(cron, str(definition))
     with _one_at_a_time(definition.parent):
         write_crontab(add_line(remove_lines(read_crontab(), str(definition)), line))
+
+
+def is_installed(definition: Path) -> bool:
+    """Return whether the user's crontab carries out a schedule, as far as it can be read."""
+    try:
+        return is_available() and has_line(read_crontab(), str(definition))
+    except ConfigurationError:
+        return False
 
 
 def uninstall(definition: Path) -> bool:

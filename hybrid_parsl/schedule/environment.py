@@ -53,7 +53,7 @@ def read_environment_file(path: Path) -> dict[str, str]:
     """
     try:
         mode = path.stat().st_mode
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot be read: {error}", str(path)) from error
     if mode & _OTHERS:
@@ -65,7 +65,7 @@ def read_environment_file(path: Path) -> dict[str, str]:
         if not text or text.startswith("#"):
             continue
         match = _LINE.fullmatch(text)
-        if match is None:
+        if match is None or "\0" in text:
             raise ConfigurationError(f"line {number} is no NAME=VALUE", str(path))
         value = match[2].strip()
         quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""

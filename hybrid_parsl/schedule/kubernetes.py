@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.schedule.clock import local_zone_name
 from hybrid_parsl.schedule.plain_times import plain_times
 from hybrid_parsl.schedule.scheduled_run import GRACE_S
@@ -34,12 +35,15 @@ def cron_job(schedule: Schedule, experiment: str, image: str, claim: str) -> str
     Raises
     ------
     ConfigurationError
-        The times mean different days to Kubernetes and to cron.
+        The times mean different days to Kubernetes and to cron, or the time zone has no name.
     """
     from jinja2 import Environment, PackageLoader
 
     times = plain_times(schedule.expression())
-    zone = schedule.timezone or local_zone_name() or "Etc/UTC"
+    zone = schedule.timezone or local_zone_name()
+    if zone is None:
+        message = "this computer's time zone has no name that a cluster knows"
+        raise ConfigurationError(message, "--timezone", None, None, "for example Europe/Berlin")
     state = _VOLUME / "schedules" / schedule.name
     inside = schedule.model_copy(
         update={

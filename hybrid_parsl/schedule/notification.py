@@ -67,11 +67,11 @@ def notify(target: str, told: Mapping[str, Any], environment: Mapping[str, str])
     told
         What is told, as JSON values.
     environment
-        The variables of the command.
+        The variables of the command; those that name a proxy count for an address, too.
     """
     data = json.dumps(told).encode()
-    if target.startswith(("http://", "https://")):
-        return _post(target, data)
+    if target.lower().startswith(("http://", "https://")):
+        return _post(target, data, environment)
     variables = {f"HYBRID_PARSL_{key.upper()}": _text(value) for key, value in told.items()}
     return _call(target, data, {**environment, **variables})
 
@@ -81,12 +81,31 @@ def _text(value: object) -> str:
     return "" if value is None else str(value).replace("\0", "")[:_LONGEST_VARIABLE]
 
 
-def _post(address: str, data: bytes) -> str | None:
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection: a POST would become a GET that tells nobody anything."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Return nothing, so that the answer counts as the error that it is."""
+
+
+def _proxies(address: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the proxy for an address that `environment` names, by scheme."""
+    lower = {name.lower(): value for name, value in environment.items()}
+    found = {scheme: lower[f"{scheme}_proxy"] for scheme in _SCHEMES if f"{scheme}_proxy" in lower}
+    host = urlsplit(address).hostname or ""
+    exempt = [each.strip().lstrip(".") for each in lower.get("no_proxy", "").split(",")]
+    is_exempt = any(each and (each in ("*", host) or host.endswith(f".{each}")) for each in exempt)
+    return {} if is_exempt else found
+
+
+def _post(address: str, data: bytes, environment: Mapping[str, str]) -> str | None:
     """Send `data` to a webhook; what it answers is not told, its address may be secret."""
     headers = {"Content-Type": "application/json", "User-Agent": "hybrid-parsl"}
     try:
+        proxy = urllib.request.ProxyHandler(_proxies(address, environment))
+        opener = urllib.request.build_opener(proxy, _NoRedirect)
         request = urllib.request.Request(address, data, headers)  # noqa: S310 - checked when added
-        with urllib.request.urlopen(request, timeout=WEBHOOK_S):  # noqa: S310
+        with opener.open(request, timeout=WEBHOOK_S):
             return None
     except urllib.error.HTTPError as error:
         error.close()

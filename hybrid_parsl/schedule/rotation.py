@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybrid_parsl.errors import RunOverlapError, StorageError
 from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
-from hybrid_parsl.records.run_lock import driver_of
+from hybrid_parsl.records.run_lock import run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 def rotate(attempts: Sequence[Attempt], runs_dir: Path, keep: int) -> list[Path]:
     """Remove all but the newest `keep` run directories that the `attempts` have made.
 
-    One that lies elsewhere than in `runs_dir`, has a driver, or has jobs that nobody has ended
-    (its driver was killed) is left where it is.
+    One that lies elsewhere than in `runs_dir`, has a driver, or is not completed, so that it can be
+    resumed, is left where it is.
 
     Returns
     -------
@@ -29,20 +30,26 @@ def rotate(attempts: Sequence[Attempt], runs_dir: Path, keep: int) -> list[Path]
     """
     made = [Path(attempt.run) for attempt in attempts if attempt.run]
     there = [path for path in made if path.parent == runs_dir and path.is_dir()]
-    removed = []
-    for path in there[:-keep]:
-        if not path.is_symlink() and _has_ended(RunDirectory(path)):
-            shutil.rmtree(path, ignore_errors=True)
-            removed.append(path)
-    return removed
+    oldest = [path for path in there[:-keep] if not path.is_symlink()]
+    return [path for path in oldest if _remove(RunDirectory(path))]
 
 
-def _has_ended(directory: RunDirectory) -> bool:
-    """Return whether a run is over: nobody drives it, and its last driver has said its end."""
-    if driver_of(directory.lock) is not None:
+def _remove(directory: RunDirectory) -> bool:
+    """Remove a run that is completed, with its lock held; return whether it was."""
+    try:
+        with run_lock(directory.lock, f"run {directory.path.name}"):
+            is_over = _is_completed(directory)
+            if is_over:
+                shutil.rmtree(directory.path, ignore_errors=True)
+    except (RunOverlapError, StorageError):
         return False
+    return is_over
+
+
+def _is_completed(directory: RunDirectory) -> bool:
+    """Return whether a run has nothing left that could be resumed."""
     try:
         document = json.loads((directory.path / RESULTS).read_text(encoding="utf-8"))
-        return bool(document["run"]["status"] != "running")
+        return bool(document["run"]["status"] == "completed")
     except (OSError, ValueError, KeyError, TypeError):
-        return True
+        return False

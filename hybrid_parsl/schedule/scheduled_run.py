@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.engine.interrupts import TerminatedError, terminable
+from hybrid_parsl.engine.interrupts import TerminatedError, terminable, uninterrupted
 from hybrid_parsl.errors import HybridParslError, RunOverlapError, StorageError
 from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
 from hybrid_parsl.records.run_lock import Driver, driver_of, run_lock
@@ -110,8 +110,9 @@ class ScheduledRun:
                 self._begin()
                 with terminable():
                     ended = self._supervise()
-                outcome = self._finish(ended)
-                self._rotate()
+                with uninterrupted():
+                    outcome = self._finish(ended)
+                    self._rotate()
         except RunOverlapError as error:
             refusal = RunOverlapError(error.what, f"{error.holder}{self._run_of_holder()}")
             self._begin()
@@ -156,7 +157,7 @@ class ScheduledRun:
                 )
         except HybridParslError as error:
             return Outcome(attempts.FAILED, error.exit_code, str(error))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a variable may be none that a program can get
             return Outcome(attempts.FAILED, StorageError.exit_code, str(error))
         try:
             code = driver.wait(self._schedule.deadline_s)
@@ -178,7 +179,7 @@ class ScheduledRun:
         if code == 0:
             return Outcome(attempts.COMPLETED, 0)
         if code < 0:
-            name = signal.Signals(-code).name
+            name = _signal_name(-code)
             message = f"its driver was killed by {name}; hybrid-parsl resume goes on with the run"
             return Outcome(attempts.KILLED, _EXIT_SIGNAL - code, message)
         told = [each.message for each in self._history.attempts() if each.id == self.id]
@@ -188,12 +189,18 @@ class ScheduledRun:
     def _finish(self, outcome: Outcome) -> Outcome:
         """Write down how the attempt ended, and tell of a failure."""
         ended = Moment.now(self._zone).to_json()
+        self._write_end(ended, outcome)
         if outcome.exit_code and self._schedule.on_failure:
             trouble = self._notify(self._schedule.on_failure, outcome)
             if trouble:
                 first, _, rest = outcome.message.partition("\n")
                 message = "\n".join([f"{first} (nobody was told of it: {trouble})", rest]).strip()
                 outcome = Outcome(outcome.outcome, outcome.exit_code, message)
+                self._write_end(ended, outcome)
+        return outcome
+
+    def _write_end(self, ended: Mapping[str, Any], outcome: Outcome) -> None:
+        """Write into the history how the attempt ended; the last such line counts."""
         self._history.append(
             "ended",
             self.id,
@@ -203,7 +210,6 @@ class ScheduledRun:
             energy=_best_energy(self.run),
             message=outcome.message,
         )
-        return outcome
 
     def _notify(self, target: str, outcome: Outcome) -> str | None:
         """Tell `target` of a failure, and return what went wrong with that."""
@@ -227,6 +233,14 @@ class ScheduledRun:
         if self._schedule.keep is not None:
             runs_dir = Path(self._schedule.runs_dir).resolve()
             rotate(self._history.attempts(), runs_dir, self._schedule.keep)
+
+
+def _signal_name(number: int) -> str:
+    """Return the name of a signal; those of real time have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 _DRIVE = (sys.executable, "-m", "hybrid_parsl", "schedule", "drive")

@@ -91,6 +91,10 @@ class AlternatingState:
         self._n_qubits = len(checked).bit_length() - 1
         self._layers = layers
         mirrored = is_mirrored(checked)
+        self._offset = _needless_offset(checked)
+        if self._offset:
+            self._check_memory(8 * len(checked), "a cost without its offset")
+            checked = checked - self._offset
         self._layout = choose_layout(self._n_qubits, mirrored=mirrored)
         self._check_memory(state_bytes(self._layout, dtype), f"a state ({precision})")
         self._buffers = _buffers(checked, self._layout, layers, dtype, threads)
@@ -124,7 +128,7 @@ class AlternatingState:
         ValueError
             If the parameters have a wrong shape or are not finite.
         """
-        return self._buffers.run(_ENERGY, self._checked(parameters))
+        return self._buffers.run(_ENERGY, self._checked(parameters)) + self._offset
 
     def energy_and_gradient(self, parameters: ArrayLike) -> tuple[float, NDArray[np.float64]]:
         """Return <psi|C|psi> and its derivatives.
@@ -156,7 +160,7 @@ class AlternatingState:
             needed = adjoint_bytes(self._layout, self._dtype, self._layers)
             self._check_memory(needed, "a gradient")
             self._buffers.add_adjoint(layers_to_save(self._layout, self._layers))
-        energy = self._buffers.run(_GRADIENT, checked)
+        energy = self._buffers.run(_GRADIENT, checked) + self._offset
         return energy, self._buffers.gradient.copy()
 
     def probabilities(self, parameters: ArrayLike) -> NDArray[np.float64]:
@@ -240,7 +244,8 @@ class AlternatingState:
             half_turns = 2 * np.rint(betas / np.pi).astype(np.int64)
         power = int(half_turns.sum()) * self._layout.n_qubits % 4
         idle = np.exp(1j * self._layout.idle * betas.sum())
-        return complex((-1j) ** power * idle)
+        offset = np.exp(-1j * self._offset * parameters[: self._layers].sum())
+        return complex((-1j) ** power * idle * offset)
 
     def _checked(self, parameters: ArrayLike) -> NDArray[np.float64]:
         array = np.ascontiguousarray(parameters, dtype=np.float64)
@@ -289,6 +294,17 @@ def _buffers(
     tiled = np.tile(cost, 2**layout.idle) if layout.idle else cost
     kept = tiled[: layout.amplitudes]
     return Buffers(kept, find_levels(kept), layout, layers, dtype, threads)
+
+
+def _needless_offset(cost: NDArray[np.float64]) -> float:
+    """Return what all values of a cost have in common, where that is more than they differ by.
+
+    It changes no phase but the global one, and nothing of the gradient; in sums of single
+    precision it would take their digits from the differences.
+    """
+    low, high = float(cost.min()), float(cost.max())
+    middle = low + (high - low) / 2
+    return middle if abs(middle) > high - low else 0.0
 
 
 def _check_whole(name: str, value: int) -> None:

@@ -141,6 +141,6 @@ def _fitted(circuit: QuantumCircuit, device: Any) -> QuantumCircuit:
 def _counts(sampler: Any, circuit: QuantumCircuit, shots: int) -> dict[str, int]:
     """Run a circuit on something shaped like a SamplerV2; return its counts."""
     data = sampler.run([circuit], shots=shots).result()[0].data
-    register = circuit.cregs[0].name
+    register = circuit.cregs[-1].name  # that of measure_all comes after the circuit's own
     counts = getattr(data, register).get_counts()
     return {str(bits): int(count) for bits, count in counts.items()}

@@ -163,3 +163,31 @@ def test_a_schedule_that_somebody_broke_is_listed_as_such(command, home):
     assert row["last"].startswith("broken")
     command("schedule", "run", "bell", code=2)
     assert "cannot be read" in command.err
+
+
+def test_nothing_but_a_schedule_is_removed(command, crontab, tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text("name = 'x'\n")
+    for name in (str(mine), "mine.toml", "./nothing/here.txt", "nightly"):
+        command("schedule", "remove", name, code=2)
+    assert mine.read_text() == "name = 'x'\n"
+    assert not crontab.exists()
+
+
+@pytest.mark.usefixtures("crontab")
+def test_a_crontab_that_refuses_leaves_the_earlier_schedule(command, home):
+    command("schedule", "add", "0 2 * * *", "bell", "--name", "nightly")
+    (file,) = (home / "config").rglob("nightly.toml")
+    before = file.read_text()
+    program = home / "bin" / "crontab"
+    program.write_text(program.read_text().replace("-) cat", "-) exit 1; cat"))
+    command("schedule", "add", "0 5 * * *", "maxcut", "--name", "nightly", "--replace", code=2)
+    assert file.read_text() == before
+
+
+def test_a_schedule_of_another_scheduler_that_is_in_the_crontab_too(command, crontab):
+    command("schedule", "add", "0 2 * * *", "bell", "--name", "nightly")
+    more = ["--name", "nightly", "--replace", "--format", "systemd"]
+    command("schedule", "add", "0 2 * * *", "bell", *more)
+    assert command.err == "nightly is in the crontab, too: take its line out with crontab -e\n"
+    assert crontab.read_text()

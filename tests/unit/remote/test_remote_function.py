@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import json
 import os
 import signal
@@ -192,3 +193,13 @@ def test_nothing_outlives_a_worker_that_is_killed(tmp_path):
     assert not alive
     manifest = call(request(tmp_path, SLOW), "collect")
     assert manifest.values["status"] == "interrupted"
+
+
+def test_two_calls_at_once_make_one_run(tmp_path):
+    folder = tmp_path / "a-run"
+    folder.mkdir()
+    with (folder / "call.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        answer = call(request(tmp_path))
+    assert answer.values["exit_code"] == 6
+    assert not list(folder.glob("*/experiment.toml"))

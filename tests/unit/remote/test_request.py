@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import zlib
 
 import pytest
 
@@ -91,6 +94,23 @@ def test_another_version_there():
 def test_what_is_no_manifest(text):
     with pytest.raises(ResultError, match="no manifest"):
         Manifest.from_text(text)
+
+
+@pytest.mark.parametrize("name", ["../../.bashrc", "/etc/passwd", "remote.json", "experiment.toml"])
+def test_an_endpoint_brings_no_file_but_the_results(name):
+    content = b"evil"
+    packed = base64.b64encode(zlib.compress(content)).decode()
+    output = {"name": name, "sha256": hashlib.sha256(content).hexdigest()}
+    with pytest.raises(ResultError, match="a file of the name"):
+        Manifest.from_text(json.dumps({"files": {name: packed}, "outputs": [output]}))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"0" * (64 * 2**20 + 1)])
+def test_a_file_that_is_no_text_or_has_no_end_is_refused(content):
+    packed = base64.b64encode(zlib.compress(content)).decode()
+    output = {"name": "report.html", "sha256": hashlib.sha256(content).hexdigest()}
+    with pytest.raises(ResultError, match="no manifest"):
+        Manifest.from_text(json.dumps({"files": {"report.html": packed}, "outputs": [output]}))
 
 
 def test_a_changed_file_is_noticed():

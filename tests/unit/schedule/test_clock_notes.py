@@ -124,3 +124,9 @@ def test_a_computer_that_has_moved():
     first = attempt(moment("2026-06-01T00:30:01"), zone=None)
     second = attempt(moment("2026-06-01T20:30:01", "Asia/Kolkata"), zone=None)
     assert "local time went from UTC+02:00 to UTC+05:30" in notes(first, second)[1]
+
+
+def test_nothing_was_missed_of_times_that_were_planned_later():
+    first = attempt(moment("2026-06-01T00:30:01"), cron="0 0 1 * *")
+    later = attempt(moment("2026-07-01T00:30:01"), cron="*/5 * * * *")
+    assert notes(first, later)[1] == ""

@@ -128,3 +128,17 @@ def test_the_last_time_may_be_years_ago():
 def test_the_last_time_of_a_day_on_which_it_was_skipped_is_after_the_gap():
     last = parse_cron("30 2 * * *").last_time(datetime(2026, 3, 29, 3, 0, 1, tzinfo=BERLIN))
     assert str(last) == "2026-03-29 03:00:00+02:00"
+
+
+def test_a_step_of_one_number_is_that_number():
+    after = datetime(2026, 11, 1, tzinfo=UTC)
+    assert times("0 7-7/3 * * *", after, 2) == times("0 7 * * *", after, 2)
+    assert times("0 7-9/2,11-11/5 * * mon-MON/2", after, 4) == times("0 7,9,11 * * 1", after, 4)
+
+
+def test_the_last_time_where_the_clock_changes_by_half_an_hour():
+    zone = ZoneInfo("Australia/Lord_Howe")
+    moment = datetime(2027, 4, 4, 2, 10, tzinfo=zone)
+    last = parse_cron("*/30 2 * * *").last_time(moment)
+    assert last is not None
+    assert last <= moment

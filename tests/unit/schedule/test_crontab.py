@@ -117,3 +117,11 @@ def test_schedules_that_come_at_one_moment_are_all_kept(monkeypatch, tmp_path):
     with ThreadPoolExecutor(len(files)) as pool:
         assert all(pool.map(crontab.uninstall, files[1:]))
     assert table.read_text().splitlines() == [line(str(files[0]))]
+
+
+@pytest.mark.parametrize("tail", [" >>log 2>&1", ">log", "; true", " && touch done"])
+def test_a_line_with_something_behind_is_still_ours(tail):
+    table = f"{line('/s/a.toml')}{tail}\n"
+    assert crontab.has_line(table, "/s/a.toml")
+    assert crontab.remove_lines(table, "/s/a.toml") == ""
+    assert not crontab.has_line(f"{line('/s/a.toml')}.bak\n", "/s/a.toml")

@@ -67,3 +67,14 @@ def test_the_file_comes_last_and_a_home_is_there(monkeypatch, make_schedule, sec
     found = run_environment(schedule)
     assert (found["A"], found["Z"]) == ("1", "2")
     assert found["HOME"]
+
+
+def test_only_a_line_break_ends_a_line(secrets):
+    secrets.write_text("TOKEN=ab\u2028cd=ef\x0cgh\r\nA=1\n")
+    assert read_environment_file(secrets) == {"TOKEN": "ab\u2028cd=ef\x0cgh", "A": "1"}
+
+
+def test_a_value_that_no_program_can_get(secrets):
+    secrets.write_text("A=1\nB=x\0y\n")
+    with pytest.raises(ConfigurationError, match="line 2"):
+        read_environment_file(secrets)

@@ -115,3 +115,10 @@ def test_no_text_gets_out_of_its_quotes(make_schedule):
     image = 'i"\n  evil: true'
     pod = manifests(make_schedule(), image)[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["image"] == image
+
+
+def test_a_time_zone_without_a_name_is_asked_for(make_schedule, monkeypatch):
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    with pytest.raises(ConfigurationError, match="has no name") as caught:
+        cron_job(make_schedule(timezone=None), EXPERIMENT, "image:1", "claim")
+    assert caught.value.source == "--timezone"

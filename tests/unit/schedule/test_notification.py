@@ -22,6 +22,12 @@ def webhook():
             length = int(self.headers["Content-Length"])
             received.append((self.headers["Content-Type"], json.loads(self.rfile.read(length))))
             self.send_response(int(self.path[1:4]))
+            if self.path.startswith("/3"):
+                self.send_header("Location", "/204")
+            self.end_headers()
+
+        def do_GET(self):
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_):
@@ -91,3 +97,26 @@ def test_the_address_of_a_webhook_is_not_shown():
     assert shown_target("https://user:pw@host/hidden?key=hidden") == "https://host/…"
     assert shown_target("ftp://host:port/hidden") == "ftp://host:port/…"
     assert shown_target("mail me") == "mail me"
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_webhook_that_has_moved_was_not_told(webhook, code):
+    address, _ = webhook
+    assert notify(f"{address}/{code}", TOLD, {}) == f"the webhook answered {code}"
+
+
+def test_an_address_in_capitals_is_no_command(webhook):
+    address, received = webhook
+    assert notify(f"{address.replace('http', 'HTTP')}/204", TOLD, {}) is None
+    assert len(received) == 1
+
+
+def test_the_proxy_is_that_of_the_schedule(webhook):
+    proxy, received = webhook
+    target = "http://hooks.invalid/204"
+    assert notify(target, TOLD, {"http_proxy": "http://127.0.0.1:1"}).startswith(
+        "the webhook cannot"
+    )
+    assert "invalid" not in str(received)
+    variables = {"HTTP_PROXY": "http://127.0.0.1:1", "no_proxy": "127.0.0.1, .example.org"}
+    assert notify(f"{proxy}/204", TOLD, variables) is None

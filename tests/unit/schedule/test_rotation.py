@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from hybrid_parsl.records.run_directory import RunDirectory
@@ -66,12 +64,14 @@ def test_one_with_a_driver_stays(made, tmp_path):
     assert rotate(attempts(a, b), tmp_path, 1) == [a]
 
 
-def test_one_whose_driver_was_killed_stays_for_resume(made, tmp_path):
-    (left,), (b,) = made(1, "running"), made(1)
+@pytest.mark.parametrize("status", ["running", "failed", "interrupted"])
+def test_one_that_can_be_resumed_stays(made, tmp_path, status):
+    (left,), (b,) = made(1, status), made(1)
     assert rotate(attempts(left, b), tmp_path, 1) == []
 
 
-def test_one_without_results_goes(made, tmp_path):
+@pytest.mark.parametrize("text", ["[]", '{"run"', "{}"])
+def test_one_whose_results_tell_nothing_stays(made, tmp_path, text):
     a, b = made(2)
-    (a / "results.json").write_text(json.dumps([]))
-    assert rotate(attempts(a, b), tmp_path, 1) == [a]
+    (a / "results.json").write_text(text)
+    assert rotate(attempts(a, b), tmp_path, 1) == []

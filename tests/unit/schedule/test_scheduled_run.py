@@ -192,3 +192,20 @@ def test_a_run_that_is_ended_from_outside(schedule, tmp_path, victim, number, co
     assert err.rstrip().endswith(str(run))
     if outcome == "interrupted":
         assert json.loads((run / "results.json").read_text())["run"]["status"] == outcome
+
+
+def test_a_failure_is_in_the_history_before_anybody_is_told_of_it(schedule, tmp_path):
+    told = tmp_path / "told"
+    cron = schedule(
+        experiment=str(tmp_path / "missing.toml"), on_failure=f"touch '{told}'; sleep 3"
+    )
+    process = cron.start()
+    deadline = time.monotonic() + 60
+    while not told.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [each.outcome for each in cron.attempts()] == ["failed"]
+    os.kill(process.pid, signal.SIGTERM)  # comes too late to change anything
+    process.communicate(timeout=60)
+    assert process.returncode == 2
+    (attempt,) = cron.attempts()
+    assert attempt.outcome == "failed"

@@ -286,3 +286,20 @@ def test_constant_cost() -> None:
     energy, gradient = state.energy_and_gradient([0.3, 0.4])
     assert energy == pytest.approx(2.5)
     np.testing.assert_allclose(gradient, 0.0, atol=1e-13)
+
+
+@pytest.mark.parametrize("offset", [1e4, -1e6])
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_an_offset_of_the_cost_is_added_and_spoils_nothing(offset: float, precision: Any) -> None:
+    generator = np.random.default_rng(7)
+    cost, angles = generator.normal(size=2**6), generator.normal(size=6)
+    bare = AlternatingState(cost, 3, precision="double")
+    moved = AlternatingState(cost + offset, 3, precision=precision)
+    energy, gradient = bare.energy_and_gradient(angles)
+    energy_there, gradient_there = moved.energy_and_gradient(angles)
+    assert energy_there - offset == pytest.approx(energy, abs=1e-4)
+    assert moved.energy(angles) - offset == pytest.approx(energy, abs=1e-4)
+    np.testing.assert_allclose(gradient_there, gradient, atol=2e-4)
+    phase = np.exp(-1j * offset * angles[:3].sum())
+    state = moved.statevector(angles)
+    np.testing.assert_allclose(state, bare.statevector(angles) * phase, atol=1e-4)

@@ -108,3 +108,10 @@ def test_an_error_of_ours_passes_as_it_is(lab: Any) -> None:
     lab.refused = refused
     with pytest.raises(JobFailedError, match="no credits left"):
         open_backend(Quantum(backend="lab:refused"))
+
+
+def test_a_classical_register_of_the_circuits_own_is_not_read() -> None:
+    circuit = QuantumCircuit(2, 2)
+    circuit.x([0, 1])
+    counts = open_backend(Quantum()).measure(circuit.measure_all(inplace=False), 10)
+    assert counts == {"11": 10}
