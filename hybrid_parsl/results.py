@@ -149,6 +149,18 @@ class Landscape(_Result):
     energy: list[list[float]]
 
 
+def highest_optimal(optimum: float, worst: float) -> float:
+    """Return the highest energy that is the optimum's, apart from rounding.
+
+    Parameters
+    ----------
+    optimum, worst
+        The lowest and the highest energy of any bitstring: levels are told apart down to 1e-9 of
+        their distance, and to the rounding of sums of numbers as large as they are.
+    """
+    return optimum + 1e-9 * (worst - optimum) + 1e-14 * max(abs(optimum), abs(worst))
+
+
 class Analysis(_Result):
     """What the measurement says about the problem.
 

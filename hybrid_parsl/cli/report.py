@@ -9,11 +9,11 @@ from hybrid_parsl.cli.output import say
 
 def report(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
     """Write report.html of a run again and print its path."""
-    from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory
+    from hybrid_parsl.records.run_directory import REPORT, RunDirectory
     from hybrid_parsl.runner import write_report
 
     directory = RunDirectory.find(runs_dir, name)
     came_along = directory.is_remote and (directory.path / REPORT).is_file()
     if not came_along:  # else its figures are on the endpoint
-        write_report(directory, directory.read_json(RESULTS))
+        write_report(directory, directory.read_results())
     say(str(directory.path / REPORT))

@@ -16,12 +16,12 @@ def show(
 ) -> None:
     """Show what a run found."""
     from hybrid_parsl.cli.summary import print_summary
-    from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
+    from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.records.run_lock import driver_of
 
     directory = RunDirectory.find(runs_dir, name)
-    document = directory.read_json(RESULTS)
-    run = document.get("run", {})
+    document = directory.read_results()
+    run = document["run"]
     if not directory.is_remote:
         run["folder"] = str(directory.path)  # it may have been moved since
     if run.get("status") == "running" and driver_of(directory.lock) is None:

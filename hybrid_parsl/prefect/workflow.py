@@ -81,7 +81,10 @@ def hybrid_workflow(
     try:
         document = run.execute(_RunLog(run))
     except Exception:
-        publish_report(run.directory)
+        try:
+            publish_report(run.directory)
+        except Exception as second:  # noqa: BLE001 - the first error is the one to tell
+            get_run_logger().warning("the report is not published: %s", second)
         raise
     publish_report(run.directory)
     return document

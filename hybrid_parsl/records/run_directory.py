@@ -162,6 +162,20 @@ class RunDirectory:
             message = f"cannot be read: {error}"
             raise ConfigurationError(message, str(path)) from error
 
+    def read_results(self) -> dict[str, Any]:
+        """Return what is in ``results.json``, which has a table ``run``.
+
+        Raises
+        ------
+        ConfigurationError
+            The file is not there, or holds something else.
+        """
+        found = self.read_json(RESULTS)
+        if not isinstance(found, dict) or not isinstance(found.get("run"), dict):
+            message = "is not what a run leaves there: it has no table 'run'"
+            raise ConfigurationError(message, str(self.path / RESULTS))
+        return found
+
     def event(self, kind: str, **values: Any) -> None:
         """Append one line to ``events.jsonl``: the time, the `kind`, and `values`.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.atomic_file import write_atomically
+from hybrid_parsl.errors import StorageError
 from hybrid_parsl.remote.client import ID_VARIABLE
 from hybrid_parsl.remote.request import function_source
 
@@ -39,8 +40,11 @@ def known_function(service: ComputeService) -> str:
     name = f"{digest[:16]} {where} {whose}"
     known = _read(path)
     if name not in known:
+        try:  # before there is a function that nobody would find again
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(str(path.parent), error.strerror or str(error)) from error
         known[name] = service.register()
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(path, json.dumps(known, indent=2).encode())
     return known[name]
 

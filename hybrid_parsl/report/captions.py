@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.report.text import (
@@ -17,6 +16,7 @@ from hybrid_parsl.report.text import (
     shortened,
     with_error,
 )
+from hybrid_parsl.results import highest_optimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +44,7 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
     analysis = document.get("analysis") or {}
     quantum = document.get("quantum") or {}
     say: dict[str, Callable[[], str]] = {
-        "search": lambda: _search(search, analysis.get("optimum")),
+        "search": lambda: _search(search, analysis),
         "landscape": lambda: _landscape(analysis.get("landscape") or {}, _single_layer(document)),
         "distribution": lambda: _distribution(quantum, analysis),
         "circuit": lambda: _circuit(quantum.get("circuit") or {}),
@@ -52,7 +52,7 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
     return say[name]() if name in say else ""
 
 
-def _search(search: Mapping[str, Any], optimum: object) -> str:
+def _search(search: Mapping[str, Any], analysis: Mapping[str, Any]) -> str:
     """Say how the search went."""
     energies = [value for value in search.get("energies") or [] if finite(value) is not None]
     if not energies:
@@ -66,9 +66,10 @@ def _search(search: Mapping[str, Any], optimum: object) -> str:
         )
     steps = len(search.get("trace") or [])
     text += f" after {several(steps, 'iteration')}" if steps > 1 else ""
-    least, best = finite(optimum), finite(search.get("energy"))
+    least, best = finite(analysis.get("optimum")), finite(search.get("energy"))
+    worst = finite(analysis.get("worst"))
     if least is not None and best is not None:
-        if math.isclose(best, least, rel_tol=1e-9, abs_tol=1e-9):
+        if best <= highest_optimal(least, least if worst is None else worst):
             text += ", at the optimum"
         else:
             text += f", {number(best - least, 4)} above the optimum of {number(least)}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from hybrid_parsl.report import style
 from hybrid_parsl.report.text import number, percent, shortened
+from hybrid_parsl.results import highest_optimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,16 +57,17 @@ def draw_distribution(
     return style.to_svg(figure)
 
 
-def is_optimal(energy: float, optimum: float | None) -> bool:
+def is_optimal(energy: float, analysis: Analysis) -> bool:
     """Tell whether an energy is the optimum, apart from rounding."""
-    return optimum is not None and bool(np.isclose(energy, optimum, rtol=1e-9, atol=1e-9))
+    if analysis.optimum is None or analysis.worst is None:
+        return False
+    return energy <= highest_optimal(analysis.optimum, analysis.worst)
 
 
 def _draw_bitstrings(axes: Axes, shown: Sequence[Outcome], analysis: Analysis) -> None:
     """Draw one bar for each of the most frequent bitstrings, the first on top."""
     from matplotlib import colormaps
 
-    optimum = analysis.optimum
     style.style_axes(
         axes, "Most frequent bitstrings (darker: lower energy)", "share of the shots (%)", ""
     )
@@ -81,8 +83,8 @@ def _draw_bitstrings(axes: Axes, shown: Sequence[Outcome], analysis: Analysis) -
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(0, 1.42 * share.max(initial=1e-3))
     for row, outcome in enumerate(shown):
-        _note(axes, row, float(share[row]), outcome, best=is_optimal(outcome.energy, optimum))
-    if any(is_optimal(outcome.energy, optimum) for outcome in shown):
+        _note(axes, row, float(share[row]), outcome, best=is_optimal(outcome.energy, analysis))
+    if any(is_optimal(outcome.energy, analysis) for outcome in shown):
         axes.scatter([], [], marker="*", s=60, color=style.VERMILION, label="optimal bitstring")
 
 

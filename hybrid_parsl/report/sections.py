@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ from hybrid_parsl.report.text import (
     several,
     with_error,
 )
+from hybrid_parsl.results import highest_optimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -230,19 +232,20 @@ def _toml(value: object) -> str:
 
 def outcomes(analysis: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
     """Return the rows of the table of bitstrings, and how many more there are."""
-    optimum = finite(analysis.get("optimum"))
+    optimum, worst = finite(analysis.get("optimum")), finite(analysis.get("worst"))
+    known = optimum is not None and worst is not None
+    bound = highest_optimal(optimum, worst) if known else -math.inf  # type: ignore[arg-type]
     top = analysis.get("top") or []
     rows = []
     for row in top[:MOST_ROWS]:
         energy = finite(row.get("energy"))
-        near = optimum is not None and energy is not None
         rows.append(
             {
                 "bitstring": str(row.get("bitstring")),
                 "count": count(row.get("count")),
                 "probability": percent(row.get("probability")),
                 "energy": number(energy),
-                "optimal": near and abs(energy - optimum) <= 1e-9 * max(1.0, abs(optimum)),  # type: ignore[operator,arg-type]
+                "optimal": energy is not None and energy <= bound,
             }
         )
     return rows, len(top) - len(rows)

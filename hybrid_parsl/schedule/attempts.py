@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass, replace
@@ -107,7 +108,9 @@ class History:
             try:
                 size = os.fstat(descriptor).st_size
                 broken = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-                os.write(descriptor, f"{chr(10) if broken else ''}{line}\n".encode())
+                data = f"{chr(10) if broken else ''}{line}\n".encode()
+                if os.write(descriptor, data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

@@ -10,7 +10,7 @@ import numpy as np
 
 from hybrid_parsl.problems.contract import energies_of
 from hybrid_parsl.problems.registry import build_problem
-from hybrid_parsl.results import Analysis, Execution, Outcome
+from hybrid_parsl.results import Analysis, Execution, Outcome, highest_optimal
 from hybrid_parsl.stages.landscape import landscape
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _MOST_DRAWN_AT_ONCE = 2**21
 _MOST_LEVELS = 4096
-_RELATIVE_TOLERANCE = 1e-9
 
 
 def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Analysis:
@@ -156,7 +155,7 @@ def _optimal_fraction(
     if spectrum is None:
         return None
     optimum, worst = spectrum
-    optimal = energies <= optimum + _RELATIVE_TOLERANCE * (worst - optimum)
+    optimal = energies <= highest_optimal(optimum, worst)
     return float(counts[optimal].sum()) / float(counts.sum())
 
 

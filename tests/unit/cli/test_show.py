@@ -65,3 +65,12 @@ def test_results_that_cannot_be_read(command: Any, run: Path, content: str | Non
         results.write_text(content)
     command("show", code=2)
     assert command.err.startswith(f"error: {results}: cannot be read: ")
+
+
+@pytest.mark.parametrize("verb", ["show", "report", "status", "resume"])
+@pytest.mark.parametrize("text", ["[]", "{", '{"run": 3}', '{"run": {"status": "failed"}}'])
+def test_what_is_no_result_of_a_run_is_told(command: Any, run: Path, verb: str, text: str) -> None:
+    (run / "results.json").write_text(text)
+    code = 0 if verb in ("show", "report") and "failed" in text else 2
+    command(verb, code=code)
+    assert "results.json" in command.err or code == 0

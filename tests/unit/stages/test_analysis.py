@@ -204,3 +204,11 @@ def test_equally_frequent_outcomes_are_sorted_by_bitstring() -> None:
     bitstrings, counts = ["11", "00", "10", "01"], np.array([2, 2, 5, 2])
     top = top_outcomes(bitstrings, counts, np.zeros(4), 3)
     assert [outcome.bitstring for outcome in top] == ["10", "00", "01"]
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (1e-10, 0.0), (1.0, 1e8), (1.0, -1e9)])
+def test_optimal_is_what_rounding_alone_sets_apart(scale: float, offset: float) -> None:
+    levels = np.array([-3.0, -3.0 + 1e-15, -2.9, 0.0, 4.0]) * scale + offset
+    spectrum = float(levels.min()), float(levels.max())
+    counts = np.array([1, 1, 1, 1, 4])
+    assert module._optimal_fraction(levels, counts, spectrum) == 0.25
