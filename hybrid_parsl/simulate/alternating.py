@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .diagonal import checked_cost, find_levels, is_mirrored, ising_diagonal
+from .diagonal import checked_cost, find_levels, is_mirrored, ising_diagonal, needless_offset
 from .free_memory import check_memory
 from .layout import (
     Layout,
@@ -91,7 +91,7 @@ class AlternatingState:
         self._n_qubits = len(checked).bit_length() - 1
         self._layers = layers
         mirrored = is_mirrored(checked)
-        self._offset = _needless_offset(checked)
+        self._offset = needless_offset(checked)
         if self._offset:
             self._check_memory(8 * len(checked), "a cost without its offset")
             checked = checked - self._offset
@@ -220,9 +220,8 @@ class AlternatingState:
         psi *= np.array([1, -1j, -1, 1j])[count_ones(len(psi)) % 4]  # see layout
         if self._layout.mirrored:
             psi = np.concatenate([psi, psi[::-1]])
-        psi = psi[: 2**self._n_qubits] * self._phase_left_out(checked)
-        psi *= 2.0 ** (self._layout.idle / 2)
-        return psi
+        phase = self._phase_left_out(checked) * 2.0 ** (self._layout.idle / 2)
+        return psi[: 2**self._n_qubits] * phase
 
     def _check_memory(self, required: int, what: str) -> None:
         """Raise InsufficientMemoryError if `required` bytes are not free."""
@@ -237,15 +236,14 @@ class AlternatingState:
         return self._buffers.amplitudes()
 
     def _phase_left_out(self, parameters: NDArray[np.float64]) -> complex:
-        """Return the phase of counting beta modulo a period, and of the idle qubits."""
+        """Return the phase of betas modulo a period, of idle qubits and of the cost's offset."""
         betas = parameters[self._layers :]
         half_turns = np.rint(betas / (np.pi / 2)).astype(np.int64)
         if not self._layout.mirrored:
             half_turns = 2 * np.rint(betas / np.pi).astype(np.int64)
         power = int(half_turns.sum()) * self._layout.n_qubits % 4
-        idle = np.exp(1j * self._layout.idle * betas.sum())
-        offset = np.exp(-1j * self._offset * parameters[: self._layers].sum())
-        return complex((-1j) ** power * idle * offset)
+        turned = self._layout.idle * betas.sum() - self._offset * parameters[: self._layers].sum()
+        return complex((-1j) ** power * np.exp(1j * turned))
 
     def _checked(self, parameters: ArrayLike) -> NDArray[np.float64]:
         array = np.ascontiguousarray(parameters, dtype=np.float64)
@@ -294,17 +292,6 @@ def _buffers(
     tiled = np.tile(cost, 2**layout.idle) if layout.idle else cost
     kept = tiled[: layout.amplitudes]
     return Buffers(kept, find_levels(kept), layout, layers, dtype, threads)
-
-
-def _needless_offset(cost: NDArray[np.float64]) -> float:
-    """Return what all values of a cost have in common, where that is more than they differ by.
-
-    It changes no phase but the global one, and nothing of the gradient; in sums of single
-    precision it would take their digits from the differences.
-    """
-    low, high = float(cost.min()), float(cost.max())
-    middle = low + (high - low) / 2
-    return middle if abs(middle) > high - low else 0.0
 
 
 def _check_whole(name: str, value: int) -> None:

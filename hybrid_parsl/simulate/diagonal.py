@@ -142,6 +142,27 @@ def is_mirrored(cost: NDArray[np.float64]) -> bool:
     return all(float(np.abs(cost[part] - back[part]).max()) <= tolerance for part in _chunks(half))
 
 
+def needless_offset(cost: NDArray[np.float64]) -> float:
+    """Return what all values of a cost have in common, where that is more than they differ by.
+
+    It changes no phase but the global one, and nothing of the gradient; in sums of single
+    precision it would take their digits from the differences.
+
+    Parameters
+    ----------
+    cost
+        Shape (2**n,).
+
+    Returns
+    -------
+    float
+        In the unit of the cost; 0 where there is no such thing.
+    """
+    low, high = float(cost.min()), float(cost.max())
+    middle = low + (high - low) / 2
+    return middle if abs(middle) > high - low else 0.0
+
+
 @dataclass(frozen=True)
 class Levels:
     """A cost that only takes the values first + step k with k = 0, 1, ... count - 1.
