@@ -220,8 +220,9 @@ class AlternatingState:
         psi *= np.array([1, -1j, -1, 1j])[count_ones(len(psi)) % 4]  # see layout
         if self._layout.mirrored:
             psi = np.concatenate([psi, psi[::-1]])
-        phase = self._phase_left_out(checked) * 2.0 ** (self._layout.idle / 2)
-        return psi[: 2**self._n_qubits] * phase
+        psi = psi[: 2**self._n_qubits]
+        psi *= self._phase_left_out(checked) * 2.0 ** (self._layout.idle / 2)
+        return psi
 
     def _check_memory(self, required: int, what: str) -> None:
         """Raise InsufficientMemoryError if `required` bytes are not free."""
@@ -272,10 +273,8 @@ def compile_kernels(precision: Precision = "double", *, real_costs: bool = False
         Seconds spent: about 10 the first time, a fraction of one afterwards.
     """
     start = perf_counter()
-    costs = [ising_diagonal(7, np.zeros(7), [(0, 1)], [1.0])]
-    if real_costs:
-        costs.append(np.sqrt(np.arange(2.0**7)))
-    for cost in costs:
+    real = [np.sqrt(np.arange(2.0**7))] if real_costs else []
+    for cost in [ising_diagonal(7, np.zeros(7), [(0, 1)], [1.0]), *real]:
         AlternatingState(cost, 1, precision=precision).energy_and_gradient([0.1, 0.2])
     return perf_counter() - start
 
