@@ -115,6 +115,8 @@ class Run:
             Another process drives the run.
         """
         with run_lock(self.directory.lock, f"run {self.directory.path.name}"):
+            if self.earlier is not None:  # another driver may have gone on since it was read
+                self.earlier = self.directory.read_results()
             return self._execute(observer)
 
     def _execute(self, observer: RunObserver) -> Document:
@@ -237,7 +239,7 @@ class Run:
             self.directory.write_json(RESULTS, self._document)
             write_report(self.directory, self._document)
             self.directory.event("run ended", status=status)
-        except HybridParslError as second:
+        except Exception as second:  # a disk may be full, a figure none
             if error is None:
                 raise
             error.add_note(f"moreover: {second}")

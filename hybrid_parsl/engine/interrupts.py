@@ -32,11 +32,19 @@ class TerminatedError(BaseException):
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Raise `TerminatedError` in the main thread when SIGTERM or SIGHUP arrives."""
+    """Raise `TerminatedError` in the main thread when SIGTERM or SIGHUP arrives.
+
+    One that whoever has started the program lets it ignore, as nohup(1) does, stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    earlier = {number: signal.signal(number, _raise) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    earlier = {number: signal.signal(number, _raise) for number in heard}
     try:
         yield
     finally:

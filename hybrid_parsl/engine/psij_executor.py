@@ -25,7 +25,7 @@ from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.mpi.outcome import explain_failure
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.mpi.task import ALONE_VARIABLE, TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +40,8 @@ _LAUNCHER_VARIABLES = {
     # a killed rank ends the job, as mpirun has it; sites may leave it waiting otherwise
     "srun": {"SLURM_KILL_BAD_EXIT": "1"},
 }
+_HERE = {"HYDRA_LAUNCHER": "fork", "HYDRA_RMK": "user"}
+"""Keeps MPICH's mpirun on this host where the driver is itself part of a batch job."""
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -268,6 +270,10 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
             folders = [str(Path(folder).absolute()) for folder in modules.split(os.pathsep)]
             variables["PYTHONPATH"] = os.pathsep.join(folders)
         variables |= _LAUNCHER_VARIABLES.get(self.launcher, {})
+        if self.backend == LOCAL:
+            variables |= _HERE
+        if self.launcher == "single":
+            variables[ALONE_VARIABLE] = "1"
         return {**variables, "PATH": path, "PYTHONUNBUFFERED": "1", **self.environment}
 
 

@@ -59,9 +59,13 @@ class Session:
         except BaseException:
             self._end_what_has_started()
             raise
-        for executor in self._executors():
-            if not getattr(executor, "checks_identity", False):
-                self._handshakes[executor.label] = _call(executor, identity.current)
+        try:
+            for executor in self._executors():
+                if not getattr(executor, "checks_identity", False):
+                    self._handshakes[executor.label] = _call(executor, identity.current)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import queue
 import sys
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -48,6 +49,7 @@ class WarmProcesses:
         self._pool: ProcessPoolExecutor | None = None
         self._n_users = 0
         self._lock = threading.Lock()
+        self._closed = threading.Event()
 
     def __repr__(self) -> str:
         return f"WarmProcesses({self.n_processes})"
@@ -57,21 +59,31 @@ class WarmProcesses:
         with self._lock:
             self._n_users += 1
             if self._pool is None:
-                spawn = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(
-                    self.n_processes, spawn, initializer=warm_worker.begin
-                )
-                # what is ignored now is ignored by the processes too
-                with uninterrupted(), _without_main():
-                    for _ in range(self.n_processes):
-                        self._pool.submit(warm_worker.begin)
+                self._pool = _new_pool(self.n_processes)
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        """Call `function` in one of the processes."""
-        if self._pool is None:
-            message = "the processes have not been started"
-            raise RuntimeError(message)
-        return self._pool.submit(function, *args)
+        """Call `function` in one of the processes; if they have died, in one of new ones."""
+        with self._lock:
+            if self._pool is None:
+                message = "the processes have not been started"
+                raise RuntimeError(message)
+            try:
+                return self._pool.submit(function, *args)
+            except BrokenProcessPool:
+                self._pool = self._pool_of_keeper()
+                return self._pool.submit(function, *args)
+
+    def _pool_of_keeper(self) -> ProcessPoolExecutor:
+        """Start processes on a thread that lives as long as they do: they end with it."""
+        pools: queue.SimpleQueue[ProcessPoolExecutor] = queue.SimpleQueue()
+        closed = self._closed
+
+        def keep() -> None:
+            pools.put(_new_pool(self.n_processes))
+            closed.wait()
+
+        threading.Thread(target=keep, name="warm processes", daemon=True).start()
+        return pools.get()
 
     def close(self) -> None:
         """End the processes, with whatever they are doing, when the last user closes."""
@@ -80,11 +92,24 @@ class WarmProcesses:
             if self._pool is None or self._n_users > 0:
                 return
             pool, self._pool = self._pool, None
+            self._closed.set()
+            self._closed = threading.Event()
         processes: list[Any] = list((pool._processes or {}).values())  # noqa: SLF001 - as in 3.14's kill_workers
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             ProcessTree.of(process.pid).end()
             process.join(_PATIENCE_S)
+
+
+def _new_pool(n_processes: int) -> ProcessPoolExecutor:
+    """Return a pool whose processes have been started."""
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(n_processes, spawn, initializer=warm_worker.begin)
+    # what is ignored now is ignored by the processes too
+    with uninterrupted(), _without_main():
+        for _ in range(n_processes):
+            pool.submit(warm_worker.begin)
+    return pool
 
 
 @contextlib.contextmanager

@@ -135,15 +135,15 @@ def _killed_rank(folder: TaskFolder) -> tuple[int, str, int]:
     for host, rank, words in _SRUN.findall(logs):
         if status := _srun_status(words):
             return int(rank), host, status
-    found = _HYDRA_PID.search(logs)
-    signal = _HYDRA_SIGNAL.search(logs)
-    code = _SIGNAL_OFFSET + int(signal[1]) if signal else 0
-    if not found:
+    told, signals = _HYDRA_PID.findall(logs), _HYDRA_SIGNAL.findall(logs)
+    code = _SIGNAL_OFFSET + int(signals[-1]) if signals else 0
+    if not told:
         return -1, "", code
+    pid, host = told[-1]  # what an earlier try was told stands before it
     for rank, member in enumerate(_members(folder)):
-        if member["pid"] == int(found[1]):
+        if member["pid"] == int(pid):
             return rank, member["host"], code
-    return -1, found[2], code
+    return -1, host, code
 
 
 def _srun_status(words: str) -> int:

@@ -21,7 +21,13 @@ from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
 from hybrid_parsl.mpi.frames import decode_frame, write_frame
 from hybrid_parsl.mpi.live_lines import LiveLines
 from hybrid_parsl.mpi.stale_memory import remove_stale_segments
-from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE, Failure, Request, TaskFolder
+from hybrid_parsl.mpi.task import (
+    ALONE_VARIABLE,
+    TASK_FOLDER_VARIABLE,
+    Failure,
+    Request,
+    TaskFolder,
+)
 from hybrid_parsl.mpi.team import close_team
 from hybrid_parsl.parent_death import die_with_parent
 
@@ -29,15 +35,27 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 _FAILED = 1
+_OF_LAUNCHERS = ("PMI_", "PMIX_", "OMPI_")
 
 
 def main() -> None:
     """Run the task in the folder that the command line names."""
     die_with_parent()
     remove_stale_segments()
+    _forget_outer_launcher()
     from mpi4py import MPI
 
     run_task(TaskFolder(Path(sys.argv[1])), MPI.COMM_WORLD)
+
+
+def _forget_outer_launcher() -> None:
+    """Where no launcher has started this rank, remove what one has told the driver.
+
+    A driver that is itself a rank hands the connection to its launcher on to all that it starts.
+    """
+    if os.environ.pop(ALONE_VARIABLE, None):
+        for name in [each for each in os.environ if each.startswith(_OF_LAUNCHERS)]:
+            del os.environ[name]
 
 
 def run_task(folder: TaskFolder, world: MPI.Comm) -> None:

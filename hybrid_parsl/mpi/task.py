@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+ALONE_VARIABLE = "HYBRID_PARSL_ALONE"
+"""Is set for the only rank of a task that no launcher of MPI starts."""
 TASK_FOLDER_VARIABLE = "HYBRID_PARSL_TASK_FOLDER"
 """Environment variable that tells a stage the folder of its task."""
 

@@ -138,7 +138,7 @@ class RunDirectory:
             path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(str(path), error.strerror or str(error)) from error
-        write_atomically(path, text.encode())
+        write_atomically(path, text.encode("utf-8", "backslashreplace"))
         return path
 
     def write_json(self, name: str, value: Any) -> Path:

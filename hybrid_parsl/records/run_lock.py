@@ -69,7 +69,11 @@ def run_lock(path: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise StorageError(str(path), error.strerror or str(error)) from error
     try:
-        if not _locked(descriptor):
+        try:
+            is_ours = _locked(descriptor)
+        except OSError as error:
+            raise StorageError(str(path), no_locks(error)) from error
+        if not is_ours:
             raise RunOverlapError(what, str(_read(descriptor)))
         driver = Driver(socket.gethostname(), os.getpid())
         os.ftruncate(descriptor, 0)
@@ -77,6 +81,11 @@ def run_lock(path: Path, what: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def no_locks(error: OSError) -> str:
+    """Return what to say where a file cannot be locked."""
+    return f"it cannot be locked (flock: {error.strerror}); choose another --runs-dir"
 
 
 def _locked(descriptor: int) -> bool:
@@ -97,7 +106,10 @@ def _locked(descriptor: int) -> bool:
 
 
 def driver_of(path: Path) -> Driver | None:
-    """Return who holds the lock in the file at `path`, None if nobody does."""
+    """Return who holds the lock in the file at `path`, None if nobody does.
+
+    Nobody does where the file system has no locks.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -106,6 +118,8 @@ def driver_of(path: Path) -> Driver | None:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read(descriptor)
+    except OSError:
+        return None
     finally:
         os.close(descriptor)
     return None

@@ -32,32 +32,35 @@ def keep_result(
         write_frame(task.folder.result, result)
     except Exception as error:  # noqa: BLE001 - a future that never resolves is worse
         cause = lost_block(error)
-        lost = isinstance(cause, ManagerLost)
-        answer.set_exception(_not_run(executor, task.folder, cause) if lost else cause)
+        if isinstance(cause, ManagerLost):
+            cause = _not_run(executor, task.folder, cause)
+        executor.open_tasks.fail(answer, task, cause)
     else:
         answer.set_result(result)
 
 
 def read_outcome(
-    executor: HighThroughputExecutor, answer: Future[Any], folder: TaskFolder, done: Future[Any]
+    executor: HighThroughputExecutor, answer: Future[Any], task: Task, done: Future[Any]
 ) -> None:
     """Give `answer` what the ranks of a task have left in its folder."""
     if not executor.open_tasks.take(answer):
         return
+    folder = task.folder
     job_id = job_of(executor, folder.block_name()) or folder.path.name
     try:
         code = int(done.result())
         if code == 0:
             answer.set_result(read_result(folder))
-        elif code == TIMED_OUT:
-            details = (str(folder.stderr), log_tail(folder.stderr))
-            answer.set_exception(WalltimeExceededError(job_id, "its walltime is over", *details))
-        else:
-            answer.set_exception(explain_failure(folder, job_id, code))
+            return
+        details = (str(folder.stderr), log_tail(folder.stderr))
+        cause: BaseException = WalltimeExceededError(job_id, "its walltime is over", *details)
+        if code != TIMED_OUT:
+            cause = explain_failure(folder, job_id, code)
     except Exception as error:  # noqa: BLE001 - whatever Parsl tells of the block
         cause = lost_block(error)
-        ours = isinstance(cause, HybridParslError)
-        answer.set_exception(cause if ours else _not_run(executor, folder, cause))
+        if not isinstance(cause, HybridParslError):
+            cause = _not_run(executor, folder, cause)
+    executor.open_tasks.fail(answer, task, cause)
 
 
 def _not_run(

@@ -57,7 +57,7 @@ class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
         )
         self.work_directory = str(work_directory)
         self._folders = TaskFolders(Path(work_directory))
-        self.open_tasks = BlockTasks()
+        self.open_tasks = BlockTasks(self._folders)
         settle(self, address)
 
     def check(self, resource_specification: dict[str, Any]) -> None:
@@ -99,16 +99,15 @@ class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
         answer: Future[Any] = Future()
         if not task.answer_from_disk(answer):
             task.prepare()
-            self.open_tasks.add(answer, task.folder)
+            self.open_tasks.add(answer, task)
             call = task.request
-            inner = super().submit(
-                call_in_block,
-                resource_specification,
-                str(task.folder.path),
-                call.function,
-                call.arguments,
-                call.keywords,
-            )
+            words = (str(task.folder.path), call.function, call.arguments, call.keywords)
+            try:
+                inner = super().submit(call_in_block, resource_specification, *words)
+            except BaseException:
+                self._folders.release(task)
+                self.open_tasks.take(answer)
+                raise
             inner.add_done_callback(lambda done: keep_result(self, answer, task, done))
         return answer
 
@@ -177,8 +176,8 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         self.work_directory = str(work_directory)
         self.python = python
         self.overrides = dict(overrides or {})
-        self.open_tasks = BlockTasks()
         self._folders = TaskFolders(Path(work_directory))
+        self.open_tasks = BlockTasks(self._folders)
 
     def check(self, resource_specification: dict[str, Any]) -> None:
         """Find out, without starting anything, whether a task could be submitted.
@@ -223,12 +222,15 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         if task.answer_from_disk(answer):
             return answer
         task.prepare()
-        folder = task.folder
-        self.open_tasks.add(answer, folder)
-        layout = self._layout(request)
-        python = self.python or sys.executable
-        inner = super().submit(run_ranks, layout, str(folder.path), python, request.walltime_s)
-        inner.add_done_callback(lambda done: read_outcome(self, answer, folder, done))
+        self.open_tasks.add(answer, task)
+        words = (str(task.folder.path), self.python or sys.executable, request.walltime_s)
+        try:
+            inner = super().submit(run_ranks, self._layout(request), *words)
+        except BaseException:
+            self._folders.release(task)
+            self.open_tasks.take(answer)
+            raise
+        inner.add_done_callback(lambda done: read_outcome(self, answer, task, done))
         return answer
 
     def preview(self, name: str, resource_specification: dict[str, Any]) -> str:

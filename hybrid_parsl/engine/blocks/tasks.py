@@ -16,30 +16,42 @@ if TYPE_CHECKING:
 
     from parsl.jobs.states import JobStatus
 
+    from hybrid_parsl.engine.tasks.folders import Task, TaskFolders
     from hybrid_parsl.errors import HybridParslError
-    from hybrid_parsl.mpi.task import TaskFolder
 
 _ON_ITS_WAY_S = 3.0
 
 
 class BlockTasks:
-    """The tasks of one executor that have no outcome yet, for several threads."""
+    """The tasks of one executor that have no outcome yet, for several threads.
 
-    def __init__(self) -> None:
-        self._open: dict[Future[Any], TaskFolder] = {}
+    Parameters
+    ----------
+    folders
+        Where their folders come from: that of a task that fails is the next try's.
+    """
+
+    def __init__(self, folders: TaskFolders) -> None:
+        self._folders = folders
+        self._open: dict[Future[Any], Task] = {}
         self._ended: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def add(self, answer: Future[Any], folder: TaskFolder) -> None:
+    def add(self, answer: Future[Any], task: Task) -> None:
         """Add a task by its future, whose outcome is set by who then takes it."""
         answer.set_running_or_notify_cancel()
         with self._lock:
-            self._open[answer] = folder
+            self._open[answer] = task
 
     def take(self, answer: Future[Any]) -> bool:
         """Remove a task; return whether it was there."""
         with self._lock:
             return self._open.pop(answer, None) is not None
+
+    def fail(self, answer: Future[Any], task: Task, error: BaseException) -> None:
+        """Fail a task that was taken; the next equal call goes on in its folder."""
+        self._folders.release(task)
+        answer.set_exception(error)
 
     def note_ended(self, blocks: Mapping[str, JobStatus]) -> list[str]:
         """Return the names of those `blocks` that have ended since the last call."""
@@ -61,7 +73,7 @@ class BlockTasks:
         latest = time.monotonic() - _ON_ITS_WAY_S
         with self._lock:
             tasks = list(self._open.items())
-        for answer, folder in tasks:
-            name = folder.block_name()
+        for answer, task in tasks:
+            name = task.folder.block_name()
             if name is not None and self._ended.get(name, latest) < latest and self.take(answer):
-                answer.set_exception(cause(name))
+                self.fail(answer, task, cause(name))

@@ -18,11 +18,17 @@ from hybrid_parsl.engine.jobs.batch_scheduler import (
     LOCAL,
     executor_config,
     is_poll_failure,
-    is_time_over,
     put_right,
 )
-from hybrid_parsl.engine.jobs.earlier import UNDER_WAY, find_job, is_over, job_state
-from hybrid_parsl.engine.jobs.open_jobs import JobEnd, OpenJobs, SubmittedJob, canceled, completed
+from hybrid_parsl.engine.jobs.earlier import (
+    UNDER_WAY,
+    find_job,
+    is_over,
+    is_process,
+    job_id_of,
+    job_state,
+)
+from hybrid_parsl.engine.jobs.open_jobs import OpenJobs, SubmittedJob, canceled, completed
 from hybrid_parsl.engine.jobs.processes import ProcessTree, process_began
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from psij import Job, JobSpec, JobStatus
+
+    from hybrid_parsl.engine.jobs.open_jobs import JobEnd
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +140,7 @@ class JobBackend:
             found = JobRecord.read(record)
         if found is None or found.ended is not None:
             return None
-        job_id = found.job_id or find_job(self.name, found.name)
+        job_id = job_id_of(found)
         if job_id is None:
             return None
         submitted = SubmittedJob(load_psij().Job(spec), on_end, record)
@@ -143,7 +151,7 @@ class JobBackend:
                 return None
             found.with_id(job_id, self._begun(submitted)).write(record)
             if self.name == LOCAL:  # PSI/J would wait for ever for one that nobody has reaped
-                submitted.adopted = True
+                submitted.adopted, submitted.begun = True, self._begun(submitted)
                 left_s = found.seconds_left(spec.attributes.duration)
                 submitted.deadline = time.monotonic() + left_s
             else:
@@ -230,7 +238,7 @@ class JobBackend:
             raise
 
     def _begun(self, submitted: SubmittedJob) -> float | None:
-        """Return when the process of a local job began, in seconds since the epoch."""
+        """Return when the process of a local job began, None for other jobs."""
         return process_began(int(submitted.job_id)) if self.name == LOCAL else None
 
     def _inherited(self) -> tuple[int, ...]:
@@ -270,24 +278,13 @@ class JobBackend:
                 if is_poll_failure(status.message) and not self._closed:
                     self._ask_again(submitted)
                     continue
-                end = self._end(submitted, status)
-                submitted.note_end(end)
-                submitted.on_end(end)
+                end = submitted.end_of(status)
+                try:
+                    submitted.note_end(end)
+                finally:
+                    submitted.on_end(end)
             except Exception:
                 logger.exception("telling the end of job %s", submitted.job_id)
-
-    def _end(self, submitted: SubmittedJob, status: JobStatus) -> JobEnd:
-        """Return how `submitted` ended."""
-        told = status.state.name  # of a process that another has started, only that it is over
-        was_ours = submitted.canceled and (told == "FAILED" or submitted.adopted)
-        return JobEnd(
-            job_id=submitted.job_id,
-            state="CANCELED" if was_ours else told,
-            exit_code=status.exit_code,
-            message=status.message or "",
-            timed_out=submitted.timed_out or is_time_over(status.message),
-            has_cause=bool((status.metadata or {}).get("reason")),
-        )
 
     def _look_after_local(self) -> None:
         """Cancel jobs whose deadline has passed, and note which adopted ones have ended."""
@@ -295,5 +292,5 @@ class JobBackend:
             submitted.timed_out = True
             self.cancel(submitted)
         for submitted in self._jobs.all():
-            if submitted.adopted and self._begun(submitted) is None:
+            if submitted.adopted and not is_process(submitted.job_id, submitted.begun):
                 self._status_changed(submitted.job, completed())

@@ -137,7 +137,10 @@ def put_right(
     is_ours: Callable[[str], bool] = lambda _: True,
     inherited: Callable[[], tuple[int, ...]] = tuple,
 ) -> None:
-    """Mend a batch executor of PSI/J; one that is none is left as it is.
+    """Mend an executor of PSI/J.
+
+    The local one makes a list of nodes for each job, which none of the launchers reads; it would
+    never tell the end of a job whose list somebody has removed.
 
     Parameters
     ----------
@@ -161,6 +164,8 @@ def put_right(
         executor.generate_submit_script = write_mended
         executor._current_user = getpass.getuser  # noqa: SLF001 - there is no other way
         executor._run_command = lambda command: _output_of(command, inherited())  # noqa: SLF001
+    if executor.name == LOCAL:
+        executor._generate_nodefile = lambda *_: None  # noqa: SLF001 - there is no other way
     if executor.name == "slurm":
         _mend_slurm(executor, is_ours)
 

@@ -12,6 +12,7 @@ from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
 from hybrid_parsl.engine.jobs.cluster import KUBERNETES
 from hybrid_parsl.engine.jobs.processes import process_began
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _QSTAT = ("qstat", "-f", "-F", "json", "-x")
 UNDER_WAY = ("NEW", "QUEUED", "ACTIVE")
 """The names of PSI/J's states of a job that has not ended."""
 _UNKNOWN_TO_PBS = 153
-_SAME_S = 2.0  # the clock may have been put right since
+_SAME_S = 0.05
+_PATIENCE_S = 60.0
 
 
 def find_job(backend: str, name: str) -> str | None:
@@ -40,7 +42,11 @@ def find_job(backend: str, name: str) -> str | None:
     if backend == "slurm":
         return next(iter(_ask(backend, *_SQUEUE, f"--name={name}").split()), None)
     if backend.startswith("pbs"):
-        jobs: dict[str, dict[str, Any]] = json.loads(_ask(backend, *_QSTAT)).get("Jobs", {})
+        try:
+            jobs: dict[str, dict[str, Any]] = json.loads(_ask(backend, *_QSTAT)).get("Jobs", {})
+        except ValueError as error:
+            message = f"{_QSTAT[0]} printed what is no JSON: {error}"
+            raise BackendUnavailableError(backend, message) from error
         return next((key for key, job in jobs.items() if job.get("Job_Name") == name), None)
     return None
 
@@ -55,8 +61,7 @@ def job_state(executor: JobExecutor, job_id: str, begun: float | None = None) ->
     job_id
         The backend's id of it.
     begun
-        When its process began, if it is one of this host and that is known, in seconds since
-        the epoch.
+        When its process began, as `processes.process_began` tells, if it is one of this host.
 
     Raises
     ------
@@ -64,9 +69,7 @@ def job_state(executor: JobExecutor, job_id: str, begun: float | None = None) ->
         The scheduler does not answer.
     """
     if executor.name == LOCAL:
-        began = process_began(int(job_id))
-        same = began is not None and (begun is None or abs(began - begun) < _SAME_S)
-        return "ACTIVE" if same else None
+        return "ACTIVE" if is_process(job_id, begun) else None
     if executor.name == KUBERNETES:
         try:
             state: str | None = executor.state(job_id)
@@ -74,8 +77,43 @@ def job_state(executor: JobExecutor, job_id: str, begun: float | None = None) ->
             raise BackendUnavailableError(executor.name, str(error)) from error
         return state
     command = executor.get_status_command([job_id])
-    table = executor.parse_status_output(0, _ask(executor.name, *command))
+    said = _ask(executor.name, *command)
+    try:
+        table = executor.parse_status_output(0, said)
+    except Exception as error:  # PSI/J's parsers let everything through
+        message = f"{command[0]} printed what cannot be read: {error!r}"
+        raise BackendUnavailableError(executor.name, message) from error
     return str(table[job_id].state.name) if job_id in table else None
+
+
+def job_id_of(record: JobRecord) -> str | None:
+    """Return the id of the job of a record, None if nobody knows the job any more.
+
+    Raises
+    ------
+    BackendUnavailableError
+        The scheduler does not answer, or the job is a process of another host.
+    """
+    if record.backend != LOCAL:
+        return record.job_id or find_job(record.backend, record.name)
+    here = JobRecord.of(LOCAL, record.name)
+    if (record.boot or here.boot) != here.boot:
+        if record.host == here.host:
+            return None  # this host was started anew since
+        message = (
+            f"job {record.job_id or record.name} is a process of {record.host}, and only that host "
+            "can tell of it: go on from there, or, if it is gone, remove the job.json of the job"
+        )
+        raise BackendUnavailableError(LOCAL, message)
+    if record.job_id is not None and record.begun is not None:
+        return record.job_id
+    return find_job(LOCAL, record.name)
+
+
+def is_process(job_id: str, begun: float | None) -> bool:
+    """Return whether a local job still runs: its number may be another process's by now."""
+    began = process_began(int(job_id))
+    return began is not None and (begun is None or abs(began - begun) < _SAME_S)
 
 
 def is_over(executor: JobExecutor, job_id: str) -> bool:
@@ -95,9 +133,14 @@ def _ask(backend: str, *command: str) -> str:
         It fails.
     """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S
+        )
     except OSError as error:
         raise BackendUnavailableError(backend, f"{command[0]}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        message = f"{command[0]} gave no answer in {_PATIENCE_S:.0f} s"
+        raise BackendUnavailableError(backend, message) from error
     if done.returncode == _UNKNOWN_TO_PBS and backend.startswith("pbs"):
         return '{"Jobs": {}}'
     if done.returncode:

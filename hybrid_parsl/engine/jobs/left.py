@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.batch_scheduler import load_executor
 from hybrid_parsl.engine.jobs.cluster import FOLDER
-from hybrid_parsl.engine.jobs.earlier import find_job, job_state
+from hybrid_parsl.engine.jobs.earlier import job_id_of, job_state
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
 from hybrid_parsl.errors import BackendUnavailableError
@@ -16,6 +17,8 @@ from hybrid_parsl.mpi.task import TaskFolder
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from psij import JobSpec
 
 
 def cancel_jobs(run: Path) -> list[str]:
@@ -65,7 +68,7 @@ def job_states(run: Path) -> list[dict[str, str | None]]:
 def _state(record: JobRecord, folder: Path, executors: dict[str, Any]) -> str | None:
     """Return what its backend says of a job; PSI/J's executors are kept in `executors`."""
     try:
-        job_id = record.job_id or find_job(record.backend, record.name)
+        job_id = job_id_of(record)
         if job_id is None:
             return None
         if record.backend not in executors:
@@ -73,6 +76,14 @@ def _state(record: JobRecord, folder: Path, executors: dict[str, Any]) -> str | 
         return job_state(executors[record.backend], job_id, record.begun)
     except BackendUnavailableError:
         return "UNKNOWN"
+
+
+def _any_job() -> JobSpec:
+    """Return the description of a job of which only the id is known; it has all the time."""
+    psij = load_psij()
+    attributes = psij.JobAttributes(duration=timedelta(days=3650))
+    spec: JobSpec = psij.JobSpec(executable="/bin/true", attributes=attributes)
+    return spec
 
 
 def _cancel(paths: Iterable[Path]) -> list[str]:
@@ -86,7 +97,7 @@ def _cancel(paths: Iterable[Path]) -> list[str]:
                 continue
             if record.backend not in backends:
                 backends[record.backend] = JobBackend(record.backend, path.parent / ".psij")
-            spec = load_psij().JobSpec(executable="/bin/true")
+            spec = _any_job()
             job = backends[record.backend].adopt(spec, lambda _: None, path)
             if job is not None:
                 canceled.append(job.job_id)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hybrid_parsl.engine.jobs.batch_scheduler import is_time_over
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
 from hybrid_parsl.errors import StorageError
@@ -65,8 +66,8 @@ class SubmittedJob:
         Whether the deadline has passed.
     canceled
         Whether it was canceled from here.
-    adopted
-        Whether it is a process of this host that another driver has started.
+    adopted, begun
+        Whether it is a process of this host that another driver has started, and when it began.
     """
 
     job: Job
@@ -76,11 +77,25 @@ class SubmittedJob:
     timed_out: bool = False
     canceled: bool = False
     adopted: bool = False
+    begun: float | None = None
 
     @property
     def job_id(self) -> str:
         """The backend's own id."""
         return str(self.job.native_id)
+
+    def end_of(self, status: JobStatus) -> JobEnd:
+        """Return how the job ended; `status` is PSI/J's."""
+        told = status.state.name  # of a process that another has started, only that it is over
+        was_ours = self.canceled and (told == "FAILED" or self.adopted)
+        return JobEnd(
+            job_id=self.job_id,
+            state="CANCELED" if was_ours else told,
+            exit_code=status.exit_code,
+            message=status.message or "",
+            timed_out=self.timed_out or is_time_over(status.message),
+            has_cause=bool((status.metadata or {}).get("reason")),
+        )
 
     def note_end(self, end: JobEnd) -> None:
         """Write into the job's record how it ended; a disk that is full keeps nobody waiting."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -20,10 +22,20 @@ _CANNOT_FORK = (
 
 
 def process_began(pid: int) -> float | None:
-    """Return when process `pid` began, in seconds since the epoch; None if it has ended."""
+    """Return when process `pid` began, None if it has ended.
+
+    In seconds since the host was started, which no clock that is set changes, where the kernel
+    tells that (proc(5), field 22 of ``/proc/PID/stat``); else in seconds since the epoch.
+    """
     try:
         process = psutil.Process(pid)
-        return process.create_time() if _runs(process) else None
+        if not _runs(process):
+            return None
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+            return int(stat.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError, IndexError):
+            return float(process.create_time())
     except psutil.NoSuchProcess:
         return None
 
@@ -68,17 +80,18 @@ class ProcessTree:
             members.update({process.pid: process for process in found})
             found = [child for child in _children(found) if child.pid not in members]
         for process in members.values():
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 process.kill()
         while any(_runs(process) for process in members.values()) and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
 
 
 def _stop(process: psutil.Process) -> None:
-    """Stop `process`; return when it can start no other one."""
-    with contextlib.suppress(psutil.NoSuchProcess):
+    """Stop `process`; return when it can start no other one, or cannot be stopped."""
+    deadline = time.monotonic() + _PATIENCE_S
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         process.suspend()
-        while process.status() not in _CANNOT_FORK:
+        while process.status() not in _CANNOT_FORK and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.errors import StorageError
+from hybrid_parsl.records.run_lock import no_locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,11 +49,14 @@ class JobRecord:
     job_id
         The backend's own id; None until the backend has told it.
     begun
-        When a local job's process began, in seconds since the epoch: its id may be used again.
+        When a local job's process began, as `processes.process_began` tells: its id may be used
+        again.
     ended
         The state it ended in, None as long as nobody has seen it end.
     folder
         Where the record is kept.
+    boot
+        The start of the driver's host, by the kernel's name for it; None where it has none.
     """
 
     backend: str
@@ -63,11 +67,12 @@ class JobRecord:
     begun: float | None = None
     ended: str | None = None
     folder: str | None = None
+    boot: str | None = None
 
     @classmethod
     def of(cls, backend: str, name: str) -> Self:
         """Return the record of a job that is about to be submitted from here."""
-        return cls(backend, name, socket.gethostname(), time.time())
+        return cls(backend, name, socket.gethostname(), time.time(), boot=_boot_id())
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -109,6 +114,14 @@ class JobRecord:
         return self.submitted + walltime.total_seconds() - time.time()
 
 
+def _boot_id() -> str | None:
+    """Return what the kernel calls this start of the host, None if it does not say (random(4))."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
 @contextlib.contextmanager
 def submission_lock(record: Path, patience_s: float = 60.0) -> Iterator[int]:
     """Hold the lock of one job's submission, and yield its file descriptor.
@@ -147,6 +160,8 @@ def submission_lock(record: Path, patience_s: float = 60.0) -> Iterator[int]:
                     message = f"a submission of {record} is still under way"
                     raise TimeoutError(message) from None
                 time.sleep(_PAUSE_S)
+            except OSError as error:
+                raise StorageError(str(path), no_locks(error)) from error
         yield descriptor
     finally:
         os.close(descriptor)

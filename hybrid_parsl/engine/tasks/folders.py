@@ -114,7 +114,7 @@ class TaskFolders:
         name = getattr(function, "__name__", "task")
         with self._lock:
             free = self._free.setdefault(name, [])
-            for folder in free:
+            for folder in sorted(free, key=lambda each: not each.result.exists()):
                 if _holds(folder, request):
                     free.remove(folder)
                     return Task(request, folder)

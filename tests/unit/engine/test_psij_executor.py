@@ -303,3 +303,26 @@ def test_errors_survive_a_pickle_with_their_text(executor):
     with pytest.raises(RankFailedError) as caught:
         run(executor, functions.raise_on, 0)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_driver_that_is_part_of_a_batch_job_keeps_its_ranks_here(executor, monkeypatch):
+    for name, value in {
+        "SLURM_JOB_ID": "77",
+        "SLURM_JOBID": "77",
+        "SLURM_NNODES": "2",
+        "SLURM_NODELIST": "n[1-2]",
+        "SLURM_TASKS_PER_NODE": "2(x2)",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert run(executor, functions.who) == [(0, 2), (1, 2)]
+
+
+def test_a_driver_that_is_a_rank_hands_no_connection_on(tmp_path, monkeypatch):
+    for name, value in {"PMI_FD": "9", "PMI_RANK": "1", "PMI_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    executor = PsiJExecutor("quantum", tmp_path, launcher="single")
+    executor.start()
+    try:
+        assert executor.submit(functions.add, {}, 1, 2).result(PATIENCE) == 3
+    finally:
+        executor.shutdown()

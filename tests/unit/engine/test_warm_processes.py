@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -119,3 +121,17 @@ def test_a_later_driver_takes_what_is_finished_from_the_disk(tmp_path):
 def test_a_call_that_is_no_task_is_made_each_time_and_keeps_nothing(executor, tmp_path):
     assert executor.call(os.getpid).result(PATIENCE) == executor.call(os.getpid).result(PATIENCE)
     assert not (tmp_path / "getpid" / "result.frame").exists()
+
+
+def test_processes_that_died_while_they_were_idle_are_started_again(executor):
+    first = executor.call(os.getpid).result(PATIENCE)
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
+    while psutil.pid_exists(first) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = set()
+    while not found and time.monotonic() < deadline:  # the pool hears of it a moment later
+        with contextlib.suppress(JobFailedError):
+            found.add(executor.call(os.getpid).result(PATIENCE))
+    assert found
+    assert first not in found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -61,3 +62,14 @@ def test_a_folder_that_is_gone_is_told(tmp_path):
     lock = run_lock(tmp_path / "gone" / "driver.lock", "run x")
     with pytest.raises(StorageError, match="gone"), lock:
         pass
+
+
+def test_a_file_system_without_locks_says_so(monkeypatch, tmp_path):
+    def fail(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    told = r"cannot be locked .*another --runs-dir"
+    with pytest.raises(StorageError, match=told), run_lock(tmp_path / "lock", "run x"):
+        pass
+    assert driver_of(tmp_path / "lock") is None

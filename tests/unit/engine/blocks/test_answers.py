@@ -12,7 +12,6 @@ from parsl.executors.high_throughput.errors import ManagerLost
 from hybrid_parsl.engine.blocks.answers import keep_result, read_outcome
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
-from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.errors import JobFailedError, WalltimeExceededError
 from hybrid_parsl.mpi.frames import write_frame
 from hybrid_parsl.mpi.outcome import read_result
@@ -34,8 +33,8 @@ def executor(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def task(tmp_path: Path) -> Task:
-    task = TaskFolders(tmp_path).open(functions.add, (1,), {})
+def task(executor: Any) -> Task:
+    task = executor._folders.open(functions.add, (1,), {})
     task.folder.block.write_text("0")
     return task
 
@@ -43,7 +42,7 @@ def task(tmp_path: Path) -> Task:
 @pytest.fixture
 def answer(executor: Any, task: Task) -> Future[Any]:
     answer: Future[Any] = Future()
-    executor.open_tasks.add(answer, task.folder)
+    executor.open_tasks.add(answer, task)
     return answer
 
 
@@ -67,6 +66,7 @@ def test_an_error_of_the_call_is_left_as_it_is(executor: Any, task: Task, answer
     keep_result(executor, answer, task, ended(KeyError("x")))
     with pytest.raises(KeyError, match="x"):
         answer.result(0)
+    assert executor._folders.open(functions.add, (1,), {}).folder == task.folder
 
 
 def test_a_lost_worker_is_told_as_a_failed_job(executor: Any, task: Task, answer: Any) -> None:
@@ -78,7 +78,7 @@ def test_a_lost_worker_is_told_as_a_failed_job(executor: Any, task: Task, answer
 
 def test_what_rank_0_returned(executor: Any, task: Task, answer: Any) -> None:
     write_frame(task.folder.result, 7)
-    read_outcome(executor, answer, task.folder, ended(0))
+    read_outcome(executor, answer, task, ended(0))
     assert answer.result(0) == 7
 
 
@@ -94,16 +94,18 @@ def test_what_rank_0_returned(executor: Any, task: Task, answer: Any) -> None:
 def test_an_error_names_the_job_of_the_block(
     executor: Any, task: Task, answer: Any, outcome: Any, kind: type
 ) -> None:
-    read_outcome(executor, answer, task.folder, ended(outcome))
+    read_outcome(executor, answer, task, ended(outcome))
     with pytest.raises(kind) as caught:
         answer.result(0)
     assert caught.value.job_id == "77"
+    again = executor._folders.open(functions.add, (1,), {})
+    assert again.folder == task.folder  # with what is finished there
 
 
 def test_a_task_that_never_came_to_a_block_goes_by_its_name(
     executor: Any, task: Task, answer: Any
 ) -> None:
     task.folder.block.unlink()
-    read_outcome(executor, answer, task.folder, ended(LOST))
+    read_outcome(executor, answer, task, ended(LOST))
     with pytest.raises(JobFailedError, match="job add: its block did not run it"):
         answer.result(0)

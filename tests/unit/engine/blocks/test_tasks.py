@@ -6,12 +6,13 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import rank_functions as functions
 from parsl.jobs.states import JobState, JobStatus
 
 from hybrid_parsl.engine.blocks import tasks as block_tasks
 from hybrid_parsl.engine.blocks.tasks import BlockTasks
+from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.errors import JobFailedError
-from hybrid_parsl.mpi.task import TaskFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +24,12 @@ BLOCKS = {
 }
 
 
-def begin(tasks: BlockTasks, path: Path, block: str | None) -> Future[Any]:
+def begin(tasks: BlockTasks, name: str, block: str | None) -> Future[Any]:
     answer: Future[Any] = Future()
-    path.mkdir()
-    tasks.add(answer, TaskFolder(path))
+    task = tasks._folders.open(functions.add, (name,), {})
+    tasks.add(answer, task)
     if block is not None:
-        TaskFolder(path).block.write_text(block)
+        task.folder.block.write_text(block)
     return answer
 
 
@@ -40,11 +41,11 @@ def test_only_tasks_of_blocks_that_ended_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(block_tasks, "_ON_ITS_WAY_S", 0.0)
-    tasks = BlockTasks()
-    first = begin(tasks, tmp_path / "first", "0")
-    second = begin(tasks, tmp_path / "second", "1")
-    waits = begin(tasks, tmp_path / "waits", None)
-    nowhere = begin(tasks, tmp_path / "nowhere", "")
+    tasks = BlockTasks(TaskFolders(tmp_path))
+    first = begin(tasks, "first", "0")
+    second = begin(tasks, "second", "1")
+    waits = begin(tasks, "waits", None)
+    nowhere = begin(tasks, "nowhere", "")
     tasks.fail_lost(lost)
     assert not first.done()
     assert tasks.note_ended(BLOCKS) == ["0", "2"]
@@ -56,16 +57,16 @@ def test_only_tasks_of_blocks_that_ended_fail(
 
 
 def test_a_result_that_is_on_its_way_is_waited_for(tmp_path: Path) -> None:
-    tasks = BlockTasks()
-    answer = begin(tasks, tmp_path / "task", "0")
+    tasks = BlockTasks(TaskFolders(tmp_path))
+    answer = begin(tasks, "task", "0")
     tasks.note_ended(BLOCKS)
     tasks.fail_lost(lost)
     assert not answer.done()
 
 
 def test_a_task_is_taken_once(tmp_path: Path) -> None:
-    tasks = BlockTasks()
-    answer = begin(tasks, tmp_path / "task", "0")
+    tasks = BlockTasks(TaskFolders(tmp_path))
+    answer = begin(tasks, "task", "0")
     assert tasks.take(answer)
     assert not tasks.take(answer)
     assert not answer.cancel()

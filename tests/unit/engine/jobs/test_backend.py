@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from datetime import timedelta
@@ -171,3 +173,24 @@ def _wait_until(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_the_end_is_told_though_it_cannot_be_written_down(backend, tmp_path, monkeypatch):
+    ends = []
+    backend.submit(spec("true"), ends.append, tmp_path / "job.json")
+
+    def fail(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("hybrid_parsl.engine.jobs.open_jobs.SubmittedJob.note_end", fail)
+    _wait_until(lambda: ends)
+    assert ends[0].state == "COMPLETED"
+
+
+def test_a_local_job_leaves_no_list_of_nodes(backend, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ends = []
+    resources = load_psij().ResourceSpecV1(process_count=2)
+    backend.submit(spec("true", resources=resources, launcher="single"), ends.append)
+    _wait_until(lambda: ends)
+    assert not list(tmp_path.glob("*.nodelist"))

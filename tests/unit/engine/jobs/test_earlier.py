@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from hybrid_parsl.engine.jobs.earlier import find_job, job_state
+from hybrid_parsl.engine.jobs.batch_scheduler import load_executor
+from hybrid_parsl.engine.jobs.earlier import find_job, job_id_of, job_state
+from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states
 from hybrid_parsl.engine.jobs.processes import process_began
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.errors import BackendUnavailableError
 
 NAME = "5f0c4b1e-a-name-that-no-other-process-has"
@@ -51,3 +56,58 @@ def test_a_scheduler_that_cannot_be_asked_is_no_answer(monkeypatch, tmp_path):
 
 def test_a_scheduler_whose_jobs_have_no_names_is_not_asked():
     assert find_job("flux", "name") is None
+
+
+BEGAN = process_began(os.getpid())
+
+
+def record(**values):
+    found = JobRecord.of("local", "name-of-no-process").with_id(str(os.getpid()), BEGAN)
+    return replace(found, **values)
+
+
+def test_a_process_is_known_by_its_begin_whatever_the_clock_says(monkeypatch):
+    assert job_id_of(record()) == str(os.getpid())
+    monkeypatch.setattr("psutil._pslinux.BOOT_TIME", 1.0, raising=False)
+    assert process_began(os.getpid()) == BEGAN
+    executor = load_executor("local")
+    assert job_state(executor, str(os.getpid()), BEGAN) == "ACTIVE"
+    assert job_state(executor, str(os.getpid()), BEGAN + 1) is None
+
+
+def test_a_number_alone_is_no_process_of_ours():
+    assert job_id_of(record(begun=None)) is None
+
+
+def test_a_host_that_was_started_anew_has_no_jobs_left():
+    assert job_id_of(record(boot="another")) is None
+
+
+def test_the_processes_of_another_host_are_not_known_here(tmp_path):
+    elsewhere = record(boot="another", host="login2")
+    with pytest.raises(BackendUnavailableError, match="is a process of login2"):
+        job_id_of(elsewhere)
+    elsewhere.write(tmp_path / "job.json")
+    (row,) = job_states(tmp_path)
+    assert row["state"] == "UNKNOWN"
+    with pytest.raises(BackendUnavailableError, match="login2"):
+        cancel_jobs(tmp_path)
+
+
+@pytest.mark.parametrize("script", ['echo "{"', "echo nothing of the kind"])
+def test_a_scheduler_that_prints_what_cannot_be_read(monkeypatch, tmp_path, script):
+    for name in ("qstat", "squeue"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(BackendUnavailableError, match="qstat printed what is no JSON"):
+        find_job("pbs", "x")
+
+
+def test_a_scheduler_that_hangs_is_not_waited_for_without_end(monkeypatch, tmp_path):
+    (tmp_path / "squeue").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("hybrid_parsl.engine.jobs.earlier._PATIENCE_S", 0.3)
+    with pytest.raises(BackendUnavailableError, match="no answer in"):
+        find_job("slurm", "x")
