@@ -188,7 +188,7 @@ class Api:
         number = self._login.number
         response = self._send(method, where, query, body, answer_s)
         if response.status == _UNAUTHORIZED:
-            response.release_conn()
+            refusal_of(response)  # reads what was sent: the connection is used again
             self._login.renew(number)
             response = self._send(method, where, query, body, answer_s)
         if response.status not in _OK:

@@ -184,7 +184,7 @@ def _read_log(api: Api, where: str, collection: Collection) -> tuple[LogReport, 
         message = f"the connection broke: {error}"
         raise ApiError(0, message) from error
     finally:
-        response.release_conn()
+        response.close()  # one that was not read to its end can serve no other call
 
 
 def _missing(collection: Collection, log: FetchedLog) -> tuple[str, str]:
