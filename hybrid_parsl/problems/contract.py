@@ -6,6 +6,7 @@ A wrong shape or a number that is none would else come up in the middle of a run
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,8 +39,8 @@ def check_contract(problem: Problem, layers: int) -> None:
     ConfigurationError
         A method raises an error, or returns something else than it should.
     """
-    n_qubits = _answer("n_qubits", lambda: problem.n_qubits)
-    if type(n_qubits) is not int or n_qubits < 1:
+    n_qubits = _answer("n_qubits", lambda: index(problem.n_qubits))
+    if n_qubits < 1:
         raise _refusal("n_qubits", repr(n_qubits), "a whole number, at least 1")
     bounds = _answer("bounds(layers)", lambda: np.asarray(problem.bounds(layers), dtype=float))
     shape = bounds.shape

@@ -36,7 +36,7 @@ def fail() -> None:
     ("method", "answer", "told"),
     [
         ("n_qubits", 0, "at least 1"),
-        ("n_qubits", 2.0, "2.0"),
+        ("n_qubits", 2.0, "'float' object cannot be interpreted as an integer"),
         ("bounds", np.zeros(3), r"shape \(3,\)"),
         ("bounds", np.zeros((0, 2)), r"shape \(0, 2\)"),
         ("bounds", [[1.0, 0.0]], "the lower one first"),
@@ -60,7 +60,13 @@ def test_a_method_that_says_something_else_is_named(method: str, answer: Any, to
 
 @pytest.mark.parametrize(
     ("method", "answer"),
-    [("spectrum", None), ("spectrum", (1, 1)), ("energies", [0, 1]), ("bounds", [[0, 1]])],
+    [
+        ("n_qubits", np.int64(2)),
+        ("spectrum", None),
+        ("spectrum", (1, 1)),
+        ("energies", [0, 1]),
+        ("bounds", [[0, 1]]),
+    ],
 )
 def test_what_is_meant_well_is_taken(method: str, answer: Any) -> None:
     check_contract(Broken(method, answer), 1)
