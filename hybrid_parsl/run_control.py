@@ -216,6 +216,10 @@ def results_of(directory: RunDirectory) -> dict[str, Any]:
     document = _read(directory, RESULTS, "run", "experiment", "stages")
     if not isinstance(document["run"], dict) or "status" not in document["run"]:
         raise ConfigurationError("tells no status", str(directory.path / RESULTS), "run")
+    whole = isinstance(document["experiment"], dict) and "search" in document["experiment"]
+    if not (whole and isinstance(document["stages"], list)):
+        message = "is not what a run leaves there"
+        raise ConfigurationError(message, str(directory.path / RESULTS), "experiment, stages")
     return document
 
 

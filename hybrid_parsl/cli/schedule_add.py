@@ -116,6 +116,8 @@ def add(
         environment_file=str(environment_file.absolute()) if environment_file else None,
     )
     if kind is Format.KUBERNETES:
+        if variables or environment_file:
+            say_aside("--env and --env-file are not taken along: give the container an envFrom")
         write(_manifest(schedule, asked, image, claim))
         return
     _check_start()

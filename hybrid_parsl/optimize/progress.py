@@ -39,6 +39,8 @@ class SearchProgress:
     def update(self) -> None:
         """Read what has been written since the last update."""
         for path in self._folder.glob("starts-*.jsonl"):
+            if not path.is_file():
+                continue
             offset = self._read.get(path, 0)
             with path.open("rb") as file:
                 file.seek(offset)

@@ -84,6 +84,8 @@ class JobRecord:
         try:
             record = cls(**json.loads(path.read_text(encoding="utf-8")))
             home = Path(record.folder or path.parent)
+            if record.backend == "local" and record.job_id is not None:
+                int(record.job_id)
             is_copy = record.ended is None and home.exists() and not home.samefile(path.parent)
         except (OSError, ValueError, TypeError):
             return None

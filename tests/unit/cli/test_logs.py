@@ -17,7 +17,7 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "runs" / "20260102T000000Z-bell-aaaaaa"
     (folder / "tasks" / "search").mkdir(parents=True)
     (folder / "experiment.toml").touch()
-    document = {"run": {"status": "completed"}, "experiment": {}, "stages": []}
+    document = {"run": {"status": "completed"}, "experiment": {"search": {}}, "stages": []}
     (folder / RESULTS).write_text(json.dumps(document))
     return folder
 

@@ -24,7 +24,12 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
     assert (found.name, found.job_id, found.ended) == ("a-1", "17", "FAILED")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "x"}', '{"other": 1}', "null"])
+NO_NUMBER = '{"backend": "local", "name": "x", "host": "h", "submitted": 1.0, "job_id": "abc"}'
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"name": "x"}', '{"other": 1}', "null", NO_NUMBER]
+)
 def test_what_is_no_record_is_none(tmp_path, text):
     path = tmp_path / "job.json"
     assert JobRecord.read(path) is None
