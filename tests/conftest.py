@@ -32,6 +32,11 @@ SUPPORT = Path(__file__).parent / "support"
 settings.register_profile("any machine", deadline=None)  # how quick one is, is no property
 settings.load_profile("any machine")
 
+_USUAL = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGTERM: signal.SIG_DFL,
+}
 _ONCE = ("kubernetes", "globus", "image")
 _LIMIT_S = 600
 
@@ -45,11 +50,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let the processes that tests start import the modules in tests/support, as tests do.
 
     Before pytest-xdist starts its workers, the kernels are compiled: once, not by each of them.
-    A shell lets what it starts in the background ignore Ctrl-C, and so would the programs under
-    test.
+    A shell lets what it starts in the background ignore Ctrl-C, nohup a hang-up, and so would the
+    programs under test.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, usual in _USUAL.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
     earlier = os.environ.get("PYTHONPATH", "")
     settings = tempfile.mkdtemp()  # none of whoever runs the tests
     config.add_cleanup(lambda: shutil.rmtree(settings, ignore_errors=True))
