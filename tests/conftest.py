@@ -94,6 +94,12 @@ def _name_group(item: pytest.Item) -> None:
         item._id = type(item._id).parse(f"{item.nodeid}@{group}")
 
 
+@pytest.fixture
+def several_runs() -> None:
+    """Skip a test of several whole runs unless they are required: together they take a minute."""
+    require_if_asked("runs", "", lambda: True)
+
+
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[SlurmCluster]:
     """Start a Slurm cluster of four nodes; the commands of Slurm find it."""

@@ -65,6 +65,7 @@ def test_a_letter_that_an_encoding_does_not_have_is_no_error(finished: Path) -> 
     assert r"-1.2 \xb1 0.012" in done.stdout
 
 
+@pytest.mark.usefixtures("several_runs")
 @pytest.mark.parametrize("stream", [">/dev/full", ">&- 2>&-"])
 def test_a_run_goes_on_without_a_stream(tmp_path: Path, stream: str) -> None:
     done = shell(f"hybrid-parsl run bell {stream}", tmp_path)

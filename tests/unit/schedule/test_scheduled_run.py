@@ -100,6 +100,7 @@ def test_a_run_succeeds_in_silence(schedule):
     assert document["search"]["energy"] == attempt.energy
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_a_stage_that_fails_is_told_in_one_line_by_command_and_by_exit_code(schedule, tmp_path):
     told = tmp_path / "told.json"
     cron = schedule("failing_problems:BrokenCircuit", on_failure=f"cat > '{told}'")
@@ -143,6 +144,7 @@ def test_a_failure_that_nobody_could_be_told_of_says_so(schedule, tmp_path):
     assert re.search(r"no such experiment.*nobody was told of it: .* exit code 3", err)
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_a_second_run_is_refused_and_the_lock_of_a_dead_one_is_taken_over(schedule, tmp_path):
     go = tmp_path / "go"
     cron = schedule("failing_problems:Waiting", f'go = "{go}"')
