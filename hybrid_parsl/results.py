@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -149,15 +151,18 @@ class Landscape(_Result):
     energy: list[list[float]]
 
 
-def highest_optimal(optimum: float, worst: float) -> float:
+def highest_optimal(optimum: float | None, worst: float | None) -> float:
     """Return the highest energy that is the optimum's, apart from rounding.
 
     Parameters
     ----------
     optimum, worst
         The lowest and the highest energy of any bitstring: levels are told apart down to 1e-9 of
-        their distance, and to the rounding of sums of numbers as large as they are.
+        their distance, and to the rounding of sums of numbers as large as they are. None if
+        they are not known: then no energy is known to be the optimum.
     """
+    if optimum is None or worst is None:
+        return -math.inf
     return optimum + 1e-9 * (worst - optimum) + 1e-14 * max(abs(optimum), abs(worst))
 
 

@@ -118,8 +118,8 @@ def _in_words(asked: dict[str, Any], site: Site, stages: list[dict[str, Any]]) -
     for stage in stages:
         lines.append(f"\n{stage['stage']}: {stage['executor']}")
         words = ", ".join(f"{key} = {value}" for key, value in stage["resources"].items())
-        wanted = {key: asked["resources"].get(key) for key in stage["resources"]}
-        others = [key for key, value in stage["resources"].items() if value != wanted[key]]
+        wanted = asked["resources"]
+        others = [key for key, value in stage["resources"].items() if value != wanted.get(key)]
         words += f" (the site decides {', '.join(others)})" if others else ""
         lines += [f"  {words}"] if words else []
         lines += [f"  {line}" for line in (stage["launch"] or "").splitlines()]

@@ -51,18 +51,16 @@ def list_schedules(as_json: AsJson = False) -> None:
 @app.command()
 def remove(name: ScheduleName) -> None:
     """Take a schedule out of the crontab and forget it; its runs and history stay."""
-    from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.schedule import crontab
     from hybrid_parsl.schedule.definition import (
         definition_file,
-        definition_files,
+        no_such_schedule,
         schedules_folder,
     )
 
     file = definition_file(name)
     if file.parent != schedules_folder() or not file.is_file():
-        names = ", ".join(definition_files()) or f"none: there is no schedule in {file.parent}"
-        raise ConfigurationError("is no schedule of yours", None, None, name, names)
+        raise no_such_schedule(name)
     installed = crontab.uninstall(file)
     file.unlink(missing_ok=True)
     where = "and its line in the crontab" if installed else "which was not in the crontab"

@@ -39,12 +39,11 @@ def terminable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard = [
-        number
+    earlier = {
+        number: signal.signal(number, _raise)
         for number in (signal.SIGTERM, signal.SIGHUP)
         if signal.getsignal(number) is not signal.SIG_IGN
-    ]
-    earlier = {number: signal.signal(number, _raise) for number in heard}
+    }
     try:
         yield
     finally:

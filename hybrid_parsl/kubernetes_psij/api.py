@@ -81,6 +81,21 @@ class Api:
         """
         return self.call("GET", path(kind, namespace, name))
 
+    def find(self, native_id: NativeId) -> dict[str, Any] | None:
+        """Return a job; None if it is not there.
+
+        Raises
+        ------
+        ApiError
+            It cannot be read.
+        """
+        try:
+            return self.read(native_id.kind, native_id.namespace, native_id.name)
+        except ApiError as error:
+            if error.status == _ABSENT:
+                return None
+            raise
+
     def items(self, where: str, query: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
         """Yield all objects of a list, page by page.
 

@@ -51,7 +51,7 @@ def create_or_adopt(
             if time.monotonic() > deadline:
                 message = f"the earlier {native_id} is still being deleted"
                 raise ApiError(0, message) from error
-        found = _read(api, native_id)
+        found = api.find(native_id)
         if found is not None:
             if found["metadata"].get("annotations", {}).get(names.KEY_ANNOTATION) != key:
                 message = f"There is a {native_id} already, and it is not of the task '{key}'"
@@ -61,22 +61,6 @@ def create_or_adopt(
                     return found, False
                 api.delete(native_id, found["metadata"]["uid"], "Foreground")
         time.sleep(pauses.next())
-
-
-def _read(api: Api, native_id: NativeId) -> dict[str, Any] | None:
-    """Return a job; None if it is not there any more.
-
-    Raises
-    ------
-    ApiError
-        It cannot be read.
-    """
-    try:
-        return api.read(native_id.kind, native_id.namespace, native_id.name)
-    except ApiError as error:
-        if error.status == _ABSENT:
-            return None
-        raise
 
 
 def create_inputs(api: Api, plan: JobPlan, owner: dict[str, Any]) -> None:

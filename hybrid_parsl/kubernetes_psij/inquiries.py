@@ -52,12 +52,9 @@ def state_of(api: Api, native_id: NativeId) -> str | None:
         The cluster did not answer.
     """
     tracked = TrackedJob(native_id, Job(), NOTHING)
-    try:
-        thing = api.read(native_id.kind, native_id.namespace, native_id.name)
-    except ApiError as error:
-        if error.status == _ABSENT:
-            return None
-        raise
+    thing = api.find(native_id)
+    if thing is None:
+        return None
     tracked.see_job(thing)
     for pod in api.pods_of(native_id):
         tracked.see_pod("ADDED", pod)

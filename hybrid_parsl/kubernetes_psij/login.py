@@ -32,6 +32,7 @@ _KEEP_ALIVE = [
 ]
 _RENEWAL_S = 60.0
 """How long whoever gives out logins may take for another one; nobody sits and waits for it."""
+_NO_LOGIN = f"cannot log in again: no answer in {_RENEWAL_S:.0f} s"
 
 
 class Login:
@@ -75,17 +76,13 @@ class Login:
             raise ApiError(0, _NO_LOGIN)
         try:
             if refused == self.number:
-                client, _ = _within(lambda: log_in(self._config), _RENEWAL_S)
-                self.client = client
+                self.client, _ = _within(lambda: log_in(self._config), _RENEWAL_S)
                 self.number += 1
         except ConfigurationError as error:
             message = f"cannot log in again: {error}"
             raise ApiError(0, message) from error
         finally:
             self._lock.release()
-
-
-_NO_LOGIN = f"cannot log in again: no answer in {_RENEWAL_S:.0f} s"
 
 
 def _within(call: Callable[[], tuple[Any, str]], limit_s: float) -> tuple[Any, str]:

@@ -120,7 +120,7 @@ class StuckJobs:
             self._sees_nodes = error.is_transient
             return
         for tracked in jobs:
-            pod = next((each for each in list(tracked.pods.values()) if each.trouble), None)
+            pod = next((each for each in tracked.seen_pods if each.trouble), None)
             if pod is None or tracked.trouble is None:
                 continue
             tracked.compared = True
@@ -143,7 +143,7 @@ def _is_stuck(tracked: TrackedJob, now: float) -> bool:
         return False
     if now - tracked.created < _FIRST_S:
         return False
-    return not any(pod.trouble for pod in list(tracked.pods.values()))
+    return not any(pod.trouble for pod in tracked.seen_pods)
 
 
 def _may_never_fit(tracked: TrackedJob) -> bool:

@@ -135,11 +135,15 @@ class TrackedJob:
     lock: Any = field(default_factory=threading.RLock)
 
     @property
+    def seen_pods(self) -> list[PodState]:
+        """Its pods as they are now: a watch may add to `pods` meanwhile."""
+        return list(self.pods.values())
+
+    @property
     def main_pod(self) -> PodState | None:
         """The pod whose end is the job's: the first that has ended, else the newest."""
-        mains = [pod for pod in list(self.pods.values()) if pod.role != names.WORKER]
-        ended = [pod for pod in mains if pod.end]
-        return next(iter(ended or reversed(mains)), None)
+        mains = [pod for pod in self.seen_pods if pod.role != names.WORKER]
+        return next((pod for pod in mains if pod.end), mains[-1] if mains else None)
 
     @property
     def is_ignored(self) -> bool:
@@ -149,13 +153,13 @@ class TrackedJob:
     @property
     def lacks_worker(self) -> bool:
         """Whether not all of its workers have been made."""
-        roles = [pod.role for pod in list(self.pods.values()) if not pod.is_deleted]
+        roles = [pod.role for pod in self.seen_pods if not pod.is_deleted]
         return roles.count(names.WORKER) < self.n_workers
 
     @property
     def workers_run(self) -> bool:
         """Whether all of its workers run: the launcher is not made before."""
-        workers = [each for each in list(self.pods.values()) if each.role == names.WORKER]
+        workers = [each for each in self.seen_pods if each.role == names.WORKER]
         return sum(each.running for each in workers) >= self.n_workers
 
     @property
@@ -253,7 +257,7 @@ class TrackedJob:
         if event == "DELETED" and pod.end is None:
             pod.end = explain.DELETED
         pod.trouble = None if pod.is_deleted else self._trouble(pod, thing)
-        troubles = [each.trouble for each in list(self.pods.values()) if each.trouble]
+        troubles = [each.trouble for each in self.seen_pods if each.trouble]
         self.be_in(troubles[0] if troubles else None)
 
     def be_in(self, trouble: Trouble | None) -> None:
@@ -290,7 +294,7 @@ class TrackedJob:
 
     def cause_in_workers(self) -> str | None:
         """Return what happened to a worker if that explains the end of the launcher."""
-        for pod in list(self.pods.values()):
+        for pod in self.seen_pods:
             if pod.role == names.WORKER and pod.end and pod.end.reason not in ("", "PodDeleted"):
                 return f"{pod.name}: {pod.end.message}"
         return f"{self.lost_worker}: {explain.DELETED.message}" if self.lost_worker else None

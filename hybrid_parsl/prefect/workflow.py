@@ -195,7 +195,7 @@ class _RunLog:
         self._log = get_run_logger()
         self._n_starts = run.experiment.search.starts
         folder = run.directory.path / "tasks" / "search"
-        self._progress = SearchProgress(folder, run.experiment.search.starts)
+        self._progress = SearchProgress(folder, self._n_starts)
         self._stage = ""
         self._log.info("Run %s on site %s", run.directory.path, run.site.name)
 

@@ -69,11 +69,7 @@ def run_lock(path: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise StorageError(str(path), error.strerror or str(error)) from error
     try:
-        try:
-            is_ours = _locked(descriptor)
-        except OSError as error:
-            raise StorageError(str(path), no_locks(error)) from error
-        if not is_ours:
+        if not locked(descriptor, path, _PATIENCE_S):
             raise RunOverlapError(what, str(_read(descriptor)))
         driver = Driver(socket.gethostname(), os.getpid())
         os.ftruncate(descriptor, 0)
@@ -83,17 +79,22 @@ def run_lock(path: Path, what: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def no_locks(error: OSError) -> str:
-    """Return what to say where a file cannot be locked."""
-    return f"it cannot be locked (flock: {error.strerror}); choose another --runs-dir"
-
-
-def _locked(descriptor: int) -> bool:
+def locked(descriptor: int, path: Path, patience_s: float) -> bool:
     """Lock a file and return True, or False if somebody else keeps it locked.
 
-    Who only asks for the driver holds it for a moment.
+    Parameters
+    ----------
+    descriptor, path
+        The file.
+    patience_s
+        Seconds to wait for it, at least 0. Who only asks for the driver holds it for a moment.
+
+    Raises
+    ------
+    StorageError
+        Its file system has no locks.
     """
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,6 +102,9 @@ def _locked(descriptor: int) -> bool:
             if time.monotonic() > deadline:
                 return False
             time.sleep(_PAUSE_S)
+        except OSError as error:
+            reason = f"it cannot be locked (flock: {error.strerror}); choose another --runs-dir"
+            raise StorageError(str(path), reason) from error
         else:
             return True
 

@@ -59,8 +59,6 @@ def draw_distribution(
 
 def is_optimal(energy: float, analysis: Analysis) -> bool:
     """Tell whether an energy is the optimum, apart from rounding."""
-    if analysis.optimum is None or analysis.worst is None:
-        return False
     return energy <= highest_optimal(analysis.optimum, analysis.worst)
 
 

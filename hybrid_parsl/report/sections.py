@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -233,8 +232,7 @@ def _toml(value: object) -> str:
 def outcomes(analysis: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
     """Return the rows of the table of bitstrings, and how many more there are."""
     optimum, worst = finite(analysis.get("optimum")), finite(analysis.get("worst"))
-    known = optimum is not None and worst is not None
-    bound = highest_optimal(optimum, worst) if known else -math.inf  # type: ignore[arg-type]
+    bound = highest_optimal(optimum, worst)
     top = analysis.get("top") or []
     rows = []
     for row in top[:MOST_ROWS]:

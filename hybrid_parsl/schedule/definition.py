@@ -147,8 +147,14 @@ def definition_file(text: str) -> Path:
     known = definition_files()
     if text in known:
         return known[text]
+    raise no_such_schedule(text)
+
+
+def no_such_schedule(text: str) -> ConfigurationError:
+    """Return the error of a name that is none of a schedule."""
+    known = definition_files()
     valid = ", ".join(known) or f"none yet: there is no schedule in {schedules_folder()}"
-    raise ConfigurationError("no such schedule", None, None, text, valid, nearest(text, known))
+    return ConfigurationError("no such schedule", None, None, text, valid, nearest(text, known))
 
 
 def read_definition(path: Path) -> Schedule:

@@ -52,9 +52,11 @@ def read_outcome(
         if code == 0:
             answer.set_result(read_result(folder))
             return
-        details = (str(folder.stderr), log_tail(folder.stderr))
-        cause: BaseException = WalltimeExceededError(job_id, "its walltime is over", *details)
-        if code != TIMED_OUT:
+        cause: BaseException
+        if code == TIMED_OUT:
+            details = (str(folder.stderr), log_tail(folder.stderr))
+            cause = WalltimeExceededError(job_id, "its walltime is over", *details)
+        else:
             cause = explain_failure(folder, job_id, code)
     except Exception as error:  # noqa: BLE001 - whatever Parsl tells of the block
         cause = lost_block(error)

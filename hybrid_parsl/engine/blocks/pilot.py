@@ -99,15 +99,10 @@ class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
         answer: Future[Any] = Future()
         if not task.answer_from_disk(answer):
             task.prepare()
-            self.open_tasks.add(answer, task)
             call = task.request
             words = (str(task.folder.path), call.function, call.arguments, call.keywords)
-            try:
+            with self.open_tasks.handing_over(answer, task):
                 inner = super().submit(call_in_block, resource_specification, *words)
-            except BaseException:
-                self._folders.release(task)
-                self.open_tasks.take(answer)
-                raise
             inner.add_done_callback(lambda done: keep_result(self, answer, task, done))
         return answer
 
@@ -222,14 +217,9 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         if task.answer_from_disk(answer):
             return answer
         task.prepare()
-        self.open_tasks.add(answer, task)
         words = (str(task.folder.path), self.python or sys.executable, request.walltime_s)
-        try:
+        with self.open_tasks.handing_over(answer, task):
             inner = super().submit(run_ranks, self._layout(request), *words)
-        except BaseException:
-            self._folders.release(task)
-            self.open_tasks.take(answer)
-            raise
         inner.add_done_callback(lambda done: read_outcome(self, answer, task, done))
         return answer
 

@@ -6,12 +6,13 @@ once that a block has ended, and why; which tasks ran in it is noted in their fo
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
 
     from parsl.jobs.states import JobStatus
@@ -42,6 +43,17 @@ class BlockTasks:
         answer.set_running_or_notify_cancel()
         with self._lock:
             self._open[answer] = task
+
+    @contextlib.contextmanager
+    def handing_over(self, answer: Future[Any], task: Task) -> Iterator[None]:
+        """Add a task while it is handed over; one that is not taken is none any more."""
+        self.add(answer, task)
+        try:
+            yield
+        except BaseException:
+            self._folders.release(task)
+            self.take(answer)
+            raise
 
     def take(self, answer: Future[Any]) -> bool:
         """Remove a task; return whether it was there."""

@@ -28,7 +28,7 @@ from hybrid_parsl.engine.jobs.earlier import (
     job_id_of,
     job_state,
 )
-from hybrid_parsl.engine.jobs.open_jobs import OpenJobs, SubmittedJob, canceled, completed
+from hybrid_parsl.engine.jobs.open_jobs import OpenJobs, SubmittedJob, job_status
 from hybrid_parsl.engine.jobs.processes import ProcessTree, process_began
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
@@ -149,9 +149,10 @@ class JobBackend:
             if job_state(self._executor, job_id, found.begun) not in UNDER_WAY:
                 self._jobs.take(submitted.job)
                 return None
-            found.with_id(job_id, self._begun(submitted)).write(record)
+            submitted.begun = self._begun(submitted)
+            found.with_id(job_id, submitted.begun).write(record)
             if self.name == LOCAL:  # PSI/J would wait for ever for one that nobody has reaped
-                submitted.adopted, submitted.begun = True, self._begun(submitted)
+                submitted.adopted = True
                 left_s = found.seconds_left(spec.attributes.duration)
                 submitted.deadline = time.monotonic() + left_s
             else:
@@ -186,7 +187,7 @@ class JobBackend:
         deadline = time.monotonic() + _HEARING_S
         while submitted.job in self._jobs and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
-        self._status_changed(submitted.job, canceled())
+        self._status_changed(submitted.job, job_status("CANCELED"))
 
     def close(self) -> None:
         """Cancel all jobs that have not ended, and stop telling."""
@@ -198,7 +199,7 @@ class JobBackend:
             time.sleep(_PAUSE_S)
         for job in self._jobs.all():  # one that takes its time to go is canceled all the same
             if is_over(self._executor, job.job_id):
-                self._status_changed(job.job, canceled())
+                self._status_changed(job.job, job_status("CANCELED"))
         getattr(self._executor, "close", bool)()  # ours has one, PSI/J's own have none
         self._ended.put(None)
         self._teller.join(timeout=10)
@@ -293,4 +294,4 @@ class JobBackend:
             self.cancel(submitted)
         for submitted in self._jobs.all():
             if submitted.adopted and not is_process(submitted.job_id, submitted.begun):
-                self._status_changed(submitted.job, completed())
+                self._status_changed(submitted.job, job_status("COMPLETED"))

@@ -149,15 +149,8 @@ class OpenJobs:
         return max(0.01, min([1.0, *left]))
 
 
-def canceled() -> JobStatus:
-    """Return PSI/J's status of a job that was canceled."""
+def job_status(state: str) -> JobStatus:
+    """Return PSI/J's status of a job in the state that PSI/J calls `state`."""
     psij = load_psij()
-    status: JobStatus = psij.JobStatus(psij.JobState.CANCELED)
-    return status
-
-
-def completed() -> JobStatus:
-    """Return PSI/J's status of a job that is over, as far as anybody can tell."""
-    psij = load_psij()
-    status: JobStatus = psij.JobStatus(psij.JobState.COMPLETED)
+    status: JobStatus = psij.JobStatus(psij.JobState[state])
     return status

@@ -7,7 +7,6 @@ has; the backend's own id follows as soon as it is known, and how the job ended 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.errors import StorageError
-from hybrid_parsl.records.run_lock import no_locks
+from hybrid_parsl.records.run_lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +27,6 @@ TASK_RECORD = "job.json"
 """The record of a task's job, in the task's folder."""
 BLOCK_RECORD = ".block.json"
 """How the names of the records of a provider's blocks end."""
-
-_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,7 @@ def submission_lock(record: Path, patience_s: float = 60.0) -> Iterator[int]:
     TimeoutError
         Somebody held it all the time.
     StorageError
-        The folder cannot be written.
+        The folder cannot be written, or its file system has no locks.
     """
     path = record.with_suffix(".lock")
     try:
@@ -152,18 +149,9 @@ def submission_lock(record: Path, patience_s: float = 60.0) -> Iterator[int]:
     except OSError as error:
         raise StorageError(str(path), error.strerror or str(error)) from error
     try:
-        deadline = time.monotonic() + patience_s
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    message = f"a submission of {record} is still under way"
-                    raise TimeoutError(message) from None
-                time.sleep(_PAUSE_S)
-            except OSError as error:
-                raise StorageError(str(path), no_locks(error)) from error
+        if not locked(descriptor, path, patience_s):
+            message = f"a submission of {record} is still under way"
+            raise TimeoutError(message)
         yield descriptor
     finally:
         os.close(descriptor)

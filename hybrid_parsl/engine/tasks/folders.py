@@ -114,7 +114,7 @@ class TaskFolders:
         name = getattr(function, "__name__", "task")
         with self._lock:
             free = self._free.setdefault(name, [])
-            for folder in sorted(free, key=lambda each: not each.result.exists()):
+            for folder in free:
                 if _holds(folder, request):
                     free.remove(folder)
                     return Task(request, folder)
@@ -166,11 +166,16 @@ class TaskFolders:
 
 
 def _folders_by_name(path: Path) -> dict[str, list[TaskFolder]]:
-    """Return the folders of tasks in `path` by the name of their function, oldest first."""
+    """Return the folders of tasks in `path` by the name of their function.
+
+    Those with a result come first, and of either kind the oldest.
+    """
     found: dict[str, list[TaskFolder]] = {}
     folders = [request.parent for request in path.glob("*/request.frame")]
     for folder in sorted(folders, key=lambda each: (len(each.name), each.name)):
         found.setdefault(_NUMBER.sub("", folder.name), []).append(TaskFolder(folder))
+    for several in found.values():
+        several.sort(key=lambda each: not each.result.exists())
     return found
 
 

@@ -65,3 +65,13 @@ DOCUMENT: dict[str, Any] = {
 def document() -> dict[str, Any]:
     copied: dict[str, Any] = json.loads(json.dumps(DOCUMENT))
     return copied
+
+
+@pytest.fixture
+def ended_run(tmp_path: Path, document: dict[str, Any]) -> Path:
+    """Make the folder of a run that has ended, in that of all runs."""
+    folder = tmp_path / "runs" / "20260102T000000Z-bell-aaaaaa"
+    folder.mkdir(parents=True)
+    (folder / "experiment.toml").touch()
+    (folder / "results.json").write_text(json.dumps(document))
+    return folder

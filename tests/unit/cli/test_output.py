@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -32,12 +32,9 @@ def shell(command: str, folder: Path, **variables: str) -> subprocess.CompletedP
 
 
 @pytest.fixture
-def finished(tmp_path: Path, document: dict[str, Any]) -> Path:
-    folder = tmp_path / "runs" / "20260102T000000Z-bell-aaaaaa"
-    folder.mkdir(parents=True)
-    (folder / "experiment.toml").touch()
-    (folder / "results.json").write_text(json.dumps(document))
-    return tmp_path
+def finished(ended_run: Path) -> Path:
+    """Return the folder in which that of all runs is."""
+    return ended_run.parents[1]
 
 
 @pytest.mark.parametrize("command", ["show", "show --json", "sites"])

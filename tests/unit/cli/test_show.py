@@ -10,12 +10,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def run(tmp_path: Path, document: dict[str, Any]) -> Path:
-    folder = tmp_path / "runs" / "20260102T000000Z-bell-aaaaaa"
-    folder.mkdir(parents=True)
-    (folder / "experiment.toml").touch()
-    (folder / "results.json").write_text(json.dumps(document))
-    return folder
+def run(ended_run: Path) -> Path:
+    return ended_run
 
 
 @pytest.mark.parametrize("name", ["latest", "bell", "runs/20260102T000000Z-bell-aaaaaa", None])
