@@ -19,7 +19,7 @@ def pipeline(experiment: Experiment) -> dict[str, AppFuture]:
 
     Returns the future of each stage by its name, in the order in which they run.
     """
-    found = search(experiment, parsl_resource_specification=experiment.resources.model_dump())
+    found = search(experiment, parsl_resource_specification=experiment.search_resources)
     measured = sample(experiment, found)
     analysed = analyse(experiment, found, measured)
     return {"search": found, "quantum": measured, "analysis": analysed}

@@ -155,12 +155,21 @@ class Resources(_Table):
         All MPI ranks; ``num_nodes * ranks_per_node`` if left out.
     walltime_s
         Longest run time of the search in seconds, 1 to 31 days.
+    cores_per_rank
+        CPU cores of each rank, 1 to 4096; ``search.threads`` if left out and more than 1.
+    memory_gib_per_rank
+        Memory of each rank in GiB, above 0 and at most 65 536; the site's default if left out.
+    gpus_per_rank
+        GPUs of each rank, 1 to 64; none are asked for if left out.
     """
 
     num_nodes: int = Field(default=1, ge=1, le=100_000)
     ranks_per_node: int = Field(default=2, ge=1, le=_MOST_RANKS_PER_NODE)
     num_ranks: int = Field(default=0, ge=0)
     walltime_s: int = Field(default=3600, ge=1, le=31 * 86_400)
+    cores_per_rank: int | None = Field(default=None, ge=1, le=4096)
+    memory_gib_per_rank: float | None = Field(default=None, gt=0, le=65_536)
+    gpus_per_rank: int | None = Field(default=None, ge=1, le=64)
 
     @model_validator(mode="before")
     @classmethod
@@ -217,6 +226,13 @@ class Experiment(_Table):
     quantum: Quantum = Quantum()
     analysis: AnalysisSettings = AnalysisSettings()
     resources: Resources = Resources()
+
+    @property
+    def search_resources(self) -> dict[str, Any]:
+        """Parsl's resource specification of the search: each rank gets a core per thread."""
+        asked = self.resources.model_dump(exclude_none=True)
+        threads = {"cores_per_rank": self.search.threads} if self.search.threads > 1 else {}
+        return threads | asked
 
     @property
     def search_key(self) -> str:

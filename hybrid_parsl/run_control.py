@@ -61,7 +61,7 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     found = find_project(project or Path(record["project"]))
     experiment = read_experiment(directory.path / "experiment.toml")
     site = load_recorded_site(record, found, assignments)
-    check_site(site, experiment.resources.model_dump(), directory.path)
+    check_site(site, experiment.search_resources, directory.path)
     return Run(experiment, found, site, directory, results_of(directory))
 
 

@@ -75,12 +75,15 @@ def plan_run(
     from hybrid_parsl.engine.site_check import check_site, ranks_on_this_host
     from hybrid_parsl.engine.sites import load_site
     from hybrid_parsl.stages.check import check_memory_here
+    from hybrid_parsl.stages.host import check_ranks_here
 
     place = load_site(site, project, site_settings)
-    resources = experiment.resources.model_dump()
+    resources = experiment.search_resources
     config = check_site(place, resources, runs / _NO_RUN)
     with _placed(project.experiment_path(text), overrides):
-        check_memory_here(experiment, ranks_on_this_host(config, resources))
+        n_ranks = ranks_on_this_host(config, resources)
+        check_ranks_here(experiment.resources, n_ranks)
+        check_memory_here(experiment, n_ranks)
     return RunPlan(experiment, project, place, config)
 
 

@@ -60,7 +60,7 @@ def describe(
 
     asked = experiment.model_dump(mode="json", exclude_none=True)
     executors = {executor.label: executor for executor in config.executors}
-    resources = settled_resources(executors[labels.MPI], experiment.resources.model_dump())
+    resources = settled_resources(executors[labels.MPI], experiment.search_resources)
     stages = [
         _stage("search", executors[labels.MPI], resources, []),
         _stage("quantum", executors[labels.QUANTUM], {}, ["search"]),

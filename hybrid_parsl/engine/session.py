@@ -95,7 +95,7 @@ class Session:
         function: Callable[..., Any],
         args: Sequence[Any],
         keywords: Mapping[str, Any],
-        resources: Mapping[str, int],
+        resources: Mapping[str, float],
     ) -> Future[Any]:
         """Call a function on the executor `label`, as an app with the same label does.
 

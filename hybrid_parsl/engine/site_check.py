@@ -62,7 +62,7 @@ def ranks_on_this_host(config: parsl.Config, resources: dict[str, Any]) -> int:
     return int(settled_resources(executor, resources)["num_ranks"])
 
 
-def settled_resources(executor: ParslExecutor, resources: dict[str, Any]) -> dict[str, int]:
+def settled_resources(executor: ParslExecutor, resources: dict[str, Any]) -> dict[str, Any]:
     """Return what a search gets that asks for `resources`, in Parsl's words.
 
     What the site says about its size takes the place of what is asked.
@@ -72,4 +72,5 @@ def settled_resources(executor: ParslExecutor, resources: dict[str, Any]) -> dic
     ConfigurationError
         A key is not known, or a value is not valid.
     """
-    return asdict(ResourceRequest.from_parsl(resources, getattr(executor, "overrides", {})))
+    request = ResourceRequest.from_parsl(resources, getattr(executor, "overrides", {}))
+    return {key: value for key, value in asdict(request).items() if value is not None}

@@ -33,7 +33,7 @@ class Placement:
     """
 
     label: str
-    resources: dict[str, int]
+    resources: dict[str, float]
 
     @classmethod
     def of(cls, task: Task[..., Any], default: str) -> Placement:
@@ -126,5 +126,8 @@ def portable(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _number(text: str) -> Any:
-    """Return the whole number that `text` says, or the text."""
-    return int(text) if text.isdecimal() else text
+    """Return the number that `text` is, or the text."""
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return text

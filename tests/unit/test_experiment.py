@@ -177,3 +177,17 @@ def test_the_key_of_a_search_survives_json_and_the_order_of_keys() -> None:
     assert first.search_key == second.search_key
     read = Experiment.model_validate(json.loads(first.model_dump_json()))
     assert read.search_key == first.search_key
+
+
+def test_each_thread_of_a_rank_gets_a_core_unless_the_experiment_decides() -> None:
+    problem = {"kind": "bell"}
+    asked = {"name": "x", "problem": problem, "search": {"method": "draw", "threads": 3}}
+    assert Experiment.model_validate(asked).search_resources["cores_per_rank"] == 3
+    asked["resources"] = {"cores_per_rank": 1, "memory_gib_per_rank": 2}
+    found = Experiment.model_validate(asked).search_resources
+    assert (found["cores_per_rank"], found["memory_gib_per_rank"]) == (1, 2.0)
+    assert "gpus_per_rank" not in found
+    plain = Experiment.model_validate({"name": "x", "problem": problem})
+    assert set(plain.search_resources) == {
+        "num_nodes", "ranks_per_node", "num_ranks", "walltime_s"
+    }  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
@@ -13,12 +14,10 @@ if TYPE_CHECKING:
 
     from psij import ResourceSpecV1
 
-RESOURCE_KEYS = ("num_nodes", "ranks_per_node", "num_ranks", "walltime_s")
-
 
 @dataclass(frozen=True)
 class ResourceRequest:
-    """Nodes, ranks and time of one task.
+    """Nodes, ranks, time and the resources of each rank of one task.
 
     Attributes
     ----------
@@ -30,18 +29,27 @@ class ResourceRequest:
         All MPI ranks, at most ``num_nodes * ranks_per_node``.
     walltime_s
         Longest run time in seconds, at least 1.
+    cores_per_rank
+        CPU cores of each rank, at least 1; the site decides if None.
+    memory_gib_per_rank
+        Memory of each rank in GiB, above 0; the site decides if None.
+    gpus_per_rank
+        GPUs of each rank, at least 1; the site decides if None.
     """
 
     num_nodes: int
     ranks_per_node: int
     num_ranks: int
     walltime_s: int
+    cores_per_rank: int | None = None
+    memory_gib_per_rank: float | None = None
+    gpus_per_rank: int | None = None
 
     @classmethod
     def from_parsl(
-        cls, specification: Mapping[str, Any], overrides: Mapping[str, int] | None = None
+        cls, specification: Mapping[str, Any], overrides: Mapping[str, float] | None = None
     ) -> ResourceRequest:
-        """Read Parsl's resource specification; what is left out is one rank for one hour.
+        """Read Parsl's resource specification; the default is one rank for one hour.
 
         Parameters
         ----------
@@ -53,7 +61,7 @@ class ResourceRequest:
         Raises
         ------
         ConfigurationError
-            A key is not known, or a value is no positive whole number or contradicts another.
+            If a key is unknown, or a value is out of range or contradicts another.
         """
         source = "resource specification"
         if overrides:
@@ -63,8 +71,14 @@ class ResourceRequest:
         for key, value in specification.items():
             if key not in RESOURCE_KEYS:
                 raise ConfigurationError("unknown key", source, key, key, ", ".join(RESOURCE_KEYS))
-            if type(value) is not int or value < 1:
-                message = "is no positive whole number"
+            if value is None and key in _PER_RANK:
+                continue
+            if key == "memory_gib_per_rank":
+                if type(value) not in (int, float) or not 0 < value < math.inf:
+                    message, valid = "must be a positive number", "GiB, above 0"
+                    raise ConfigurationError(message, source, key, repr(value), valid)
+            elif type(value) is not int or value < 1:
+                message = "must be a positive integer"
                 raise ConfigurationError(message, source, key, repr(value), "1 or more")
         nodes = specification.get("num_nodes", 1)
         total = specification.get("num_ranks")
@@ -78,7 +92,9 @@ class ResourceRequest:
                 str(total),
                 f"{nodes} to {nodes * each}",
             )
-        return cls(nodes, each, total, specification.get("walltime_s", 3600))
+        walltime_s = specification.get("walltime_s", 3600)
+        per_rank = {key: specification.get(key) for key in _PER_RANK}
+        return cls(nodes, each, total, walltime_s, **per_rank)
 
     def check_even(self) -> None:
         """Refuse what PSI/J cannot tell a batch scheduler: nodes with different numbers of ranks.
@@ -122,3 +138,7 @@ class ResourceRequest:
                 node_count=self.num_nodes, processes_per_node=self.ranks_per_node
             )
         return psij.ResourceSpecV1(process_count=self.num_ranks)
+
+
+RESOURCE_KEYS = tuple(field.name for field in fields(ResourceRequest))
+_PER_RANK = tuple(key for key in RESOURCE_KEYS if key.endswith("_per_rank"))

@@ -36,10 +36,34 @@ def test_what_is_left_out_follows(asked: dict[str, int], expected: tuple[int, ..
 @pytest.mark.parametrize("key", ["num_nodes", "ranks_per_node", "num_ranks", "walltime_s"])
 @pytest.mark.parametrize("value", [0, -1, 1.0, "2", True, None])
 def test_a_value_that_is_no_positive_whole_number(key: str, value: Any) -> None:
-    with pytest.raises(ConfigurationError, match="no positive whole number") as caught:
+    with pytest.raises(ConfigurationError, match="must be a positive integer") as caught:
         ResourceRequest.from_parsl({key: value})
     assert (caught.value.key, caught.value.found) == (key, repr(value))
     assert caught.value.source == "resource specification"
+
+
+@pytest.mark.parametrize("key", ["cores_per_rank", "gpus_per_rank"])
+@pytest.mark.parametrize("value", [0, -1, 1.0, "2", True])
+def test_cores_and_gpus_are_positive_integers(key: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="must be a positive integer") as caught:
+        ResourceRequest.from_parsl({key: value})
+    assert (caught.value.key, caught.value.found) == (key, repr(value))
+
+
+@pytest.mark.parametrize("value", [0, -0.5, "2", True, float("inf"), float("nan")])
+def test_memory_is_a_positive_number(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="must be a positive number") as caught:
+        ResourceRequest.from_parsl({"memory_gib_per_rank": value})
+    assert (caught.value.key, caught.value.found) == ("memory_gib_per_rank", repr(value))
+
+
+def test_what_ranks_do_not_ask_for_is_left_to_the_site() -> None:
+    keys = ("cores_per_rank", "memory_gib_per_rank", "gpus_per_rank")
+    asked = ResourceRequest.from_parsl(dict.fromkeys(keys))
+    assert asked == ResourceRequest.from_parsl({})
+    assert [getattr(asked, key) for key in keys] == [None, None, None]
+    asked = ResourceRequest.from_parsl(dict(zip(keys, (2, 0.5, 1), strict=True)))
+    assert [getattr(asked, key) for key in keys] == [2, 0.5, 1]
 
 
 def test_an_unknown_key() -> None:
