@@ -14,6 +14,7 @@ from hybrid_parsl.cli import schedule_add
 from hybrid_parsl.cli.completion import complete_schedule
 from hybrid_parsl.cli.options import AsJson
 from hybrid_parsl.cli.output import say, say_aside
+from hybrid_parsl.schedule.entry_format import Format
 
 if TYPE_CHECKING:
     from hybrid_parsl.schedule.attempts import History
@@ -42,29 +43,60 @@ def list_schedules(as_json: AsJson = False) -> None:
     from hybrid_parsl.schedule.overview import overview
 
     rows = overview()
-    if rows or as_json:
-        print_rows(rows, as_json=as_json)
+    if as_json:
+        print_rows(rows, as_json=True)
+    elif rows:
+        print_rows([_short_row(row) for row in rows], as_json=False)
     else:
-        say("there are none; hybrid-parsl schedule add makes one")
+        say("no schedules; hybrid-parsl schedule add makes one")
+
+
+def _short_row(row: dict[str, str]) -> dict[str, str]:
+    """Return a row of the overview that fits 100 columns with names of usual length."""
+    is_missing = row["format"] == Format.CRONTAB and row["crontab"] == "no"
+    return {
+        "name": row["name"],
+        "times": row["times"],
+        "next": "not in the crontab" if is_missing else row["next"],
+        "format": row["format"],
+        "experiment": Path(row["experiment"]).stem,
+        "site": Path(row["site"]).stem,
+        "last": row["last"],
+    }
 
 
 @app.command()
 def remove(name: ScheduleName) -> None:
-    """Take a schedule out of the crontab and forget it; its runs and history stay."""
+    """Take a schedule out of the crontab and delete it; its runs and history stay."""
+    from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.schedule import crontab
     from hybrid_parsl.schedule.definition import (
         definition_file,
         no_such_schedule,
+        read_definition,
         schedules_folder,
+        state_folder,
     )
+    from hybrid_parsl.schedule.scheduled_run import run_under_way
 
     file = definition_file(name)
     if file.parent != schedules_folder() or not file.is_file():
         raise no_such_schedule(name)
+    try:
+        schedule = read_definition(file)
+        kind, state = schedule.format, Path(schedule.state)
+    except ConfigurationError:  # a damaged definition can be removed, too
+        kind, state = Format.CRONTAB, state_folder(file.stem)
     installed = crontab.uninstall(file)
     file.unlink(missing_ok=True)
-    where = "and its line in the crontab" if installed else "which was not in the crontab"
-    say(f"removed {file.stem}, {where}; its runs and its history stay")
+    where = ", which was not in the crontab" if kind is Format.CRONTAB else ""
+    where = " and its line in the crontab" if installed else where
+    say(f"removed {file.stem}{where}; its runs and its history stay")
+    if kind is not Format.CRONTAB:
+        say(f"remove its entry from {kind}, too: {kind.how_to_remove(file.stem)}")
+    under_way = run_under_way(state)
+    if under_way:
+        say(f"a run is under way and goes on: {under_way}")
 
 
 @app.command()
@@ -172,8 +204,14 @@ def _print_history(runs: list[dict[str, Any]]) -> None:
             "duration": duration(run["duration_s"]),
             "best energy": number(run["energy"], 8),
             "run": Path(run["run"] or "").name,
-            "notes": "; ".join([run["message"].partition("\n")[0], *run["notes"]]).strip("; "),
+            "notes": "; ".join(filter(None, _notes(run))),
         }
         for run in runs
     ]
     print_rows(rows, as_json=False)
+
+
+def _notes(run: dict[str, Any]) -> list[str]:
+    """Return the notes on a run: by hand, its first line of failure, what the clock did."""
+    by_hand = "by hand" if run["by_hand"] else ""
+    return [by_hand, run["message"].partition("\n")[0], *run["notes"]]

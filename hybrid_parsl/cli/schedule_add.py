@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,20 +19,12 @@ from hybrid_parsl.cli.options import (
     SiteName,
 )
 from hybrid_parsl.cli.output import say, say_aside, write
+from hybrid_parsl.schedule.entry_format import Format
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
     from hybrid_parsl.schedule.definition import Schedule
-
-
-class Format(StrEnum):
-    """For which scheduler an entry is written."""
-
-    CRONTAB = "crontab"
-    SCRONTAB = "scrontab"
-    SYSTEMD = "systemd"
-    KUBERNETES = "kubernetes"
 
 
 def add(
@@ -74,7 +65,10 @@ def add(
         typer.Option("--env-file", help="File with variables for the runs.", metavar="FILE"),
     ] = None,
     kind: Annotated[
-        Format, typer.Option("--format", help="For which scheduler; all but crontab are printed.")
+        Format,
+        typer.Option(
+            "--format", help="The scheduler; entries for others than crontab are printed."
+        ),
     ] = Format.CRONTAB,
     print_only: Annotated[
         bool, typer.Option("--print", help="Print the entry; leave the crontab alone.")
@@ -101,6 +95,7 @@ def add(
         name=name,
         cron=cron,
         timezone=timezone,
+        format=kind,
         experiment=str(project.experiment_path(experiment)),
         overrides=overrides or [],
         site=place,
@@ -206,7 +201,7 @@ def _check_start() -> None:
     """
     from hybrid_parsl.errors import ConfigurationError
 
-    command = [sys.executable, "-m", "hybrid_parsl", "--version"]
+    command = [sys.executable, "-P", "-m", "hybrid_parsl", "--version"]
     done = subprocess.run(  # noqa: S603 - this Python
         command, cwd="/", env={}, capture_output=True, text=True, check=False
     )
@@ -228,12 +223,12 @@ def _manifest(schedule: Schedule, experiment: Experiment, image: str, claim: str
 
 
 def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> str:
-    """Keep the schedule, put it into the crontab if asked to, and return what to tell of it.
+    """Keep the schedule, add it to the crontab if asked to, and return what to print.
 
     Raises
     ------
     HybridParslError
-        There is another one of this name, or a file or the crontab cannot be written.
+        If there is another one of this name, or a file or the crontab cannot be written.
     """
     from hybrid_parsl.atomic_file import write_atomically
     from hybrid_parsl.errors import ConfigurationError, HybridParslError
@@ -242,19 +237,26 @@ def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> s
     from hybrid_parsl.schedule.overview import next_time
 
     path = schedules_folder() / f"{schedule.name}.toml"
-    is_new = not path.exists()
-    if not (is_new or again or _is_known(path, schedule)):
+    is_new, is_known = not path.exists(), _is_known(path, schedule)
+    if not (is_new or again or is_known):
         valid = "another --name, or --replace"
         message = "there is another schedule of this name"
         raise ConfigurationError(message, "--name", None, schedule.name, valid)
     entry = _entry(schedule, kind, str(path))
     if not install:
         write_definition(schedule)
+        if is_known:
+            say_aside(f"{schedule.name} is unchanged")
         if kind is not Format.CRONTAB and crontab.is_installed(path):
             say_aside(f"{schedule.name} is in the crontab, too: take its line out with crontab -e")
         return entry
-    crontab.read_crontab()
+    table = crontab.read_crontab()
+    if is_known and crontab.has_entry(table, entry):
+        return (
+            f"{schedule.name} is unchanged in the crontab; next at {next_time(schedule)}\n{entry}"
+        )
     before = None if is_new else path.read_bytes()
+    is_replaced = crontab.has_line(table, str(path))
     write_definition(schedule)
     try:
         crontab.install(schedule.expression(), path)
@@ -264,7 +266,8 @@ def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> s
         else:  # the line that is there still carries it out
             write_atomically(path, before)
         raise
-    return f"added {schedule.name} to the crontab; first at {next_time(schedule)}\n{entry}"
+    done = "replaced {} in the crontab; next" if is_replaced else "added {} to the crontab; first"
+    return f"{done.format(schedule.name)} at {next_time(schedule)}\n{entry}"
 
 
 def _is_known(path: Path, schedule: Schedule) -> bool:
@@ -279,12 +282,12 @@ def _is_known(path: Path, schedule: Schedule) -> bool:
 
 
 def _entry(schedule: Schedule, kind: Format, definition: str) -> str:
-    """Return what a scheduler is told.
+    """Return the entry for a scheduler.
 
     Raises
     ------
     ConfigurationError
-        It cannot be told so.
+        If it cannot express the schedule.
     """
     from hybrid_parsl.schedule.crontab import crontab_line
     from hybrid_parsl.schedule.scrontab import scrontab_entry

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 500
 _SUCCESS = "completed"
+_NEUTRAL = ("running", "refused", "never run")
 
 
 def render_history(document: Mapping[str, Any]) -> str:
@@ -24,7 +25,7 @@ def render_history(document: Mapping[str, Any]) -> str:
     document
         ``name``; ``times``, ``site``, ``experiment`` and ``next``, which may be missing; and
         ``runs``, oldest first: ``started`` (ISO 8601), ``outcome``, ``duration_s`` in seconds,
-        ``energy``, ``run``, ``message``, and ``notes``.
+        ``energy``, ``run``, ``message``, ``by_hand``, and ``notes``.
 
     Examples
     --------
@@ -37,9 +38,10 @@ def render_history(document: Mapping[str, Any]) -> str:
     from hybrid_parsl.report.trend_figure import draw_trend
 
     runs = document["runs"]
-    told = _caption(runs)
-    figure = draw_trend(runs) if runs else ""
-    inlined = inline_svg(figure, "f1", f"Trend. {told}") if runs else ""
+    caption = _caption(runs)
+    has_ended = any(run["outcome"] not in _NEUTRAL for run in runs)
+    figure = draw_trend(runs) if has_ended else ""
+    inlined = inline_svg(figure, "f1", f"Trend. {caption}") if figure else ""
     last = runs[-1]["outcome"] if runs else "never run"
     return (
         templates()
@@ -51,7 +53,7 @@ def render_history(document: Mapping[str, Any]) -> str:
             keys=_keys(runs),
             figure=Markup(inlined),  # noqa: S704 - drawn here
             width_px=width_px(figure),
-            caption=told,
+            caption=caption,
             rows=[{**run, "tone": _tone(run["outcome"])} for run in reversed(runs[-MOST_ROWS:])],
             left_out=max(len(runs) - MOST_ROWS, 0),
         )
@@ -59,24 +61,29 @@ def render_history(document: Mapping[str, Any]) -> str:
 
 
 def _tone(outcome: str) -> str:
-    """Return the tone of an outcome: that of a run that did not succeed is bad."""
-    if outcome in ("running", "never run"):
+    """Return the tone of an outcome; a refused overlap is neither good nor bad."""
+    if outcome in _NEUTRAL:
         return "neutral"
     return "good" if outcome == _SUCCESS else "bad"
 
 
 def _keys(runs: Sequence[Mapping[str, Any]]) -> list[sections.Key]:
-    """Return the numbers a reader wants first."""
+    """Return the key numbers of the page."""
     if not runs:
         return []
-    over = [run for run in runs if run["outcome"] != "running"]
+    over = [run for run in runs if _tone(run["outcome"]) != "neutral"]
     good = [run for run in over if run["outcome"] == _SUCCESS]
+    refused = sum(run["outcome"] == "refused" for run in runs)
     share = text.percent(len(good) / len(over)) if over else text.NOTHING
-    keys = [sections.Key("Runs", text.count(len(runs)), f"{text.count(len(good))} completed")]
-    keys.append(sections.Key("Success", share, "of the runs that are over"))
+    counts = f"{text.count(len(good))} completed"
+    counts += f", {text.count(refused)} refused as overlaps" if refused else ""
+    keys = [sections.Key("Runs", text.count(len(runs) - refused), counts)]
+    keys.append(sections.Key("Success rate", share, "of the runs that have ended"))
     times = [run["duration_s"] for run in good if run["duration_s"] is not None]
     if times:
-        spread = f"{text.duration(min(times))} to {text.duration(max(times))}"
+        spread = ""
+        if len(times) > 1:
+            spread = f"{text.duration(min(times))} to {text.duration(max(times))}"
         keys.append(
             sections.Key("Median duration", text.duration(statistics.median(times)), spread)
         )
@@ -88,7 +95,14 @@ def _keys(runs: Sequence[Mapping[str, Any]]) -> list[sections.Key]:
 
 
 def _caption(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Say what the trend shows."""
+    """Explain the marks of the trend."""
+    sentences = ["Each mark is one run."]
     bad = sum(_tone(run["outcome"]) == "bad" for run in runs)
-    told = "Each point is one run; a cross marks a time at which it did not succeed"
-    return f"{told} ({text.several(bad, 'time')})." if bad else "Each point is one run."
+    refused = sum(run["outcome"] == "refused" for run in runs)
+    if bad:
+        place = "at the lower edge where there is no value"
+        sentences.append(f"Crosses: {text.several(bad, 'run')} without success, {place}.")
+    if refused:
+        why = "refused because another run was under way"
+        sentences.append(f"Left out: {text.several(refused, 'start')} {why}.")
+    return " ".join(sentences)

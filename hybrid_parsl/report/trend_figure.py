@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
 
 _UNITS = ((3 * 86_400.0, "d", 86_400.0), (3 * 3600.0, "h", 3600.0), (180.0, "min", 60.0))
-_NONE = "completed"
-_DIGITS_IN = 0.2  # room for the digits in which energies that nearly agree differ
+_COMPLETED, _RUNNING, _REFUSED = "completed", "running", "refused"
+_DIGITS_IN = 0.2  # margin for the digits in which energies that nearly agree differ
+_MOST_MARKERS = 60
+_SHORTEST_SPAN_H = 12
 
 
 def draw_trend(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -26,13 +29,13 @@ def draw_trend(runs: Sequence[Mapping[str, Any]]) -> str:
     ----------
     runs
         Oldest first: ``started`` (ISO 8601), ``outcome``, ``energy`` and ``duration_s``, which
-        may be None.
+        may be None. Starts that were refused are left out.
     """
-    return style.to_svg(_figure(runs))
+    return style.to_svg(_figure([run for run in runs if run["outcome"] != _REFUSED]))
 
 
 def _figure(runs: Sequence[Mapping[str, Any]]) -> Figure:
-    """Return both panels and what explains their marks."""
+    """Return both panels with one legend."""
     figure = style.new_figure(10, 3.9)
     energies = style.add_panel(figure, style.LEFT_IN + _DIGITS_IN, 3.85 - _DIGITS_IN)
     durations = style.add_panel(figure, 5 + style.LEFT_IN, 3.85)
@@ -40,23 +43,15 @@ def _figure(runs: Sequence[Mapping[str, Any]]) -> Figure:
     unit, seconds = next(
         ((name, size) for least, name, size in _UNITS if longest >= least), ("s", 1.0)
     )
-    _draw(energies, "Best energy of each run", "energy (cost units)", _points(runs, "energy", 1.0))
-    _draw(durations, "Duration of each run", f"time ({unit})", _points(runs, "duration_s", seconds))
-    durations.set_ylim(0, 1.08 * longest / seconds or None)
+    _draw(energies, "Best energy of each run", "energy (cost units)", runs, "energy", 1.0)
+    _draw(durations, "Duration of each run", f"time ({unit})", runs, "duration_s", seconds)
+    if longest:
+        durations.set_ylim(0, 1.08 * longest / seconds)
     times = [_time(run) for run in runs]
     for axes in (energies, durations):
         _date_axis(axes, times)
-        _mark_failures(axes, [time for time, run in zip(times, runs, strict=True) if _failed(run)])
     style.legend_below(figure, (energies, durations))
     return figure
-
-
-Points = dict[bool, tuple[list[datetime], list[float]]]
-
-
-def _failed(run: Mapping[str, Any]) -> bool:
-    """Return whether a run is over and did not succeed."""
-    return run["outcome"] not in (_NONE, "running")
 
 
 def _time(run: Mapping[str, Any]) -> datetime:
@@ -66,55 +61,47 @@ def _time(run: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(run["started"]).astimezone(UTC).replace(tzinfo=None)
 
 
-def _points(runs: Sequence[Mapping[str, Any]], key: str, unit: float) -> Points:
-    """Return the known values of `key`: those of runs that failed, and of those that did not."""
-    found: Points = {True: ([], []), False: ([], [])}
-    for run in runs:
-        value = finite(run[key])
-        if value is not None and run["outcome"] != "refused":
-            times, values = found[_failed(run)]
-            times.append(_time(run))
-            values.append(value / unit)
-    return found
+def _draw(
+    axes: Axes, title: str, label: str, runs: Sequence[Mapping[str, Any]], key: str, unit: float
+) -> None:
+    """Draw the values of `key`, one mark a run: those of failed runs as crosses.
 
-
-def _draw(axes: Axes, title: str, label: str, points: Points) -> None:
-    """Draw the values of one key."""
+    A failed run without a value is marked at the lower edge.
+    """
     style.style_axes(axes, title, "start (UTC)", label)
     style.grid(axes, "y")
-    times, values = points[False]
-    few = len(times) <= 60  # noqa: PLR2004 - markers that can be told apart
-    axes.plot(
-        times,  # type: ignore[arg-type]
-        values,
-        color=style.BLUE,
-        linewidth=1.4,
-        marker="o" if few else "",
-        markersize=4,
-        label="completed" if times else None,
-    )
-    times, values = points[True]
-    if times:
-        axes.scatter(
-            times,  # type: ignore[arg-type]
-            values,
-            s=40,
-            facecolors="none",
-            edgecolors=style.VERMILION,
-            linewidths=1.4,
-            label="value of a run that did not succeed",
-            zorder=4,
-        )
-    style.widen(axes, [*points[False][1], *points[True][1]])
-
-
-def _mark_failures(axes: Axes, times: Sequence[datetime]) -> None:
-    """Mark at the lower edge when a run did not succeed."""
-    if times:
+    known = [(run, value / unit) for run in runs if (value := finite(run[key])) is not None]
+    good = [(_time(run), value) for run, value in known if not _failed(run)]
+    bad = [(_time(run), value) for run, value in known if _failed(run)]
+    if good:
         axes.plot(
-            times,  # type: ignore[arg-type]
-            [0.0] * len(times),
-            transform=axes.get_xaxis_transform(),
+            *zip(*good, strict=True),
+            color=style.BLUE,
+            linewidth=1.4,
+            marker="o" if len(good) <= _MOST_MARKERS else "",
+            markersize=4,
+            label=_COMPLETED,
+        )
+    edge = [(_time(run), 0.0) for run in runs if _failed(run) and finite(run[key]) is None]
+    _crosses(axes, bad, axes.transData)
+    _crosses(axes, edge, axes.get_xaxis_transform())
+    if known:
+        style.widen(axes, [value for _, value in known])
+    else:
+        _no_values(axes)
+
+
+def _failed(run: Mapping[str, Any]) -> bool:
+    """Return whether a run has ended and did not succeed."""
+    return run["outcome"] not in (_COMPLETED, _RUNNING)
+
+
+def _crosses(axes: Axes, points: Sequence[tuple[datetime, float]], transform: Transform) -> None:
+    """Draw a cross for each failed run."""
+    if points:
+        axes.plot(
+            *zip(*points, strict=True),
+            transform=transform,
             color=style.VERMILION,
             linestyle="",
             marker="x",
@@ -126,15 +113,38 @@ def _mark_failures(axes: Axes, times: Sequence[datetime]) -> None:
         )
 
 
+def _no_values(axes: Axes) -> None:
+    """Say that there are no values yet, on a y axis without numbers."""
+    axes.set_yticks([])
+    axes.text(
+        0.5,
+        0.5,
+        "no values yet",
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color=style.MUTED,
+        fontsize=style.SIZE,
+        family=style.FAMILY,
+    )
+
+
 def _date_axis(axes: Axes, times: Sequence[datetime]) -> None:
-    """Give the x axis dates, from a little before the first run to a little after the last."""
+    """Give the x axis dates, from a little before the first run to a little after the last.
+
+    Runs within less than a day are shown with the hours around them.
+    """
     from datetime import timedelta
 
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     if times:
-        room = max((max(times) - min(times)) / 25, timedelta(minutes=1))
-        axes.set_xlim(min(times) - room, max(times) + room)  # type: ignore[arg-type]
+        span = max(times) - min(times)
+        margin = max(span / 25, (timedelta(hours=_SHORTEST_SPAN_H) - span) / 2)
+        axes.set_xlim(min(times) - margin, max(times) + margin)  # type: ignore[arg-type]
+    else:
+        axes.set_xticks([])
+        return
     locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(

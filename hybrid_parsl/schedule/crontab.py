@@ -28,8 +28,11 @@ _VERB = ["-m", "hybrid_parsl", "schedule", "run"]
 
 
 def command_words(definition: str, python: str = sys.executable) -> list[str]:
-    """Return the command that carries out the schedule in the file `definition`."""
-    return [python, *_VERB, definition]
+    """Return the command that carries out the schedule in the file `definition`.
+
+    ``-P`` keeps Python from importing modules of the folder it starts in, such as ``~/random.py``.
+    """
+    return [python, "-P", *_VERB, definition]
 
 
 def shell_command(definition: str) -> str:
@@ -81,6 +84,12 @@ def remove_lines(text: str, definition: str) -> str:
 def has_line(text: str, definition: str) -> bool:
     """Return whether a line of the crontab `text` carries out `definition`."""
     return any(_runs(line, definition) for line in text.split("\n")[:-1])
+
+
+def has_entry(text: str, entry: str) -> bool:
+    """Return whether the crontab `text` has the line `entry`, with or without a redirection."""
+    lines = text.split("\n")[:-1]
+    return any(line == entry or line.startswith(f"{entry} ") for line in lines)
 
 
 def _runs(line: str, definition: str) -> bool:

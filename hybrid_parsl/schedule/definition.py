@@ -17,6 +17,7 @@ from hybrid_parsl.engine.time_spans import Duration  # noqa: TC001 - pydantic re
 from hybrid_parsl.errors import ConfigurationError, StorageError
 from hybrid_parsl.experiment_file import explain, nearest
 from hybrid_parsl.schedule.cron_expression import CronExpression, parse_cron
+from hybrid_parsl.schedule.entry_format import Format
 
 LONGEST_NAME = 52  # that of a Kubernetes CronJob
 NAME = rf"[a-z0-9]([a-z0-9-]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?"
@@ -35,6 +36,8 @@ class Schedule(BaseModel):
         The planned times, five fields as in crontab(5).
     timezone
         The IANA name of the time zone they are in; None for that of the computer.
+    format
+        The scheduler that its entry was written for.
     experiment
         The path of its TOML file.
     overrides, site_settings
@@ -66,6 +69,7 @@ class Schedule(BaseModel):
     name: Annotated[str, Field(pattern=rf"^{NAME}$")]
     cron: str
     timezone: str | None = None
+    format: Format = Format.CRONTAB
     experiment: str
     overrides: list[str] = []
     site: str = "local"

@@ -30,7 +30,7 @@ def check_target(text: str) -> str:
     ConfigurationError
         It is empty, or an address of another kind or without a host.
     """
-    valid = "a shell command, or an address with http or https"
+    valid = "a shell command, or an http:// or https:// address"
     if not text.strip():
         raise ConfigurationError("tells nobody", "--on-failure", None, repr(text), valid)
     if "://" in text.split(maxsplit=1)[0] and not _is_webhook(text):

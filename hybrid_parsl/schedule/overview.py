@@ -19,6 +19,8 @@ from hybrid_parsl.schedule.definition import (
 )
 from hybrid_parsl.schedule.scheduled_run import current_attempts
 
+_COLUMNS = ("name", "times", "next", "format", "crontab", "site", "last", "experiment")
+
 
 def overview() -> list[dict[str, str]]:
     """Return one row a schedule; one that cannot be read says so.
@@ -26,25 +28,25 @@ def overview() -> list[dict[str, str]]:
     Raises
     ------
     ConfigurationError
-        The crontab cannot be read.
+        If the crontab cannot be read.
     """
     table = crontab.read_crontab() if crontab.is_available() else ""
     rows = []
     for name, path in definition_files().items():
+        row = dict.fromkeys(_COLUMNS, "") | {"name": name}
         try:
             schedule = read_definition(path)
-            row = {
-                "name": name,
+            row |= {
                 "times": schedule.cron,
                 "next": next_time(schedule),
+                "format": schedule.format.value,
                 "crontab": "yes" if crontab.has_line(table, str(path)) else "no",
                 "site": schedule.site,
                 "last": _last(Path(schedule.state)),
                 "experiment": schedule.experiment,
             }
         except ConfigurationError as error:
-            row = dict.fromkeys(("times", "next", "crontab", "site"), "")
-            row = {"name": name, **row, "last": f"broken: {error.message}", "experiment": ""}
+            row["last"] = f"broken: {error.message}"
         rows.append(row)
     return rows
 

@@ -114,7 +114,9 @@ class ScheduledRun:
                     outcome = self._finish(ended)
                     self._rotate()
         except RunOverlapError as error:
-            refusal = RunOverlapError(error.what, f"{error.holder}{self._run_of_holder()}")
+            under_way = run_under_way(self._state)
+            holder = f"{error.holder}, {under_way}" if under_way else error.holder
+            refusal = RunOverlapError(error.what, holder)
             self._begin()
             self._finish(Outcome(attempts.REFUSED, error.exit_code, str(refusal)))
             raise refusal from error
@@ -131,15 +133,6 @@ class ScheduledRun:
             by_hand=self._by_hand,
             process=str(Driver(socket.gethostname(), os.getpid())),
         )
-
-    def _run_of_holder(self) -> str:
-        """Return which run the holder of the lock is at, for a sentence."""
-        under_way = [each for each in current_attempts(self._state) if each.outcome == "running"]
-        if not under_way:
-            return ""
-        begun = under_way[-1].started.local.isoformat(sep=" ", timespec="seconds")
-        run = f", run {Path(under_way[-1].run).name}" if under_way[-1].run else ""
-        return f"{run} begun {begun}"
 
     def _supervise(self) -> Outcome:
         """Start the driver and wait for its end, which is the deadline at the latest."""
@@ -243,7 +236,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-_DRIVE = (sys.executable, "-m", "hybrid_parsl", "schedule", "drive")
+_DRIVE = (sys.executable, "-P", "-m", "hybrid_parsl", "schedule", "drive")
 
 
 def end(driver: subprocess.Popen[bytes]) -> None:
@@ -261,6 +254,15 @@ def current_attempts(state: Path) -> list[attempts.Attempt]:
     """Return the history in the folder `state`, with what is under way now."""
     driver = driver_of(state / LOCK)
     return History(state).attempts(str(driver) if driver else None)
+
+
+def run_under_way(state: Path) -> str:
+    """Return which run is under way in the folder `state`, empty if there is none."""
+    found = [each for each in current_attempts(state) if each.outcome == attempts.RUNNING]
+    if not found:
+        return ""
+    begun = found[-1].started.local.isoformat(sep=" ", timespec="seconds")
+    return f"run {Path(found[-1].run).name} begun {begun}" if found[-1].run else f"begun {begun}"
 
 
 def _best_energy(run: str | None) -> float | None:

@@ -3,10 +3,17 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import sys
 from pathlib import Path
 
 import pytest
+
+from hybrid_parsl.records.run_lock import Driver, run_lock
+from hybrid_parsl.schedule.attempts import History
+from hybrid_parsl.schedule.clock import Moment
+from hybrid_parsl.schedule.definition import make_private_folder, state_folder
+from hybrid_parsl.schedule.scheduled_run import LOCK
 
 FAKE = """#!/bin/sh
 case $1 in
@@ -42,7 +49,7 @@ def test_what_is_added_is_listed_and_removed(command, crontab):
     line = crontab.read_text().splitlines()[1]
     words = shlex.split(line)
     assert words[:5] == ["0", "2", "*", "*", "*"]
-    assert words[5:9] == [sys.executable, "-m", "hybrid_parsl", "schedule"]
+    assert words[5:10] == [sys.executable, "-P", "-m", "hybrid_parsl", "schedule"]
     assert Path(words[-1]).is_file()
     (row,) = json.loads(command("schedule", "list", "--json"))
     assert (row["name"], row["times"], row["crontab"]) == ("nightly", "0 2 * * *", "yes")
@@ -56,7 +63,7 @@ def test_a_schedule_is_replaced_only_if_asked_to(command, crontab):
     command("schedule", "add", "0 2 * * *", "bell")
     command("schedule", "add", "0 3 * * *", "bell", code=2)
     assert "--replace" in command.err
-    command("schedule", "add", "0 3 * * *", "bell", "--replace")
+    assert command("schedule", "add", "0 3 * * *", "bell", "--replace").startswith("replaced bell")
     assert [line[:9] for line in crontab.read_text().splitlines()] == ["0 3 * * *"]
     command("schedule", "remove", "bell")
     assert not crontab.exists()
@@ -64,8 +71,10 @@ def test_a_schedule_is_replaced_only_if_asked_to(command, crontab):
 
 def test_what_was_only_printed_can_be_added_and_the_same_twice(command, crontab):
     line = command("schedule", "add", "0 2 * * *", "bell", "--print")
-    for _ in range(2):
-        assert line in command("schedule", "add", "0 2 * * *", "bell")
+    for words in ("added bell", "bell is unchanged", "bell is unchanged"):
+        said = command("schedule", "add", "0 2 * * *", "bell")
+        assert said.startswith(words)
+        assert said.endswith(line)
         assert crontab.read_text() == line
     (path,) = command.folder.glob("config/*/schedules/bell.toml")
     path.write_text("nonsense")
@@ -73,8 +82,51 @@ def test_what_was_only_printed_can_be_added_and_the_same_twice(command, crontab)
     assert "--replace" in command.err
 
 
+def test_a_line_with_a_redirection_of_the_user_is_unchanged(command, crontab):
+    command("schedule", "add", "0 2 * * *", "bell")
+    crontab.write_text(f"{crontab.read_text().strip()} > log\n")
+    assert "unchanged" in command("schedule", "add", "0 2 * * *", "bell")
+    assert crontab.read_text().endswith(" > log\n")
+
+
+@pytest.mark.usefixtures("crontab")
+def test_the_list_fits_100_columns_and_names_the_scheduler(command):
+    command("schedule", "add", "30 2 * * 1-5", "maxcut", "--name", "crontab-job")
+    command("schedule", "add", "30 2 * * 1-5", "maxcut", "--name", "printed-job", "--print")
+    more = ["--format", "systemd", "--timezone", "Europe/Berlin"]
+    command("schedule", "add", "30 2 * * 1-5", "maxcut", "--name", "timer", *more)
+    head, *lines = command("schedule", "list").splitlines()
+    assert max(map(len, [head, *lines])) <= 100
+    assert [line.split()[0] for line in lines] == ["crontab-job", "printed-job", "timer"]
+    assert "not in the crontab" in lines[1]
+    assert "systemd" in lines[2]
+    rows = json.loads(command("schedule", "list", "--json"))
+    assert [row["format"] for row in rows] == ["crontab", "crontab", "systemd"]
+    assert rows[0]["experiment"].endswith("/maxcut.toml")
+
+
+@pytest.mark.usefixtures("home")
+def test_how_to_remove_an_entry_that_was_printed(command):
+    command("schedule", "add", "@daily", "bell", "--format", "systemd")
+    said = command("schedule", "remove", "bell")
+    assert "systemctl --user disable --now hybrid-parsl-bell.timer" in said
+
+
+@pytest.mark.usefixtures("home")
+def test_a_run_under_way_survives_the_removal_of_its_schedule(command):
+    command("schedule", "add", "@daily", "bell", "--print")
+    state = state_folder("bell")
+    make_private_folder(state)
+    with run_lock(state / LOCK, "schedule 'bell'"):
+        driver = str(Driver(socket.gethostname(), os.getpid()))
+        values = {"cron": "@daily", "timezone": None, "by_hand": False, "process": driver}
+        History(state).append("started", "1", **Moment.now(None).to_json(), **values)
+        said = command("schedule", "remove", "bell")
+    assert "a run is under way and goes on: begun 20" in said
+
+
 def test_a_printed_entry_leaves_the_crontab_alone_and_works(command, crontab):
-    assert "there are none" in command("schedule", "list")
+    assert "no schedules" in command("schedule", "list")
     said = command("schedule", "add", "@daily", "bell", "--print")
     assert not crontab.exists()
     assert Path(shlex.split(said)[-1]).is_file()
@@ -106,7 +158,7 @@ def test_a_cron_job_leaves_nothing_here(command, home):
         (["@daily", "bell", "--name", "My Bell"], "did you mean 'my-bell'"),
         (["@daily", "bell", "--deadline", "soon"], "90s"),
         (["@daily", "bell", "--deadline", "0s"], "90s"),
-        (["@daily", "bell", "--on-failure", "ftp://x"], "http or https"),
+        (["@daily", "bell", "--on-failure", "ftp://x"], "http:// or https://"),
         (["@daily", "bell", "--on-failure", ""], "tells nobody"),
         (["@daily", "bell", "--timezone", "Europe/Berlin"], "knows no time zone"),
         (["@daily", "bell", "--timezone", "Mars/X", "--format", "systemd"], "IANA"),

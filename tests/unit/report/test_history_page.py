@@ -22,6 +22,7 @@ def run(day, outcome="completed", **values):
         "energy": -100.0 - day,
         "run": f"/runs/run-{day}",
         "message": "",
+        "by_hand": False,
         "notes": [],
         **values,
     }
@@ -31,7 +32,7 @@ RUNS = [
     run(1),
     run(2, "failed", energy=None, message="error in the search stage: <b>no</b>\nlog: x"),
     run(3, "refused", energy=None, duration_s=0.0, run=None),
-    run(4, notes=["local time went from UTC+01:00 to UTC+02:00"]),
+    run(4, by_hand=True, notes=["local time went from UTC+01:00 to UTC+02:00"]),
     run(5, "running", energy=None, duration_s=None),
 ]
 
@@ -53,9 +54,45 @@ def test_the_page_tells_each_run_and_what_the_clock_did(page):
     assert "log: x" not in page
 
 
-def test_the_key_numbers_are_of_the_runs_that_are_over(page):
+def test_the_key_numbers_are_of_the_runs_that_are_over_and_not_refused(page):
     values = re.findall(r'class="value">([^<]+)<', page)
-    assert values[:4] == ["5", "50\N{NO-BREAK SPACE}%", "1 min 02 s", "\N{MINUS SIGN}104"]
+    assert values[:4] == ["4", "66.7\N{NO-BREAK SPACE}%", "1 min 02 s", "\N{MINUS SIGN}104"]
+
+
+def test_a_run_by_hand_is_marked(page):
+    row = page[page.index("2026-06-04") : page.index("2026-06-03")]
+    assert "by hand" in row
+    assert page.count("by hand") == 1
+
+
+def test_a_refused_overlap_is_neither_good_nor_bad(page):
+    assert re.search(r'class="badge neutral">refused<', page)
+
+
+@pytest.mark.parametrize(("outcome", "n_energies"), [("completed", 1), ("failed", 0)])
+def test_each_run_is_one_mark_a_panel(outcome, n_energies):
+    energy = -1.0 if n_energies else None
+    runs = [run(1, outcome, energy=energy), run(2, "refused", energy=None, duration_s=0.0)]
+    for axes in trend_figure._figure(runs[:1]).axes:
+        assert sum(len(line.get_xdata()) for line in axes.lines) == 1
+    assert draw_trend(runs) == draw_trend(runs[:1])
+
+
+def test_axes_without_values_have_no_numbers():
+    energies, durations = trend_figure._figure([run(1, "failed", energy=None)]).axes
+    assert list(energies.get_yticks()) == []
+    assert durations.get_ylim()[0] == 0
+
+
+def test_a_single_run_is_shown_with_the_hours_around_it():
+    axes = trend_figure._figure([run(1)]).axes[0]
+    low, high = axes.get_xlim()
+    assert (high - low) * 24 == pytest.approx(12)
+
+
+def test_a_trend_needs_a_run_that_has_ended():
+    runs = [run(1, "running", energy=None, duration_s=None), run(2, "refused", energy=None)]
+    assert 'role="img"' not in render_history({"name": "nightly", "runs": runs})
 
 
 def test_the_page_needs_nothing_but_itself(page):

@@ -84,7 +84,7 @@ OTHERS = ["ftp://host/x", "file:///etc/passwd", "http:///x", "http://[::1/x", "h
 
 @pytest.mark.parametrize("target", [*OTHERS, "https://h/x to me", "", " "])
 def test_an_address_of_another_kind_is_refused(target):
-    with pytest.raises(ConfigurationError, match="http or https"):
+    with pytest.raises(ConfigurationError, match="http:// or https://"):
         check_target(target)
 
 
