@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import StorageError
@@ -11,21 +12,29 @@ from hybrid_parsl.errors import StorageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_MODE = 0o644
+"""Never writable by others, whatever the umask is."""
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whose folder has to be there.
 
-    The bytes go to another name in the same folder, to the disk, and then take the place of
-    what was there before.
+    The bytes go to a new file in the same folder, to the disk, and then take the place of what
+    was there before. The name of the new file cannot be guessed, so nothing can lie in wait there.
 
     Raises
     ------
     StorageError
         The file cannot be written; what was there before is still there.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with partial.open("wb") as file:
+        descriptor = os.open(partial, _NEW_FILE, _MODE)
+    except OSError as error:
+        raise StorageError(str(path), error.strerror or str(error)) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import nearest
+from hybrid_parsl.ownership import check_source
 
 PROJECT_VARIABLE = "HYBRID_PARSL_PROJECT"
 _TEMPLATE = Path(__file__).parent / "template"
@@ -30,6 +31,19 @@ class Project:
     """
 
     folder: Path
+
+    def check_owner(self) -> None:
+        """Check that the user can trust the project's code though this command did not name it.
+
+        Raises
+        ------
+        UntrustedFileError
+            If it belongs to another user, or every user can write it.
+        """
+        code = self.folder / "apps" / "workflows.py"
+        for path in (self.folder, code.parent, code, *self.sites().values()):
+            if path.exists():
+                check_source(path)
 
     def experiments(self) -> dict[str, Path]:
         """Return the experiment files of the project by name."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,6 +56,8 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
         where = f"run {directory.path.name}"
         raise IdentityMismatchError(identity.current(), begun_with, where)
     found = find_project(project or Path(record["project"]))
+    if project is None:
+        found.check_owner()
     experiment = read_experiment(directory.path / "experiment.toml")
     site = load_recorded_site(record, found, assignments)
     check_site(site, experiment.search_resources, directory.path)
@@ -173,8 +172,7 @@ def cancel(directory: RunDirectory) -> list[str]:
     directory.check_here()
     driver = driver_of(directory.lock)
     if driver is not None and driver.is_here():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(driver.pid, signal.SIGTERM)
+        driver.terminate(f"run {directory.path.name}")
         deadline = time.monotonic() + _PATIENCE_S
         while driver_of(directory.lock) == driver:
             if time.monotonic() > deadline:

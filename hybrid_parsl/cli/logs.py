@@ -11,6 +11,7 @@ import typer
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import RunName, RunsDirectory
 from hybrid_parsl.cli.output import say_aside, write
+from hybrid_parsl.cli.runs import find_run
 from hybrid_parsl.cli.status import words_for_left
 
 if TYPE_CHECKING:
@@ -35,12 +36,11 @@ def logs(
     """Print the standard output and standard error of a run's tasks."""
     from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.experiment_file import nearest
-    from hybrid_parsl.records.run_directory import RunDirectory
 
     if stage is not None and stage not in _FOLDERS:
         message, valid = "no such stage", ", ".join(_FOLDERS)
         raise ConfigurationError(message, "--stage", None, stage, valid, nearest(stage, _FOLDERS))
-    directory = RunDirectory.find(runs_dir, name)
+    directory = find_run(runs_dir, name)
     directory.check_here()
     printer = _LogPrinter(directory, f"{_FOLDERS[stage]}*" if stage else "*")
     while True:

@@ -28,6 +28,7 @@ from hybrid_parsl.cli.remote_options import (
     read_template_values,
     read_timeout,
 )
+from hybrid_parsl.cli.runs import find_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,10 +195,9 @@ def fetch(
 
 def _find(runs_dir: Path, name: str) -> RemoteRun:
     """Return the run on an endpoint that `name` names."""
-    from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.remote.remote_run import RemoteRun
 
-    return RemoteRun.read(RunDirectory.find(runs_dir, name))
+    return RemoteRun.read(find_run(runs_dir, name))
 
 
 def _go_on(

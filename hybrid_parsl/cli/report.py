@@ -5,14 +5,15 @@ from __future__ import annotations
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import RunName, RunsDirectory
 from hybrid_parsl.cli.output import say
+from hybrid_parsl.cli.runs import find_run
 
 
 def report(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
     """Write report.html of a run again and print its path."""
-    from hybrid_parsl.records.run_directory import REPORT, RunDirectory
+    from hybrid_parsl.records.run_directory import REPORT
     from hybrid_parsl.runner import write_report
 
-    directory = RunDirectory.find(runs_dir, name)
+    directory = find_run(runs_dir, name)
     came_along = directory.is_remote and (directory.path / REPORT).is_file()
     if not came_along:  # else its figures are on the endpoint
         write_report(directory, directory.read_results())

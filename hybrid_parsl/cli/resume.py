@@ -10,6 +10,7 @@ import typer
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import AsJson, Quiet, RunName, RunsDirectory, SiteAssignments
 from hybrid_parsl.cli.output import say, say_aside
+from hybrid_parsl.cli.runs import find_run
 
 
 def resume(
@@ -23,11 +24,10 @@ def resume(
     """Go on with a run that was interrupted, was killed, or failed."""
     from hybrid_parsl.cli.run import execute
     from hybrid_parsl.cli.summary import print_summary
-    from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.run_control import has_other_problem, reopen, results_of
 
     folder = context.obj.project_folder
-    directory = RunDirectory.find(runs_dir, name)
+    directory = find_run(runs_dir, name)
     document = results_of(directory)
     if document["run"]["status"] != "completed":
         run = reopen(directory, Path(folder) if folder else None, site_settings or [])

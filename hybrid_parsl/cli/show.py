@@ -7,6 +7,7 @@ import json
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import AsJson, RunName, RunsDirectory
 from hybrid_parsl.cli.output import say
+from hybrid_parsl.cli.runs import find_run
 
 
 def show(
@@ -16,10 +17,9 @@ def show(
 ) -> None:
     """Show what a run found."""
     from hybrid_parsl.cli.summary import print_summary
-    from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.records.run_lock import driver_of
 
-    directory = RunDirectory.find(runs_dir, name)
+    directory = find_run(runs_dir, name)
     document = directory.read_results()
     run = document["run"]
     if not directory.is_remote:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import AsJson, RunName, RunsDirectory
 from hybrid_parsl.cli.output import say
+from hybrid_parsl.cli.runs import find_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +23,9 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show how far a run has come, and the state of its jobs."""
-    from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.run_control import status_of
 
-    directory = RunDirectory.find(runs_dir, name)
+    directory = find_run(runs_dir, name)
     found = status_of(directory)
     say(json.dumps(found.to_json()) if as_json else _in_words(found, directory.path))
 
@@ -33,9 +33,8 @@ def status(
 def cancel(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
     """End a run and its jobs; what is finished stays, and resume goes on with it."""
     from hybrid_parsl import run_control
-    from hybrid_parsl.records.run_directory import RunDirectory
 
-    directory = RunDirectory.find(runs_dir, name)
+    directory = find_run(runs_dir, name)
     before = run_control.status_of(directory)
     if before.state not in ("running", "left") and not before.has_jobs_under_way:
         say(f"{directory.path.name} has ended already: {before.state}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl.engine.site_settings import SiteSettings, read_settings
 from hybrid_parsl.errors import ConfigurationError, HybridParslError
 from hybrid_parsl.experiment_file import nearest
+from hybrid_parsl.ownership import check_source
 from hybrid_parsl.project import broken_file, load_file
 
 if TYPE_CHECKING:
@@ -130,9 +131,14 @@ def load_recorded_site(
     ------
     ConfigurationError
         There is no such site any more, or it is broken.
+    UntrustedFileError
+        If its file is not of the project, and not of a user who can be trusted.
     """
     name, file = str(record.get("name")), str(record.get("file"))
-    site = load_site(file if os.path.isfile(file) else name, project, assignments)  # noqa: PTH113
+    is_there = os.path.isfile(file)  # noqa: PTH113 - False for a name too long
+    if is_there and Path(file) not in project.sites().values():
+        check_source(Path(file))
+    site = load_site(file if is_there else name, project, assignments)
     return replace(site, recorded=record.get("settings"))
 
 

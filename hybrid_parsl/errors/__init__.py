@@ -5,7 +5,8 @@
     HybridParslError                  1
     ├── ConfigurationError            2   experiment, site, parameter
     │   ├── InsufficientMemoryError   2   a state larger than the free memory
-    │   └── SiteSettingsError         2   all that is wrong with a site's settings
+    │   ├── SiteSettingsError         2   all that is wrong with a site's settings
+    │   └── UntrustedFileError        2   a file of another user, or writable by others
     ├── SubmissionError               3
     │   ├── JobRejectedError          3   permanent: the job can never run as asked
     │   └── BackendUnavailableError   3   transient: trying again may help
@@ -33,6 +34,7 @@ from hybrid_parsl.errors.base import (
     InsufficientMemoryError,
     RunOverlapError,
     SiteSettingsError,
+    UntrustedFileError,
 )
 from hybrid_parsl.errors.submission import (
     BackendUnavailableError,
@@ -71,5 +73,6 @@ __all__ = [
     "StorageError",
     "SubmissionError",
     "TaskError",
+    "UntrustedFileError",
     "WalltimeExceededError",
 ]

@@ -68,6 +68,10 @@ class ConfigurationError(HybridParslError):
         return placed
 
 
+class UntrustedFileError(ConfigurationError):
+    """A file or folder that belongs to another user, or that other users can write."""
+
+
 class InsufficientMemoryError(ConfigurationError):
     """A state would need more memory than is free.
 

@@ -2,7 +2,8 @@
 
 A frame is the 8 bytes ``HPFRAME1``, the length of the payload (8 bytes, big-endian), its
 SHA-256 (32 bytes), and the payload: a pickle. One that was cut short or altered is an error,
-never a wrong value.
+never a wrong value. The checksum has no key: a file that another user could have written is not
+read at all.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.atomic_file import write_atomically
-from hybrid_parsl.errors import ResultError
+from hybrid_parsl.errors import ResultError, UntrustedFileError
+from hybrid_parsl.ownership import read_own
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,11 +104,14 @@ def read_frame(path: Path) -> Any:
     Raises
     ------
     ResultError
-        The file is not there, or holds no whole frame.
+        If the file does not exist, holds no whole frame, belongs to another user or can be
+        written by others.
     """
     try:
-        data = path.read_bytes()
+        data = read_own(path)
     except OSError as error:
         reason = f"{path} cannot be read: {error.strerror}"
         raise ResultError(reason) from error
+    except UntrustedFileError as error:
+        raise ResultError(str(error)) from error
     return decode_frame(data, str(path))

@@ -14,6 +14,7 @@ from prefect import flow, get_run_logger, runtime, task
 
 from hybrid_parsl.engine.tasks.calls import apps_in
 from hybrid_parsl.optimize.progress import SearchProgress
+from hybrid_parsl.ownership import is_own
 from hybrid_parsl.prefect.report import publish_report
 from hybrid_parsl.prefect.task_runner import SessionTaskRunner
 from hybrid_parsl.project import find_project
@@ -113,10 +114,12 @@ def _earlier_run(runs: Path, project: Path | None, site_settings: list[str]) -> 
     if runtime.flow_run.run_count < 2:  # noqa: PLR2004 - counted from 1
         return None
     for record in runs.glob(f"*/{_RECORD}"):
+        if not is_own(record.parent):
+            continue
         known = json.loads(record.read_text(encoding="utf-8"))
         begun = (record.parent / "experiment.toml").exists()
         if begun and known["flow_run_id"] == str(runtime.flow_run.id):
-            return reopen(RunDirectory(record.parent.resolve()), project, site_settings)
+            return reopen(RunDirectory.own(record.parent), project, site_settings)
     return None
 
 

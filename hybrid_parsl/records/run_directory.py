@@ -9,12 +9,18 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.atomic_file import write_atomically
-from hybrid_parsl.errors import ConfigurationError, StorageError
+from hybrid_parsl.errors import ConfigurationError, StorageError, UntrustedFileError
+from hybrid_parsl.ownership import check_folder, check_tree, is_own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PRIVATE = 0o700
+_NOT_FOR_OTHERS = 0o755
+"""What a folder of runs allows at most, whatever the umask is."""
 RESULTS = "results.json"
 REPORT = "report.html"
 REMOTE = "remote.json"
@@ -53,16 +59,26 @@ class RunDirectory:
         Raises
         ------
         ConfigurationError
-            The folder cannot be made.
+            If the folder cannot be made.
+        UntrustedFileError
+            If it would not be the user's own: see `own`.
         """
         time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         try:
-            parent.mkdir(parents=True, exist_ok=True)
+            for folder in (*reversed(parent.parents), parent):
+                if not folder.is_dir():
+                    folder.mkdir(mode=_NOT_FOR_OTHERS, exist_ok=True)
             while True:
                 path = parent.resolve() / f"{time}-{name}-{secrets.token_hex(3)}"
                 with contextlib.suppress(FileExistsError):
                     path.mkdir(mode=_PRIVATE)
-                    return cls(path)
+                    break
+            try:
+                check_folder(path)
+            except UntrustedFileError:  # its file system maps owners, or its parent is open to all
+                path.rmdir()
+                raise
+            return cls(path)
         except OSError as error:
             message = f"cannot make a folder for the run: {error.strerror}"
             valid = "a folder that can be written to: --runs-dir DIR"
@@ -71,8 +87,28 @@ class RunDirectory:
             ) from error
 
     @classmethod
-    def find(cls, parent: Path, text: str) -> RunDirectory:
-        """Return the run that `text` names.
+    def own(cls, path: Path) -> RunDirectory:
+        """Return the run in the folder `path`, which has to be the user's own.
+
+        Raises
+        ------
+        UntrustedFileError
+            If the folder or something in it belongs to another user or can be written by others.
+        ConfigurationError
+            If it cannot be examined.
+        """
+        try:
+            check_tree(path)
+            return cls(path.resolve())
+        except OSError as error:
+            message = f"cannot be examined: {error.strerror}"
+            raise ConfigurationError(message, str(error.filename or path)) from error
+
+    @classmethod
+    def find(
+        cls, parent: Path, text: str, note: Callable[[str], None] = lambda _: None
+    ) -> RunDirectory:
+        """Return the run of the user that `text` names.
 
         Parameters
         ----------
@@ -81,26 +117,39 @@ class RunDirectory:
         text
             A path, the name of a folder in `parent`, a part of it that only one run has, or
             ``latest``: of runs that began in the same second, the one that was written last.
+        note
+            Called with a line if there are runs of other users that ``latest`` passes over.
 
         Raises
         ------
         ConfigurationError
-            No run, or more than one, is named so.
+            If no run, or more than one, is named so.
+        UntrustedFileError
+            If it is not the user's own: see `own`.
         """
         if not text.strip():
             valid = "latest, the name of a run or a part of it, or its folder"
             raise ConfigurationError("names no run", None, None, repr(text), valid)
         own = Path(text) / "experiment.toml"
         if os.path.isfile(own):  # noqa: PTH113 - a name that no path can have is no error
-            return cls(Path(text).resolve())
-        runs = sorted(path.parent for path in parent.glob("*/experiment.toml"))
-        found = _latest(runs) if text == "latest" else [run for run in runs if text in run.name]
+            return cls.own(Path(text))
+        everyones = sorted(path.parent for path in parent.glob("*/experiment.toml"))
+        runs = [run for run in everyones if is_own(run)]
+        if text == "latest":
+            found = _latest(runs)
+            if n_others := len(everyones) - len(runs):
+                note(f"latest: {n_others} of the runs in {parent} belong to other users")
+        else:
+            found = [run for run in runs if text in run.name] or [
+                run for run in everyones if text in run.name
+            ]
         exact = [run for run in found if run.name == text]
         if len(exact or found) == 1:
-            return cls((exact or found)[0].resolve())
+            return cls.own((exact or found)[0])
         message = "names more than one run" if found else "no such run"
         newest = ", ".join(run.name for run in (found or runs)[-5:])
-        valid = f"latest, {newest}" if newest else f"nothing: there is no run in {parent}"
+        whose = "there is no run" if not everyones else "there is no run of yours"
+        valid = f"latest, {newest}" if newest else f"nothing: {whose} in {parent}"
         raise ConfigurationError(message, None, None, text, valid)
 
     @property

@@ -9,9 +9,10 @@ import os
 import socket
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from hybrid_parsl.errors import RunOverlapError, StorageError
+from hybrid_parsl.process_start import process_began
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +32,18 @@ class Driver:
         The name of its host.
     pid
         Its process id there.
+    began
+        When it began, as `process_began` gives it.
     """
 
     host: str
     pid: int
+    began: float | None = None
+
+    @classmethod
+    def current(cls) -> Self:
+        """Return this process."""
+        return cls(socket.gethostname(), os.getpid(), process_began(os.getpid()))
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
@@ -42,6 +51,29 @@ class Driver:
     def is_here(self) -> bool:
         """Return whether it runs on this host."""
         return self.host == socket.gethostname()
+
+    def terminate(self, what: str) -> None:
+        """Send SIGTERM to the process, unless it has ended.
+
+        Parameters
+        ----------
+        what
+            What it drives, named in the error.
+
+        Raises
+        ------
+        RunOverlapError
+            If its process id is that of a process that began at another time.
+        """
+        import psutil
+
+        found = process_began(self.pid)
+        if found is None:
+            return
+        if found != self.began:
+            raise RunOverlapError(what, f"{self}, which is not the process that took the lock,")
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(self.pid).terminate()
 
 
 @contextlib.contextmanager
@@ -65,15 +97,14 @@ def run_lock(path: Path, what: str) -> Iterator[None]:
         The file cannot be written.
     """
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StorageError(str(path), error.strerror or str(error)) from error
     try:
         if not locked(descriptor, path, _PATIENCE_S):
             raise RunOverlapError(what, str(_read(descriptor)))
-        driver = Driver(socket.gethostname(), os.getpid())
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(driver)).encode(), 0)
+        os.pwrite(descriptor, json.dumps(asdict(Driver.current())).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -115,7 +146,7 @@ def driver_of(path: Path) -> Driver | None:
     Nobody does where the file system has no locks.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:
@@ -131,7 +162,9 @@ def driver_of(path: Path) -> Driver | None:
 
 def _read(descriptor: int) -> Driver:
     """Return the driver that has written its name into a lock file."""
+    from pydantic import TypeAdapter
+
     try:
-        return Driver(**json.loads(os.pread(descriptor, 4096, 0)))
-    except (OSError, ValueError, TypeError):
+        return TypeAdapter(Driver).validate_json(os.pread(descriptor, 4096, 0), strict=True)
+    except (OSError, ValueError):
         return Driver("an unknown host", 0)

@@ -130,6 +130,9 @@ def _run_in(folder: Path, request: dict[str, Any]) -> int:
     the first is under way.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        message = f"belongs to another user on {socket.gethostname()}: {folder}"
+        raise PermissionError(message)
     with (folder / "call.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,6 +19,7 @@ HISTORY = "history.jsonl"
 COMPLETED, FAILED, REFUSED = "completed", "failed", "refused"
 DEADLINE, KILLED, INTERRUPTED = "deadline", "killed", "interrupted"
 RUNNING, LOST = "running", "lost"
+_APPEND = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class History:
         """
         line = json.dumps({"event": event, "attempt": attempt, **values}, allow_nan=False)
         try:
-            descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
+            descriptor = os.open(self.path, _APPEND, 0o600)
             try:
                 size = os.fstat(descriptor).st_size
                 broken = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.engine.time_spans import Duration  # noqa: TC001 - pydantic reads it
-from hybrid_parsl.errors import ConfigurationError, StorageError
+from hybrid_parsl.errors import ConfigurationError, StorageError, UntrustedFileError
 from hybrid_parsl.experiment_file import explain, nearest
+from hybrid_parsl.ownership import check_file, check_folder, is_own
 from hybrid_parsl.schedule.cron_expression import CronExpression, parse_cron
 from hybrid_parsl.schedule.entry_format import Format
 
@@ -167,14 +168,19 @@ def read_definition(path: Path) -> Schedule:
     Raises
     ------
     ConfigurationError
-        It cannot be read, or something in it is not valid.
+        If it cannot be read, or something in it is not valid.
+    UntrustedFileError
+        If it belongs to another user or can be written by others: it names commands to execute.
     """
     try:
+        check_file(path)
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         schedule = Schedule.model_validate(table)
         schedule.expression()
     except ValidationError as error:
         raise explain(error, Schedule).at(str(path)) from error
+    except UntrustedFileError:
+        raise
     except ConfigurationError as error:
         raise ConfigurationError(error.message, str(path), "cron", error.found) from error
     except (OSError, ValueError) as error:
@@ -203,10 +209,14 @@ def make_private_folder(path: Path) -> None:
     Raises
     ------
     StorageError
-        It cannot be made.
+        If it cannot be made.
+    UntrustedFileError
+        If it belongs to another user.
     """
     try:
         path.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
-        path.chmod(_PRIVATE)
+        if is_own(path):
+            path.chmod(_PRIVATE)
+        check_folder(path)
     except OSError as error:
         raise StorageError(str(path), error.strerror or str(error)) from error

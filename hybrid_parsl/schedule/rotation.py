@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import RunOverlapError, StorageError
+from hybrid_parsl.ownership import is_own
 from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
 from hybrid_parsl.records.run_lock import run_lock
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 def rotate(attempts: Sequence[Attempt], runs_dir: Path, keep: int) -> list[Path]:
     """Remove all but the newest `keep` run directories that the `attempts` have made.
 
-    One that lies elsewhere than in `runs_dir`, has a driver, or is not completed, so that it can be
-    resumed, is left where it is.
+    One that lies elsewhere than in `runs_dir`, belongs to another user, has a driver, or is not
+    completed, so that it can be resumed, is left where it is.
 
     Returns
     -------
@@ -31,7 +32,7 @@ def rotate(attempts: Sequence[Attempt], runs_dir: Path, keep: int) -> list[Path]
     made = [Path(attempt.run) for attempt in attempts if attempt.run]
     there = [path for path in made if path.parent == runs_dir and path.is_dir()]
     oldest = [path for path in there[:-keep] if not path.is_symlink()]
-    return [path for path in oldest if _remove(RunDirectory(path))]
+    return [path for path in oldest if is_own(path) and _remove(RunDirectory(path))]
 
 
 def _remove(directory: RunDirectory) -> bool:

@@ -131,7 +131,7 @@ class ScheduledRun:
             cron=self._schedule.cron,
             timezone=self._schedule.timezone or local_zone_name(),
             by_hand=self._by_hand,
-            process=str(Driver(socket.gethostname(), os.getpid())),
+            process=str(Driver.current()),
         )
 
     def _supervise(self) -> Outcome:
@@ -270,7 +270,7 @@ def _best_energy(run: str | None) -> float | None:
     if run is None:
         return None
     try:
-        document = RunDirectory(Path(run)).read_json(RESULTS)
+        document = RunDirectory.own(Path(run)).read_json(RESULTS)
         return float(document["search"]["energy"])
     except (HybridParslError, KeyError, TypeError, ValueError):
         return None

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import stat
+
 import pytest
 
 from hybrid_parsl.atomic_file import write_atomically
@@ -32,3 +35,21 @@ def test_an_interruption_leaves_nothing_beside_it(monkeypatch, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(tmp_path / "file", b"data")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_never_writable_by_others(tmp_path):
+    before = os.umask(0)
+    try:
+        write_atomically(tmp_path / "file", b"data")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+
+
+def test_a_link_that_lies_in_wait_is_not_followed(monkeypatch, tmp_path):
+    monkeypatch.setattr("secrets.token_hex", lambda _: "known")
+    (tmp_path / "target").write_text("kept")
+    (tmp_path / ".file.known").symlink_to(tmp_path / "target")
+    with pytest.raises(StorageError, match="File exists"):
+        write_atomically(tmp_path / "file", b"data")
+    assert (tmp_path / "target").read_text() == "kept"

@@ -29,11 +29,12 @@ from hybrid_parsl.engine.jobs.earlier import (
     job_state,
 )
 from hybrid_parsl.engine.jobs.open_jobs import OpenJobs, SubmittedJob, job_status
-from hybrid_parsl.engine.jobs.processes import ProcessTree, process_began
+from hybrid_parsl.engine.jobs.processes import ProcessTree
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
 from hybrid_parsl.engine.jobs.submission import attach, hand_over, patiently
 from hybrid_parsl.errors import HybridParslError, JobRejectedError
+from hybrid_parsl.process_start import process_began
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ import psutil
 
 from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
 from hybrid_parsl.engine.jobs.cluster import KUBERNETES
-from hybrid_parsl.engine.jobs.processes import process_began
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.errors import BackendUnavailableError
+from hybrid_parsl.process_start import process_began
 
 if TYPE_CHECKING:
     from psij import JobExecutor
@@ -61,7 +61,7 @@ def job_state(executor: JobExecutor, job_id: str, begun: float | None = None) ->
     job_id
         The backend's id of it.
     begun
-        When its process began, as `processes.process_began` tells, if it is one of this host.
+        When its process began, as `process_began` gives it, if it is one of this host.
 
     Raises
     ------

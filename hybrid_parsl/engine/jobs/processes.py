@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
@@ -19,25 +17,6 @@ _CANNOT_FORK = (
     psutil.STATUS_TRACING_STOP,
     psutil.STATUS_DISK_SLEEP,
 )
-
-
-def process_began(pid: int) -> float | None:
-    """Return when process `pid` began, None if it has ended.
-
-    In seconds since the host was started, which no clock that is set changes, where the kernel
-    tells that (proc(5), field 22 of ``/proc/PID/stat``); else in seconds since the epoch.
-    """
-    try:
-        process = psutil.Process(pid)
-        if not _runs(process):
-            return None
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-            return int(stat.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
-        except (OSError, ValueError, IndexError):
-            return float(process.create_time())
-    except psutil.NoSuchProcess:
-        return None
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class JobRecord:
     job_id
         The backend's own id; None until the backend has told it.
     begun
-        When a local job's process began, as `processes.process_began` tells: its id may be used
+        When a local job's process began, as `process_began` gives it: its id may be used
         again.
     ended
         The state it ended in, None as long as nobody has seen it end.
@@ -145,7 +145,7 @@ def submission_lock(record: Path, patience_s: float = 60.0) -> Iterator[int]:
     """
     path = record.with_suffix(".lock")
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StorageError(str(path), error.strerror or str(error)) from error
     try:

@@ -172,13 +172,28 @@ def test_a_disk_that_fills_up_leaves_the_old_file(
     assert [each.name for each in tmp_path.iterdir()] == ["result.frame"]
 
 
-def test_a_full_disk(tmp_path: Path) -> None:
-    (tmp_path / f".result.frame.{os.getpid()}").symlink_to("/dev/full")
-    with pytest.raises(StorageError, match="No space left on device"):
-        write_frame(tmp_path / "result.frame", 2)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_folder_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="No such file"):
         write_frame(tmp_path / "gone" / "result.frame", 2)
+
+
+def test_a_frame_that_others_can_write_is_not_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "result.frame"
+    write_frame(path, {"a": 1})
+    path.chmod(0o666)
+    with pytest.raises(ResultError, match="can be written by other users"):
+        read_frame(path)
+    link = tmp_path / "link.frame"
+    path.chmod(0o600)
+    link.symlink_to(path)
+    with pytest.raises(ResultError, match="cannot be read"):
+        read_frame(link)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_frame_of_another_user_is_not_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "result.frame"
+    write_frame(path, {"a": 1})
+    os.chown(path, 12345, 12345)
+    with pytest.raises(ResultError, match=r"owner 12345 \(uid 12345\)"):
+        read_frame(path)

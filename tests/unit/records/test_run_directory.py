@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import stat
 import subprocess
 import sys
@@ -221,19 +222,23 @@ def test_what_was_there_stays_if_the_new_cannot_be_written(
     assert path.read_text() == "old"
 
 
-def test_a_full_disk_is_told_with_the_file(directory: RunDirectory) -> None:
-    (directory.path / f".results.json.{os.getpid()}").symlink_to("/dev/full")
-    with pytest.raises(StorageError, match="No space left on device") as caught:
-        directory.write("results.json", "x" * 10)
+def test_a_file_that_cannot_grow_is_told_with_the_file(directory: RunDirectory) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, before[1]))
+    try:
+        with pytest.raises(StorageError, match="File too large") as caught:
+            directory.write("results.json", "x" * 10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert caught.value.path == str(directory.path / "results.json")
-    assert not (directory.path / "results.json").exists()
+    assert list(directory.path.iterdir()) == []
 
 
 def test_a_folder_in_the_way(directory: RunDirectory) -> None:
     (directory.path / "results.json").mkdir()
     with pytest.raises(StorageError, match="Is a directory"):
         directory.write("results.json", "x")
-    assert not (directory.path / f".results.json.{os.getpid()}").exists()
+    assert [each.name for each in directory.path.iterdir()] == ["results.json"]
 
 
 def test_json_there_and_back(directory: RunDirectory) -> None:

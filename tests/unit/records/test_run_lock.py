@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from hybrid_parsl.errors import RunOverlapError, StorageError
-from hybrid_parsl.records.run_lock import driver_of, run_lock
+from hybrid_parsl.records.run_lock import Driver, driver_of, run_lock
 
 HOLDER = """
 import sys
@@ -73,3 +75,31 @@ def test_a_file_system_without_locks_says_so(monkeypatch, tmp_path):
     with pytest.raises(StorageError, match=told), run_lock(tmp_path / "lock", "run x"):
         pass
     assert driver_of(tmp_path / "lock") is None
+
+
+def test_a_driver_is_signalled_only_if_it_began_when_it_says(path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"held\n"
+        driver = driver_of(path)
+        with pytest.raises(RunOverlapError, match="not the process that took the lock"):
+            replace(driver, began=driver.began - 1).terminate("run x")
+        assert process.poll() is None
+        driver.terminate("run x")
+        assert process.wait() == -signal.SIGTERM
+    driver.terminate("run x")  # it has ended: nothing to do
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"host": 1, "pid": 1}', '{"host": "a"}', "[" * 4000]
+)
+def test_a_lock_that_names_no_process(path, text):
+    with run_lock(path, "run x"):
+        path.write_text(text)
+        assert str(driver_of(path)) == "process 0 on an unknown host"
+
+
+@pytest.mark.parametrize("pid", [0, -1, 2**40])
+def test_a_number_that_no_process_has_is_not_signalled(pid):
+    Driver("here", pid, 1.0).terminate("run x")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import tomllib
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.errors import ConfigurationError, UntrustedFileError
 from hybrid_parsl.schedule import definition
 from hybrid_parsl.schedule.definition import Schedule
 
@@ -102,3 +103,23 @@ def test_without_variables_the_folders_are_those_of_the_home(monkeypatch, tmp_pa
     monkeypatch.setenv("HOME", str(tmp_path))
     assert definition.schedules_folder() == tmp_path / ".config/hybrid-parsl/schedules"
     assert definition.state_folder("a") == tmp_path / ".local/state/hybrid-parsl/schedules/a"
+
+
+def test_a_file_that_others_can_write_is_not_carried_out(make_schedule):
+    path = definition.write_definition(make_schedule(on_failure="touch /tmp/x"))
+    path.chmod(0o666)
+    with pytest.raises(UntrustedFileError, match="can be written by other users"):
+        definition.read_definition(path)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_what_belongs_to_another_user_is_refused(make_schedule, tmp_path):
+    path = definition.write_definition(make_schedule())
+    os.chown(path, 12345, 12345)
+    with pytest.raises(UntrustedFileError, match="belongs to another user"):
+        definition.read_definition(path)
+    state = tmp_path / "planted"
+    state.mkdir()
+    os.chown(state, 12345, 12345)
+    with pytest.raises(UntrustedFileError, match="belongs to another user"):
+        definition.make_private_folder(state)

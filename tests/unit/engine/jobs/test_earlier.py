@@ -12,10 +12,10 @@ import pytest
 from hybrid_parsl.engine.jobs.batch_scheduler import load_executor
 from hybrid_parsl.engine.jobs.earlier import find_job, job_id_of, job_state
 from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states
-from hybrid_parsl.engine.jobs.processes import process_began
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.errors import BackendUnavailableError
+from hybrid_parsl.process_start import process_began
 
 NAME = "5f0c4b1e-a-name-that-no-other-process-has"
 
