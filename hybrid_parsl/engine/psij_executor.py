@@ -246,7 +246,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         return psij.JobSpec(
             name=name,
             executable=self.python or sys.executable,
-            arguments=["-m", "hybrid_parsl.mpi", str(folder.path)],
+            arguments=["-P", "-m", "hybrid_parsl.mpi", str(folder.path)],
             directory=folder.path,
             environment=self._environment(),
             stdout_path=stdout,

@@ -102,7 +102,7 @@ class WarmRanks:
         log.parent.mkdir(exist_ok=True)
         with log.open("wb") as stderr:
             process = subprocess.Popen(  # noqa: S603 - Parsl's launcher and our own module
-                [*command, "-m", "hybrid_parsl.mpi.warm_ranks"],
+                [*command, "-P", "-m", "hybrid_parsl.mpi.warm_ranks"],
                 cwd=tasks,
                 env={**os.environ, "SLURM_OVERLAP": "1"},
                 stdin=subprocess.PIPE,

@@ -80,6 +80,7 @@ def _environment() -> str:
     """Return ``user_environment.yaml``: root's endpoint clears the environment of its users."""
     here = str(Path(sys.executable).parent)
     values = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
+    values["PYTHONSAFEPATH"] = "1"  # no module of the folder that a worker starts in
     values["PATH"] = f"{here}:{os.environ.get('PATH', _SYSTEM_PATH)}"
     lines = [f"{name}: {json.dumps(value)}" for name, value in sorted(values.items())]
     return "\n".join(["# What the runs see besides HOME and USER.", *lines]) + "\n"

@@ -35,7 +35,7 @@ _TAIL_BYTES = 8000
 _MOST_OUTPUTS = 200
 _LIMIT_BYTES = 1_000_000
 _NO_RESULTS = ("parsl", "tasks", "driver.lock")
-_SECRET = re.compile(r"^GLOBUS_.*(SECRET|TOKEN)|^GC_TASK_UUID$")
+_DROPPED = re.compile(r"^GLOBUS_.*(SECRET|TOKEN)|^GC_TASK_UUID$|^PYTHONSAFEPATH$")
 _PROBE = """
 import json
 from hybrid_parsl.records.versions import software_versions
@@ -113,7 +113,7 @@ def _folder(request: dict[str, Any]) -> Path:
 
 def _versions() -> dict[str, str]:
     """Return the versions that a process started now finds, which may be newer than ours."""
-    command = [sys.executable, "-c", _PROBE]
+    command = [sys.executable, "-P", "-c", _PROBE]
     done = subprocess.run(  # noqa: S603 - our own interpreter
         command, cwd="/", capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
@@ -149,7 +149,7 @@ def _run_alone(folder: Path, request: dict[str, Any]) -> int:
     what = ["run", str(asked), "--site", request["site"]] if before is None else ["resume", before]
     project = ["--project", request["project"]] if request["project"] else []
     settings = [f"--site-set={each}" for each in request["site_settings"]]
-    arguments = ["-m", "hybrid_parsl", *project, *what, "--runs-dir", str(folder), *settings]
+    arguments = ["-P", "-m", "hybrid_parsl", *project, *what, "--runs-dir", str(folder), *settings]
     (folder / "exit_code").unlink(missing_ok=True)
     code = _run_tethered(arguments, folder)
     (folder / "exit_code").write_text(str(code), encoding="utf-8")
@@ -158,8 +158,8 @@ def _run_alone(folder: Path, request: dict[str, Any]) -> int:
 
 def _run_tethered(arguments: list[str], folder: Path) -> int:
     """Run Python with `arguments` until it ends; it is told to end when this process does."""
-    command = [sys.executable, "-c", _TETHERED, str(os.getpid()), *arguments]
-    variables = {name: value for name, value in os.environ.items() if not _SECRET.match(name)}
+    command = [sys.executable, "-P", "-c", _TETHERED, str(os.getpid()), *arguments]
+    variables = {name: value for name, value in os.environ.items() if not _DROPPED.match(name)}
     with (folder / "stdout.log").open("ab") as out, (folder / "stderr.log").open("ab") as err:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
             command,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.schedule.definition import Schedule
 
-_TAKEN = ("PATH", "LD_LIBRARY_PATH", "SLURM_CONF", "KUBECONFIG", "XDG_CONFIG_HOME")
+_TAKEN = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "SLURM_CONF", "KUBECONFIG", "XDG_CONFIG_HOME")
 _OURS = "HYBRID_PARSL_"
 _SECRET = re.compile(r"SECRET|TOKEN|PASSW|CREDENTIAL|(API|ACCESS|PRIVATE)_?KEY", re.IGNORECASE)
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(.*)")

@@ -16,7 +16,7 @@ from typing import Any
 
 from hybrid_parsl.parent_death import die_with_parent
 
-COMMAND = [sys.executable, "-m", "hybrid_parsl.engine.blocks.interchange"]
+COMMAND = [sys.executable, "-P", "-m", "hybrid_parsl.engine.blocks.interchange"]
 """What starts it."""
 
 _PROGRAM = "interchange.py"

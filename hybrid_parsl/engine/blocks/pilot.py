@@ -236,7 +236,7 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         prefix = compose_all(self.mpi_launcher, layout, nodes)["PARSL_MPI_PREFIX"]
         python = self.python or sys.executable
         folder = Path(self.work_directory) / name
-        return _preview(self, f"{prefix} {python} -m hybrid_parsl.mpi {folder}")
+        return _preview(self, f"{prefix} {python} -P -m hybrid_parsl.mpi {folder}")
 
     def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
         """Return what the scheduler would get for the first block; nothing if there is none."""

@@ -216,7 +216,7 @@ class KubernetesExecutor(PsiJExecutor):
         return psij.JobSpec(
             name=f"hybrid-parsl-{folder.path.name}",
             executable=self.python,
-            arguments=["-m", "hybrid_parsl.mpi", str(folder.path)],
+            arguments=["-P", "-m", "hybrid_parsl.mpi", str(folder.path)],
             directory=folder.path,
             environment={**_VARIABLES, **self.environment},
             stdout_path=folder.stdout,

@@ -7,13 +7,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from hybrid_parsl.schedule.crontab import command_words
 from hybrid_parsl.schedule.definition import read_definition, write_definition
 from hybrid_parsl.schedule.scheduled_run import current_attempts
 
@@ -37,13 +37,13 @@ class Cron:
 
     def __init__(self, definition: Path) -> None:
         self.definition = definition
+        self.home = "/"
         self.state = Path(read_definition(definition).state)
 
     def start(self):
-        command = [sys.executable, "-m", "hybrid_parsl", "schedule", "run", str(self.definition)]
         return subprocess.Popen(
-            command,
-            cwd="/",
+            command_words(str(self.definition)),
+            cwd=self.home,
             env={"PATH": "/usr/bin:/bin"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -98,6 +98,14 @@ def test_a_run_succeeds_in_silence(schedule):
     assert not attempt.by_hand
     document = json.loads((Path(attempt.run) / "results.json").read_text())
     assert document["search"]["energy"] == attempt.energy
+
+
+def test_a_file_of_the_home_folder_does_not_shadow_the_standard_library(schedule, tmp_path):
+    for name in ("random.py", "json.py", "multiprocessing.py", "numpy.py", "signal.py"):
+        (tmp_path / name).write_text(f"raise RuntimeError('imported {name}')\n")
+    cron = schedule(folder=str(tmp_path), runs_dir=str(tmp_path))
+    cron.home = tmp_path
+    assert cron() == (0, "")
 
 
 @pytest.mark.usefixtures("several_runs")
