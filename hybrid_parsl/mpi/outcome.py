@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import (
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.mpi.task import Failure, TaskFolder
 
+_PATIENCE_S = 10.0
+_PAUSE_S = 0.1
 _TAIL_LINES = 12
 _TAIL_BYTES = 16_384
 _SIGNAL_OFFSET = 128
@@ -56,6 +59,38 @@ def read_result(folder: TaskFolder) -> Any:
         There is no result, or it is damaged.
     """
     return read_frame(folder.result)
+
+
+def await_result(folder: TaskFolder, job_id: str, patience_s: float = _PATIENCE_S) -> Any:
+    """Return what rank 0 returned, once the ranks have reported that they are done.
+
+    A network file system may show a new file late; each look lists the folder anew, which makes
+    it ask its server. A failure that is found counts more than a result.
+
+    Parameters
+    ----------
+    folder
+        The folder of the task.
+    job_id
+        The backend's id of the job, for an error.
+    patience_s
+        Longest time in seconds until the file is there, at least 0.
+
+    Raises
+    ------
+    HybridParslError
+        A rank reported a failure.
+    ResultError
+        There is no result, or it is damaged.
+    """
+    deadline = time.monotonic() + patience_s
+    while not (failures := folder.failures()) and not folder.result.exists():
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_PAUSE_S)
+    if failures:
+        raise explain_failure(folder, job_id, None)
+    return read_result(folder)
 
 
 def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> HybridParslError:

@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hybrid_parsl import identity
 from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
@@ -80,7 +80,18 @@ def run_task(folder: TaskFolder, world: MPI.Comm) -> None:
         world.Barrier()
     except BaseException as error:  # noqa: BLE001 - whatever it is, the job has to end
         _report(folder, world.rank, error)
-        world.Abort(_FAILED)
+        _abort(world)
+
+
+def _abort(world: MPI.Comm) -> NoReturn:
+    """End all ranks; this one must not go on to report success.
+
+    MPICH asks the launcher to end the ranks and may return before that has happened, although
+    the standard lets no program count on it (MPI 4.1, section 9.4).
+    """
+    sys.stdout.flush()
+    world.Abort(_FAILED)
+    os._exit(_FAILED)
 
 
 def _call(folder: TaskFolder, world: MPI.Comm) -> Any:
@@ -119,7 +130,12 @@ def _report(folder: TaskFolder, rank: int, error: BaseException) -> None:
 
 
 def _portable(error: BaseException) -> BaseException | None:
-    """Return `error` if the driver can read it, else None."""
+    """Return `error` if the driver can read it, else None.
+
+    Reading one of mpi4py's would initialize MPI in the driver.
+    """
+    if type(error).__module__.startswith("mpi4py"):
+        return None
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     except Exception:  # noqa: BLE001 - whatever a third-party exception does there

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl.engine.blocks.lifecycle import job_of, lost_block
 from hybrid_parsl.errors import HybridParslError, JobFailedError, WalltimeExceededError
 from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import explain_failure, log_tail, read_result
+from hybrid_parsl.mpi.outcome import await_result, explain_failure, log_tail
 from hybrid_parsl.mpi.pilot import TIMED_OUT
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def read_outcome(
     try:
         code = int(done.result())
         if code == 0:
-            answer.set_result(read_result(folder))
+            answer.set_result(await_result(folder, job_id))
             return
         cause: BaseException
         if code == TIMED_OUT:

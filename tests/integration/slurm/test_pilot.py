@@ -24,6 +24,7 @@ from hybrid_parsl.errors import (
     JobCanceledError,
     JobFailedError,
     RankFailedError,
+    StorageError,
     WalltimeExceededError,
 )
 
@@ -200,6 +201,13 @@ def test_errors_are_those_of_jobs(executor: Any) -> None:
     with pytest.raises(RankFailedError, match="ValueError: told to fail on 1") as caught:
         executor.submit(functions.raise_on, ONE, 1).result(PATIENCE)
     assert caught.value.rank == 1
+    with pytest.raises(RankFailedError, match=r"rank 0 on .* raised ValueError: told to fail on 0"):
+        executor.submit(functions.raise_on, ONE, 0).result(PATIENCE)
+    with pytest.raises(StorageError, match="cannot write /some/file"):
+        executor.submit(functions.raise_ours, {"num_nodes": 2, "ranks_per_node": 1}).result(
+            PATIENCE
+        )
+    assert executor.submit(functions.add, ONE, 3).result(PATIENCE) == 3
     with pytest.raises(RankFailedError, match=r"rank 1 on n. was killed by signal 9"):
         executor.submit(functions.kill_on, ONE, 1).result(PATIENCE)
     with pytest.raises(WalltimeExceededError):

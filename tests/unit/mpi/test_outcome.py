@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from hybrid_parsl.errors import (
     ResultError,
 )
 from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import explain_failure, log_tail, read_result
+from hybrid_parsl.mpi.outcome import await_result, explain_failure, log_tail, read_result
 from hybrid_parsl.mpi.task import Failure, TaskFolder
 
 if TYPE_CHECKING:
@@ -70,6 +71,36 @@ def test_the_result_of_rank_0(folder: TaskFolder) -> None:
         read_result(folder)
     write_frame(folder.result, [1, 2])
     assert read_result(folder) == [1, 2]
+
+
+def test_a_result_that_the_file_system_shows_late(folder: TaskFolder) -> None:
+    asked = threading.Event()
+
+    class Late(TaskFolder):
+        def failures(self) -> list[Path]:
+            asked.set()
+            return super().failures()
+
+    def show() -> None:
+        asked.wait()
+        write_frame(folder.result, [1, 2])
+
+    server = threading.Thread(target=show)
+    server.start()
+    assert await_result(Late(folder.path), "77") == [1, 2]
+    server.join()
+
+
+def test_a_failure_counts_more_than_a_result(folder: TaskFolder) -> None:
+    write_frame(folder.result, [1, 2])
+    report(folder, 1, 2.0, ValueError("no"))
+    with pytest.raises(RankFailedError, match=r"rank 1 on n1 raised ValueError\('no'\)"):
+        await_result(folder, "77")
+
+
+def test_a_result_that_never_comes(folder: TaskFolder) -> None:
+    with pytest.raises(ResultError, match=r"result\.frame cannot be read: No such file"):
+        await_result(folder, "77", patience_s=0.0)
 
 
 # ---- a failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -89,7 +90,26 @@ def test_ranks_that_fail_are_replaced(run: Any, function: Any, words: str) -> No
     assert run(functions.add, 1)[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("function", "arguments", "words"),
+    [
+        (functions.raise_on, (0,), "rank 0 on .* raised ValueError: told to fail on 0"),
+        (functions.raise_ours, (), "cannot write /some/file: no space left"),
+        (functions.leave, (0,), "raised SystemExit: 0"),
+        (functions.return_unpicklable, (), "cannot send a generator"),
+    ],
+)
+def test_an_exception_on_rank_0_is_not_reported_as_success(
+    run: Any, function: Any, arguments: tuple[Any, ...], words: str
+) -> None:
+    code, folder = run(function, *arguments)
+    assert code > 0
+    assert re.search(words, str(explain_failure(folder, "7", code)))
+    assert run(functions.add, 1)[0] == 0  # on new ranks: those that have failed take no task
+
+
 def test_ranks_that_are_over_their_walltime_are_ended(run: Any) -> None:
+    run(functions.who)  # the time of a task does not include the start of its ranks
     code, folder = run(functions.sleep, 300, walltime_s=3)
     assert code == TIMED_OUT
     assert not any(psutil.pid_exists(pid) for pid in members(folder))

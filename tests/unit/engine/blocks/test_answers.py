@@ -12,10 +12,11 @@ from parsl.executors.high_throughput.errors import ManagerLost
 from hybrid_parsl.engine.blocks.answers import keep_result, read_outcome
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
-from hybrid_parsl.errors import JobFailedError, WalltimeExceededError
+from hybrid_parsl.errors import JobFailedError, RankFailedError, WalltimeExceededError
 from hybrid_parsl.mpi.frames import write_frame
 from hybrid_parsl.mpi.outcome import read_result
 from hybrid_parsl.mpi.pilot import TIMED_OUT
+from hybrid_parsl.mpi.task import Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +81,16 @@ def test_what_rank_0_returned(executor: Any, task: Task, answer: Any) -> None:
     write_frame(task.folder.result, 7)
     read_outcome(executor, answer, task, ended(0))
     assert answer.result(0) == 7
+
+
+def test_a_failure_that_a_rank_reported_counts_whatever_its_launcher_says(
+    executor: Any, task: Task, answer: Any
+) -> None:
+    failure = Failure(1.0, 1, "n1", 7, "Traceback\nValueError: no", ValueError("no"))
+    write_frame(task.folder.failure(1), failure)
+    read_outcome(executor, answer, task, ended(0))
+    with pytest.raises(RankFailedError, match="rank 1 on n1 raised ValueError: no"):
+        answer.result(0)
 
 
 @pytest.mark.parametrize(
