@@ -47,11 +47,19 @@ def list_schedules(as_json: AsJson = False) -> None:
         print_rows(rows, as_json=True)
     elif rows:
         print_rows([_short_row(row) for row in rows], as_json=False)
+        for row in rows:
+            _say_changes(row["name"], row["changed"])
     else:
         say("no schedules; hybrid-parsl schedule add makes one")
 
 
-def _short_row(row: dict[str, str]) -> dict[str, str]:
+def _say_changes(name: str, changed: list[str]) -> None:
+    """Say which site settings differ from those that a schedule keeps."""
+    for change in changed:
+        say(f"{name}: {change} (schedule add --replace takes the new one)")
+
+
+def _short_row(row: dict[str, Any]) -> dict[str, str]:
     """Return a row of the overview that fits 100 columns with names of usual length."""
     is_missing = row["format"] == Format.CRONTAB and row["crontab"] == "no"
     return {
@@ -146,14 +154,14 @@ def drive(file: Path, attempt: str) -> None:
 def _drive(schedule: Schedule, history: History, attempt: str) -> None:
     """Run the experiment of `schedule`, and tell `history` where."""
     from hybrid_parsl.cli.run import execute, load_experiment
-    from hybrid_parsl.engine.sites import load_site
     from hybrid_parsl.project import find_project
     from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.runner import Run
+    from hybrid_parsl.schedule.kept_settings import scheduled_site
 
     project = find_project(Path(schedule.project) if schedule.project else None)
     experiment = load_experiment(schedule.experiment, schedule.overrides, project)
-    site = load_site(schedule.site, project, schedule.site_settings)
+    site = scheduled_site(schedule, project)
     site.settings()
     directory = RunDirectory.create(Path(schedule.runs_dir), experiment.name)
     history.append("run", attempt, run=str(directory.path))
@@ -185,6 +193,7 @@ def history(
         say(json.dumps(found))
         return
     _print_history(found["runs"][-last:])
+    _say_changes(name, found.get("changed", []))
     if page is not None:
         say(f"page: {page}")
 

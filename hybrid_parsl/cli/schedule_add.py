@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +20,7 @@ from hybrid_parsl.cli.output import say, say_aside, write
 from hybrid_parsl.schedule.entry_format import Format
 
 if TYPE_CHECKING:
+    from hybrid_parsl.engine.sites import Site
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
     from hybrid_parsl.schedule.definition import Schedule
@@ -85,11 +84,14 @@ def add(
 ) -> None:
     """Run an experiment at planned times: a line of the crontab, or one for another scheduler."""
     from hybrid_parsl.schedule.definition import Schedule, check_name, state_folder
-    from hybrid_parsl.schedule.environment import captured
+    from hybrid_parsl.schedule.environment import captured, check_start, read_environment_file
+    from hybrid_parsl.schedule.kept_settings import kept_settings
 
     _check_options(cron, timezone, kind, on_failure, environment_file)
     project = context.obj.project()
     asked, place = _load(experiment, overrides or [], site, site_settings or [], project)
+    is_named = site in project.sites() or not Path(place.source).is_file()
+    late = read_environment_file(environment_file) if environment_file else {}
     name = check_name(name or asked.name)
     schedule = Schedule(
         name=name,
@@ -98,8 +100,9 @@ def add(
         format=kind,
         experiment=str(project.experiment_path(experiment)),
         overrides=overrides or [],
-        site=place,
+        site=site if is_named else place.source,
         site_settings=site_settings or [],
+        settings=kept_settings(place, late),
         project=str(project.folder),
         folder=str(Path.cwd()),
         runs_dir=str(runs_dir.absolute()),
@@ -115,9 +118,12 @@ def add(
             say_aside("--env and --env-file are not taken along: give the container an envFrom")
         write(_manifest(schedule, asked, image, claim))
         return
-    _check_start()
+    check_start()
     entry = _store(schedule, kind, install=kind is Format.CRONTAB and not print_only, again=replace)
     say(entry)
+    if schedule.settings:
+        names = ", ".join(schedule.settings)
+        say_aside(f"the runs keep the site settings that are in force now: {names}")
 
 
 def _check_options(
@@ -150,8 +156,8 @@ def _check_options(
 
 def _load(
     experiment: str, overrides: list[str], site: str, settings: list[str], project: Project
-) -> tuple[Experiment, str]:
-    """Return the experiment, and what ``--site`` means in another folder, both checked.
+) -> tuple[Experiment, Site]:
+    """Return the experiment and the site, both checked.
 
     Raises
     ------
@@ -164,8 +170,7 @@ def _load(
     asked = load_experiment(experiment, overrides, project)
     place = load_site(site, project, settings)
     place.settings()
-    is_file = site not in project.sites() and Path(place.source).is_file()
-    return asked, place.source if is_file else site
+    return asked, place
 
 
 def _time_span(text: str) -> timedelta | None:
@@ -189,27 +194,6 @@ def _time_span(text: str) -> timedelta | None:
         return found
     valid = "90s, 30m, 1h30m, 2d, 1:30:00, 1-12:00:00, or none"
     raise ConfigurationError("is no time span", "--deadline", None, text, valid)
-
-
-def _check_start() -> None:
-    """Start Python as cron will, in another folder and without variables.
-
-    Raises
-    ------
-    ConfigurationError
-        It does not find this package there.
-    """
-    from hybrid_parsl.errors import ConfigurationError
-
-    command = [sys.executable, "-P", "-m", "hybrid_parsl", "--version"]
-    done = subprocess.run(  # noqa: S603 - this Python
-        command, cwd="/", env={}, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        said = done.stderr.strip().rpartition("\n")[2]
-        message = "does not start without your shell's variables, as cron would start it"
-        valid = "an installed package: pip install hybrid-parsl in a virtual environment"
-        raise ConfigurationError(f"{message}: {said}", " ".join(command), None, None, valid)
 
 
 def _manifest(schedule: Schedule, experiment: Experiment, image: str, claim: str) -> str:

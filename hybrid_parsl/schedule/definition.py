@@ -7,7 +7,7 @@ import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -45,6 +45,9 @@ class Schedule(BaseModel):
         What ``--set`` and ``--site-set`` were given.
     site
         What ``--site`` was given; a path is absolute.
+    settings
+        The settings of the site that were set when the schedule was added, which count instead of
+        those in force at a run; None in files of earlier versions.
     project
         The project folder; None for the one inside the package.
     folder
@@ -75,6 +78,7 @@ class Schedule(BaseModel):
     overrides: list[str] = []
     site: str = "local"
     site_settings: list[str] = []
+    settings: dict[str, Any] | None = None
     project: str | None = None
     folder: str
     runs_dir: str

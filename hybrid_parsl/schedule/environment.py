@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +73,25 @@ def read_environment_file(path: Path) -> dict[str, str]:
         quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
         found[match[1]] = value[1:-1] if quoted else value
     return found
+
+
+def check_start() -> None:
+    """Start Python as cron will, in another folder and without variables.
+
+    Raises
+    ------
+    ConfigurationError
+        If it does not find this package there.
+    """
+    command = [sys.executable, "-P", "-m", "hybrid_parsl", "--version"]
+    done = subprocess.run(  # noqa: S603 - this Python
+        command, cwd="/", env={}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        said = done.stderr.strip().rpartition("\n")[2]
+        message = "does not start without your shell's variables, as cron would start it"
+        valid = "an installed package: pip install hybrid-parsl in a virtual environment"
+        raise ConfigurationError(f"{message}: {said}", " ".join(command), None, None, valid)
 
 
 def run_environment(schedule: Schedule) -> dict[str, str]:

@@ -17,12 +17,13 @@ from hybrid_parsl.schedule.definition import (
     read_definition,
     state_folder,
 )
+from hybrid_parsl.schedule.kept_settings import changed_settings
 from hybrid_parsl.schedule.scheduled_run import current_attempts
 
 _COLUMNS = ("name", "times", "next", "format", "crontab", "site", "last", "experiment")
 
 
-def overview() -> list[dict[str, str]]:
+def overview() -> list[dict[str, Any]]:
     """Return one row a schedule; one that cannot be read says so.
 
     Raises
@@ -33,7 +34,7 @@ def overview() -> list[dict[str, str]]:
     table = crontab.read_crontab() if crontab.is_available() else ""
     rows = []
     for name, path in definition_files().items():
-        row = dict.fromkeys(_COLUMNS, "") | {"name": name}
+        row: dict[str, Any] = dict.fromkeys(_COLUMNS, "") | {"name": name, "changed": []}
         try:
             schedule = read_definition(path)
             row |= {
@@ -44,6 +45,7 @@ def overview() -> list[dict[str, str]]:
                 "site": schedule.site,
                 "last": _last(Path(schedule.state)),
                 "experiment": schedule.experiment,
+                "changed": changed_settings(schedule),
             }
         except ConfigurationError as error:
             row["last"] = f"broken: {error.message}"
@@ -77,7 +79,8 @@ def history_of(name: str) -> dict[str, Any]:
     Returns
     -------
     document
-        ``name``; ``times``, ``site``, ``experiment`` and ``next`` where it is still there;
+        ``name``; ``times``, ``site``, ``experiment``, ``next`` and ``changed`` (site settings
+        that differ from those it keeps) where it is still there;
         ``runs``, oldest first: what `Attempt.to_json` gives, and ``notes`` on the clock.
 
     Raises
@@ -96,6 +99,7 @@ def history_of(name: str) -> dict[str, Any]:
             "site": schedule.site,
             "experiment": Path(schedule.experiment).stem,
             "next": next_time(schedule),
+            "changed": changed_settings(schedule),
         }
     found = current_attempts(state)
     pairs = zip(found, clock_notes(found), strict=True)

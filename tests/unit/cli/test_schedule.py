@@ -243,3 +243,20 @@ def test_a_schedule_of_another_scheduler_that_is_in_the_crontab_too(command, cro
     command("schedule", "add", "0 2 * * *", "bell", *more)
     assert command.err == "nightly is in the crontab, too: take its line out with crontab -e\n"
     assert crontab.read_text()
+
+
+def test_a_schedule_keeps_the_site_settings_of_another_home(command, home, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "other"))
+    settings = home / "other/hybrid-parsl/sites.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('[slurm]\naccount = "physics"\n')
+    command("schedule", "add", "@daily", "bell", "--site", "slurm", "--print")
+    assert command.err == "the runs keep the site settings that are in force now: account\n"
+    assert "physics" in (settings.parent / "schedules/bell.toml").read_text()
+    assert "account is" not in command("schedule", "list")
+    settings.write_text('[slurm]\naccount = "chemistry"\n')
+    for arguments in (["list"], ["history", "bell"]):
+        said = command("schedule", *arguments)
+        assert "bell: account is 'chemistry' now; the schedule keeps 'physics'" in said
+    (row,) = json.loads(command("schedule", "list", "--json"))
+    assert len(row["changed"]) == 1
