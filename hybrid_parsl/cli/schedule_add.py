@@ -81,11 +81,15 @@ def add(
     claim: Annotated[
         str, typer.Option(help="PersistentVolumeClaim for the runs (kubernetes).")
     ] = "hybrid-parsl-runs",
+    service_account: Annotated[
+        str, typer.Option(help="Service account of the driver (kubernetes).")
+    ] = "hybrid-parsl-driver",
 ) -> None:
     """Run an experiment at planned times: a line of the crontab, or one for another scheduler."""
     from hybrid_parsl.schedule.definition import Schedule, check_name, state_folder
     from hybrid_parsl.schedule.environment import captured, check_start, read_environment_file
     from hybrid_parsl.schedule.kept_settings import kept_settings
+    from hybrid_parsl.schedule.kubernetes import cron_job
 
     _check_options(cron, timezone, kind, on_failure, environment_file)
     project = context.obj.project()
@@ -116,7 +120,11 @@ def add(
     if kind is Format.KUBERNETES:
         if variables or environment_file:
             say_aside("--env and --env-file are not taken along: give the container an envFrom")
-        write(_manifest(schedule, asked, image, claim))
+        write(cron_job(schedule, asked, image, claim, service_account))
+        say_aside(
+            f"it needs the service account {service_account} and the claim {claim} in its "
+            "namespace; see containers/kubernetes"
+        )
         return
     check_start()
     entry = _store(schedule, kind, install=kind is Format.CRONTAB and not print_only, again=replace)
@@ -194,16 +202,6 @@ def _time_span(text: str) -> timedelta | None:
         return found
     valid = "90s, 30m, 1h30m, 2d, 1:30:00, 1-12:00:00, or none"
     raise ConfigurationError("is no time span", "--deadline", None, text, valid)
-
-
-def _manifest(schedule: Schedule, experiment: Experiment, image: str, claim: str) -> str:
-    """Return the manifest of a CronJob with the whole experiment."""
-    import tomli_w
-
-    from hybrid_parsl.schedule.kubernetes import cron_job
-
-    text = tomli_w.dumps(experiment.model_dump(mode="json", exclude_none=True))
-    return cron_job(schedule, text, image, claim)
 
 
 def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from hybrid_parsl import __version__
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.schedule.clock import local_zone_name
 from hybrid_parsl.schedule.plain_times import plain_times
 from hybrid_parsl.schedule.scheduled_run import GRACE_S
 
 if TYPE_CHECKING:
+    from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.schedule.definition import Schedule
 
 _DEFINITION = PurePosixPath("/etc/hybrid-parsl")
@@ -18,25 +20,34 @@ _VOLUME = PurePosixPath("/runs")
 _STARTING_S = 300  # pulling the image
 
 
-def cron_job(schedule: Schedule, experiment: str, image: str, claim: str) -> str:
-    """Return the manifest, as YAML.
+def cron_job(
+    schedule: Schedule,
+    experiment: Experiment,
+    image: str,
+    claim: str,
+    service_account: str,
+) -> str:
+    """Return the manifest as YAML; its pods meet the Pod Security Standard ``restricted``.
 
     Parameters
     ----------
     schedule
         The schedule; its paths and variables are replaced by those of the container.
     experiment
-        The text of the experiment's file, with all that it needs.
+        The experiment, which is written into a Secret.
     image
         An image whose ``python`` has this package.
     claim
         The name of a PersistentVolumeClaim for the runs, the lock and the history.
+    service_account
+        The account whose rights the driver has.
 
     Raises
     ------
     ConfigurationError
-        The times mean different days to Kubernetes and to cron, or the time zone has no name.
+        If the times mean different days to Kubernetes and to cron, or the time zone has no name.
     """
+    import tomli_w
     from jinja2 import Environment, PackageLoader
 
     times = plain_times(schedule.expression())
@@ -62,6 +73,9 @@ def cron_job(schedule: Schedule, experiment: str, image: str, claim: str) -> str
         loader=PackageLoader("hybrid_parsl.schedule", ""), keep_trailing_newline=True
     )
     limit_s = schedule.deadline_s
+    is_local = schedule.site == "local"
+    resources = experiment.resources
+    cores = resources.num_ranks * (resources.cores_per_rank or experiment.search.threads)
     return environment.get_template("cron_job.yaml.j2").render(
         name=schedule.name,
         cron=times,
@@ -73,5 +87,9 @@ def cron_job(schedule: Schedule, experiment: str, image: str, claim: str) -> str
         mount=str(_DEFINITION),
         volume=str(_VOLUME),
         definition=inside.to_toml(),
-        experiment=experiment,
+        experiment=tomli_w.dumps(experiment.model_dump(mode="json", exclude_none=True)),
+        service_account=service_account,
+        version=__version__,
+        is_local=is_local,
+        cpu=str(cores) if is_local else "500m",
     )

@@ -1,20 +1,40 @@
 from __future__ import annotations
 
+import copy
+import inspect
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
+from pod_security import violations
 from services import require_module
 
+from hybrid_parsl.cli.schedule_add import add
 from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.experiment import Experiment
 from hybrid_parsl.schedule.definition import Schedule
 from hybrid_parsl.schedule.kubernetes import cron_job
 
-EXPERIMENT = 'name = "bell"\n# <&> \'"\\ ✓\n'
+ROOT = Path(__file__).parents[3]
+EXPERIMENT = Experiment.model_validate(
+    {
+        "name": "bell",
+        "problem": {"kind": "bell", "note": "<&> '\"\\ ✓"},
+        "search": {"method": "draw"},
+        "resources": {"num_ranks": 3, "cores_per_rank": 2},
+    }
+)
 
 
 def manifests(schedule, image="image:1"):
-    return list(yaml.safe_load_all(cron_job(schedule, EXPERIMENT, image, "claim")))
+    return list(
+        yaml.safe_load_all(cron_job(schedule, EXPERIMENT, image, "claim", "hybrid-parsl-driver"))
+    )
+
+
+def pod_of(job):
+    return job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 def built(kind, value):
@@ -68,7 +88,8 @@ def test_the_container_finds_its_schedule_and_experiment(make_schedule):
         )
     )
     assert secret["kind"] == "Secret"
-    assert secret["stringData"]["experiment.toml"] == EXPERIMENT
+    experiment = Experiment.model_validate(tomllib.loads(secret["stringData"]["experiment.toml"]))
+    assert experiment == EXPERIMENT
     inside = Schedule.model_validate(tomllib.loads(secret["stringData"]["schedule.toml"]))
     pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -120,5 +141,75 @@ def test_no_text_gets_out_of_its_quotes(make_schedule):
 def test_a_time_zone_without_a_name_is_asked_for(make_schedule, monkeypatch):
     monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
     with pytest.raises(ConfigurationError, match="has no name") as caught:
-        cron_job(make_schedule(timezone=None), EXPERIMENT, "image:1", "claim")
+        cron_job(make_schedule(timezone=None), EXPERIMENT, "image:1", "claim", "account")
     assert caught.value.source == "--timezone"
+
+
+@pytest.mark.parametrize("site", ["local", "k8s"])
+def test_its_pods_meet_the_restricted_standard(make_schedule, site):
+    _, job = manifests(make_schedule(site=site, timezone="Europe/Berlin"))
+    assert violations(pod_of(job)) == []
+
+
+def test_the_cron_job_of_the_project_meets_the_restricted_standard():
+    text = (ROOT / "containers/kubernetes/cronjob.yaml").read_text()
+    (job,) = [each for each in yaml.safe_load_all(text) if each["kind"] == "CronJob"]
+    assert violations(pod_of(job)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "found"),
+    [
+        (["hostNetwork"], True, "spec.hostNetwork"),
+        (["volumes", 0], {"name": "x", "hostPath": {"path": "/"}}, "spec.volumes[x]"),
+        (["securityContext", "runAsNonRoot"], False, "runAsNonRoot"),
+        (["securityContext", "runAsUser"], 0, "runAsUser"),
+        (["securityContext", "seccompProfile"], None, "seccompProfile"),
+        (["securityContext", "seccompProfile", "type"], "Unconfined", "seccompProfile.type"),
+        (["securityContext", "sysctls"], [{"name": "kernel.msgmax"}], "sysctls[kernel.msgmax]"),
+        (["containers", 0, "securityContext"], None, "allowPrivilegeEscalation"),
+        (["containers", 0, "securityContext", "privileged"], True, "privileged"),
+        (["containers", 0, "securityContext", "capabilities"], {"drop": ["KILL"]}, "drop"),
+        (["containers", 0, "securityContext", "capabilities", "add"], ["SYS_PTRACE"], "add"),
+        (["containers", 0, "ports"], [{"containerPort": 1, "hostPort": 1}], "hostPort"),
+        (["initContainers"], [{"name": "i"}], "spec.initContainers[i]"),
+    ],
+)
+def test_the_check_of_the_standard_finds_each_violation(make_schedule, path, value, found):
+    pod = copy.deepcopy(pod_of(manifests(make_schedule(timezone="UTC"))[1]))
+    target = pod
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = value
+    assert any(found in each for each in violations(pod))
+
+
+def test_the_account_of_the_driver_is_the_project_s_by_default(make_schedule):
+    rbac = list(yaml.safe_load_all((ROOT / "containers/kubernetes/rbac.yaml").read_text()))
+    (account,) = [each for each in rbac if each["kind"] == "ServiceAccount"]
+    default = inspect.signature(add).parameters["service_account"].default
+    pod = pod_of(manifests(make_schedule())[1])
+    assert pod["serviceAccountName"] == default == account["metadata"]["name"]
+
+
+def test_local_ranks_get_their_cores_and_shared_memory(make_schedule):
+    pod = pod_of(manifests(make_schedule(site="local"))[1])
+    (container,) = pod["containers"]
+    assert container["resources"]["requests"]["cpu"] == "6"
+    assert "/dev/shm" in [each["mountPath"] for each in container["volumeMounts"]]
+    pod = pod_of(manifests(make_schedule(site="k8s"))[1])
+    assert pod["containers"][0]["resources"]["requests"]["cpu"] == "500m"
+    assert "shm" not in [each["name"] for each in pod["volumes"]]
+
+
+def test_every_object_has_the_recommended_labels(make_schedule):
+    secret, job = manifests(make_schedule())
+    for metadata in (
+        secret["metadata"],
+        job["metadata"],
+        job["spec"]["jobTemplate"]["spec"]["template"]["metadata"],
+    ):
+        labels = metadata["labels"]
+        names = ("name", "instance", "component", "version", "part-of")
+        assert set(labels) == {f"app.kubernetes.io/{name}" for name in names}
+        assert labels["app.kubernetes.io/instance"] == "a"
