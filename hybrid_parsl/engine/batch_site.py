@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hybrid_parsl import labels
 from hybrid_parsl.engine.blocks.pilot import PilotExecutor, PilotMPIExecutor
-from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.engine.site_settings import ShellText, SiteSettings
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 class BatchSettings(SiteSettings):
     """Settings of a site with a batch scheduler.
 
-    What says how large a search is (``nodes``, ``ranks_per_node``, ``walltime``) replaces what
-    the experiment asks for; left out, the experiment decides. With ``mpi = "pilot"``, ``nodes``
-    and ``walltime`` are those of a block, in which searches of any size that fits run.
+    What says how large a search is (``nodes``, ``ranks_per_node``, ``walltime``, and cores, memory
+    and GPUs of a rank) replaces what the experiment asks for; left out, the experiment decides.
+    With ``mpi = "pilot"``, ``nodes`` and ``walltime`` are those of a block, in which searches of
+    any size that fits run.
     """
 
     mpi: Literal["job", "pilot"] = Field(
@@ -51,6 +52,11 @@ class BatchSettings(SiteSettings):
     )
     nodes: int | None = Field(default=None, ge=1, description="Nodes of a search.")
     ranks_per_node: int | None = Field(default=None, ge=1, description="MPI ranks on each node.")
+    cores_per_rank: int | None = Field(default=None, ge=1, description="CPU cores of each rank.")
+    memory_gib_per_rank: float | None = Field(
+        default=None, gt=0, le=65_536, description="Memory of each rank in GiB."
+    )
+    gpus_per_rank: int | None = Field(default=None, ge=1, description="GPUs of each rank.")
     modules: list[ShellText] = Field(
         default=[], description="Environment modules that each job loads."
     )
@@ -89,7 +95,14 @@ class BatchSettings(SiteSettings):
         )
 
     def parsl_config(self, backend: str, directory: Path) -> Config:
-        """Return what Parsl needs for a run in `directory`, with the scheduler `backend`."""
+        """Return what Parsl needs for a run in `directory`, with the scheduler `backend`.
+
+        Raises
+        ------
+        ConfigurationError
+            If an option of the scheduler cannot be used.
+        """
+        self.batch_options().check(backend)
         blocks = self.mpi == "pilot" or self.stages == "blocks"
         return Config(
             executors=self.executors(backend, directory / "tasks"),
@@ -99,12 +112,15 @@ class BatchSettings(SiteSettings):
             max_idletime=self.idle_time.total_seconds(),
         )
 
-    def size(self) -> dict[str, int]:
+    def size(self) -> dict[str, float]:
         """Return what replaces a part of an experiment's resources."""
         values = {
             "num_nodes": self.nodes,
             "ranks_per_node": self.ranks_per_node,
             "walltime_s": int(self.walltime.total_seconds()) if self.walltime else None,
+            "cores_per_rank": self.cores_per_rank,
+            "memory_gib_per_rank": self.memory_gib_per_rank,
+            "gpus_per_rank": self.gpus_per_rank,
         }
         return {key: value for key, value in values.items() if value is not None}
 

@@ -12,15 +12,12 @@ from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
-from hybrid_parsl.engine.jobs.batch_scheduler import (
-    LOCAL,
-    BatchOptions,
-    render_script,
-    unique_job_name,
-)
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, render_script, unique_job_name
 from hybrid_parsl.engine.jobs.future import JobFuture
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
 from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
@@ -90,7 +87,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         python: str | None = None,
         environment: Mapping[str, str] | None = None,
         batch: BatchOptions | None = None,
-        overrides: Mapping[str, int] | None = None,
+        overrides: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.label = label
@@ -113,6 +110,8 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         ConfigurationError
             PSI/J has no such backend, or its scripts cannot work in the folder.
         """
+        self.batch.check(self.backend)
+        warn_of_ignored_variables(self.backend, self.batch)
         folder = self._scripts.open()
         self._backend = JobBackend(self.backend, folder, self.batch.polling_interval_s)
 
@@ -126,6 +125,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
             specification has an unknown key or a value out of range.
         """
         check_backend(self.backend)
+        self.batch.check(self.backend)
         self._scripts.check()
         self._request(resource_specification)
 
@@ -234,6 +234,8 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         request = ResourceRequest.from_parsl(specification, self.overrides)
         if self.backend != LOCAL:
             request.check_even()
+        if self.backend == "pbs_classic":
+            request.check_whole_places()
         return request
 
     def _job_spec(self, folder: TaskFolder, request: ResourceRequest) -> JobSpec:
@@ -248,7 +250,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
             executable=self.python or sys.executable,
             arguments=["-P", "-m", "hybrid_parsl.mpi", str(folder.path)],
             directory=folder.path,
-            environment=self._environment(),
+            environment=self._environment() | request.launcher_variables(self.launcher),
             stdout_path=stdout,
             stderr_path=stderr,
             launcher=self.launcher,

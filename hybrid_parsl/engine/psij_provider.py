@@ -17,14 +17,13 @@ from parsl.providers.errors import SubmitException
 from parsl.utils import RepresentationMixin
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
-from hybrid_parsl.engine.jobs.batch_scheduler import (
-    LOCAL,
-    BatchOptions,
-    render_script,
-    unique_job_name,
-)
-from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, render_script, unique_job_name
+from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD
+from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
+from hybrid_parsl.engine.jobs.script_folder import check_path
+from hybrid_parsl.engine.tasks.node_needs import NodeNeeds
 from hybrid_parsl.errors import (
     HybridParslError,
     JobCanceledError,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from psij import JobSpec
 
     from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
+    from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 
 _ENDS = {"COMPLETED": JobState.COMPLETED, "FAILED": JobState.FAILED, "CANCELED": JobState.CANCELLED}
 
@@ -118,6 +118,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         self._ends: dict[str, JobEnd] = {}
         self._refusal: SubmissionError | None = None
         self._lock = threading.Lock()
+        self._needs = NodeNeeds()
 
     @property
     def label(self) -> str:
@@ -128,6 +129,27 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
     def status_polling_interval(self) -> int:
         """Seconds between two looks of Parsl at its blocks, at least 1."""
         return max(1, round(self.batch.polling_interval_s))
+
+    def check(self, tasks: Path) -> None:
+        """Find out, without starting anything, whether there could be blocks.
+
+        Parameters
+        ----------
+        tasks
+            The folder of tasks; scripts lie beside it.
+
+        Raises
+        ------
+        ConfigurationError
+            If PSI/J has no such backend, or options or folder cannot be used.
+        """
+        check_backend(self.backend)
+        self.batch.check(self.backend)
+        check_path(tasks.absolute(), "--runs-dir")
+
+    def need(self, request: ResourceRequest) -> None:
+        """Let further blocks have what the ranks of a task need on each node."""
+        self._needs = self._needs.including(request)
 
     def submit(self, command: str, tasks_per_node: int, job_name: str = "parsl") -> str:
         """Submit a block that runs `command`, and return its id.
@@ -229,6 +251,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         """Return the backend, loaded when the first block is submitted."""
         with self._lock:
             if self._backend is None:
+                warn_of_ignored_variables(self.backend, self.batch)
                 folder = self._folder() / ".psij"
                 self._backend = JobBackend(self.backend, folder, self.batch.polling_interval_s)
             return self._backend
@@ -263,9 +286,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
             stdout_path=f"{base}.out",
             stderr_path=f"{base}.err",
             launcher="single",
-            resources=psij.ResourceSpecV1(
-                node_count=self.nodes_per_block, processes_per_node=1, exclusive_node_use=True
-            ),
+            resources=self._needs.to_psij(self.nodes_per_block),
             attributes=self.batch.to_psij(self.backend, name, self.walltime_s, once=True),
         )
 

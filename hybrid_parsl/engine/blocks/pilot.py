@@ -14,7 +14,7 @@ from hybrid_parsl.engine.blocks.addresses import LOOPBACK
 from hybrid_parsl.engine.blocks.answers import keep_result, read_outcome
 from hybrid_parsl.engine.blocks.lifecycle import block_scripts, settle
 from hybrid_parsl.engine.blocks.tasks import BlockTasks
-from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
+from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.mpi.pilot import call_in_block, run_ranks
@@ -69,7 +69,7 @@ class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
             PSI/J has no such backend.
         """
         del resource_specification
-        check_backend(self.provider.backend)
+        self.provider.check(Path(self.work_directory))
 
     def start(self) -> None:
         """Start Parsl's interchange.
@@ -156,7 +156,7 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         provider: PsiJProvider,
         mpi_launcher: str = "srun",
         python: str | None = None,
-        overrides: Mapping[str, int] | None = None,
+        overrides: Mapping[str, float] | None = None,
         address: str | None = None,
     ) -> None:
         super().__init__(
@@ -183,7 +183,7 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
             PSI/J has no such backend, or the resource specification has an unknown key or a
             value out of range, or asks for more nodes than a block has.
         """
-        check_backend(self.provider.backend)
+        self.provider.check(Path(self.work_directory))
         self._request(resource_specification)
 
     def start(self) -> None:
@@ -248,11 +248,13 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         """Return what a task asks for, as far as the site lets it decide."""
         request = ResourceRequest.from_parsl(specification, self.overrides)
         request.check_fits(self.provider.nodes_per_block)
+        self.provider.need(request)
         return request
 
-    def _layout(self, request: ResourceRequest) -> dict[str, int]:
+    def _layout(self, request: ResourceRequest) -> dict[str, Any]:
         """Return nodes and ranks in Parsl's words."""
         return {
+            "launcher_options": request.launcher_options(self.mpi_launcher),
             "num_nodes": request.num_nodes,
             "ranks_per_node": request.ranks_per_node,
             "num_ranks": request.num_ranks,

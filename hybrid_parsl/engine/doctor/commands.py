@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
+from hybrid_parsl.engine.jobs.scheduler_client import run_client
+
 _PATIENCE_S = 30.0
 _NOT_FOUND = 127
 _TIMED_OUT = 124
@@ -43,9 +45,7 @@ def ask(*command: str, text: str | None = None, patience_s: float = _PATIENCE_S)
         Seconds after which it is ended.
     """
     try:
-        done = subprocess.run(  # noqa: S603 - a scheduler's own command
-            command, input=text, capture_output=True, text=True, check=False, timeout=patience_s
-        )
+        done = run_client(command, text, patience_s)
     except subprocess.TimeoutExpired:
         return Answer(_TIMED_OUT, "", f"{command[0]} gave no answer in {patience_s:g} s")
     except OSError as error:

@@ -17,7 +17,8 @@ from hybrid_parsl.engine.doctor.finding import Finding, ok, skipped, wrong
 from hybrid_parsl.engine.doctor.first_job import FirstJob
 from hybrid_parsl.engine.doctor.probes import Probes
 from hybrid_parsl.engine.doctor.schedulers import examine_scheduler
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, BatchOptions
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
 from hybrid_parsl.engine.jobs.cluster import KUBERNETES
 from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.site_check import check_site

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+    from hybrid_parsl.engine.jobs.batch_options import BatchOptions
     from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
 
 _PAUSE_S = 0.1

@@ -13,7 +13,7 @@ from hybrid_parsl.engine.doctor.finding import Finding, ok, skipped, wrong
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+    from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 
 
 class SchedulerChecks(Protocol):

@@ -1,43 +1,32 @@
-"""What a site says to a batch scheduler, and what PSI/J's batch executors need put right.
+"""PSI/J's batch executors, with what PSI/J 0.9.11 gets wrong put right.
 
-PSI/J 0.9.11 gives up on all jobs when one line of squeue has a reason of several words or one it
-does not know; keeps the quotes around values with spaces, so that folders with spaces do not
-work; asks for the login name of a terminal, which cron has none of; and loses Cobalt's walltime.
+It gives up on all jobs when one line of squeue has a reason of several words or one that it does
+not know, and asks for the login name of a terminal, which a cron job does not have.
 """
 
 from __future__ import annotations
 
 import getpass
 import io
-import math
 import re
 import secrets
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from hybrid_parsl.engine.jobs.batch_options import DIRECTIVES
+from hybrid_parsl.engine.jobs.batch_script import finish, mark
 from hybrid_parsl.engine.jobs.cluster import KUBERNETES, Cluster
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.scheduler_client import run_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from psij import Job, JobAttributes, JobExecutor, JobExecutorConfig, JobSpec
+    from psij import Job, JobExecutor, JobExecutorConfig, JobSpec
 
 LOCAL = "local"
-_DIRECTIVES = {
-    "slurm": "slurm",
-    "pbs": "pbs",
-    "pbs_classic": "pbs",
-    "lsf": "lsf",
-    "cobalt": "cobalt",
-}
-_NAMES = {"slurm": "job-name", "pbs": "N", "lsf": "J", "cobalt": "jobname"}
-_ONLY_ONCE = {"slurm": {"no-requeue": ""}, "pbs": {"r": "n"}, "lsf": {"rn": ""}}
-_AGAIN = {"requeue", "r"}
 _LONGEST_PBS_NAME = 15
 _POLL_FAILURES = ("Failed to poll", "Error updating job statuses")
 _TIME_IS_OVER = re.compile(r"time ?limit|walltime|^TIMEOUT$", re.IGNORECASE)
@@ -46,71 +35,13 @@ _UNREACHABLE = re.compile(
     r"cannot connect|zero bytes|temporarily|communication",
     re.IGNORECASE,
 )
-_DOUBLY_QUOTED = re.compile(r"\"'([^'\"$`\\]*)'")
-_WITHOUT_VALUE = re.compile(r"^(#\w+ --?[\w-]+)[= ]\"\"$")
-_SCRIPT_LINES = ("#SBATCH", "#PBS", "#BSUB", "PSIJ_NODEFILE=", "exec ", "echo ", "cd ")
-_LOST_TIME = "#COBALT --time=''"
 _COLUMNS = 3
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """What a job tells a batch scheduler besides nodes, ranks and time.
-
-    Attributes
-    ----------
-    queue_name
-        The queue or partition; the scheduler's default if None.
-    account
-        Who pays; the scheduler's default if None.
-    attributes
-        More options of the scheduler, such as ``{"qos": "debug"}`` for ``--qos=debug``.
-    worker_init
-        Shell commands that each job runs first, once.
-    polling_interval_s
-        Seconds between two questions to the scheduler, for all jobs at once.
-    """
-
-    queue_name: str | None = None
-    account: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    worker_init: str = ""
-    polling_interval_s: float = 1.0
-
-    def to_psij(
-        self, backend: str, name: str, walltime_s: float, *, once: bool = False
-    ) -> JobAttributes:
-        """Return PSI/J's attributes of a job.
-
-        Parameters
-        ----------
-        backend
-            PSI/J's name of the scheduler.
-        name
-            The name of the job, which PSI/J does not pass on by itself.
-        walltime_s
-            Its longest run time in seconds.
-        once
-            Whether the scheduler shall not start it again, unless the site says so, when one of
-            its nodes has failed.
-        """
-        directive = _DIRECTIVES.get(backend)
-        custom = {}
-        if directive is not None:
-            asked = {} if _AGAIN & set(self.attributes) or not once else _ONLY_ONCE
-            custom = {_NAMES[directive]: name, **asked.get(directive, {}), **self.attributes}
-        return load_psij().JobAttributes(
-            duration=timedelta(seconds=walltime_s),
-            queue_name=self.queue_name,
-            account=self.account,
-            custom_attributes={f"{directive}.{key}": value for key, value in custom.items()},
-        )
 
 
 def unique_job_name(backend: str, task: str) -> str:
     """Return a name for the job of a task that no other job has; PBS takes 15 characters."""
     token = secrets.token_hex(4)
-    if _DIRECTIVES.get(backend) == "pbs":
+    if DIRECTIVES.get(backend) == "pbs":
         return f"{task[: _LONGEST_PBS_NAME - len(token) - 1]}-{token}"
     return f"hybrid-parsl-{task}-{token}"
 
@@ -157,10 +88,9 @@ def put_right(
         def write_mended(job: Job, context: dict[str, object], file: IO[str]) -> None:
             script = io.StringIO()
             write(job, context, script)
-            text = without_inner_quotes(script.getvalue())
-            minutes = math.ceil(job.spec.attributes.duration.total_seconds() / 60)
-            file.write(text.replace(_LOST_TIME, f"#COBALT --time={minutes}"))
+            file.write(finish(script.getvalue(), executor.name, job.spec))
 
+        executor.generator.renderer.escape = mark
         executor.generate_submit_script = write_mended
         executor._current_user = getpass.getuser  # noqa: SLF001 - there is no other way
         executor._run_command = lambda command: _output_of(command, inherited())  # noqa: SLF001
@@ -212,20 +142,6 @@ def render_script(backend: str, spec: JobSpec, folder: Path) -> str:
     return "\n".join(line for line in lines if line.strip())
 
 
-def without_inner_quotes(script: str) -> str:
-    """Return a batch script with the shell's quotes taken out of values in double quotes.
-
-    An option whose value is empty becomes one that takes none, such as ``--no-requeue``.
-    """
-
-    def mended(line: str) -> str:
-        if not line.startswith(_SCRIPT_LINES):
-            return line
-        return _WITHOUT_VALUE.sub(r"\1", _DOUBLY_QUOTED.sub(r'"\1', line))
-
-    return "\n".join(mended(line) for line in script.split("\n"))
-
-
 def one_word_reasons(table: str, is_ours: Callable[[str], bool]) -> str:
     """Return squeue's `table` of id, state and reason with our jobs only, a reason one word."""
     head, _, rows = table.partition("\n")
@@ -261,9 +177,7 @@ def _output_of(command: list[str], descriptors: tuple[int, ...]) -> str:
     subprocess.CalledProcessError
         Its exit code was not 0; the error has all that it printed, as PSI/J wants it.
     """
-    done = subprocess.run(  # noqa: S603 - PSI/J has made the command
-        command, capture_output=True, text=True, check=False, pass_fds=descriptors
-    )
+    done = run_client(command, descriptors=descriptors)
     if done.returncode:
         words = "\n".join(filter(None, [done.stdout, done.stderr])) or "unknown error"
         raise subprocess.CalledProcessError(done.returncode, command, output=words)

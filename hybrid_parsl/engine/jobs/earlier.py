@@ -12,6 +12,7 @@ from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
 from hybrid_parsl.engine.jobs.cluster import KUBERNETES
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord
+from hybrid_parsl.engine.jobs.scheduler_client import run_client
 from hybrid_parsl.errors import BackendUnavailableError
 from hybrid_parsl.process_start import process_began
 
@@ -133,9 +134,7 @@ def _ask(backend: str, *command: str) -> str:
         It fails.
     """
     try:
-        done = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S
-        )
+        done = run_client(command, timeout_s=_PATIENCE_S)
     except OSError as error:
         raise BackendUnavailableError(backend, f"{command[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:

@@ -40,7 +40,7 @@ class ScriptFolder:
             They cannot.
         """
         if not self._elsewhere:
-            _check(self._path, "--runs-dir", str(self._path.parent))
+            check_path(self._path, "--runs-dir")
 
     def open(self) -> Path:
         """Return the folder, which may not be there yet.
@@ -55,7 +55,7 @@ class ScriptFolder:
             return self._path
         self._temporary = TemporaryDirectory(prefix="hybrid-parsl-")
         path = Path(self._temporary.name)
-        _check(path, "$TMPDIR", str(path.parent))
+        check_path(path, "$TMPDIR")
         return path
 
     def close(self) -> None:
@@ -65,9 +65,22 @@ class ScriptFolder:
             self._temporary = None
 
 
-def _check(path: Path, source: str, found: str) -> None:
-    """Refuse a path in which a shell would read more than that."""
+def check_path(path: Path, source: str) -> None:
+    """Refuse a folder for scripts in whose path a shell would read more than a path.
+
+    Parameters
+    ----------
+    path
+        The folder, in the one that was chosen.
+    source
+        What chooses that one.
+
+    Raises
+    ------
+    ConfigurationError
+        If the path has a character with a meaning for a shell.
+    """
     if _READ_BY_A_SHELL.search(str(path)):
         message = "the scripts of PSI/J cannot work in a folder with such a path"
         valid = "a path of letters, digits and any of _ - . / @ % + = : , ~"
-        raise ConfigurationError(message, source, None, found, valid)
+        raise ConfigurationError(message, source, None, str(path.parent), valid)

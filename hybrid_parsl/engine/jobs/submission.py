@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, is_unreachable
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.scheduler_client import client_environment
 from hybrid_parsl.errors import (
     BackendUnavailableError,
     JobRejectedError,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_ON_THIS_HOST = (None, "single", "multiple", "mpirun")
+"""The launchers that do not start ranks in the allocation of which the driver is a part."""
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
 """Seconds between two tries: two minutes in all, besides those that a scheduler's client takes."""
 
@@ -40,6 +43,9 @@ def hand_over(executor: JobExecutor, job: Job) -> None:
         PSI/J's scripts cannot be written.
     """
     psij = load_psij()
+    if executor.name == LOCAL and job.spec.launcher in _ON_THIS_HOST:
+        job.spec.inherit_environment = False
+        job.spec.environment = {**client_environment(), **(job.spec.environment or {})}
     try:
         executor.submit(job)
     except psij.SubmitException as error:

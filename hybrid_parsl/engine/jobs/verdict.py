@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from hybrid_parsl.engine.jobs.batch_scheduler import is_unreachable
+from hybrid_parsl.engine.jobs.scheduler_client import run_client
 from hybrid_parsl.errors import BackendUnavailableError, JobRejectedError
 
 _COMMANDS = {"slurm": ("sbatch", "--test-only")}
@@ -35,9 +36,7 @@ def verdict(backend: str, script: str) -> str | None:
     if command is None:
         return None
     try:
-        done = subprocess.run(  # noqa: S603 - the scheduler's own command
-            command, input=script, capture_output=True, text=True, check=False, timeout=_PATIENCE_S
-        )
+        done = run_client(command, script, _PATIENCE_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BackendUnavailableError(backend, str(error)) from error
     words = "\n".join(line for line in f"{done.stderr}{done.stdout}".splitlines() if line.strip())

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from psij import ResourceSpecV1
 
+_GIB = 1 << 30
+
 
 @dataclass(frozen=True)
 class ResourceRequest:
@@ -113,6 +115,37 @@ class ResourceRequest:
                 f"{self.num_nodes * self.ranks_per_node}, or another ranks_per_node",
             )
 
+    def check_whole_places(self) -> None:
+        """Refuse what Torque cannot be asked for: cores of ranks on several nodes.
+
+        Its list of nodes has a line for each core, which MPI takes for the place of a rank.
+
+        Raises
+        ------
+        ConfigurationError
+            If there are several nodes, and several cores a rank.
+        """
+        if self.num_nodes > 1 and (self.cores_per_rank or 1) > 1:
+            raise ConfigurationError(
+                "Torque knows no cores of a rank on several nodes",
+                "resources",
+                "cores_per_rank",
+                str(self.cores_per_rank),
+                "1, or one node, or PBS Pro and OpenPBS (dialect = pbs)",
+            )
+
+    def launcher_variables(self, launcher: str) -> dict[str, str]:
+        """Return what a launcher reads of the request: srun has no cores from the job itself."""
+        if launcher == "srun" and self.cores_per_rank is not None:
+            return {"SRUN_CPUS_PER_TASK": str(self.cores_per_rank)}
+        return {}
+
+    def launcher_options(self, launcher: str) -> str:
+        """Return what a launcher inside a block is to give each rank; only srun can."""
+        asked = {"--cpus-per-task": self.cores_per_rank, "--gpus-per-task": self.gpus_per_rank}
+        given = [f"{option}={number}" for option, number in asked.items() if number is not None]
+        return " ".join(given) if launcher == "srun" else ""
+
     def check_fits(self, nodes_per_block: int) -> None:
         """Refuse what no block can hold.
 
@@ -132,12 +165,21 @@ class ResourceRequest:
 
     def to_psij(self) -> ResourceSpecV1:
         """Return the same as PSI/J's resource specification."""
-        psij = load_psij()
+        layout = {"process_count": self.num_ranks}
         if self.num_ranks == self.num_nodes * self.ranks_per_node:
-            return psij.ResourceSpecV1(
-                node_count=self.num_nodes, processes_per_node=self.ranks_per_node
-            )
-        return psij.ResourceSpecV1(process_count=self.num_ranks)
+            layout = {"node_count": self.num_nodes, "processes_per_node": self.ranks_per_node}
+        return load_psij().ResourceSpecV1(
+            **layout,
+            cpu_cores_per_process=self.cores_per_rank,
+            gpu_cores_per_process=self.gpus_per_rank,
+            memory=None if (each := self.memory_bytes_per_rank) is None else each * self.num_ranks,
+        )
+
+    @property
+    def memory_bytes_per_rank(self) -> int | None:
+        """The memory of each rank in bytes; None if the site decides."""
+        memory = self.memory_gib_per_rank
+        return None if memory is None else math.ceil(memory * _GIB)
 
 
 RESOURCE_KEYS = tuple(field.name for field in fields(ResourceRequest))

@@ -18,7 +18,7 @@ import rank_functions as functions
 from command import Command
 
 from hybrid_parsl.engine.jobs import backend as job_backend
-from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.submission import patiently
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import BackendUnavailableError, JobFailedError

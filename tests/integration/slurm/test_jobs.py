@@ -10,7 +10,7 @@ import pytest
 import rank_functions as functions
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
-from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.earlier import find_job
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import (

@@ -17,7 +17,7 @@ import rank_functions as functions
 from parsl import Config
 
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
-from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import (
     ConfigurationError,

@@ -64,3 +64,40 @@ def test_blocks_for_all(tmp_path: Path) -> None:
     assert [each.provider.nodes_per_block for each in config.executors] == [2, 1, 1]
     assert {each.provider.walltime_s for each in config.executors} == {7200}
     assert timedelta(seconds=config.max_idletime) == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("backend", "attributes", "key"),
+    [
+        ("slurm", '{ job-name = "mine" }', "attributes.job-name"),
+        ("pbs", '{ N = "mine" }', "attributes.N"),
+        ("slurm", '{ qos = "a\\nb" }', "attributes.qos"),
+    ],
+)
+def test_options_that_break_a_run_are_refused_before_it(
+    tmp_path: Path, backend: str, attributes: str, key: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(f"attributes={attributes}").parsl_config(backend, tmp_path)
+    assert caught.value.key == key
+
+
+def test_a_block_asks_for_what_the_ranks_of_its_searches_need(tmp_path: Path) -> None:
+    settings = read("mpi=pilot", "nodes=2", "memory_gib_per_rank=0.25")
+    mpi, *_ = settings.parsl_config("slurm", tmp_path).executors
+    asked = {"num_nodes": 1, "ranks_per_node": 4, "cores_per_rank": 2, "gpus_per_rank": 1}
+    lines = mpi.batch_script("search", asked).splitlines()
+    for line in ("--cpus-per-task=8", "--mem=1048576K", "--gpus-per-node=4", "--exclusive"):
+        assert f"#SBATCH {line}" in lines
+    assert "--cpus-per-task=2 --gpus-per-task=1" in mpi.preview("search", asked)
+    smaller = {"num_nodes": 2, "ranks_per_node": 1}
+    assert mpi.batch_script("search", smaller).splitlines()[:8] == lines[:8]
+
+
+@pytest.mark.parametrize("folder", ["with space", "it's", "$HOME"])
+def test_blocks_need_a_folder_that_a_shell_reads_as_such(tmp_path: Path, folder: str) -> None:
+    settings = read("mpi=pilot", "stages=blocks")
+    for executor in settings.parsl_config("slurm", tmp_path / folder).executors:
+        with pytest.raises(ConfigurationError, match="cannot work in a folder") as caught:
+            executor.check({})
+        assert (caught.value.source, caught.value.found) == ("--runs-dir", f"{tmp_path}/{folder}")

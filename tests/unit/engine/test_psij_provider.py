@@ -9,7 +9,7 @@ import pytest
 from parsl.jobs.states import JobState
 from parsl.providers.errors import SubmitException
 
-from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import (
     JobCanceledError,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.doctor.examination import JobSource, job_sources
-from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hybrid_parsl import identity
 from hybrid_parsl.engine.doctor.first_job import FirstJob
-from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

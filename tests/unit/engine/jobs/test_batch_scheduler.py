@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.batch_scheduler import (
-    BatchOptions,
     is_poll_failure,
     is_time_over,
     is_unreachable,
     one_word_reasons,
     unique_job_name,
-    without_inner_quotes,
 )
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import ConfigurationError
@@ -37,22 +36,6 @@ def test_only_our_lines_of_squeue_are_kept_with_a_reason_of_one_word() -> None:
     assert one_word_reasons("", lambda _: True) == ""
 
 
-@pytest.mark.parametrize(
-    ("line", "mended"),
-    [
-        ("#SBATCH --comment=\"'two words'\"", '#SBATCH --comment="two words"'),
-        ("exec &>> \"'/a b'/$ID.out\"", 'exec &>> "/a b/$ID.out"'),
-        ('#SBATCH --nodes="2"', '#SBATCH --nodes="2"'),
-        ("#SBATCH --x=\"'$HOME y'\"", "#SBATCH --x=\"'$HOME y'\""),
-        ('#SBATCH --no-requeue=""', "#SBATCH --no-requeue"),
-        ('#PBS -V ""', "#PBS -V"),
-        ("/bin/bash x \"'a b'\"", "/bin/bash x \"'a b'\""),
-    ],
-)
-def test_the_shells_quotes_are_taken_out_of_values(line: str, mended: str) -> None:
-    assert without_inner_quotes(line) == mended
-
-
 def test_what_a_scheduler_says() -> None:
     assert is_time_over("The job exhausted its time limit.")
     assert is_time_over("job killed: walltime 12 exceeded limit 10")
@@ -63,24 +46,6 @@ def test_what_a_scheduler_says() -> None:
     assert not is_unreachable("sbatch: error: invalid partition specified: nope")
     assert is_poll_failure("Failed to poll for job status: Traceback")
     assert not is_poll_failure(None)
-
-
-@pytest.mark.parametrize(
-    ("backend", "expected"),
-    [
-        ("slurm", {"slurm.job-name": "a-name", "slurm.qos": "x"}),
-        ("pbs_classic", {"pbs.N": "a-name", "pbs.qos": "x"}),
-        ("local", {}),
-    ],
-)
-def test_name_and_options_in_the_words_of_the_scheduler(
-    backend: str, expected: dict[str, Any]
-) -> None:
-    options = BatchOptions("debug", "phys", {"qos": "x"})
-    attributes = options.to_psij(backend, "a-name", 90)
-    assert attributes.custom_attributes == expected
-    assert (attributes.queue_name, attributes.account) == ("debug", "phys")
-    assert attributes.duration.total_seconds() == 90
 
 
 @pytest.mark.parametrize(
@@ -103,24 +68,6 @@ def test_the_script_is_shown_without_being_written(
         assert word in text
     assert f"{tmp_path}/tasks/.psij/{backend}" in text
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("backend", "given", "asked"),
-    [
-        ("slurm", {}, {"slurm.no-requeue": ""}),
-        ("slurm", {"requeue": ""}, {"slurm.requeue": ""}),
-        ("pbs", {}, {"pbs.r": "n"}),
-        ("pbs", {"r": "y"}, {"pbs.r": "y"}),
-        ("lsf", {}, {"lsf.rn": ""}),
-    ],
-)
-def test_a_job_that_is_not_to_be_started_again(
-    backend: str, given: dict[str, str], asked: dict[str, str]
-) -> None:
-    attributes = BatchOptions(attributes=given).to_psij(backend, "x", 60, once=True)
-    assert {**asked, **attributes.custom_attributes} == attributes.custom_attributes
-    assert len(attributes.custom_attributes) == 2
 
 
 def test_no_two_jobs_have_the_same_name_and_pbs_takes_it() -> None:
