@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from hybrid_parsl.cli.output import say, say_aside
+from hybrid_parsl.cli.output import make_console, say, say_aside
 from hybrid_parsl.cli.summary import print_summary
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.errors import StorageError
@@ -155,7 +155,12 @@ class LiveDisplay(Display):
         super().__init__(run)
         from rich.live import Live
 
-        self._live = Live(get_renderable=self._table, refresh_per_second=5, transient=False)
+        self._live = Live(
+            get_renderable=self._table,
+            console=make_console(),
+            refresh_per_second=5,
+            transient=False,
+        )
 
     def __enter__(self) -> Self:
         self._live.start()

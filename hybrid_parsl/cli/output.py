@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from io import StringIO, TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.interrupts import TerminatedError
 from hybrid_parsl.errors import StorageError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from collections.abc import Iterator
+
+    from rich.console import Console, RenderableType
+    from rich.segment import Segment
 
 _NO_WRAPPING = 100_000
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
+"""Control characters but for line break and tabulator, and those that change the direction."""
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with its control characters as text, such as ``\x1b``.
+
+    A message may quote a scheduler, an endpoint, a file name or an exception: it cannot be allowed
+    to move the cursor, to change the title of the terminal or to hide what stands beside it.
+    """
+    return _INVISIBLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 class ReaderGoneError(TerminatedError):
@@ -50,18 +67,18 @@ def say(text: str) -> None:
     StorageError
         It goes to a file that cannot be written.
     """
-    write(f"{text}\n")
+    write(f"{printable(text)}\n")
 
 
 def say_aside(text: str) -> None:
     """Print `text` as a line on the standard error, if that is possible."""
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{printable(text)}\n")
         sys.stderr.flush()
 
 
 def write(text: str) -> None:
-    """Print `text` as it is, at once.
+    """Print `text` at once; on a terminal, or as `say` does, control characters become text.
 
     Raises
     ------
@@ -71,7 +88,7 @@ def write(text: str) -> None:
         It goes to a file that cannot be written; what comes after it is lost, too.
     """
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
         sys.stdout.flush()
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -79,6 +96,21 @@ def write(text: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise ReaderGoneError("SIGPIPE") from error
         raise StorageError("the standard output", error.strerror or str(error)) from error
+
+
+def make_console(**options: Any) -> Console:
+    """Return a console of rich's that prints only its own control characters."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class PlainConsole(Console):
+        """Shows control characters in what it is given as text."""
+
+        def render(self, *arguments: Any, **keywords: Any) -> Iterator[Segment]:
+            for text, style, control in super().render(*arguments, **keywords):
+                yield Segment(text if control else printable(text), style, control)
+
+    return PlainConsole(**options)
 
 
 def say_rich(content: RenderableType, *, soft_wrap: bool = False) -> None:
@@ -96,11 +128,9 @@ def say_rich(content: RenderableType, *, soft_wrap: bool = False) -> None:
     ReaderGoneError
         Nobody reads it.
     """
-    from rich.console import Console
-
     if sys.stdout.isatty():
-        Console().print(content, soft_wrap=soft_wrap)
+        make_console().print(content, soft_wrap=soft_wrap)
         return
     buffer = StringIO()
-    Console(file=buffer, width=_NO_WRAPPING, color_system=None).print(content)
+    make_console(file=buffer, width=_NO_WRAPPING, color_system=None).print(content)
     say("\n".join(line.rstrip() for line in buffer.getvalue().rstrip().splitlines()))

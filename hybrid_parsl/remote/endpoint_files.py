@@ -22,6 +22,7 @@ _KEPT = (
     "PYTHONPATH",
     "HYBRID_PARSL_PROJECT",
     "GLOBUS_COMPUTE_USER_DIR",
+    "HYBRID_PARSL_REMOTE_ALLOW",
 )
 
 
@@ -70,7 +71,9 @@ def _configuration(name: str, function: str, email: str | None) -> str:
         lines.append(f"email: {json.dumps(email)}")
     lines += [
         "public: false",
-        "# Only hybrid-parsl's own function is called, whatever else a stolen token asks for.",
+        "# Only hybrid-parsl's own function is called. Whoever has stolen a token can still start",
+        "# runs of built-in problems on the sites of this endpoint, at the cost of its user, and",
+        "# read what runs left. HYBRID_PARSL_REMOTE_ALLOW in user_environment.yaml allows more",
         f"allowed_functions:\n  - {json.dumps(function)}",
     ]
     return "\n".join(lines) + "\n"

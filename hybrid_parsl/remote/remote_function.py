@@ -20,6 +20,7 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 import zlib
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,17 @@ PROTOCOL = 1
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
 BROUGHT = ("results.json", "report.html")
 _UNDER_WAY = 6
-"""The exit code of hybrid-parsl where somebody else drives the run."""
+"""The exit code of hybrid-parsl where another process drives the run."""
+_REFUSED = 2
+"""The exit code of hybrid-parsl for what cannot be run as it is asked for."""
 _TAIL_BYTES = 8000
 _MOST_OUTPUTS = 200
 _LIMIT_BYTES = 1_000_000
+_ALLOW = "HYBRID_PARSL_REMOTE_ALLOW"
+_SETTINGS = (
+    "account blocks cpus_per_rank idle_time memory_gib_per_rank mpi nodes partition queue "
+    "ranks_per_node stages walltime"
+)
 _NO_RESULTS = ("parsl", "tasks", "driver.lock")
 _DROPPED = re.compile(r"^GLOBUS_.*(SECRET|TOKEN)|^GC_TASK_UUID$|^PYTHONSAFEPATH$")
 _PROBE = """
@@ -81,9 +89,41 @@ def hybrid_parsl(text: str) -> str:
 def _run(request: dict[str, Any]) -> dict[str, Any]:
     """Carry out a run, or go on with it, unless the versions do not fit."""
     folder = _folder(request)
+    if refused := _refused(request):
+        return {**_manifest(request, folder, _REFUSED), "stderr_tail": f"\nerror: {refused}"}
     if _versions().get("hybrid-parsl", "").partition("+")[0] != request["version"]:
         return _manifest(request, folder, None)
     return _manifest(request, folder, _run_in(folder, request))
+
+
+def _refused(request: dict[str, Any]) -> str:
+    """Return why the endpoint does not take a request, nothing if it does.
+
+    Whoever holds a token may ask for runs, but not for code or commands of their choice: those
+    that the endpoint allows are listed in the variable `_ALLOW` of its environment, separated by
+    commas.
+    """
+    experiment = tomllib.loads(request["experiment"])
+    kind = str(experiment.get("problem", {}).get("kind", ""))
+    backend = str(experiment.get("quantum", {}).get("backend", ""))
+    site, project = request["site"], request["project"]
+    keys = [each.partition("=")[0].strip() for each in request["site_settings"]]
+    asked = {
+        "problem.kind": [kind] if ":" in kind else [],
+        "quantum.backend": [backend] if ":" in backend else [],
+        "--site": [site] if "/" in site or site.endswith(".py") else [],
+        "--remote-project": [project] if project else [],
+        "--site-set": [key for key in keys if key.partition(".")[0] not in _SETTINGS.split()],
+    }
+    allowed = [each.strip() for each in os.environ.get(_ALLOW, "").split(",")]
+    for what, found in asked.items():
+        for each in found:
+            if each not in allowed:
+                return (
+                    f"{what}: the endpoint does not allow it\n  found: {each}\n"
+                    f"  valid: what {_ALLOW} in the endpoint's user_environment.yaml lists"
+                )
+    return ""
 
 
 def _collect(request: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.ownership import check_file
+from hybrid_parsl.secret_names import is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 _TAKEN = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "SLURM_CONF", "KUBECONFIG", "XDG_CONFIG_HOME")
 _OURS = "HYBRID_PARSL_"
-_SECRET = re.compile(r"SECRET|TOKEN|PASSW|CREDENTIAL|(API|ACCESS|PRIVATE)_?KEY", re.IGNORECASE)
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(.*)")
 _OTHERS = 0o077
 
@@ -32,12 +33,12 @@ def captured(names: Iterable[str]) -> dict[str, str]:
     ConfigurationError
         One of `names` is not set, or sounds like a secret, which belongs into a file of its own.
     """
-    ours = [name for name in os.environ if name.startswith(_OURS) and not _SECRET.search(name)]
+    ours = [name for name in os.environ if name.startswith(_OURS) and not is_secret_name(name)]
     found = {name: os.environ[name] for name in (*_TAKEN, *ours) if os.environ.get(name)}
     for name in names:
         if name not in os.environ:
             raise ConfigurationError("is not set", "--env", None, name, "a variable that is set")
-        if _SECRET.search(name):
+        if is_secret_name(name):
             message = "sounds like a secret, which is not kept with the schedule"
             valid = "a file that only you can read, with --env-file"
             raise ConfigurationError(message, "--env", None, name, valid)
@@ -61,6 +62,7 @@ def read_environment_file(path: Path) -> dict[str, str]:
     if mode & _OTHERS:
         valid = f"a file for you alone: chmod 600 {path}"
         raise ConfigurationError("others may read it", str(path), None, oct(mode & 0o777), valid)
+    check_file(path)
     found = {}
     for number, line in enumerate(lines, start=1):
         text = line.strip()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
-import re
 import subprocess
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from hybrid_parsl.errors import ConfigurationError
 
@@ -49,10 +49,9 @@ def _is_webhook(text: str) -> bool:
 
 
 def shown_target(text: str) -> str:
-    """Return `text` for a reader: an address without what may be its secret."""
-    scheme, separator, rest = text.partition("://")
-    host = re.split(r"[/?#]", rest)[0].rpartition("@")[2]
-    return f"{scheme}://{host}/…" if separator else text
+    """Return `text` for a reader: of an address only the scheme, as all else may be secret."""
+    scheme, separator, _ = text.partition("://")
+    return f"{scheme}://…" if separator else text
 
 
 def notify(target: str, told: Mapping[str, Any], environment: Mapping[str, str]) -> str | None:
@@ -61,7 +60,8 @@ def notify(target: str, told: Mapping[str, Any], environment: Mapping[str, str])
     Parameters
     ----------
     target
-        An ``http`` or ``https`` address, which is sent `told` as JSON with POST; or a command for
+        An ``http`` or ``https`` address, perhaps with ``user:password@`` before the host, which is
+        sent `told` as JSON with POST; or a command for
         ``/bin/sh``, which finds it at its standard input and, in capitals and with
         ``HYBRID_PARSL_`` before, in its variables, which hold the first 10 000 characters.
     told
@@ -102,6 +102,9 @@ def _post(address: str, data: bytes, environment: Mapping[str, str]) -> str | No
     """Send `data` to a webhook; what it answers is not told, its address may be secret."""
     headers = {"Content-Type": "application/json", "User-Agent": "hybrid-parsl"}
     try:
+        address, credentials = _without_credentials(address)
+        if credentials:
+            headers["Authorization"] = credentials
         proxy = urllib.request.ProxyHandler(_proxies(address, environment))
         opener = urllib.request.build_opener(proxy, _NoRedirect)
         request = urllib.request.Request(address, data, headers)  # noqa: S310 - checked when added
@@ -113,6 +116,17 @@ def _post(address: str, data: bytes, environment: Mapping[str, str]) -> str | No
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else type(error).__name__
         return f"the webhook cannot be reached: {reason}"
+
+
+def _without_credentials(address: str) -> tuple[str, str]:
+    """Return an address without its user and password, and these as a header (RFC 7617)."""
+    parts = urlsplit(address)
+    who, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return address, ""
+    user, _, password = who.partition(":")
+    pair = f"{unquote(user)}:{unquote(password)}".encode()
+    return parts._replace(netloc=host).geturl(), f"Basic {base64.b64encode(pair).decode()}"
 
 
 def _call(command: str, data: bytes, environment: Mapping[str, str]) -> str | None:

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.table import Table
+from rich.text import Text
 
-from hybrid_parsl.cli.output import say_aside
+from hybrid_parsl.cli.output import make_console, printable, say, say_aside, say_rich
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,3 +83,40 @@ def test_what_is_said_aside_never_fails(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(sys, "stderr", Full())
     say_aside("lost")
+
+
+HOSTILE = "a\x1b]0;title\x07\x1b[2J\x9b1m\r\u202eb\tc\n✓"
+
+
+def test_control_characters_are_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    expected = r"a\x1b]0;title\x07\x1b[2J\x9b1m\r\u202eb" + "\tc\n✓"
+    assert printable(HOSTILE) == expected
+    say(HOSTILE)
+    say_aside(HOSTILE)
+    say_rich(Text(HOSTILE))
+    out, err = capsys.readouterr()
+    assert err == f"{expected}\n"
+    assert "\x1b" not in out
+    assert out.startswith(f"{expected}\n")
+    assert out.count(r"\x1b[2J") == 2
+
+
+def test_a_console_sends_its_own_control_characters_only() -> None:
+    out = StringIO()
+    console = make_console(file=out, force_terminal=True, color_system="truecolor", width=200)
+    console.print(Text(HOSTILE, "bold red"))
+    table = Table(title=HOSTILE)
+    table.add_column(Text(HOSTILE))
+    console.print(table)
+    assert "\x1b[1;31m" in out.getvalue()
+    assert "\x1b]0;" not in out.getvalue()
+    assert "\x1b[2J" not in out.getvalue()
+
+
+def test_names_of_files_and_values_are_shown_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "x\x1b[31m.toml"
+    path.write_text('name = "a\\u001b[2Jb"\n[problem]\nkind = "\\u001b]0;x\\u0007"\n')
+    done = shell("hybrid-parsl run x*.toml", tmp_path)
+    assert done.returncode == 2
+    assert "\x1b" not in done.stderr
+    assert r"\x1b[31m.toml" in done.stderr

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from hybrid_parsl import __version__
+from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.remote import remote_function
 from hybrid_parsl.remote.request import (
     FUNCTION_NAME,
@@ -32,6 +33,12 @@ starts = 1
 """
 SLOW = BELL.replace('"bell"\n[search]', '"failing_problems:Slow"\n[search]')
 RAISING = BELL.replace('"bell"\n[search]', '"failing_problems:Raising"\n[search]')
+
+
+@pytest.fixture(autouse=True)
+def allowed(monkeypatch):
+    ours = "failing_problems:Slow, failing_problems:Raising"
+    monkeypatch.setenv("HYBRID_PARSL_REMOTE_ALLOW", ours)
 
 
 def received():
@@ -203,3 +210,34 @@ def test_two_calls_at_once_make_one_run(tmp_path):
         answer = call(request(tmp_path))
     assert answer.values["exit_code"] == 6
     assert not list(folder.glob("*/experiment.toml"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "key", "found"),
+    [
+        ({"site_settings": ["worker_init=touch x"]}, "--site-set", "worker_init"),
+        ({"site_settings": ["account=a", "pod.spec=1"]}, "--site-set", "pod.spec"),
+        ({"site": "/tmp/x.py"}, "--site", "/tmp/x.py"),
+        ({"project": "/tmp/x"}, "--remote-project", "/tmp/x"),
+        ({"experiment": SLOW.replace("Slow", "Other")}, "problem.kind", "failing_problems:Other"),
+        ({"experiment": f'{BELL}[quantum]\nbackend = "os:system"'}, "quantum.backend", "os:system"),
+    ],
+)
+def test_what_would_execute_code_has_to_be_allowed(tmp_path, monkeypatch, asked, key, found):
+    refused = RunRequest(**{"key": "a-run", "experiment": BELL, "folder": str(tmp_path), **asked})
+    error = call(refused).error("a-task")
+    assert isinstance(error, ConfigurationError)
+    assert f"{key}: the endpoint does not allow it\n  found: {found}\n" in str(error)
+    assert not (tmp_path / "a-run").exists()
+    monkeypatch.setenv("HYBRID_PARSL_REMOTE_ALLOW", f"x, {found}")
+    names = {}
+    exec(function_source(), names)
+    assert names["_refused"](json.loads(refused.to_text("run"))) == ""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_folder_of_another_user_is_refused(tmp_path):
+    (tmp_path / "a-run").mkdir()
+    os.chown(tmp_path / "a-run", 12345, 12345)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        call(request(tmp_path))

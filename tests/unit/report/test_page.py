@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hybrid_parsl.report.captions import caption
+from hybrid_parsl.report.inline_svg import inline_svg, is_picture
 from hybrid_parsl.report.page import render_page
 from hybrid_parsl.report.sections import MOST_ROWS, angles, timeline
 from hybrid_parsl.report.style import message_svg
@@ -161,6 +162,23 @@ def test_hostile_text_is_only_text(run: Any) -> None:
         "<svg></svg><p>more</p><svg></svg>",
         "<svg><g></svg>",
         '<svg style="fill:url(//example.org/x)"></svg>',
+        r'<svg style="fill:\75rl(//example.org/x)"></svg>',
+        '<svg style="fill:u/**/rl(//example.org/x)"></svg>',
+        '<svg style="fill:&#117;rl(//example.org/x)"></svg>',
+        "<svg style='mask:image-set(\"//example.org/x\" 1x)'></svg>",
+        '<svg style="mask:-webkit-image-set(//example.org/x)"></svg>',
+        '<svg style="background:red"></svg>',
+        '<svg style="fill:expression(alert)"></svg>',
+        '<svg style="fill:var(--alert)"></svg>',
+        '<svg fill="url(//example.org/x)"></svg>',
+        '<svg mask="url(#a) url(//example.org/x)"></svg>',
+        r'<svg fill="\75rl(//example.org/x)"></svg>',
+        '<svg xml:base="//example.org/"></svg>',
+        '<svg class="alert"></svg>',
+        '<svg><use href="data:image/svg+xml;base64,alert"/></svg>',
+        '<svg><image href="data:text/html,alert"/></svg>',
+        "<svg aria-label='x width=\"'><rect y=\"1\"/><text>' onload='alert(1)</text></svg>",
+        "<svg>" + "<g>" * 100 + "alert" + "</g>" * 100 + "</svg>",
         "<svg><!--> <script>alert(1)</script> --></svg>",
         "<!DOCTYPE svg [<!ENTITY a 'alert'>]><svg>&a;</svg>",
         "<svg><style>@import '//example.org/x'</style></svg>",
@@ -173,6 +191,22 @@ def test_a_figure_that_is_more_than_a_picture_is_left_out(svg: str) -> None:
     assert "is left out" in text
     assert "alert" not in page
     assert "example.org" not in page
+
+
+def test_what_a_plotting_library_draws_is_kept() -> None:
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        '<path id="a" d="M 1.5,2 L -3 4e-1 z" transform="translate(1 2) scale(0.1 -0.1)"/>'
+        "<text style=\"font-family: 'DejaVu Sans'; fill: rgb(1, 2, 3)\">"
+        "&lt;x&gt; url(//text)</text>"
+        '<use xlink:href="#a" clip-path="url(#a)" style="fill: #0072b2; stroke: url(#a)"/>'
+        '<image href="data:image/png;base64,AAAA"/></svg>'
+    )
+    assert is_picture(svg)
+    inlined = inline_svg(svg, "f1", 'a "label" <b>')
+    assert inlined.count("f1-a") == 4
+    assert 'aria-label="a &quot;label&quot; &lt;b&gt;"' in inlined
+    assert "&lt;x&gt; url(//text)" in inlined
 
 
 def test_ids_of_two_figures_do_not_clash(run: Any, figures: dict[str, str]) -> None:

@@ -29,7 +29,20 @@ def test_a_schedule_keeps_what_cron_would_not_give(monkeypatch):
     assert captured(["OTHER"])["OTHER"] == "x"
 
 
-@pytest.mark.parametrize("name", ["MY_TOKEN", "API_KEY", "Password", "AWS_SECRET"])
+SECRETS = [
+    "MY_TOKEN",
+    "API_KEY",
+    "Password",
+    "AWS_SECRET",
+    "DB_PWD",
+    "NPM_AUTH",
+    "GPG_PASSPHRASE",
+    "SLACK_WEBHOOK_URL",
+    "DB_PASS",
+]
+
+
+@pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_is_not_kept(monkeypatch, name):
     monkeypatch.setenv(name, "hidden")
     with pytest.raises(ConfigurationError, match="--env-file") as caught:
@@ -78,3 +91,9 @@ def test_a_value_that_no_program_can_get(secrets):
     secrets.write_text("A=1\nB=x\0y\n")
     with pytest.raises(ConfigurationError, match="line 2"):
         read_environment_file(secrets)
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD", "XAUTHORITY", "AUTHOR", "COMPASS", "KEYBOARD"])
+def test_names_that_only_look_alike_are_kept(monkeypatch, name):
+    monkeypatch.setenv(name, "x")
+    assert captured([name])[name] == "x"

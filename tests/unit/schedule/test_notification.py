@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,15 +13,20 @@ from hybrid_parsl.schedule.notification import check_target, notify, shown_targe
 TOLD = {"schedule": "nightly", "exit_code": 4, "run": None, "message": "a\0b ✓ $(id)"}
 
 
+credentials: list[str | None] = []
+
+
 @pytest.fixture
 def webhook():
     """Start a server that keeps what it is sent and answers as its path says."""
     received = []
+    credentials.clear()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             length = int(self.headers["Content-Length"])
             received.append((self.headers["Content-Type"], json.loads(self.rfile.read(length))))
+            credentials.append(self.headers["Authorization"])
             self.send_response(int(self.path[1:4]))
             if self.path.startswith("/3"):
                 self.send_header("Location", "/204")
@@ -94,8 +100,7 @@ def test_commands_and_webhooks_will_do(target):
 
 
 def test_the_address_of_a_webhook_is_not_shown():
-    assert shown_target("https://user:pw@host/hidden?key=hidden") == "https://host/…"
-    assert shown_target("ftp://host:port/hidden") == "ftp://host:port/…"
+    assert shown_target("https://user:pa/ss@host/hidden?key=hidden") == "https://…"
     assert shown_target("mail me") == "mail me"
 
 
@@ -120,3 +125,13 @@ def test_the_proxy_is_that_of_the_schedule(webhook):
     assert "invalid" not in str(received)
     variables = {"HTTP_PROXY": "http://127.0.0.1:1", "no_proxy": "127.0.0.1, .example.org"}
     assert notify(f"{proxy}/204", TOLD, variables) is None
+
+
+def test_a_webhook_with_user_and_password(webhook):
+    address, received = webhook
+    target = address.replace("://", "://me:p%40%C3%9F@")
+    assert check_target(target) == target
+    assert notify(f"{target}/204", TOLD, {}) is None
+    assert notify(f"{address}/204", TOLD, {}) is None
+    assert len(received) == 2
+    assert credentials == [f"Basic {base64.b64encode('me:p@ß'.encode()).decode()}", None]
