@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -114,22 +114,26 @@ class Buffers:
         float
             The energy, unless `want` is 2.
         """
-        numbers = {
-            WANT_GRADIENT: self._numbers_of_gradient,
-            WANT_STATE: self._numbers_of_state,
-        }.get(want, self._numbers)
-        arrays = (
-            self.gradient, self.state, self._adjoint, self._panel, self._other, self._uniform,
-            self._saved, self._cost, self._table, self._back_table, self._angles, self._sums,
-            numbers, *self._spacing,
-        )  # fmt: skip
+        arguments = self.arguments(want, parameters)
         if self._threads == 1:
-            return float(evaluate(want, parameters, *arrays))
+            return float(evaluate(*arguments))
         if self._team is None:
             from .team import Team
 
             self._team = Team(self._threads, self._layout)
-        return self._team.run(want, parameters, *arrays)
+        return self._team.run(*arguments)
+
+    def arguments(self, want: int, parameters: NDArray[np.float64]) -> tuple[Any, ...]:
+        """Return the arguments of `evaluate.evaluate`; `want` and `parameters` as in `run`."""
+        numbers = {
+            WANT_GRADIENT: self._numbers_of_gradient,
+            WANT_STATE: self._numbers_of_state,
+        }.get(want, self._numbers)
+        return (
+            want, parameters, self.gradient, self.state, self._adjoint, self._panel, self._other,
+            self._uniform, self._saved, self._cost, self._table, self._back_table, self._angles,
+            self._sums, numbers, *self._spacing,
+        )  # fmt: skip
 
 
 def _touched(count: int, dtype: type[np.floating], shift: int = 0) -> NDArray[np.floating]:

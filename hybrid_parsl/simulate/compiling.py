@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from numba import njit
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import CPUDispatcher
 
-SOURCES = (
-    "compiling.py",
-    "evaluate.py",
-    "gradient_kernels.py",
-    "gradient_passes.py",
-    "kernels.py",
-    "passes.py",
-    "simd.py",
-    "team.py",
-)
+from .kernel_cache import KernelCache, only_compiler
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy", "boundscheck": None}
+
+
+class _Kernel(CPUDispatcher):  # type: ignore[misc]
+    """A dispatcher of numba with a cache of ours, and one compiling process per cache folder."""
+
+    def enable_caching(self) -> None:
+        """Keep the machine code on disk."""
+        self._cache = KernelCache(self.py_func)
+
+    def compile(self, sig: Any) -> Any:
+        """Load or compile the code for some argument types."""
+        with global_compiler_lock, only_compiler:
+            return super().compile(sig)
 
 
 def compiled(function: _Function) -> _Function:
     """Compile a function with numba on its first call.
 
-    The machine code is kept beside the source or, if that folder is read-only, in the
-    user's cache; if there is no place at all, each process compiles for itself. It is made
-    anew when any file of `SOURCES` has changed; numba by itself would only look at the
-    file of the function, not at those of the functions that it calls.
+    `kernel_cache` describes where the machine code is kept; if there is no place for it, each
+    process compiles for itself.
 
     Parameters
     ----------
@@ -41,18 +43,6 @@ def compiled(function: _Function) -> _Function:
     callable
         The compiled function.
     """
-    try:
-        dispatcher = njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # "cannot cache function: no locator available"
-        return cast("_Function", njit(nogil=True, error_model="numpy")(function))
-    dispatcher._cache._cache_file._source_stamp = fingerprint()  # noqa: SLF001
-    return cast("_Function", dispatcher)
-
-
-@cache
-def fingerprint(folder: Path = Path(__file__).parent) -> str:
-    """Return a hash of the source files of the kernels in a folder."""
-    digest = sha256()
-    for name in SOURCES:
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()
+    kernel = _Kernel(function, targetoptions=dict(_OPTIONS))
+    kernel.enable_caching()
+    return cast("_Function", kernel)

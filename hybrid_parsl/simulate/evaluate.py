@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from .compiling import compiled
@@ -68,9 +67,3 @@ def evaluate(want: int, parameters: Any, gradient: Any, state: Any, adjoint: Any
             backward(k, start, units[k & 1], s, a, p, o, u, v, c, t, b, q, y, first, step, z)
             collect(k, units[k & 1], z, g, q, y, step)
     return total_energy(units[layers & 1], z, q, y, first, step)
-
-
-def cache_folder() -> str | None:
-    """Return where the machine code of the kernels is kept, None if there is no place for it."""
-    path: str | None = evaluate.stats.cache_path  # type: ignore[attr-defined]
-    return path if path and any(Path(path).glob("*.nbi")) else None

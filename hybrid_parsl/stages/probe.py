@@ -23,17 +23,18 @@ def probe_ranks(token: str) -> list[NodeReport] | None:
         By rank, on rank 0; None on the others.
     """
     from hybrid_parsl.simulate.alternating import compile_kernels
-    from hybrid_parsl.simulate.evaluate import cache_folder
+    from hybrid_parsl.simulate.kernel_cache import cache_folder
 
     team = current_team()
     team.once_per_node(compile_kernels)
+    kernels = cache_folder()
     report = NodeReport(
         node_name(),
         software_versions(),
         read_token(token),
         available_bytes(),
         library_version(),
-        cache_folder(),
+        str(kernels) if kernels else None,
     )
     return team.gather(report)
 

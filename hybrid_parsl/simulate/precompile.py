@@ -1,0 +1,88 @@
+"""Compile all kernels ahead of time, for types of processor that this one need not be.
+
+``python -m hybrid_parsl.simulate.precompile x86-64-v3 x86-64-v4`` writes machine code beside the
+source (or into ``NUMBA_CACHE_DIR``). Processes on any processor of such a level then load it and
+compile nothing, also where that folder is read-only, as in a container image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from inspect import signature
+from typing import Any
+
+from .kernel_cache import TARGETS, cache_folder
+
+_THIS = "this"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compile for the named targets, each in a process of its own; return 0 if all went well."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hybrid_parsl.simulate.precompile",
+        description="Compile the simulator's kernels ahead of time.",
+    )
+    parser.add_argument(
+        "targets",
+        nargs="*",
+        metavar="target",
+        help=f"types of processor: {', '.join(TARGETS)}, or 'this' (the default)",
+    )
+    targets = parser.parse_args(arguments).targets or [_THIS]
+    for target in targets:
+        if target not in {_THIS, *TARGETS}:
+            parser.error(f"unknown target {target!r}; valid: {', '.join(TARGETS)}, {_THIS}")
+    if targets == [_THIS]:
+        compile_all()
+        sys.stdout.write(f"kernels: {cache_folder() or 'no folder can be written'}\n")
+        return 0 if cache_folder() else 1
+    return max(_compile_for(target) for target in targets)
+
+
+def compile_all() -> None:
+    """Compile every kernel for both precisions and both kinds of costs, but run none."""
+    import numpy as np
+    from numba import typeof
+
+    from . import evaluate, team
+    from .buffers import Buffers
+    from .diagonal import find_levels
+    from .kernels import WANT_GRADIENT
+    from .layout import choose_layout
+
+    layout = choose_layout(7, mirrored=False)
+    integers = dict.fromkeys(("k", "start", "stop", "units"), typeof(1))
+    kernels: tuple[Any, ...] = (
+        evaluate.evaluate,
+        evaluate.begin,
+        team.forward_share,
+        team.backward_share,
+        team.collect_shares,
+        team.end,
+    )
+    for dtype in (np.float64, np.float32):
+        for cost in (np.tile([0.0, 1.0], 64), np.linspace(0.0, 1.0, 128) ** 2):
+            buffers = Buffers(cost, find_levels(cost), layout, 1, dtype, threads=1)
+            buffers.add_adjoint(0)
+            names = signature(evaluate.evaluate).parameters
+            values = buffers.arguments(WANT_GRADIENT, np.zeros(2))
+            kinds = integers | {n: typeof(v) for n, v in zip(names, values, strict=True)}
+            for kernel in kernels:
+                wanted = tuple(kinds[name] for name in signature(kernel).parameters)
+                kernel.compile(wanted)
+
+
+def _compile_for(target: str) -> int:
+    """Compile for a target in a process of its own; return its exit code."""
+    environment = dict(os.environ)
+    if target != _THIS:
+        environment |= {"NUMBA_CPU_NAME": target, "NUMBA_CPU_FEATURES": ""}
+    command = [sys.executable, "-P", "-m", __spec__.name, _THIS]
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours
+
+
+if __name__ == "__main__":
+    sys.exit(main())
