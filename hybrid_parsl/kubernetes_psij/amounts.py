@@ -34,6 +34,16 @@ def quantity(text: str) -> float:
     return float(found[1]) * _UNITS[found[2] or ""] if found else math.nan
 
 
+def as_text(amount: float) -> str:
+    """Return a number as an amount of Kubernetes: the inverse of `quantity`, rounded up."""
+    if amount != int(amount):
+        return f"{math.ceil(1000 * amount)}m"
+    for unit in ("Gi", "Mi"):
+        if amount >= _UNITS[unit] and amount % _UNITS[unit] == 0:
+            return f"{int(amount / _UNITS[unit])}{unit}"
+    return str(int(amount))
+
+
 def demand_of(job: Thing, role: str | None = None) -> dict[str, float]:
     """Return what all pods of a Job or MPIJob ask for together, by a quota's names for it.
 

@@ -53,7 +53,8 @@ def create_or_adopt(
                 raise ApiError(0, message) from error
         found = api.find(native_id)
         if found is not None:
-            if found["metadata"].get("annotations", {}).get(names.KEY_ANNOTATION) != key:
+            annotations = found["metadata"].get("annotations", {})
+            if annotations.get(names.KEY_ANNOTATION) != names.key_digest(key):
                 message = f"There is a {native_id} already, and it is not of the task '{key}'"
                 raise InvalidJobException(message)
             if "deletionTimestamp" not in found["metadata"]:

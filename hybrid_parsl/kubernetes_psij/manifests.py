@@ -134,8 +134,9 @@ def plan_job(spec: JobSpec, options: JobOptions, namespace: str, key: str) -> Jo
     pods = Pods(spec, options, layout, native_id.name, folder, tuple(inputs), secret)
     manifest = pods.mpi_job(command) if layout.is_mpi else pods.job(command)
     manifest["metadata"] |= {"name": native_id.name, "namespace": namespace}
-    manifest["metadata"]["annotations"][names.KEY_ANNOTATION] = key
-    return JobPlan(native_id, manifest, _secret(native_id, secret, inputs), collection)
+    manifest["metadata"]["annotations"][names.KEY_ANNOTATION] = names.key_digest(key)
+    labels = pods.labels("inputs")
+    return JobPlan(native_id, manifest, _secret(native_id, secret, labels, inputs), collection)
 
 
 def collection_of(spec: JobSpec, options: JobOptions, name: str) -> Collection:
@@ -200,6 +201,9 @@ def _refuse(spec: JobSpec, options: JobOptions) -> None:
     if not options.image:
         message = "The job has no image: set 'kubernetes.image', or the executor's options"
         raise InvalidJobException(message)
+    for label in set(options.labels).intersection(names.RESERVED):
+        message = f"The label '{label}' is reserved: the executor sets it"
+        raise InvalidJobException(message)
     for path in (*options.inputs, *options.outputs, *options.lines):
         if not path or "\n" in path or ".." in path.split("/"):
             message = f"{path!r} is no path of a file in a pod"
@@ -262,7 +266,9 @@ def _read_inputs(inputs: Mapping[str, str | Path | bytes]) -> dict[str, bytes]:
     return found
 
 
-def _secret(native_id: names.NativeId, name: str, inputs: Mapping[str, bytes]) -> Manifest | None:
+def _secret(
+    native_id: names.NativeId, name: str, labels: Mapping[str, str], inputs: Mapping[str, bytes]
+) -> Manifest | None:
     """Return the Secret `name` that holds `inputs`, numbered; None if there are none."""
     if not inputs:
         return None
@@ -273,7 +279,7 @@ def _secret(native_id: names.NativeId, name: str, inputs: Mapping[str, bytes]) -
         "metadata": {
             "name": name,
             "namespace": native_id.namespace,
-            "labels": {names.MANAGED_BY: names.MANAGER, names.JOB_LABEL: native_id.name},
+            "labels": {**labels, names.JOB_LABEL: native_id.name},
         },
         "type": "Opaque",
         "immutable": True,

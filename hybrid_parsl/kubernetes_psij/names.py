@@ -6,7 +6,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
+_APP = "app.kubernetes.io"
+MANAGED_BY = f"{_APP}/managed-by"
 """Label that every object carries."""
 MANAGER = "psij"
 """Its value."""
@@ -17,7 +18,9 @@ ROLE_LABEL = "psij/role"
 """Label of pods: `MAIN`, `LAUNCHER` or `WORKER`."""
 ACCOUNT_LABEL = "psij/account"
 KEY_ANNOTATION = "psij/key"
-"""Annotation of a job: the key of the task that it carries out."""
+"""Annotation of a job: `key_digest` of the task that it carries out."""
+RESERVED = (MANAGED_BY, JOB_LABEL, ROLE_LABEL, ACCOUNT_LABEL)
+"""Labels that the executor sets itself."""
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 MAIN, LAUNCHER, WORKER = "main", "launcher", "worker"
@@ -81,7 +84,34 @@ def object_name(name: str | None, key: str) -> str:
     """
     slug = re.sub(r"[^a-z0-9]+", "-", (name or "").rpartition("/")[2].lower()).strip("-0123456789")
     slug = slug[:_LONGEST_SLUG].strip("-") or "job"
-    return f"{slug}-{hashlib.sha256(key.encode()).hexdigest()[:_DIGEST]}"
+    return f"{slug}-{key_digest(key)[:_DIGEST]}"
+
+
+def key_digest(key: str) -> str:
+    """Return the digest of a task's key: the key itself may hold host names and paths."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def recommended_labels(name: str | None, instance: str, component: str) -> dict[str, str]:
+    """Return the labels that Kubernetes recommends for all objects.
+
+    See "Recommended Labels" in Kubernetes' documentation.
+
+    Parameters
+    ----------
+    name
+        The application, for people.
+    instance
+        The job.
+    component
+        The role of the object in it.
+    """
+    return {
+        f"{_APP}/name": label_value(name or "job"),
+        f"{_APP}/instance": instance,
+        f"{_APP}/component": component,
+        f"{_APP}/part-of": MANAGER,
+    }
 
 
 def label_value(text: str) -> str:

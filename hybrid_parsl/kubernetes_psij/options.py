@@ -59,7 +59,7 @@ class JobOptions:
         Each a volume in Kubernetes' words with ``name``, ``mountPath``, perhaps ``readOnly`` and
         ``subPath``, and its source, for example ``persistentVolumeClaim``.
     labels, annotations
-        More of them for the job and its pods.
+        Added to the job, its pods and its Secret. Labels that the executor relies on are reserved.
     inputs
         Files in the pods, by their path there (relative to the job's directory): bytes, or the
         path of a file here. They travel as a Secret, so together at most 1 MiB.
@@ -83,7 +83,26 @@ class JobOptions:
     ttl_s
         Seconds until the cluster removes a finished job that nobody has removed.
     longest_wait_s
-        Seconds that a job may wait before it starts.
+        Seconds that a job may wait, in queues and for its pods, before it fails.
+    priority_class
+        PriorityClass of the pods.
+    default_requests
+        What each process requests where the job's resources do not say, as Kubernetes' quantities.
+        Pods without requests are invisible to quotas and to Kueue.
+    limits
+        What each process may use at most, as quantities. Without one, memory is limited to what
+        the job's resources ask for, and CPU is not limited.
+    launcher_resources
+        Resources of the launcher's pod of an MPIJob, as in a container's specification. Ranks run
+        in the workers, so the launcher needs little.
+    run_launcher_as_worker
+        Run ranks in the launcher's pod too: an MPIJob on N nodes has N - 1 workers.
+    scheduling_policy
+        ``runPolicy.schedulingPolicy`` of an MPIJob, for operators with ``--gang-scheduling``.
+        ``minAvailable`` defaults to the number of workers, because the launcher is created only
+        when they are ready.
+    scratch_limit
+        Size limit of each volume that the executor adds for temporary files, as a quantity.
     grace_s
         Seconds between SIGTERM and SIGKILL when a job is canceled.
     gpu_resource
@@ -115,6 +134,17 @@ class JobOptions:
     pod: Mapping[str, Any] = field(default_factory=dict)
     ttl_s: int = 3600
     longest_wait_s: int = 7 * 86_400
+    priority_class: str | None = None
+    default_requests: Mapping[str, str] = field(
+        default_factory=lambda: {"cpu": "1", "memory": "512Mi"}
+    )
+    limits: Mapping[str, str] = field(default_factory=dict)
+    launcher_resources: Mapping[str, Any] = field(
+        default_factory=lambda: {"requests": {"cpu": "100m", "memory": "64Mi"}}
+    )
+    run_launcher_as_worker: bool = False
+    scheduling_policy: Mapping[str, Any] = field(default_factory=dict)
+    scratch_limit: str = "1Gi"
     grace_s: int = 5
     gpu_resource: str = "nvidia.com/gpu"
     mpi: str = "mpich"
@@ -156,10 +186,18 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"There is no custom attribute '{PREFIX}{name}'.{hint} Valid after '{PREFIX}': {names}"
 
 
-_TABLES = ("node_selector", "labels", "annotations", "inputs", "outputs", "lines", "pod")
+_TABLES = (
+    "node_selector", "labels", "annotations", "inputs", "outputs", "lines", "pod",
+    "default_requests", "limits", "launcher_resources", "scheduling_policy",
+)  # fmt: skip
 _LISTS = ("image_pull_secrets", "tolerations", "volumes", "worker_command")
 _NUMBERS = ("ttl_s", "longest_wait_s", "grace_s")
-_CHOICES = {"mpi": _MPI, "image_pull_policy": _PULL, "restricted": (True, False)}
+_CHOICES = {
+    "mpi": _MPI,
+    "image_pull_policy": _PULL,
+    "restricted": (True, False),
+    "run_launcher_as_worker": (True, False),
+}
 
 
 def _check(name: str, value: object) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl.kubernetes_psij import names
 from hybrid_parsl.kubernetes_psij.command import POD_ADDRESS
 from hybrid_parsl.kubernetes_psij.overlay import is_mounted, literal, merge, split_volume
+from hybrid_parsl.kubernetes_psij.pod_resources import SHARED_MEMORY, pod_resources, shared_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 Manifest = dict[str, Any]
 _IMPLEMENTATIONS = {"mpich": "MPICH", "openmpi": "OpenMPI", "intel": "Intel"}
-_LAUNCHER_RESOURCES = {"requests": {"cpu": "100m", "memory": "64Mi"}}
 INPUTS = "psij-inputs"
 """The volume with the inputs of a job."""
 _SSH_PORT = 2222
@@ -73,12 +73,12 @@ class Pods:
     def job(self, command: Sequence[str]) -> Manifest:
         """Return a Job whose one pod runs `command`, once."""
         duration = self._duration_s()
-        template = self._template(names.MAIN, command, self._resources())
+        template = self._template(names.MAIN, command)
         template["spec"]["activeDeadlineSeconds"] = duration
         return {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": self._metadata(),
+            "metadata": self._metadata("job"),
             "spec": {
                 "backoffLimit": 0,
                 "completions": 1,
@@ -92,37 +92,54 @@ class Pods:
     def mpi_job(self, command: Sequence[str]) -> Manifest:
         """Return an MPIJob whose launcher runs `command` when all workers are there."""
         duration = self._duration_s()
-        launcher = self._template(names.LAUNCHER, command, _LAUNCHER_RESOURCES)
+        launcher = self._template(names.LAUNCHER, command)
         launcher["spec"]["activeDeadlineSeconds"] = duration
-        worker = self._template(names.WORKER, self.options.worker_command, self._resources())
-        worker["spec"]["activeDeadlineSeconds"] = duration + self.options.longest_wait_s
-        worker["spec"]["containers"][0]["readinessProbe"] = {
-            "tcpSocket": {"port": _SSH_PORT},
-            "periodSeconds": 1,
-            "failureThreshold": 300,
-        }
+        replicas = {"Launcher": self._replicas(1, launcher)}
+        if self._n_workers:
+            replicas["Worker"] = self._replicas(self._n_workers, self._worker())
         return {
             "apiVersion": "kubeflow.org/v2beta1",
             "kind": "MPIJob",
-            "metadata": self._metadata(),
+            "metadata": self._metadata("mpijob"),
             "spec": {
                 "slotsPerWorker": self.layout.n_processes // self.layout.n_nodes,
                 "sshAuthMountPath": self.options.ssh_path,
                 "launcherCreationPolicy": "WaitForWorkersReady",
                 "mpiImplementation": _IMPLEMENTATIONS[self.options.mpi],
+                **({"runLauncherAsWorker": True} if self.options.run_launcher_as_worker else {}),
                 "runPolicy": {
                     # a worker that failed is left to say why
                     "cleanPodPolicy": "Running",
                     "backoffLimit": 0,
                     "activeDeadlineSeconds": duration + _SLACK_S,
                     "ttlSecondsAfterFinished": self.options.ttl_s,
+                    # the operator's default counts the launcher, which is not created until all
+                    # workers are ready: a gang scheduler would wait forever (mpi-operator 608)
+                    "schedulingPolicy": {
+                        "minAvailable": max(1, self._n_workers),
+                        **self.options.scheduling_policy,
+                    },
                 },
-                "mpiReplicaSpecs": {
-                    "Launcher": self._replicas(1, launcher),
-                    "Worker": self._replicas(self.layout.n_nodes, worker),
-                },
+                "mpiReplicaSpecs": replicas,
             },
         }
+
+    @property
+    def _n_workers(self) -> int:
+        """Workers of an MPIJob, besides a launcher that is one too."""
+        return self.layout.n_nodes - self.options.run_launcher_as_worker
+
+    def _worker(self) -> Manifest:
+        """Return the template of a worker."""
+        worker = self._template(names.WORKER, self.options.worker_command)
+        deadline = self._duration_s() + self.options.longest_wait_s
+        worker["spec"]["activeDeadlineSeconds"] = deadline
+        worker["spec"]["containers"][0]["readinessProbe"] = {
+            "tcpSocket": {"port": _SSH_PORT},
+            "periodSeconds": 1,
+            "failureThreshold": 300,
+        }
+        return worker
 
     def _replicas(self, n_pods: int, template: Manifest) -> Manifest:
         """Return the specification of one role of an MPIJob."""
@@ -137,27 +154,32 @@ class Pods:
         seconds: float = self.spec.attributes.duration.total_seconds()
         return max(1, round(seconds))
 
-    def _metadata(self) -> Manifest:
-        """Return labels and annotations of the job itself."""
-        labels = {**self.options.labels, names.MANAGED_BY: names.MANAGER}
-        attributes = self.spec.attributes
-        if attributes.account:
-            labels[names.ACCOUNT_LABEL] = names.label_value(attributes.account)
-        if attributes.queue_name:
-            labels[names.QUEUE_LABEL] = attributes.queue_name
-        return {"labels": labels, "annotations": dict(self.options.annotations)}
+    def labels(self, component: str) -> dict[str, str]:
+        """Return the labels of an object that is the `component` of the job.
 
-    def _template(self, role: str, command: Sequence[str], resources: Manifest) -> Manifest:
-        """Return the template of the pods of one role."""
-        labels = {
-            **self.options.labels,
-            names.MANAGED_BY: names.MANAGER,
-            names.JOB_LABEL: self.name,
-            names.ROLE_LABEL: role,
-        }
+        The user's own are laid over the recommended ones, and below those that find the job.
+        """
+        labels = names.recommended_labels(self.spec.name, self.name, component)
+        labels |= {**self.options.labels, names.MANAGED_BY: names.MANAGER}
         if self.spec.attributes.account:
             labels[names.ACCOUNT_LABEL] = names.label_value(self.spec.attributes.account)
-        volumes, mounts = self._volumes()
+        return labels
+
+    def _metadata(self, component: str) -> Manifest:
+        """Return labels and annotations of the job itself."""
+        labels = self.labels(component)
+        if self.spec.attributes.queue_name:
+            labels[names.QUEUE_LABEL] = self.spec.attributes.queue_name
+        return {"labels": labels, "annotations": dict(self.options.annotations)}
+
+    def _template(self, role: str, command: Sequence[str]) -> Manifest:
+        """Return the template of the pods of one role."""
+        labels = {**self.labels(role), names.JOB_LABEL: self.name, names.ROLE_LABEL: role}
+        has_ranks = role != names.LAUNCHER or self.options.run_launcher_as_worker
+        resources = dict(self.options.launcher_resources)
+        if has_ranks:
+            resources = pod_resources(self.spec, self.options, self.layout)
+        volumes, mounts = self._volumes(has_ranks=has_ranks)
         # an image made for the operator has an entrypoint that prepares its MPI, then runs its
         # arguments; that of any other is none of a job's business
         words = "command" if role == names.MAIN else "args"
@@ -201,6 +223,7 @@ class Pods:
             "enableServiceLinks": False,
             "automountServiceAccountToken": account is not None,
             "serviceAccountName": account,
+            "priorityClassName": options.priority_class,
             "imagePullSecrets": [{"name": name} for name in options.image_pull_secrets],
             "nodeSelector": dict(options.node_selector),
             "tolerations": [dict(each) for each in options.tolerations],
@@ -210,38 +233,26 @@ class Pods:
         }
         return {key: value for key, value in values.items() if value not in (None, [], {})}
 
-    def _resources(self) -> Manifest:
-        """Return the part of the job's resources that one pod has."""
-        asked, layout = self.spec.resources, self.layout
-        if asked is None:
-            return {}
-        each = layout.n_processes // layout.n_nodes
-        requests: dict[str, str] = {}
-        limits: dict[str, str] = {}
-        if asked.cpu_cores_per_process:
-            requests["cpu"] = str(asked.cpu_cores_per_process * each)
-        if asked.memory:
-            memory = str(-(-asked.memory // layout.n_nodes))
-            requests["memory"] = limits["memory"] = memory
-        if asked.gpu_cores_per_process:
-            limits[self.options.gpu_resource] = str(asked.gpu_cores_per_process * each)
-        parts = {"requests": requests, "limits": limits}
-        return {name: values for name, values in parts.items() if values}
-
-    def _volumes(self) -> tuple[list[Manifest], list[Manifest]]:
+    def _volumes(self, *, has_ranks: bool) -> tuple[list[Manifest], list[Manifest]]:
         """Return the volumes of a pod and where they are mounted."""
         volumes, mounts = [], []
         for volume in self.options.volumes:
             source, mount = split_volume(volume)
             volumes.append(source)
             mounts.append(mount)
-        has_tmp, has_folder = (is_mounted(path, mounts) for path in ("/tmp", self.folder or "/"))  # noqa: S108
-        if self.options.restricted and not has_tmp:
-            volumes.append({"name": "psij-tmp", "emptyDir": {"medium": "Memory"}})
-            mounts.append({"name": "psij-tmp", "mountPath": "/tmp"})  # noqa: S108
-        if self.folder and not has_folder and (self.inputs or self.options.outputs):
-            volumes.append({"name": "psij-folder", "emptyDir": {}})
-            mounts.append({"name": "psij-folder", "mountPath": self.folder})
+        scratch = {"sizeLimit": self.options.scratch_limit}
+        in_memory = {"medium": "Memory", **scratch}
+        shared = {"medium": "Memory", "sizeLimit": shared_memory(self.layout)}
+        empty = {
+            "psij-tmp": ("/tmp", in_memory, self.options.restricted),  # noqa: S108
+            "psij-shm": (SHARED_MEMORY, shared, self.layout.is_mpi and has_ranks),
+            "psij-folder": (self.folder, scratch, bool(self.inputs or self.options.outputs)),
+        }
+        given = list(mounts)
+        for name, (path, directory, is_wanted) in empty.items():
+            if path and is_wanted and not is_mounted(path, given):
+                volumes.append({"name": name, "emptyDir": directory})
+                mounts.append({"name": name, "mountPath": path})
         if self.inputs:
             volumes.append({"name": INPUTS, "secret": {"secretName": self.secret}})
             mounts += [

@@ -6,17 +6,43 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from parsl import Config
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
-from hybrid_parsl import labels
+from hybrid_parsl import __version__, labels
 from hybrid_parsl.engine.jobs.cluster import Cluster
 from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.site_settings import SiteSettings
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.time_spans import Duration, PositiveDuration  # noqa: TC001 - pydantic reads it
+from hybrid_parsl.kubernetes_psij.names import label_value
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_OPTIONS = (
+    "image", "image_pull_policy", "image_pull_secrets", "service_account", "node_selector",
+    "tolerations", "volumes", "annotations", "restricted", "pod", "mpi", "priority_class",
+    "launcher_resources", "run_launcher_as_worker", "scheduling_policy", "scratch_limit",
+    "gpu_resource",
+)  # fmt: skip
+"""Settings that the executor's `JobOptions` has under the same name."""
+_APP = "app.kubernetes.io"
+
+
+class SchedulingPolicy(BaseModel):
+    """``runPolicy.schedulingPolicy`` of an MPIJob, in the operator's words or in snake case."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+    min_available: int | None = Field(default=None, ge=1)
+    min_resources: dict[str, str] | None = None
+    queue: str | None = None
+    priority_class: str | None = None
+    schedule_timeout_seconds: int | None = Field(default=None, ge=0)
 
 
 class KubernetesSettings(SiteSettings):
@@ -42,10 +68,37 @@ class KubernetesSettings(SiteSettings):
     walltime: PositiveDuration | None = Field(
         default=None, description="Longest time of a job, such as 30m or 1:30:00."
     )
-    cpus_per_rank: int | None = Field(default=None, ge=1, description="CPU cores of each rank.")
-    memory_gib_per_rank: float | None = Field(
-        default=None, gt=0, description="Memory of each rank in GiB, request and limit."
+    cpus_per_rank: int | None = Field(
+        default=None, ge=1, description="CPU cores that each rank requests; 1 if left out."
     )
+    cpu_limit_per_rank: float | None = Field(
+        default=None, gt=0, description="CPU cores that each rank may use; no limit if left out."
+    )
+    memory_gib_per_rank: float | None = Field(
+        default=None,
+        gt=0,
+        description="Memory of each rank in GiB, request and limit; 0.5 without a limit "
+        "if neither this nor the experiment says it.",
+    )
+    memory_limit_gib_per_rank: float | None = Field(
+        default=None, gt=0, description="Memory limit of each rank in GiB, apart from the request."
+    )
+    gpu_resource: str = Field(default="nvidia.com/gpu", description="Resource name of a GPU.")
+    launcher_resources: dict[Literal["requests", "limits"], dict[str, str]] = Field(
+        default={"requests": {"cpu": "100m", "memory": "64Mi"}},
+        description="Resources of the launcher's pod, which runs no rank.",
+    )
+    run_launcher_as_worker: bool = Field(
+        default=False, description="Run ranks in the launcher's pod too: one pod fewer."
+    )
+    scheduling_policy: SchedulingPolicy = Field(
+        default=SchedulingPolicy(),
+        description="For an MPI Operator with gang scheduling: minAvailable (the workers, if left "
+        "out), minResources, queue, priorityClass, scheduleTimeoutSeconds.",
+    )
+    priority_class: str | None = Field(default=None, description="PriorityClass of the pods.")
+    labels: dict[str, str] = Field(default={}, description="Labels of all objects.")
+    annotations: dict[str, str] = Field(default={}, description="Annotations of jobs and pods.")
     queue: str | None = Field(default=None, description="Local queue of Kueue.")
     account: str | None = Field(default=None, description="Account or project, kept as a label.")
     mpi: Literal["mpich", "openmpi", "intel"] = Field(
@@ -71,6 +124,9 @@ class KubernetesSettings(SiteSettings):
         default=True, description="Keep to the Pod Security Standard 'restricted'."
     )
     pod: dict[str, Any] = Field(default={}, description="Laid over the pods' specification.")
+    scratch_limit: str = Field(
+        default="1Gi", description="Size limit of /tmp and of the task's folder in each pod."
+    )
     keep: Literal["none", "failed", "all"] = Field(
         default="failed", description="Which finished jobs stay until their time to live is over."
     )
@@ -79,6 +135,10 @@ class KubernetesSettings(SiteSettings):
     )
     start_patience: Duration = Field(
         default=timedelta(seconds=30), description="A job that cannot start fails after so long."
+    )
+    longest_wait: PositiveDuration = Field(
+        default=timedelta(days=7),
+        description="A job that waits longer for a queue or for its pods fails.",
     )
 
     def cluster(self) -> Cluster:
@@ -91,22 +151,31 @@ class KubernetesSettings(SiteSettings):
             self.start_patience.total_seconds(),
         )
 
-    def options(self) -> dict[str, Any]:
-        """Return what PSI/J has no word for, as its custom attributes are named."""
-        values = {
-            "image": self.image,
-            "image_pull_policy": self.image_pull_policy,
-            "image_pull_secrets": self.image_pull_secrets,
-            "service_account": self.service_account,
-            "node_selector": self.node_selector,
-            "tolerations": self.tolerations,
-            "volumes": self.volumes,
-            "restricted": self.restricted,
-            "pod": self.pod,
-            "mpi": self.mpi,
-            "ttl_s": int(self.time_to_live.total_seconds()),
+    def options(self, run: str) -> dict[str, Any]:
+        """Return what PSI/J has no word for, as its custom attributes are named.
+
+        Parameters
+        ----------
+        run
+            The id of the run, for the label ``app.kubernetes.io/instance``.
+        """
+        app = {
+            f"{_APP}/name": "hybrid-parsl",
+            f"{_APP}/instance": label_value(run),
+            f"{_APP}/version": label_value(__version__),
+            f"{_APP}/part-of": "hybrid-parsl",
         }
-        return {name: value for name, value in values.items() if value is not None}
+        limits = {
+            "cpu": self.cpu_limit_per_rank and f"{self.cpu_limit_per_rank:g}",
+            "memory": self.memory_limit_gib_per_rank and f"{self.memory_limit_gib_per_rank:g}Gi",
+        }
+        return {
+            **self.model_dump(include=set(_OPTIONS), exclude_none=True, by_alias=True),
+            "labels": app | self.labels,
+            "limits": {name: amount for name, amount in limits.items() if amount},
+            "ttl_s": int(self.time_to_live.total_seconds()),
+            "longest_wait_s": int(self.longest_wait.total_seconds()),
+        }
 
     def size(self) -> dict[str, int]:
         """Return what replaces a part of an experiment's resources."""
@@ -122,9 +191,9 @@ class KubernetesSettings(SiteSettings):
         folders = TaskFolders(directory / "tasks")
         return Config(
             executors=[
-                self.executor(labels.MPI, directory / "tasks", folders, "mpirun", self.size()),
-                self.executor(labels.QUANTUM, directory / "tasks", folders, "single", {}),
-                self.executor(labels.ANALYSIS, directory / "tasks", folders, "single", {}),
+                self.executor(labels.MPI, directory, folders, "mpirun", self.size()),
+                self.executor(labels.QUANTUM, directory, folders, "single", {}),
+                self.executor(labels.ANALYSIS, directory, folders, "single", {}),
             ],
             run_dir=str(directory / "parsl"),
             strategy="none",
@@ -133,17 +202,17 @@ class KubernetesSettings(SiteSettings):
     def executor(
         self,
         label: str,
-        tasks: Path,
+        directory: Path,
         folders: TaskFolders,
         launcher: str,
         overrides: dict[str, int],
     ) -> KubernetesExecutor:
-        """Return the executor of one label, whose tasks have their `folders` in `tasks`."""
+        """Return the executor of one label, for a run in `directory`."""
         return KubernetesExecutor(
             label,
-            tasks,
+            directory / "tasks",
             self.cluster(),
-            self.options(),
+            self.options(directory.name),
             launcher=launcher,
             python=self.python,
             environment=self.environment,

@@ -16,6 +16,7 @@ from hybrid_parsl.kubernetes_psij import JobOptions
 from hybrid_parsl.kubernetes_psij.manifests import plan_job, target_of
 
 GIB = 2**30
+KEY = "8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7a"  # sha256 of k
 HYDRA = ["mpirun", "-localhost", "$(PSIJ_POD_IP)"]
 
 
@@ -37,6 +38,16 @@ def mpi(n_nodes=2, each=3, **more):
     return {"launcher": "mpirun", "resources": resources}
 
 
+def labels(name, component):
+    return {
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/instance": f"{name}-8254c329a9",
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/part-of": "psij",
+        "app.kubernetes.io/managed-by": "psij",
+    }
+
+
 def test_one_process_is_a_job():
     found = plan("echo", arguments=["a", "$(B)"], name="hello", environment={"X": "$(Y)", "N": 1})
     assert str(found.native_id) == "job/space/hello-8254c329a9"
@@ -47,8 +58,8 @@ def test_one_process_is_a_job():
         "metadata": {
             "name": "hello-8254c329a9",
             "namespace": "space",
-            "labels": {"app.kubernetes.io/managed-by": "psij"},
-            "annotations": {"psij/key": "k"},
+            "labels": labels("hello", "job"),
+            "annotations": {"psij/key": KEY},
         },
         "spec": {
             "backoffLimit": 0,
@@ -59,7 +70,7 @@ def test_one_process_is_a_job():
             "template": {
                 "metadata": {
                     "labels": {
-                        "app.kubernetes.io/managed-by": "psij",
+                        **labels("hello", "main"),
                         "psij/job": "hello-8254c329a9",
                         "psij/role": "main",
                     },
@@ -80,7 +91,7 @@ def test_one_process_is_a_job():
                                 {"name": "X", "value": "$$(Y)"},
                                 {"name": "N", "value": "1"},
                             ],
-                            "resources": {},
+                            "resources": {"requests": {"cpu": "1", "memory": "512Mi"}},
                             "volumeMounts": [],
                             "terminationMessagePolicy": "File",
                         }
@@ -105,6 +116,7 @@ def test_ranks_on_nodes_are_an_mpijob():
         "backoffLimit": 0,
         "activeDeadlineSeconds": 660,
         "ttlSecondsAfterFinished": 3600,
+        "schedulingPolicy": {"minAvailable": 2},
     }
     replicas = spec["mpiReplicaSpecs"]
     assert {role: each["replicas"] for role, each in replicas.items()} == {
@@ -116,7 +128,12 @@ def test_ranks_on_nodes_are_an_mpijob():
     assert launcher["args"] == [*HYDRA, "-n", "6", "python", "x.py"]
     assert worker["args"][0] == "/usr/sbin/sshd"
     assert worker["readinessProbe"]["tcpSocket"] == {"port": 2222}
-    assert worker["resources"]["limits"] == {"memory": str(3 * GIB // 2)}
+    assert worker["resources"] == {
+        "requests": {"cpu": "3", "memory": "1536Mi"},
+        "limits": {"memory": "1536Mi"},
+    }
+    assert launcher["resources"] == {"requests": {"cpu": "100m", "memory": "64Mi"}}
+    assert "runLauncherAsWorker" not in spec
 
 
 @pytest.mark.parametrize(
@@ -162,9 +179,71 @@ def test_resources_are_those_of_one_pod():
     )
     container = pod_of(plan(resources=resources).manifest)["containers"][0]
     assert container["resources"] == {
-        "requests": {"cpu": "8", "memory": str(GIB)},
-        "limits": {"memory": str(GIB), "nvidia.com/gpu": "4"},
+        "requests": {"cpu": "8", "memory": "1Gi"},
+        "limits": {"memory": "1Gi", "nvidia.com/gpu": "4"},
     }
+
+
+def test_limits_may_differ_from_requests():
+    resources = ResourceSpecV1(process_count=4, memory=4 * GIB)
+    options = {"limits": {"cpu": "1500m", "memory": "2Gi"}}
+    container = pod_of(plan(resources=resources, options=options).manifest)["containers"][0]
+    assert container["resources"] == {
+        "requests": {"cpu": "4", "memory": "4Gi"},
+        "limits": {"cpu": "6", "memory": "8Gi"},
+    }
+
+
+def test_a_default_request_is_not_above_a_limit():
+    options = {"limits": {"cpu": "0.25", "memory": "100Mi"}}
+    container = pod_of(plan(options=options).manifest)["containers"][0]
+    assert container["resources"]["requests"] == {"cpu": "250m", "memory": "100Mi"}
+
+
+def test_no_default_requests():
+    container = pod_of(plan(options={"default_requests": {}}).manifest)["containers"][0]
+    assert container["resources"] == {}
+
+
+def test_the_launcher_may_be_a_worker():
+    options = {"run_launcher_as_worker": True}
+    spec = plan("x", options=options, **mpi(3, 2)).manifest["spec"]
+    assert spec["runLauncherAsWorker"] is True
+    assert spec["slotsPerWorker"] == 2
+    assert spec["mpiReplicaSpecs"]["Worker"]["replicas"] == 2
+    assert spec["runPolicy"]["schedulingPolicy"] == {"minAvailable": 2}
+    pods = [spec["mpiReplicaSpecs"][role]["template"]["spec"] for role in ("Launcher", "Worker")]
+    launcher, worker = (pod["containers"][0] for pod in pods)
+    assert (
+        launcher["resources"] == worker["resources"] == {"requests": {"cpu": "2", "memory": "1Gi"}}
+    )
+    assert pods[0]["volumes"] == pods[1]["volumes"]
+    alone = plan("x", options=options, **mpi(1, 2)).manifest["spec"]
+    assert list(alone["mpiReplicaSpecs"]) == ["Launcher"]
+    assert alone["runPolicy"]["schedulingPolicy"] == {"minAvailable": 1}
+
+
+def test_the_scheduling_policy_is_the_users():
+    policy = {"queue": "q", "priorityClass": "high", "scheduleTimeoutSeconds": 9}
+    found = plan("x", options={"scheduling_policy": policy}, **mpi())
+    assert found.manifest["spec"]["runPolicy"]["schedulingPolicy"] == {"minAvailable": 2, **policy}
+    policy["minAvailable"] = 3
+    found = plan("x", options={"scheduling_policy": policy}, **mpi())
+    assert found.manifest["spec"]["runPolicy"]["schedulingPolicy"] == policy
+
+
+@pytest.mark.parametrize("role", ["Launcher", "Worker"])
+def test_ranks_get_shared_memory_for_their_number(role):
+    pod = pod_of(plan("x", **mpi(2, 24)).manifest, role)
+    found = [each for each in pod.get("volumes", []) if each["name"] == "psij-shm"]
+    directory = {"medium": "Memory", "sizeLimit": "256Mi"}
+    assert found == ([{"name": "psij-shm", "emptyDir": directory}] if role == "Worker" else [])
+
+
+def test_shared_memory_of_the_users_own_stays():
+    volume = {"name": "s", "mountPath": "/dev/shm", "emptyDir": {"medium": "Memory"}}
+    pod = pod_of(plan("x", options={"volumes": [volume]}, **mpi()).manifest, "Worker")
+    assert [each["name"] for each in pod["volumes"]] == ["s"]
 
 
 def test_attributes_become_labels_and_deadlines():
@@ -173,7 +252,7 @@ def test_attributes_become_labels_and_deadlines():
     )
     manifest = plan(attributes=attributes, options={"labels": {"team": "a"}}).manifest
     assert manifest["metadata"]["labels"] == {
-        "app.kubernetes.io/managed-by": "psij",
+        **labels("true", "job"),
         "kueue.x-k8s.io/queue-name": "short",
         "psij/account": "Project-X",
         "team": "a",
@@ -199,10 +278,15 @@ def test_pods_get_what_the_options_say():
         ],
         "grace_s": 60,
         "ttl_s": 5,
+        "priority_class": "high",
+        "annotations": {"a": "b"},
     }
     manifest = plan(options=options).manifest
     pod = pod_of(manifest)
     assert pod["serviceAccountName"] == "robot"
+    assert pod["priorityClassName"] == "high"
+    assert manifest["spec"]["template"]["metadata"]["annotations"] == {"a": "b"}
+    assert manifest["metadata"]["annotations"]["a"] == "b"
     assert pod["automountServiceAccountToken"] is True
     assert pod["imagePullSecrets"] == [{"name": "login"}]
     assert pod["nodeSelector"] == {"kind": "fast"}
@@ -226,18 +310,42 @@ def test_restricted_pods_meet_the_standard():
         "capabilities": {"drop": ["ALL"]},
         "readOnlyRootFilesystem": True,
     }
-    assert pod["volumes"] == [{"name": "psij-tmp", "emptyDir": {"medium": "Memory"}}]
+    directory = {"medium": "Memory", "sizeLimit": "1Gi"}
+    assert pod["volumes"] == [{"name": "psij-tmp", "emptyDir": directory}]
+
+
+def test_a_folder_in_tmp_has_a_volume_of_its_own():
+    options = {"restricted": True, "scratch_limit": "2Gi", "inputs": {"a": b""}}
+    pod = pod_of(plan(directory="/tmp/run", options=options).manifest)
+    sizes = {each["name"]: each.get("emptyDir", {}).get("sizeLimit") for each in pod["volumes"]}
+    assert sizes == {"psij-tmp": "2Gi", "psij-folder": "2Gi", "psij-inputs": None}
+
+
+def test_every_object_has_the_recommended_labels_and_no_path():
+    options = {"labels": {"app.kubernetes.io/part-of": "mine"}, "inputs": {"a": b""}}
+    key = "host:/home/me/runs/1"
+    found = plan("x", name="search", options=options, key=key, directory="/w", **mpi())
+    spec = found.manifest["spec"]["mpiReplicaSpecs"]
+    pods = [spec[role]["template"]["metadata"] for role in ("Launcher", "Worker")]
+    things = [found.manifest["metadata"], found.secret["metadata"], *pods]
+    components = [each["labels"]["app.kubernetes.io/component"] for each in things]
+    assert components == ["mpijob", "inputs", "launcher", "worker"]
+    for each in things:
+        assert each["labels"]["app.kubernetes.io/name"] == "search"
+        assert each["labels"]["app.kubernetes.io/instance"] == found.native_id.name
+        assert each["labels"]["app.kubernetes.io/part-of"] == "mine"
+        assert not re.search("host|home", json.dumps(each))
 
 
 @pytest.mark.parametrize("role", [None, "Launcher", "Worker"])
 def test_an_overlay_comes_last(role):
     overlay = {
-        "priorityClassName": "high",
+        "schedulerName": "other",
         "containers": [{"name": "job", "image": "other"}, {"name": "proxy", "image": "p"}],
     }
     more = mpi() if role else {}
     pod = pod_of(plan(options={"pod": overlay}, **more).manifest, role)
-    assert pod["priorityClassName"] == "high"
+    assert pod["schedulerName"] == "other"
     assert [each["image"] for each in pod["containers"]] == ["other", "p"]
     assert pod["restartPolicy"] == "Never"
 
@@ -285,6 +393,14 @@ def test_inputs_that_do_not_fit_are_refused_with_their_sizes():
         ({"launcher": "srun"}, {}, "single, multiple, mpirun"),
         ({"directory": "here"}, {}, "not absolute"),
         ({}, {"image": None}, "no image"),
+        ({}, {"labels": {"psij/job": "x"}}, "'psij/job' is reserved"),
+        ({}, {"limits": {"cpu": "much"}}, "positive quantity.*'much'"),
+        ({}, {"limits": {"memory": "-1Gi"}}, "positive quantity"),
+        (
+            {"resources": ResourceSpecV1(cpu_cores_per_process=2)},
+            {"limits": {"cpu": "1"}},
+            "requests 2 cpu, which is above its limit of 1",
+        ),
         ({}, {"inputs": {"../a": b""}}, "no path"),
         ({}, {"outputs": {"a\nb": "/x"}}, "no path"),
         ({}, {"inputs": {"a": "/there/is/none"}}, "No such file"),
