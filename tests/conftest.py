@@ -195,6 +195,7 @@ def kubernetes_site(
         **kubernetes.environment,
         "HYBRID_PARSL_K8S_IMAGE": kubernetes_image,
         "HYBRID_PARSL_K8S_IMAGE_PULL_POLICY": "Never",
+        "HYBRID_PARSL_K8S_CORES_PER_RANK": "0.1",  # the cluster may have two processors
         "HYBRID_PARSL_K8S_VOLUMES": f"[{volumes}]",
         "HYBRID_PARSL_K8S_ENVIRONMENT": (
             f'{{PYTHONPATH = "{modules}", NUMBA_CACHE_DIR = "{shared_folder}/numba"}}'

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl import labels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hybrid_parsl.engine.sites import Site
     from hybrid_parsl.errors import SubmissionError
     from hybrid_parsl.experiment import Experiment
@@ -66,9 +68,9 @@ def describe(
         _stage("quantum", executors[labels.QUANTUM], {}, ["search"]),
         _stage("analysis", executors[labels.ANALYSIS], {}, ["search", "quantum"]),
     ]
-    refusals = []
+    refusals: list[SubmissionError] = []
     for stage in stages if check else []:
-        stage["verdict"], refusal = _verdict(executors[_LABELS[stage["stage"]]], stage)
+        stage["verdict"], refusal = _verdict(executors[_LABELS[stage["stage"]]], stage, refusals)
         refusals += [refusal] if refusal else []
     document = {"site": site.name, "file": site.source, "experiment": asked, "stages": stages}
     if as_json:
@@ -91,10 +93,16 @@ def _stage(name: str, executor: Any, resources: dict[str, Any], after: list[str]
     }
 
 
-def _verdict(executor: Any, stage: dict[str, Any]) -> tuple[str, SubmissionError | None]:
-    """Return what the scheduler of a stage says of its script, and the error if it is a no."""
+def _verdict(
+    executor: Any, stage: dict[str, Any], refusals: Sequence[SubmissionError]
+) -> tuple[str, SubmissionError | None]:
+    """Return what the scheduler of a stage says of its script, and the error if it is a no.
+
+    A scheduler that did not answer for an earlier stage, as one of the `refusals` says, is not
+    asked again.
+    """
     from hybrid_parsl.engine.jobs.verdict import verdict
-    from hybrid_parsl.errors import SubmissionError
+    from hybrid_parsl.errors import BackendUnavailableError, SubmissionError
 
     asked = stage["stage"], stage["resources"]
     own = getattr(executor, "verdict", None)
@@ -103,6 +111,9 @@ def _verdict(executor: Any, stage: dict[str, Any]) -> tuple[str, SubmissionError
     if not script and not own:
         return "no scheduler is asked", None
     backend = getattr(executor, "backend", None) or executor.provider.backend
+    for refusal in refusals:
+        if isinstance(refusal, BackendUnavailableError) and refusal.backend == backend:
+            return refusal.reason, refusal
     try:
         said = own(*asked) if own else verdict(backend, script)
     except SubmissionError as error:

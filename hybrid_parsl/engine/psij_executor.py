@@ -87,7 +87,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         python: str | None = None,
         environment: Mapping[str, str] | None = None,
         batch: BatchOptions | None = None,
-        overrides: Mapping[str, float] | None = None,
+        overrides: Mapping[str, float | None] | None = None,
     ) -> None:
         super().__init__()
         self.label = label

@@ -37,7 +37,7 @@ _GROUPS = {
 }
 _OK, _UNAUTHORIZED, _ABSENT = range(200, 300), 401, 404
 _PAGE = "500"
-_CONNECT_S, _ANSWER_S = 10.0, 30.0
+_CONNECT_S, _ANSWER_S, _LEAST_PATIENCE_S = 10.0, 30.0, 1.0
 
 
 class Api:
@@ -56,6 +56,8 @@ class Api:
 
     def __init__(self, config: KubernetesExecutorConfig) -> None:
         self.retry_s = config.retry_s
+        patience_s = max(_LEAST_PATIENCE_S, config.retry_s)
+        self._connect_s, self._answer_s = min(_CONNECT_S, patience_s), min(_ANSWER_S, patience_s)
         self._login = Login(config)
         self.namespace = self._login.namespace
         self._closed = threading.Event()
@@ -191,7 +193,7 @@ class Api:
         where: str,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        answer_s: float = _ANSWER_S,
+        answer_s: float | None = None,
     ) -> Any:
         """Return the response to a call, tried once, before its content has come.
 
@@ -224,7 +226,7 @@ class Api:
         where: str,
         query: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
-        answer_s: float,
+        answer_s: float | None,
     ) -> Any:
         """Return the response to a call, whatever it is.
 
@@ -252,7 +254,7 @@ class Api:
                 url,
                 body=data,
                 headers=headers,
-                timeout=urllib3.Timeout(connect=_CONNECT_S, read=answer_s),
+                timeout=urllib3.Timeout(connect=self._connect_s, read=answer_s or self._answer_s),
                 retries=False,
                 preload_content=False,
             )
@@ -281,15 +283,13 @@ class Api:
         try:
             data = response.read()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            message = f"the connection broke: {error}"
-            raise ApiError(0, message) from error
+            raise ApiError(0, f"the connection broke: {error}") from error
         finally:
             response.release_conn()
         try:
             answer: dict[str, Any] = json.loads(data)
         except ValueError as error:
-            message = f"the API server sent no object: {data[:200]!r}"
-            raise ApiError(0, message) from error
+            raise ApiError(0, f"the API server sent no object: {data[:200]!r}") from error
         return answer
 
 

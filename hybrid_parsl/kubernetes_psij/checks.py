@@ -1,4 +1,4 @@
-"""Finds out, before anything runs, whether a cluster would take jobs."""
+"""Check, before anything runs, whether a cluster would take jobs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.kubernetes_psij.answers import ApiError
 from hybrid_parsl.kubernetes_psij.api import path
+from hybrid_parsl.kubernetes_psij.creating import NO_OPERATOR, refusal
 
 if TYPE_CHECKING:
     from hybrid_parsl.kubernetes_psij.api import Api
@@ -22,6 +23,10 @@ _RIGHTS = (
 )
 _ABSENT, _UNAUTHORIZED = 404, 401
 _REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+
+API_SERVER, QUOTA = "API server", "quota"
+"""Names of checks; that of a quota goes on with its name."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,10 @@ class Check:
     detail: str
 
 
-def check_cluster(api: Api, namespace: str) -> list[Check]:
+def check_cluster(api: Api, namespace: str, *, needs_mpi: bool = True) -> list[Check]:
     """Return what was found out about a cluster: its version, MPI Operator, rights and quotas.
 
-    What needs another check to be fine is left out if that is not.
+    A check that depends on one that failed is left out.
 
     Parameters
     ----------
@@ -54,19 +59,23 @@ def check_cluster(api: Api, namespace: str) -> list[Check]:
         The cluster.
     namespace
         Where jobs would run.
+    needs_mpi
+        Whether MPIJobs are needed.
     """
     try:
         version = api.call("GET", "version")
     except ApiError as error:
-        return [Check("API server", is_fine=False, detail=str(error))]
-    checks = [Check("API server", is_fine=True, detail=str(version.get("gitVersion", "")))]
+        return [Check(API_SERVER, is_fine=False, detail=str(error))]
+    checks = [Check(API_SERVER, is_fine=True, detail=str(version.get("gitVersion", "")))]
     checks.append(_namespace(api, namespace))
     if checks[-1].is_fine is False:
         return checks
-    has_mpi = _operator(api)
-    checks.append(has_mpi)
+    has_mpi = False
+    if needs_mpi:
+        checks.append(_operator(api))
+        has_mpi = checks[-1].is_fine is True
     for group, resource, verbs in _RIGHTS:
-        if resource != "mpijobs" or has_mpi.is_fine:
+        if resource != "mpijobs" or has_mpi:
             checks.append(_rights(api, namespace, group, resource, verbs))
     return [*checks, *_quotas(api, namespace)]
 
@@ -79,16 +88,19 @@ def check_plan(api: Api, plan: JobPlan) -> Check:
     api
         The cluster.
     plan
-        The job.
+        The job; its Secret is tried as well.
     """
     native_id = plan.native_id
-    where = path(native_id.kind, native_id.namespace)
-    name = f"dry run of {native_id.kind}"
-    try:
-        api.call("POST", where, {"dryRun": "All"}, plan.manifest)
-    except ApiError as error:
-        return Check(name, is_fine=False, detail=str(error))
-    return Check(name, is_fine=True, detail=f"{native_id.name} would be created")
+    objects = [(native_id.kind, plan.manifest)]
+    objects += [("secret", plan.secret)] if plan.secret else []
+    for kind, body in objects:
+        try:
+            api.call("POST", path(kind, native_id.namespace), {"dryRun": "All"}, body)
+        except ApiError as error:
+            is_fine = None if error.is_transient else False
+            return Check(f"dry run of {kind}", is_fine, refusal(error, native_id))
+    detail = f"{native_id.name} would be created"
+    return Check(f"dry run of {native_id.kind}", is_fine=True, detail=detail)
 
 
 def _namespace(api: Api, namespace: str) -> Check:
@@ -112,8 +124,7 @@ def _operator(api: Api) -> Check:
         found = []
     if any(each.get("name") == "mpijobs" for each in found):
         return Check(name, is_fine=True, detail="mpijobs.kubeflow.org/v2beta1")
-    detail = "no mpijobs.kubeflow.org/v2beta1: searches on one rank only; install the operator"
-    return Check(name, is_fine=False, detail=detail)
+    return Check(name, is_fine=False, detail=NO_OPERATOR)
 
 
 def _rights(api: Api, namespace: str, group: str, resource: str, verbs: tuple[str, ...]) -> Check:
@@ -146,12 +157,12 @@ def _quotas(api: Api, namespace: str) -> list[Check]:
     try:
         found = list(api.items(f"api/v1/namespaces/{namespace}/resourcequotas"))
     except ApiError as error:
-        return [Check("quota", is_fine=None, detail=str(error))]
+        return [Check(QUOTA, is_fine=None, detail=str(error))]
     checks = []
     for quota in found:
         status = quota.get("status", {})
         used, hard = status.get("used", {}), status.get("hard", {})
         detail = ", ".join(f"{key} {used.get(key, '0')} of {hard[key]}" for key in sorted(hard))
         is_full = any(used.get(key) == hard[key] for key in hard)
-        checks.append(Check(f"quota {quota['metadata']['name']}", not is_full, detail))
+        checks.append(Check(f"{QUOTA} {quota['metadata']['name']}", not is_full, detail))
     return checks

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psij import InvalidJobException, JobState, SubmitException
 
+from hybrid_parsl.kubernetes_psij import names
 from hybrid_parsl.kubernetes_psij.answers import ApiError
 from hybrid_parsl.kubernetes_psij.api import Api
 from hybrid_parsl.kubernetes_psij.checks import check_cluster, check_plan
@@ -160,11 +161,15 @@ class ClusterJobs:
         InvalidJobException
             The job can never run as it is described.
         """
-        found = check_cluster(self._api, self._api.namespace)
-        if spec is not None and found[0].is_fine:
+        plan = None
+        if spec is not None:
             options = self._config.options.for_job(spec)
             namespace = options.namespace or self._api.namespace
             plan = plan_job(spec, options, namespace, options.key or "check")
+        needs_mpi = plan is None or plan.native_id.kind == names.MPI_JOB
+        where = plan.native_id.namespace if plan else self._api.namespace
+        found = check_cluster(self._api, where, needs_mpi=needs_mpi)
+        if plan is not None and all(check.is_fine is not False for check in found[:3]):
             found.append(check_plan(self._api, plan))
         return tuple(found)
 

@@ -39,7 +39,8 @@ class KubernetesExecutorConfig(JobExecutorConfig):  # type: ignore[misc]
         Seconds between two looks at the log of a job that runs, so that the files of its streams
         grow; None to write them when it has ended.
     retry_s
-        Seconds for which a call is repeated while the API server does not answer.
+        Seconds for which a call is repeated while the API server does not answer; one try waits
+        no longer for a connection or an answer.
     silence_s
         Seconds without a word after which a watch is taken for broken; the API server speaks
         once a minute.

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from hybrid_parsl.kubernetes_psij.manifests import JobPlan
     from hybrid_parsl.kubernetes_psij.names import NativeId
 
+NO_OPERATOR = (
+    "The cluster has no MPIJobs (kubeflow.org/v2beta1): install the Kubeflow MPI Operator; a job "
+    "on one rank does not need it"
+)
 _ABSENT, _FORBIDDEN = 404, 403
 _INVALID = (400, 404, 413, 422)
 _THERE = "AlreadyExists"
@@ -84,17 +88,15 @@ def create_inputs(api: Api, plan: JobPlan, owner: dict[str, Any]) -> None:
 def submission_error(error: ApiError, native_id: NativeId) -> InvalidJobException | SubmitException:
     """Return PSI/J's error for a job that was not created."""
     if error.status in _INVALID:
-        return InvalidJobException(_refusal(error, native_id))
+        return InvalidJobException(refusal(error, native_id))
     return submit_exception(error)
 
 
-def _refusal(error: ApiError, native_id: NativeId) -> str:
+def refusal(error: ApiError, native_id: NativeId) -> str:
     """Return what to say about a job that the cluster will never take."""
     is_namespace = error.message.startswith("namespaces ")
     if error.status == _ABSENT and native_id.kind == names.MPI_JOB and not is_namespace:
-        return (
-            "The cluster has no MPIJobs (kubeflow.org/v2beta1): install the Kubeflow MPI Operator"
-        )
+        return NO_OPERATOR
     return f"The cluster refuses the job: {error}"
 
 

@@ -96,8 +96,15 @@ class JobEnds:
         status = finishing.troubled_status(tracked)
         self._workers.do(lambda: self._remove(tracked, status))
 
+    def give_up_ranks(self, tracked: TrackedJob) -> None:
+        """End a job whose ranks cannot finish, because a worker is gone; its lock is held."""
+        if tracked.canceled or tracked.finishing:
+            return
+        tracked.finishing = True
+        self._workers.do(lambda: self._remove(tracked, finishing.bereft_status(tracked, self._api)))
+
     def _remove(self, tracked: TrackedJob, status: JobStatus) -> None:
-        """Delete a job that cannot start, so that it never does, and tell."""
+        """Delete a job that cannot finish, so that it does not run on, and report its status."""
         self._delete(tracked)
         with self._teller.changing(tracked):
             self._end(tracked, status)

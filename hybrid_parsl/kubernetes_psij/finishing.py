@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from psij import JobState, JobStatus
@@ -17,8 +19,9 @@ from hybrid_parsl.kubernetes_psij.records import LogReader
 if TYPE_CHECKING:
     from hybrid_parsl.kubernetes_psij.api import Api
     from hybrid_parsl.kubernetes_psij.manifests import Collection
+    from hybrid_parsl.kubernetes_psij.pod_state import PodState
     from hybrid_parsl.kubernetes_psij.records import LogReport
-    from hybrid_parsl.kubernetes_psij.tracking import PodState, TrackedJob
+    from hybrid_parsl.kubernetes_psij.tracking import TrackedJob
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +29,13 @@ INCOMPLETE = "LogIncomplete"
 """The reason of a job whose command succeeded, and of whose results something is lost."""
 UNREADABLE = "LogUnreadable"
 """The reason of one whose results may still be read another time."""
-_LOST = (400, 404, 410)
+_GONE = 410
+_LOST = (400, 404, _GONE)
 """What the API server answers when there is no such pod, or no log of it."""
+# what a kubelet sends in place of a log that it does not find, as if it were the log
+_NO_LOG = re.compile(
+    rb"(unable to retrieve container logs for |failed to try resolving symlinks in path )[^\n]*\n?"
+)
 _PIECE = 65_536
 _TRIES = 3
 _PAUSE_S = 0.3
@@ -119,6 +127,17 @@ def troubled_status(tracked: TrackedJob) -> JobStatus:
     return JobStatus(JobState.FAILED, message=str(tracked.trouble), metadata={"reason": reason})
 
 
+def bereft_status(tracked: TrackedJob, api: Api) -> JobStatus:
+    """Return the final status of a job whose launcher runs on without one of its workers."""
+    main = tracked.main_pod
+    log = FetchedLog(None, [], "")
+    if main is not None:
+        where = (tracked.native_id.namespace, main.name)
+        with tracked.log_lock:
+            log = fetch_log(api, *where, tracked.collection)
+    return _failed(None, tracked.cause_in_workers() or "", log.tail, main)
+
+
 def fetch_log(
     api: Api, namespace: str, pod: str, collection: Collection, patience_s: float = 0.0
 ) -> FetchedLog:
@@ -176,8 +195,12 @@ def _read_log(api: Api, where: str, collection: Collection) -> tuple[LogReport, 
 
     response = api.open("GET", where, {"container": names.CONTAINER})
     try:
+        pieces = response.stream(_PIECE)
+        first = next(pieces, b"")
+        if _NO_LOG.fullmatch(first):
+            raise ApiError(_GONE, "its node does not have it any more")
         with LogReader(collection) as reader:
-            for piece in response.stream(_PIECE):
+            for piece in chain([first], pieces):
                 reader.feed(piece)
             return reader.finish(), reader.tail()
     except urllib3.exceptions.HTTPError as error:

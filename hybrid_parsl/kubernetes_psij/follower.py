@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from psij import JobState, JobStatus, SubmitException
 
-from hybrid_parsl.kubernetes_psij import names
+from hybrid_parsl.kubernetes_psij import names, waiting
 from hybrid_parsl.kubernetes_psij.ending import JobEnds
 from hybrid_parsl.kubernetes_psij.explain import Patience
 from hybrid_parsl.kubernetes_psij.live_logs import LiveLogs
@@ -265,10 +265,18 @@ class JobFollower:
             self._stuck.look_at(jobs, now)
         except Exception:
             logger.exception("looking at jobs that do not start")
+        clock = self._api.now()
         for tracked in jobs:
+            options = self._config.options
+            if tracked.job.spec is not None:
+                options = options.for_job(tracked.job.spec)
             with self._teller.changing(tracked):
+                if overdue := waiting.overdue(tracked, clock, options.longest_wait_s):
+                    tracked.be_in(overdue)
                 if tracked.cannot_start(now, self._config.start_patience_s):
                     self._ends.give_up(tracked)
+                elif tracked.is_bereft(now):
+                    self._ends.give_up_ranks(tracked)
 
     def _rest(self) -> bool:
         """End the watches if there is still nothing to follow; return whether that was so."""

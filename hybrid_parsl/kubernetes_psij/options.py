@@ -86,9 +86,9 @@ class JobOptions:
         Seconds that a job may wait, in queues and for its pods, before it fails.
     priority_class
         PriorityClass of the pods.
-    default_requests
-        What each process requests where the job's resources do not say, as Kubernetes' quantities.
-        Pods without requests are invisible to quotas and to Kueue.
+    requests
+        What each process requests where the job's resources do not say, as Kubernetes' quantities;
+        1 CPU and 512Mi of memory if left out. Quotas and Kueue do not see pods without requests.
     limits
         What each process may use at most, as quantities. Without one, memory is limited to what
         the job's resources ask for, and CPU is not limited.
@@ -135,9 +135,7 @@ class JobOptions:
     ttl_s: int = 3600
     longest_wait_s: int = 7 * 86_400
     priority_class: str | None = None
-    default_requests: Mapping[str, str] = field(
-        default_factory=lambda: {"cpu": "1", "memory": "512Mi"}
-    )
+    requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
     launcher_resources: Mapping[str, Any] = field(
         default_factory=lambda: {"requests": {"cpu": "100m", "memory": "64Mi"}}
@@ -188,7 +186,7 @@ def _unknown(name: str, known: list[str]) -> str:
 
 _TABLES = (
     "node_selector", "labels", "annotations", "inputs", "outputs", "lines", "pod",
-    "default_requests", "limits", "launcher_resources", "scheduling_policy",
+    "requests", "limits", "launcher_resources", "scheduling_policy",
 )  # fmt: skip
 _LISTS = ("image_pull_secrets", "tolerations", "volumes", "worker_command")
 _NUMBERS = ("ttl_s", "longest_wait_s", "grace_s")

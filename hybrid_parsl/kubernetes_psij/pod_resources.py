@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.kubernetes_psij.options import JobOptions
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where MPI keeps it
+_REQUESTS = {"cpu": "1", "memory": "512Mi"}
 _MIB = 2**20
 _LEAST_SHARED = 64 * _MIB
 _SHARED_PER_PROCESS = 8 * _MIB
@@ -37,7 +38,7 @@ def pod_resources(spec: JobSpec, options: JobOptions, layout: Layout) -> dict[st
     """
     each = layout.n_processes // layout.n_nodes
     limits = _times(options.limits, each, "limits")
-    requests = _times(options.default_requests, each, "default_requests")
+    requests = _times({**_REQUESTS, **options.requests}, each, "requests")
     requests = {name: min(amount, limits.get(name, amount)) for name, amount in requests.items()}
     asked = spec.resources
     if asked and asked.cpu_cores_per_process:
@@ -78,14 +79,12 @@ def _times(amounts: Mapping[str, str], factor: int, option: str) -> dict[str, fl
     Raises
     ------
     InvalidJobException
-        If an amount is no quantity above zero.
+        If an amount is no quantity, or negative.
     """
     found = {name: factor * quantity(str(text)) for name, text in amounts.items()}
     for name, amount in found.items():
-        if not amount > 0:
-            message = (
-                f"'kubernetes.{option}' should have a positive quantity such as 500m or 2Gi for "
-                f"{name}, not {amounts[name]!r}"
-            )
+        if not amount >= 0:
+            valid = "should have a quantity such as 500m or 2Gi"
+            message = f"'kubernetes.{option}' {valid} for {name}, not {amounts[name]!r}"
             raise InvalidJobException(message)
     return found

@@ -11,44 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.kubernetes_psij import amounts, explain, names
 from hybrid_parsl.kubernetes_psij.explain import Patience
+from hybrid_parsl.kubernetes_psij.pod_state import PodState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from psij import Job, JobStatus
 
-    from hybrid_parsl.kubernetes_psij.explain import PodEnd, Trouble
+    from hybrid_parsl.kubernetes_psij.explain import Trouble
     from hybrid_parsl.kubernetes_psij.manifests import Collection
     from hybrid_parsl.kubernetes_psij.names import NativeId
 
 _SUCCEEDED = ("Complete", "SuccessCriteriaMet", "Succeeded")
 _FAILED = ("Failed", "FailureTarget")
-
-
-@dataclass
-class PodState:
-    """What matters of a pod.
-
-    Attributes
-    ----------
-    name, role
-        Which one it is.
-    running
-        Whether the job's container runs.
-    end
-        How it ended; None if it has not.
-    trouble
-        Why it does not start; None if nothing is wrong.
-    is_deleted
-        Whether it is being deleted, or has been.
-    """
-
-    name: str
-    role: str
-    running: bool = False
-    end: PodEnd | None = None
-    trouble: Trouble | None = None
-    is_deleted: bool = False
+_NOTICE_S = 5.0
+"""How long a launcher has to notice that a worker is gone; often it never does."""
 
 
 @dataclass(eq=False)
@@ -85,8 +62,8 @@ class TrackedJob:
         Reason and message of its controller if it says that it has failed.
     trouble, troubled_since
         What keeps its pods from starting, and since when.
-    lost_worker
-        The first worker that was taken away while the ranks ran.
+    lost_worker, lost_since
+        The first worker that was taken away while the ranks ran, and when.
     compared, never_fits
         Whether its pods were compared with the nodes, and whether all nodes are too small.
     is_taken_up
@@ -123,6 +100,7 @@ class TrackedJob:
     trouble: Trouble | None = None
     troubled_since: float = 0.0
     lost_worker: str | None = None
+    lost_since: float = 0.0
     compared: bool = False
     never_fits: bool = False
     is_taken_up: bool = False
@@ -200,6 +178,10 @@ class TrackedJob:
         patience = self.trouble.patience
         return patience is Patience.NONE or (patience is Patience.SOME and is_out)
 
+    def is_bereft(self, now: float) -> bool:
+        """Return whether the launcher waits for a worker that is gone, and will not notice."""
+        return bool(self.lost_worker) and self.is_running and now - self.lost_since > _NOTICE_S
+
     def is_its_own(self, thing: dict[str, Any]) -> bool:
         """Return whether `thing` is this job or a pod of it, and not of an earlier one's."""
         metadata = thing["metadata"]
@@ -250,6 +232,7 @@ class TrackedJob:
             return
         pod = self.pods.setdefault(metadata["name"], PodState(metadata["name"], role))
         if is_deleted and role == names.WORKER and self.is_running and not self.canceled:
+            self.lost_since = self.lost_since or time.monotonic()
             self.lost_worker = self.lost_worker or pod.name
         pod.is_deleted = is_deleted
         pod.running = explain.is_running(thing)

@@ -100,6 +100,8 @@ if [ -n "$emitter" ]; then
     if [ -r "$hosts" ]; then
         while IFS=': ' read -r host _; do
             [ -n "$host" ] || continue
+            # a launcher that is a worker too stands among the hosts
+            [ "${host%%.*}" != "$(uname -n)" ] || continue
             asked=$((asked + 1))
             find_host "$host"
             printf '%s\n' "$emitter" | ssh -o BatchMode=yes -o ConnectTimeout=10 "$host" sh ||

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from object_schemas import faults_of
+
 KINDS = {"jobs": "Job", "mpijobs": "MPIJob", "pods": "Pod", "secrets": "Secret", "events": "Event"}
 _PATH = re.compile(
     r"/(?:api/v1|apis/[^/]+/[^/]+)/namespaces/(?P<namespace>[^/]+)/(?P<plural>[a-z]+)"
@@ -406,6 +408,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _create(self, namespace, plural, query, body):
         name = body["metadata"]["name"]
+        if faults := faults_of(plural, body):
+            message = f"{KINDS[plural]} {name} is invalid: {'; '.join(faults)}"
+            raise RefusedError(422, message, "Invalid")
         with self.api.store.changed:
             if self.api.store.get(plural, namespace, name) is not None:
                 raise RefusedError(409, f'{plural} "{name}" already exists', "AlreadyExists")

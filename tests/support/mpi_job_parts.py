@@ -47,10 +47,16 @@ def n_workers(job):
     return job["spec"]["mpiReplicaSpecs"].get("Worker", {}).get("replicas", 0)
 
 
+def _launcher_is_worker(job):
+    return bool(job["spec"].get("runLauncherAsWorker"))
+
+
 def service(job):
     """Return what gives the pods of a job their names."""
     selector = {key: value for key, value in _labels(job).items() if not key.endswith("role")}
-    return _part(job, "v1", "Service", "", spec={"clusterIP": "None", "selector": selector})
+    spec = {"clusterIP": "None", "selector": selector}
+    spec["publishNotReadyAddresses"] = _launcher_is_worker(job)
+    return _part(job, "v1", "Service", "", spec=spec)
 
 
 def config_map(job):
@@ -58,7 +64,10 @@ def config_map(job):
     name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
     spec = job["spec"]
     ending = " slots={}" if spec["mpiImplementation"] == "OpenMPI" else ":{}"
-    hosts = [f"{name}-worker-{number}.{name}.{namespace}.svc" for number in range(n_workers(job))]
+    pods = [f"{name}-worker-{number}" for number in range(n_workers(job))]
+    if _launcher_is_worker(job):
+        pods.insert(0, f"{name}-launcher")
+    hosts = [f"{pod}.{name}.{namespace}.svc" for pod in pods]
     lines = [host + ending.format(spec["slotsPerWorker"]) for host in hosts]
     script = ["#!/bin/sh", *(f"echo {host}" for host in hosts)]
     data = {"hostfile": _lines(lines), "discover_hosts.sh": _lines(script)}
@@ -76,7 +85,8 @@ def worker(job, number):
     """Return the worker `number`."""
     name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
     template = _template(job, "Worker", f"{name}-worker-{number}", {})
-    template["metadata"]["labels"][f"{_LABEL}/replica-index"] = str(number)
+    index = number + _launcher_is_worker(job)
+    template["metadata"]["labels"][f"{_LABEL}/replica-index"] = str(index)
     searches = {"searches": [f"{name}.{namespace}.svc.cluster.local"]}
     template["spec"]["dnsConfig"] = searches  # Hydra calls the launcher by its bare name
     container = template["spec"]["containers"][0]
@@ -90,8 +100,11 @@ def worker(job, number):
 def launcher_job(job):
     """Return the Job that starts the ranks."""
     name, spec = job["metadata"]["name"], job["spec"]
-    variables = _VARIABLES[spec["mpiImplementation"]] | _NO_GPU
+    no_gpu = {} if _launcher_is_worker(job) else _NO_GPU
+    variables = _VARIABLES[spec["mpiImplementation"]] | no_gpu
     template = _template(job, "Launcher", f"{name}-launcher", variables)
+    if _launcher_is_worker(job):
+        template["metadata"]["labels"][f"{_LABEL}/replica-index"] = "0"
     config = {"name": f"{name}-config", "items": _CONFIG_FILES}
     template["spec"]["volumes"].append({"name": "mpi-job-config", "configMap": config})
     template["spec"]["containers"][0]["volumeMounts"].append(

@@ -7,7 +7,7 @@ there are, all controlled by it: a headless Service J, a ConfigMap J-config with
 Secret J-ssh with a key pair, Pods J-worker-N, and, when these are ready, a Job J-launcher whose end
 is that of J. As with the operator, the time to live is the launcher's only, a worker that is gone
 is made anew while the launcher runs, and a job that is being deleted is left to the garbage
-collector. Suspension, gang scheduling and a launcher that is a worker are left out.
+collector. Suspension and gang scheduling are left out.
 """
 
 from __future__ import annotations
@@ -22,55 +22,13 @@ from datetime import UTC, datetime
 import mpi_job_parts as parts
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+from object_schemas import MPI_JOB
 
 logger = logging.getLogger(__name__)
 
 GROUP, VERSION, PLURAL = "kubeflow.org", "v2beta1", "mpijobs"
 _PAUSE_S = 0.2
 _CONFLICT, _ABSENT = 409, 404
-_ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-_REPLICAS = {
-    "type": "object",
-    "required": ["template"],
-    "properties": {
-        "replicas": {"type": "integer", "minimum": 0},
-        "restartPolicy": {"type": "string", "enum": ["Never", "OnFailure", "ExitCode"]},
-        "template": _ANYTHING,
-    },
-}
-_SPEC = {
-    "type": "object",
-    "required": ["mpiReplicaSpecs"],
-    "properties": {
-        "slotsPerWorker": {"type": "integer", "default": 1},
-        "sshAuthMountPath": {"type": "string", "default": "/root/.ssh"},
-        "launcherCreationPolicy": {
-            "type": "string",
-            "enum": ["AtStartup", "WaitForWorkersReady"],
-            "default": "AtStartup",
-        },
-        "mpiImplementation": {
-            "type": "string",
-            "enum": ["OpenMPI", "Intel", "MPICH"],
-            "default": "OpenMPI",
-        },
-        "runPolicy": {
-            "type": "object",
-            "properties": {
-                "cleanPodPolicy": {"type": "string", "enum": ["None", "Running", "All"]},
-                **{
-                    name: {"type": "integer", "minimum": 0}
-                    for name in ("ttlSecondsAfterFinished", "activeDeadlineSeconds", "backoffLimit")
-                },
-            },
-        },
-        "mpiReplicaSpecs": {
-            "type": "object",
-            "required": ["Launcher"],
-            "properties": {"Launcher": _REPLICAS, "Worker": _REPLICAS},
-        },
-    },
-}
 DEFINITION = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
@@ -85,12 +43,7 @@ DEFINITION = {
                 "served": True,
                 "storage": True,
                 "subresources": {"status": {}},
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "properties": {"spec": _SPEC, "status": _ANYTHING},
-                    }
-                },
+                "schema": {"openAPIV3Schema": MPI_JOB},
             }
         ],
     },

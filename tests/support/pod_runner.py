@@ -53,7 +53,7 @@ class PodRunner:
     def _carry_out(self, plural, job):
         if plural == "mpijobs":
             replicas = job["spec"]["mpiReplicaSpecs"]
-            for number in range(replicas["Worker"]["replicas"]):
+            for number in range(replicas.get("Worker", {}).get("replicas", 0)):
                 pod = self.make_pod(job, "worker", f"-worker-{number}")
                 self.set_running(pod)
             template = replicas["Launcher"]["template"]

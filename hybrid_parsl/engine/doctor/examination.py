@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl import identity
 from hybrid_parsl.engine.doctor.finding import Finding, ok, skipped, wrong
 from hybrid_parsl.engine.doctor.first_job import FirstJob
-from hybrid_parsl.engine.doctor.probes import Probes
+from hybrid_parsl.engine.doctor.probes import Probes, probe_layout
 from hybrid_parsl.engine.doctor.schedulers import examine_scheduler
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
@@ -133,7 +133,7 @@ def _examine_cluster(config: parsl.Config) -> Iterator[Finding]:
         return
     advice = "ask who runs the cluster, or take another context or namespace"
     try:
-        checks = executor.look_at_cluster()
+        checks = executor.look_at_cluster(probe_layout(executor))
     except ConfigurationError as error:
         is_missing = "pip install" in (error.valid or "")
         advice = "install the client" if is_missing else "set kubeconfig and context of the site"

@@ -81,9 +81,7 @@ class Probes:
 
     def _send(self, executor: Any, token: str) -> Future[Any] | Exception:
         """Send the probe of an executor's label; return what went wrong if it cannot be sent."""
-        layout = {}
-        if executor.label == labels.MPI:
-            layout = {"num_nodes": _num_nodes(executor), "ranks_per_node": _RANKS_PER_NODE}
+        layout = probe_layout(executor)
         try:
             future: Future[Any] = executor.submit(self.functions[executor.label], layout, token)
         except Exception as error:  # noqa: BLE001 - of any executor
@@ -143,6 +141,13 @@ class Probes:
             yield wrong(f"{label}: run directory", message, advice)
         yield _judge_versions(executor, self.versions, reports[0])
         yield from _judge_equipment(label, reports)
+
+
+def probe_layout(executor: Any) -> dict[str, Any]:
+    """Return the resource specification of the probe of an executor's label."""
+    if executor.label != labels.MPI:
+        return {}
+    return {"num_nodes": _num_nodes(executor), "ranks_per_node": _RANKS_PER_NODE}
 
 
 def _judge_ranks(executor: Any, reports: Sequence[NodeReport], nodes: list[str]) -> Finding:

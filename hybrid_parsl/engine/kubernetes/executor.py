@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.kubernetes.manifest_text import as_yaml
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.tasks.kept_lines import collect_lines
-from hybrid_parsl.errors import ConfigurationError, JobRejectedError
+from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError, JobRejectedError
 from hybrid_parsl.mpi.task import KEPT_LINES, TaskFolder
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 
 _GIB = 2**30
+_CHECK_PATIENCE_S = 3.0
+"""How long a check waits for an API server that does not answer."""
 _VARIABLES = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -59,10 +62,6 @@ class KubernetesExecutor(PsiJExecutor):
         Variables that the ranks get; nothing is taken from the driver's.
     queue, account
         A queue of Kueue, and who is charged.
-    cpus_per_rank
-        CPU cores of each rank; the cluster's default if None.
-    memory_gib_per_rank
-        Memory of each rank in GiB; no limit if None.
     folders
         The tasks' folders, for executors that share a work directory: equal calls of two of them
         are two tasks. Its own if None.
@@ -81,11 +80,9 @@ class KubernetesExecutor(PsiJExecutor):
         launcher: str = "mpirun",
         python: str = "python",
         environment: Mapping[str, str] | None = None,
-        overrides: Mapping[str, int] | None = None,
+        overrides: Mapping[str, float | None] | None = None,
         queue: str | None = None,
         account: str | None = None,
-        cpus_per_rank: int | None = None,
-        memory_gib_per_rank: float | None = None,
         folders: TaskFolders | None = None,
     ) -> None:
         super().__init__(
@@ -101,8 +98,6 @@ class KubernetesExecutor(PsiJExecutor):
         self.options = dict(options)
         self.queue = queue
         self.account = account
-        self.cpus_per_rank = cpus_per_rank
-        self.memory_gib_per_rank = memory_gib_per_rank
         self.folders = folders
         if folders is not None:
             self._folders = folders
@@ -155,41 +150,57 @@ class KubernetesExecutor(PsiJExecutor):
         return ""
 
     def verdict(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return what the cluster says of a task in a dry run of its own.
+        """Return what the cluster says of a task: rights, and a dry run of its own.
 
         Raises
         ------
         ConfigurationError
-            The cluster cannot be reached as the site says.
+            If the cluster cannot be reached as the site says.
+        BackendUnavailableError
+            If the API server does not answer.
         JobRejectedError
-            It would not take the job.
+            If it would not take the job, or the user lacks a right.
         """
-        request = self._request(resource_specification)
-        spec = self._job_spec(TaskFolder(Path(self.work_directory).absolute() / name), request)
-        spec.attributes.custom_attributes["kubernetes.inputs"] = {"request.frame": b""}
-        *_, (_, is_fine, said) = self._ask(spec)
-        if is_fine is False:
-            raise JobRejectedError(self.backend, said)
-        return said
+        from hybrid_parsl.kubernetes_psij.checks import API_SERVER, QUOTA
 
-    def look_at_cluster(self) -> list[tuple[str, bool | None, str]]:
-        """Return name, whether all is well, and what was found, of all that jobs need there.
+        found = self.look_at_cluster(resource_specification, name)
+        wrong = [each for each in found if each[1] is False and not each[0].startswith(QUOTA)]
+        for check, _, said in wrong:
+            if check == API_SERVER:
+                raise BackendUnavailableError(self.backend, said)
+            raise JobRejectedError(self.backend, f"{check}: {said}")
+        return found[-1][2]
+
+    def look_at_cluster(
+        self, resource_specification: dict[str, Any], name: str = "task"
+    ) -> list[tuple[str, bool | None, str]]:
+        """Return name, whether all is well, and what was found, of all that a task needs there.
+
+        Parameters
+        ----------
+        resource_specification
+            What the task asks for.
+        name
+            The name of its function.
 
         Raises
         ------
         ConfigurationError
-            The cluster cannot be reached as the site says.
+            If the cluster cannot be reached as the site says.
         """
-        return self._ask(None)
-
-    def _ask(self, spec: JobSpec | None) -> list[tuple[str, bool | None, str]]:
-        """Ask the cluster about itself, and whether it would take a job."""
-        get_instance = load_psij().JobExecutor.get_instance
-        executor = get_instance(self.backend, config=self.cluster.config())
+        spec = self._spec_of(name, self._request(resource_specification))
+        config = replace(self.cluster.config(), retry_s=_CHECK_PATIENCE_S)
+        executor = load_psij().JobExecutor.get_instance(self.backend, config=config)
         try:
             return [(each.name, each.is_fine, each.detail) for each in executor.check(spec)]
         finally:
             executor.close()
+
+    def _spec_of(self, name: str, request: ResourceRequest) -> JobSpec:
+        """Return PSI/J's description of a task whose folder is not there."""
+        spec = self._job_spec(TaskFolder(Path(self.work_directory).absolute() / name), request)
+        spec.attributes.custom_attributes["kubernetes.inputs"] = {"request.frame": b""}
+        return spec
 
     def _plan(self, name: str, request: ResourceRequest) -> Any:
         """Return what would be created for a task.
@@ -202,8 +213,7 @@ class KubernetesExecutor(PsiJExecutor):
         from hybrid_parsl.kubernetes_psij import JobOptions
         from hybrid_parsl.kubernetes_psij.manifests import plan_job
 
-        spec = self._job_spec(TaskFolder(Path(self.work_directory).absolute() / name), request)
-        spec.attributes.custom_attributes["kubernetes.inputs"] = {"request.frame": b""}
+        spec = self._spec_of(name, request)
         try:
             options = JobOptions().for_job(spec)
             return plan_job(spec, options, self.cluster.namespace or "default", options.key or "")
@@ -232,13 +242,14 @@ class KubernetesExecutor(PsiJExecutor):
         )
 
     def _resources(self, request: ResourceRequest) -> Any:
-        """Return PSI/J's description of nodes, ranks, cores and memory."""
+        """Return PSI/J's description of nodes, ranks, and the resources of each rank."""
         psij = load_psij()
-        memory = self.memory_gib_per_rank
+        memory = request.memory_gib_per_rank
         return psij.ResourceSpecV1(
             node_count=request.num_nodes,
             processes_per_node=request.num_ranks // request.num_nodes,
-            cpu_cores_per_process=self.cpus_per_rank,
+            cpu_cores_per_process=request.cores_per_rank,
+            gpu_cores_per_process=request.gpus_per_rank,
             memory=None if memory is None else round(memory * _GIB * request.num_ranks),
         )
 

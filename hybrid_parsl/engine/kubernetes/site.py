@@ -68,10 +68,13 @@ class KubernetesSettings(SiteSettings):
     walltime: PositiveDuration | None = Field(
         default=None, description="Longest time of a job, such as 30m or 1:30:00."
     )
-    cpus_per_rank: int | None = Field(
-        default=None, ge=1, description="CPU cores that each rank requests; 1 if left out."
+    cores_per_rank: float | None = Field(
+        default=None,
+        ge=0,
+        description="CPU cores that each rank requests; 1 if neither this nor the experiment "
+        "says it.",
     )
-    cpu_limit_per_rank: float | None = Field(
+    core_limit_per_rank: float | None = Field(
         default=None, gt=0, description="CPU cores that each rank may use; no limit if left out."
     )
     memory_gib_per_rank: float | None = Field(
@@ -83,16 +86,19 @@ class KubernetesSettings(SiteSettings):
     memory_limit_gib_per_rank: float | None = Field(
         default=None, gt=0, description="Memory limit of each rank in GiB, apart from the request."
     )
+    gpus_per_rank: int | None = Field(
+        default=None, ge=1, description="GPUs of each rank of a search."
+    )
     gpu_resource: str = Field(default="nvidia.com/gpu", description="Resource name of a GPU.")
-    launcher_resources: dict[Literal["requests", "limits"], dict[str, str]] = Field(
-        default={"requests": {"cpu": "100m", "memory": "64Mi"}},
-        description="Resources of the launcher's pod, which runs no rank.",
+    launcher_resources: dict[Literal["requests", "limits"], dict[str, str]] | None = Field(
+        default=None,
+        description="Resources of the launcher's pod; requests of 100m CPU and 64Mi if left out.",
     )
     run_launcher_as_worker: bool = Field(
         default=False, description="Run ranks in the launcher's pod too: one pod fewer."
     )
-    scheduling_policy: SchedulingPolicy = Field(
-        default=SchedulingPolicy(),
+    scheduling_policy: SchedulingPolicy | None = Field(
+        default=None,
         description="For an MPI Operator with gang scheduling: minAvailable (the workers, if left "
         "out), minResources, queue, priorityClass, scheduleTimeoutSeconds.",
     )
@@ -166,25 +172,36 @@ class KubernetesSettings(SiteSettings):
             f"{_APP}/part-of": "hybrid-parsl",
         }
         limits = {
-            "cpu": self.cpu_limit_per_rank and f"{self.cpu_limit_per_rank:g}",
+            "cpu": self.core_limit_per_rank and f"{self.core_limit_per_rank:g}",
             "memory": self.memory_limit_gib_per_rank and f"{self.memory_limit_gib_per_rank:g}Gi",
         }
         return {
             **self.model_dump(include=set(_OPTIONS), exclude_none=True, by_alias=True),
             "labels": app | self.labels,
+            "requests": {} if self.cores_per_rank is None else {"cpu": f"{self.cores_per_rank:g}"},
             "limits": {name: amount for name, amount in limits.items() if amount},
             "ttl_s": int(self.time_to_live.total_seconds()),
             "longest_wait_s": int(self.longest_wait.total_seconds()),
         }
 
-    def size(self) -> dict[str, int]:
-        """Return what replaces a part of an experiment's resources."""
+    def size(self) -> dict[str, float | None]:
+        """Return what replaces a part of a search's resources."""
         values = {
             "num_nodes": self.nodes,
             "ranks_per_node": self.ranks_per_node,
             "walltime_s": int(self.walltime.total_seconds()) if self.walltime else None,
+            "gpus_per_rank": self.gpus_per_rank,
         }
-        return {key: value for key, value in values.items() if value is not None}
+        return {key: value for key, value in values.items() if value is not None} | self.rank()
+
+    def rank(self) -> dict[str, float | None]:
+        """Return what replaces a part of the resources of each process of any stage."""
+        found: dict[str, float | None] = {}
+        if self.cores_per_rank is not None:  # maybe a fraction: the options request it
+            found["cores_per_rank"] = None
+        if self.memory_gib_per_rank is not None:
+            found["memory_gib_per_rank"] = self.memory_gib_per_rank
+        return found
 
     def parsl_config(self, directory: Path) -> Config:
         """Return what Parsl needs for a run in `directory`."""
@@ -192,8 +209,8 @@ class KubernetesSettings(SiteSettings):
         return Config(
             executors=[
                 self.executor(labels.MPI, directory, folders, "mpirun", self.size()),
-                self.executor(labels.QUANTUM, directory, folders, "single", {}),
-                self.executor(labels.ANALYSIS, directory, folders, "single", {}),
+                self.executor(labels.QUANTUM, directory, folders, "single", self.rank()),
+                self.executor(labels.ANALYSIS, directory, folders, "single", self.rank()),
             ],
             run_dir=str(directory / "parsl"),
             strategy="none",
@@ -205,7 +222,7 @@ class KubernetesSettings(SiteSettings):
         directory: Path,
         folders: TaskFolders,
         launcher: str,
-        overrides: dict[str, int],
+        overrides: dict[str, float | None],
     ) -> KubernetesExecutor:
         """Return the executor of one label, for a run in `directory`."""
         return KubernetesExecutor(
@@ -219,7 +236,5 @@ class KubernetesSettings(SiteSettings):
             overrides=overrides,
             queue=self.queue,
             account=self.account,
-            cpus_per_rank=self.cpus_per_rank,
-            memory_gib_per_rank=self.memory_gib_per_rank,
             folders=folders,
         )

@@ -49,7 +49,7 @@ class ResourceRequest:
 
     @classmethod
     def from_parsl(
-        cls, specification: Mapping[str, Any], overrides: Mapping[str, float] | None = None
+        cls, specification: Mapping[str, Any], overrides: Mapping[str, float | None] | None = None
     ) -> ResourceRequest:
         """Read Parsl's resource specification; the default is one rank for one hour.
 

@@ -13,7 +13,8 @@ from hybrid_parsl.kubernetes_psij import JobOptions, KubernetesExecutorConfig
 @pytest.fixture(scope="module")
 def executor(kubernetes):
     """Return an executor whose jobs run in a bare Debian."""
-    options = JobOptions(image=IMAGE, image_pull_policy="Never", grace_s=1)
+    small = {"cpu": "100m", "memory": "32Mi"}
+    options = JobOptions(image=IMAGE, image_pull_policy="Never", grace_s=1, requests=small)
     config = KubernetesExecutorConfig(
         kubeconfig=kubernetes.kubeconfig, options=options, start_patience_s=5, keep="none"
     )

@@ -28,7 +28,11 @@ if world.rank == 0: print(json.dumps(ranks))
 @pytest.fixture(scope="module")
 def executor(kubernetes, kubernetes_image):
     options = JobOptions(
-        image=kubernetes_image, image_pull_policy="Never", grace_s=1, restricted=True
+        image=kubernetes_image,
+        image_pull_policy="Never",
+        grace_s=1,
+        restricted=True,
+        requests={"cpu": "100m", "memory": "64Mi"},
     )
     config = KubernetesExecutorConfig(kubeconfig=kubernetes.kubeconfig, options=options)
     executor = psij.JobExecutor.get_instance("kubernetes", config=config)
@@ -126,3 +130,22 @@ def test_a_worker_that_can_never_be_made_is_told(executor, tmp_path):
     assert status.message.startswith("FailedCreate: worker pod created failed: ")
     assert "spec.dnsPolicy: Unsupported value" in status.message
     assert time.monotonic() - begun < 30
+
+
+def test_ranks_in_the_launcher_too_and_shared_memory_for_them(executor, tmp_path):
+    program = PROGRAM.replace("mine = [", "mine = [os.statvfs('/dev/shm').f_blocks, ")
+    job = ranks(
+        tmp_path,
+        ["python", "-c", program],
+        outputs={"rank-*": tmp_path / "told"},
+        run_launcher_as_worker=True,
+    )
+    executor.submit(job)
+    status = job.wait(PATIENCE)
+    assert status.state == JobState.COMPLETED, (status, (tmp_path / "err").read_text())
+    found = json.loads((tmp_path / "out").read_text())
+    name = job.native_id.rpartition("/")[2]
+    assert [host for _, host, *_ in found] == [f"{name}-launcher"] * 2 + [f"{name}-worker-0"] * 2
+    assert {4096 * blocks for blocks, *_ in found} == {(64 + 2 * 8) * 2**20}
+    told = {path.name: json.loads(path.read_text()) for path in (tmp_path / "told").iterdir()}
+    assert told == {f"rank-{number}": mine for number, mine in enumerate(found)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from psij import JobSpec, ResourceSpecV1
+import pytest
+from psij import InvalidJobException, Job, JobAttributes, JobSpec, ResourceSpecV1
 
 
 def by_name(checks):
@@ -70,3 +71,38 @@ def test_a_server_that_is_away_is_all_there_is_to_say(api, make_executor):
     (check,) = executor.check()
     assert (check.name, check.is_fine) == ("API server", False)
     api.restart()
+
+
+def test_a_job_on_one_process_does_not_ask_for_the_operator(api, executor):
+    api.has_mpi = False
+    found = by_name(executor.check(JobSpec("true")))
+    assert "MPI Operator" not in found
+    assert found["dry run of job"].is_fine
+
+
+def test_the_missing_operator_is_named_as_a_submission_names_it(api, executor):
+    api.has_mpi = False
+    spec = JobSpec("true", launcher="mpirun", resources=ResourceSpecV1(process_count=2))
+    with pytest.raises(InvalidJobException) as caught:
+        executor.submit(Job(spec))
+    assert "install the Kubeflow MPI Operator" in caught.value.message
+    found = by_name(executor.check(spec))
+    assert found["MPI Operator"].detail == caught.value.message
+    assert "dry run of mpijob" not in found
+
+
+def test_the_inputs_of_a_job_are_tried_as_well(api, executor):
+    attributes = JobAttributes(custom_attributes={"kubernetes.inputs": {"a": b"x"}})
+    spec = JobSpec("true", attributes=attributes)
+    assert by_name(executor.check(spec))["dry run of job"].is_fine
+    api.fail("POST", "/secrets", 403, message="secrets is forbidden")
+    found = by_name(executor.check(spec))["dry run of secret"]
+    assert (found.is_fine, "secrets is forbidden" in found.detail) == (False, True)
+    assert api.store.all("secrets") == []
+
+
+def test_an_answer_is_not_waited_for_longer_than_the_executor_is_patient(api, make_executor):
+    executor = make_executor(retry_s=1.0)
+    api.fail("GET", "/version", "silent", times=9)
+    (check,) = executor.check()
+    assert (check.name, check.is_fine) == ("API server", False)

@@ -139,3 +139,25 @@ def test_a_file_that_is_named_and_not_left_is_an_error(executor, tmp_path):
     assert (status.state, status.exit_code) == (JobState.FAILED, 0)
     assert status.message.startswith("LogIncomplete: the job left no file b")
     assert (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"unable to retrieve container logs for containerd://0123abc",
+        b'failed to try resolving symlinks in path "/var/log/pods/x/job/0.log": lstat: no file\n',
+    ],
+)
+def test_what_a_node_says_in_place_of_a_log_is_not_what_the_job_said(
+    api, executor, pods, tmp_path, words
+):
+    pods.hold.add("held")
+    job = shell("true", name="held", stdout_path=tmp_path / "out")
+    executor.submit(job)
+    (thing,) = api.store.all("jobs")
+    pod = pods.make_pod(thing)
+    api.logs[pod[1]] = words
+    pods.end(pod, 137)
+    status = job.wait(PATIENCE)
+    assert (status.state, status.message) == (JobState.FAILED, "exit code 137")
+    assert not (tmp_path / "out").exists()

@@ -200,9 +200,12 @@ def test_a_default_request_is_not_above_a_limit():
     assert container["resources"]["requests"] == {"cpu": "250m", "memory": "100Mi"}
 
 
-def test_no_default_requests():
-    container = pod_of(plan(options={"default_requests": {}}).manifest)["containers"][0]
-    assert container["resources"] == {}
+def test_default_requests_may_be_others_or_nothing():
+    container = pod_of(plan(options={"requests": {"cpu": "0.2"}}).manifest)["containers"][0]
+    assert container["resources"] == {"requests": {"cpu": "200m", "memory": "512Mi"}}
+    nothing = {"cpu": "0", "memory": "0"}
+    container = pod_of(plan(options={"requests": nothing}).manifest)["containers"][0]
+    assert container["resources"] == {"requests": nothing}
 
 
 def test_the_launcher_may_be_a_worker():
@@ -394,8 +397,8 @@ def test_inputs_that_do_not_fit_are_refused_with_their_sizes():
         ({"directory": "here"}, {}, "not absolute"),
         ({}, {"image": None}, "no image"),
         ({}, {"labels": {"psij/job": "x"}}, "'psij/job' is reserved"),
-        ({}, {"limits": {"cpu": "much"}}, "positive quantity.*'much'"),
-        ({}, {"limits": {"memory": "-1Gi"}}, "positive quantity"),
+        ({}, {"limits": {"cpu": "much"}}, "quantity such as.*'much'"),
+        ({}, {"limits": {"memory": "-1Gi"}}, "quantity such as"),
         (
             {"resources": ResourceSpecV1(cpu_cores_per_process=2)},
             {"limits": {"cpu": "1"}},

@@ -14,6 +14,8 @@ from psij_jobs import (
     wait_until,
 )
 
+from hybrid_parsl.kubernetes_psij import tracking
+
 
 @pytest.mark.parametrize(
     ("ending", "expected"),
@@ -133,3 +135,36 @@ def test_the_output_of_a_job_that_runs_can_be_read(make_executor, tmp_path):
     go.touch()
     assert job.wait(PATIENCE).state == JobState.COMPLETED
     assert out.read_text() == "one\ntwo\n"
+
+
+def running_ranks(executor, pods):
+    """Return a job of two workers that run, with its launcher and its workers."""
+    job, thing = held_ranks(executor, pods)
+    workers = [pods.make_pod(thing, "worker", f"-worker-{number}") for number in (0, 1)]
+    launcher = pods.make_pod(thing, "launcher", "-launcher")
+    for pod in (*workers, launcher):
+        pods.set_running(pod)
+    job.wait(PATIENCE, [JobState.ACTIVE])
+    return job, launcher, workers
+
+
+def test_a_launcher_that_does_not_notice_the_loss_of_its_workers(api, executor, pods, monkeypatch):
+    monkeypatch.setattr(tracking, "_NOTICE_S", 0.2)
+    job, launcher, workers = running_ranks(executor, pods)
+    api.logs[launcher[1]] = b"\x1eabc\nwaiting for my workers\n"
+    for pod in workers:
+        pods.store.remove("pods", *pod)
+    status = job.wait(PATIENCE)
+    assert status.state == JobState.FAILED
+    assert status.message.startswith(f"{workers[0][1]}: PodDeleted: somebody deleted its pod")
+    assert "waiting for my workers" in status.message
+    wait_until(lambda: not api.store.all("mpijobs"))
+
+
+def test_a_launcher_that_notices_says_how_it_ended(executor, pods):
+    job, launcher, workers = running_ranks(executor, pods)
+    pods.store.remove("pods", *workers[0])
+    pods.end(launcher, 9)
+    status = job.wait(PATIENCE)
+    assert (status.state, status.exit_code) == (JobState.FAILED, 9)
+    assert status.message.startswith(f"{workers[0][1]}: PodDeleted")

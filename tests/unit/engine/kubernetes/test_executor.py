@@ -19,6 +19,7 @@ from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.errors import (
+    BackendUnavailableError,
     ConfigurationError,
     JobCanceledError,
     JobFailedError,
@@ -244,11 +245,40 @@ def test_the_verdict_is_the_clusters(api, executor):
     assert api.store.all("mpijobs") == []
 
 
+def test_a_verdict_needs_every_right_that_a_run_needs(api, executor):
+    for verb, resource in (("create", "secrets"), ("watch", "pods"), ("get", "pods")):
+        api.denied = {(verb, resource)}
+        with pytest.raises(JobRejectedError, match=f"rights on {resource}: not allowed.*{verb}"):
+            executor.verdict("add", TWO)
+
+
+def test_a_verdict_without_the_operator_is_that_of_a_run(api, executor):
+    api.has_mpi = False
+    with pytest.raises(JobRejectedError, match="install the Kubeflow MPI Operator") as caught:
+        executor.verdict("add", TWO)
+    with pytest.raises(JobRejectedError) as refused:
+        executor.submit(functions.add, TWO, 1)
+    assert refused.value.reason in caught.value.reason
+    assert "would be created" in executor.verdict("add", {"num_ranks": 1})
+    assert run(executor, functions.add, 1, resources={"num_ranks": 1}) == 1
+
+
+def test_a_server_that_is_away_is_no_refusal(api, executor):
+    api.stop()
+    with pytest.raises(BackendUnavailableError, match="does not answer"):
+        executor.verdict("add", TWO)
+    api.restart()
+
+
 def test_the_cluster_can_be_looked_at(api, executor):
     api.denied.add(("create", "secrets"))
-    found = {name: (is_fine, detail) for name, is_fine, detail in executor.look_at_cluster()}
+    looked = executor.look_at_cluster(TWO)
+    found = {name: (is_fine, detail) for name, is_fine, detail in looked}
     assert found["API server"] == (True, "v1.36.0")
     assert found["rights on secrets"] == (False, "not allowed in namespace default: create")
+    api.has_mpi = False
+    assert "MPI Operator" in {name for name, *_ in executor.look_at_cluster(TWO)}
+    assert "MPI Operator" not in {name for name, *_ in executor.look_at_cluster({"num_ranks": 1})}
 
 
 def test_an_option_that_cannot_be_is_refused_before_anything_runs(api, tmp_path):
