@@ -50,6 +50,12 @@ def log_tail(path: Path, n_lines: int = _TAIL_LINES) -> str:
     return "\n".join(text.splitlines()[-n_lines:])
 
 
+def log_of(folder: TaskFolder) -> tuple[str | None, str]:
+    """Return the path of a task's standard error, None if it was not written, and its end."""
+    path = str(folder.stderr) if folder.stderr.exists() else None
+    return path, log_tail(folder.stderr)
+
+
 def read_result(folder: TaskFolder) -> Any:
     """Return what rank 0 returned.
 
@@ -115,10 +121,10 @@ def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> H
     reported = [failure for path in folder.failures() if (failure := _read_failure(path))]
     if reported:
         return _from_report(folder, min(reported, key=lambda each: each.time), exit_code)
-    tail = log_tail(folder.stderr)
+    log, tail = log_of(folder)
     if not folder.ranks.exists():
         reason = f"ended with exit code {exit_code} before its ranks had started"
-        return JobFailedError(job_id, reason, str(folder.stderr), tail)
+        return JobFailedError(job_id, reason, log, tail)
     rank, host, code = _killed_rank(folder)
     if rank < 0 and not code and _is_full(folder.path):  # then a rank could not report, either
         return StorageError(str(folder.path), os.strerror(errno.ENOSPC))
@@ -126,9 +132,9 @@ def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> H
         alone = len(_members(folder)) == 1
         who = "its launcher or its only rank" if alone else "its launcher"
         reason = f"{who} was killed by signal {signal}"
-        return JobFailedError(job_id, reason, str(folder.stderr), tail)
+        return JobFailedError(job_id, reason, log, tail)
     code = code or exit_code or 1
-    return RankFailedError(rank, host, code, "", tail, str(folder.stderr))
+    return RankFailedError(rank, host, code, "", tail, log)
 
 
 def _is_full(folder: Path) -> bool:
@@ -152,13 +158,9 @@ def _from_report(folder: TaskFolder, failure: Failure, exit_code: int | None) ->
     """Return the error that a rank reported."""
     if isinstance(failure.error, HybridParslError):
         return failure.error
+    log, tail = log_of(folder)
     error = RankFailedError(
-        failure.rank,
-        failure.host,
-        exit_code or 1,
-        failure.traceback,
-        log_tail(folder.stderr),
-        str(folder.stderr),
+        failure.rank, failure.host, exit_code or 1, failure.traceback, tail, log
     )
     error.__cause__ = failure.error
     return error

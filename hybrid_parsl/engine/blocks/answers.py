@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl.engine.blocks.lifecycle import job_of, lost_block
 from hybrid_parsl.errors import HybridParslError, JobFailedError, WalltimeExceededError
 from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import await_result, explain_failure, log_tail
+from hybrid_parsl.mpi.outcome import await_result, explain_failure, log_of
 from hybrid_parsl.mpi.pilot import TIMED_OUT
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def read_outcome(
             return
         cause: BaseException
         if code == TIMED_OUT:
-            details = (str(folder.stderr), log_tail(folder.stderr))
+            details = log_of(folder)
             cause = WalltimeExceededError(job_id, "its walltime is over", *details)
         else:
             cause = explain_failure(folder, job_id, code)
@@ -71,6 +71,6 @@ def _not_run(
     """Return the error of a task that its block did not run to the end; it names the block."""
     job_id = job_of(executor, folder.block_name()) or folder.path.name
     reason = f"its block did not run it: {type(error).__name__}: {error}"
-    failure = JobFailedError(job_id, reason, str(folder.stderr), log_tail(folder.stderr))
+    failure = JobFailedError(job_id, reason, *log_of(folder))
     failure.__cause__ = error
     return failure

@@ -12,7 +12,7 @@ from hybrid_parsl.errors import (
     JobFailedError,
     WalltimeExceededError,
 )
-from hybrid_parsl.mpi.outcome import explain_failure, log_tail, read_result
+from hybrid_parsl.mpi.outcome import explain_failure, log_of, read_result
 
 if TYPE_CHECKING:
     from hybrid_parsl.engine.jobs.backend import JobBackend
@@ -59,7 +59,7 @@ class JobFuture(Future[Any]):
 
 def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
     """Return why a job did not complete."""
-    details = (str(folder.stderr), log_tail(folder.stderr))
+    details = log_of(folder)
     if end.timed_out:
         told = _WALLTIME.search(end.message)
         reason = "its walltime is over" + (f": {told[1]}" if told else "")

@@ -168,6 +168,14 @@ def test_a_rank_that_was_killed_is_named_by_the_launcher(folder: TaskFolder, log
     assert str(error).startswith("rank 1 on n1 was killed by signal 9")
 
 
+def test_a_log_that_was_not_written_is_not_named(folder: TaskFolder) -> None:
+    folder.stderr.unlink(missing_ok=True)
+    cause = explain_failure(folder, "7", 1)
+    assert str(cause) == "job 7: ended with exit code 1 before its ranks had started"
+    folder.stderr.touch()
+    assert str(explain_failure(folder, "7", 1)) == f"{cause}\n  log: {folder.stderr}"
+
+
 def test_a_rank_that_the_launcher_does_not_name(folder: TaskFolder) -> None:
     folder.ranks.write_text(json.dumps(MEMBERS))
     error = explain_failure(folder, "77", 13)

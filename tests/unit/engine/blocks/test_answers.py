@@ -71,6 +71,7 @@ def test_an_error_of_the_call_is_left_as_it_is(executor: Any, task: Task, answer
 
 
 def test_a_lost_worker_is_told_as_a_failed_job(executor: Any, task: Task, answer: Any) -> None:
+    task.folder.stderr.touch()
     keep_result(executor, answer, task, ended(LOST))
     with pytest.raises(JobFailedError, match="its block did not run it: ManagerLost") as caught:
         answer.result(0)
