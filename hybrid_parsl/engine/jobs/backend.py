@@ -14,6 +14,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hybrid_parsl.engine.jobs.after_poll import look_after
 from hybrid_parsl.engine.jobs.batch_scheduler import (
     LOCAL,
     executor_config,
@@ -31,6 +32,7 @@ from hybrid_parsl.engine.jobs.earlier import (
 from hybrid_parsl.engine.jobs.open_jobs import OpenJobs, SubmittedJob, job_status
 from hybrid_parsl.engine.jobs.processes import ProcessTree
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
+from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
 from hybrid_parsl.engine.jobs.submission import attach, hand_over, patiently
 from hybrid_parsl.errors import HybridParslError, JobRejectedError
@@ -49,6 +51,7 @@ logger = logging.getLogger(__name__)
 _PATIENCE_S = 5.0
 _PAUSE_S = 0.01
 _HEARING_S = 1.0
+_POLLED = "the scheduler was asked"
 
 
 class JobBackend:
@@ -77,8 +80,10 @@ class JobBackend:
         self._executor = load_psij().JobExecutor.get_instance(name, config=config)
         self._submitting = threading.local()
         self._jobs = OpenJobs()
-        put_right(self._executor, self._jobs.has, self._inherited)
-        self._ended: queue.SimpleQueue[tuple[SubmittedJob, JobStatus] | None] = queue.SimpleQueue()
+        self._watch = QueueWatch(name, lambda: self._ended.put(_POLLED))
+        self._ended: queue.SimpleQueue[tuple[SubmittedJob, JobStatus] | str | None]
+        self._ended = queue.SimpleQueue()
+        put_right(self._executor, self._jobs.has, self._inherited, self._watch)
         self._closed = False
         self._teller = threading.Thread(target=self._tell, name=f"{name} jobs", daemon=True)
         self._teller.start()
@@ -255,7 +260,6 @@ class JobBackend:
 
     def _ask_again(self, submitted: SubmittedJob) -> None:
         """Follow a job further that PSI/J has given up because it could not ask about it."""
-        logger.warning("%s does not answer; job %s may go on", self.name, submitted.job_id)
         job_id = submitted.job_id
         submitted.job = load_psij().Job(submitted.job.spec)
         self._attach(submitted, job_id)
@@ -275,6 +279,10 @@ class JobBackend:
                 continue
             if item is None:
                 return
+            if isinstance(item, str):
+                for job, status in look_after(self._jobs.all(), self._watch, self._executor):
+                    self._status_changed(job, status)
+                continue
             submitted, status = item
             try:
                 if is_poll_failure(status.message) and not self._closed:
@@ -284,7 +292,8 @@ class JobBackend:
                 try:
                     submitted.note_end(end)
                 finally:
-                    submitted.on_end(end)
+                    if not submitted.answered:
+                        submitted.on_end(end)
             except Exception:
                 logger.exception("telling the end of job %s", submitted.job_id)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import io
+import json
 import re
 import secrets
 import subprocess
@@ -19,6 +20,7 @@ from hybrid_parsl.engine.jobs.batch_options import DIRECTIVES
 from hybrid_parsl.engine.jobs.batch_script import finish, mark
 from hybrid_parsl.engine.jobs.cluster import KUBERNETES, Cluster
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
 from hybrid_parsl.engine.jobs.scheduler_client import run_client
 
 if TYPE_CHECKING:
@@ -36,6 +38,12 @@ _UNREACHABLE = re.compile(
     re.IGNORECASE,
 )
 _COLUMNS = 3
+_SQUEUE = ("squeue", "--me", "--states=all", "--format=%i %t %r")
+_QUESTIONS = {"squeue", "qstat", "bjobs"}
+_PATIENCE_S = 60.0
+_NO_ANSWER = 124
+UNKNOWN_TO_PBS = 153
+"""The exit code of qstat when it does not know a job."""
 
 
 def unique_job_name(backend: str, task: str) -> str:
@@ -67,6 +75,7 @@ def put_right(
     executor: JobExecutor,
     is_ours: Callable[[str], bool] = lambda _: True,
     inherited: Callable[[], tuple[int, ...]] = tuple,
+    watch: QueueWatch | None = None,
 ) -> None:
     """Mend an executor of PSI/J.
 
@@ -81,6 +90,8 @@ def put_right(
         Tells whether a job of that id was submitted from here; only such are looked at.
     inherited
         Returns the file descriptors that the scheduler's programs get from this thread.
+    watch
+        Gets what a batch scheduler says of its jobs.
     """
     if hasattr(executor, "generate_submit_script"):
         write = executor.generate_submit_script
@@ -94,13 +105,14 @@ def put_right(
         executor.generate_submit_script = write_mended
         executor._current_user = getpass.getuser  # noqa: SLF001 - there is no other way
         executor._run_command = lambda command: _output_of(command, inherited())  # noqa: SLF001
+        _mend_status(executor, is_ours, watch or QueueWatch(executor.name))
     if executor.name == LOCAL:
         executor._generate_nodefile = lambda *_: None  # noqa: SLF001 - there is no other way
-    if executor.name == "slurm":
-        _mend_slurm(executor, is_ours)
 
 
-def load_executor(backend: str, folder: Path | None = None) -> JobExecutor:
+def load_executor(
+    backend: str, folder: Path | None = None, watch: QueueWatch | None = None
+) -> JobExecutor:
     """Return PSI/J's executor of a backend, mended, to ask or to write scripts with.
 
     Parameters
@@ -109,11 +121,13 @@ def load_executor(backend: str, folder: Path | None = None) -> JobExecutor:
         PSI/J's name of it.
     folder
         Where it would keep its files; the folder for temporary files if None.
+    watch
+        Gets what a batch scheduler says of its jobs.
     """
     folder = folder or Path(tempfile.gettempdir())
     config = executor_config(backend, folder, interval_s=3600)
     executor = load_psij().JobExecutor.get_instance(backend, config=config)
-    put_right(executor)
+    put_right(executor, watch=watch)
     return executor
 
 
@@ -169,28 +183,62 @@ def is_time_over(message: str | None) -> bool:
     return bool(_TIME_IS_OVER.search((message or "").partition("\n")[0]))
 
 
+def known_to_pbs(output: str) -> str:
+    """Return the jobs that qstat knows, as JSON, where it knows only some of those asked for."""
+    try:
+        jobs, _ = json.JSONDecoder().raw_decode(output.lstrip())
+    except ValueError:
+        jobs = {}
+    return json.dumps(jobs if isinstance(jobs, dict) and "Jobs" in jobs else {"Jobs": {}})
+
+
 def _output_of(command: list[str], descriptors: tuple[int, ...]) -> str:
     """Run a scheduler's program with more open files, and return what it printed.
 
     Raises
     ------
     subprocess.CalledProcessError
-        Its exit code was not 0; the error has all that it printed, as PSI/J wants it.
+        If its exit code is not 0, or a question was not answered in time; the error has all that
+        it printed, as PSI/J wants it.
     """
-    done = run_client(command, descriptors=descriptors)
+    try:
+        limit_s = _PATIENCE_S if command[0] in _QUESTIONS else None
+        done = run_client(command, timeout_s=limit_s, descriptors=descriptors)
+    except subprocess.TimeoutExpired:
+        words = f"{command[0]} gave no answer in {_PATIENCE_S:.0f} s"
+        raise subprocess.CalledProcessError(_NO_ANSWER, command, output=words) from None
     if done.returncode:
         words = "\n".join(filter(None, [done.stdout, done.stderr])) or "unknown error"
         raise subprocess.CalledProcessError(done.returncode, command, output=words)
     return done.stdout
 
 
-def _mend_slurm(executor: Any, is_ours: Callable[[str], bool]) -> None:
-    """Let PSI/J understand every line of squeue."""
-    parse, explain = executor.parse_status_output, executor._get_message  # noqa: SLF001
+def _mend_status(executor: Any, is_ours: Callable[[str], bool], watch: QueueWatch) -> None:
+    """Let PSI/J understand all answers of a scheduler, and `watch` hear of them."""
+    parse = executor.parse_status_output
+    is_slurm, is_pbs = executor.name == "slurm", executor.name.startswith("pbs")
 
     def parse_mended(exit_code: int, output: str) -> Any:
-        table = one_word_reasons(output, is_ours) if exit_code == 0 else output
-        return parse(exit_code, table)
+        if is_pbs and exit_code == UNKNOWN_TO_PBS:
+            exit_code, output = 0, known_to_pbs(output)
+        reasons = {}
+        if is_slurm and exit_code == 0:
+            output = one_word_reasons(output, is_ours)
+            rows = [row.split() for row in output.split("\n")[1:]]
+            reasons = {row[0]: row[2].replace("_", " ").replace("None", "") for row in rows}
+        try:
+            statuses = parse(exit_code, output)
+        except Exception:
+            words = output.strip() or f"exit code {exit_code} without any output"
+            watch.note_silence(words)
+            raise
+        watch.note_answer(statuses, reasons)
+        return statuses
+
+    executor.parse_status_output = parse_mended
+    if not is_slurm:
+        return
+    explain = executor._get_message  # noqa: SLF001 - there is no other way
 
     def explain_mended(reason: str) -> str:
         try:
@@ -198,5 +246,5 @@ def _mend_slurm(executor: Any, is_ours: Callable[[str], bool]) -> None:
         except AssertionError:
             return reason.replace("_", " ")
 
-    executor.parse_status_output = parse_mended
     executor._get_message = explain_mended  # noqa: SLF001
+    executor.get_status_command = lambda _: list(_SQUEUE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, UNKNOWN_TO_PBS, known_to_pbs
 from hybrid_parsl.engine.jobs.cluster import KUBERNETES
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord
@@ -23,7 +23,6 @@ _SQUEUE = ("squeue", "--me", "--noheader", "--states=all", "--format=%i")
 _QSTAT = ("qstat", "-f", "-F", "json", "-x")
 UNDER_WAY = ("NEW", "QUEUED", "ACTIVE")
 """The names of PSI/J's states of a job that has not ended."""
-_UNKNOWN_TO_PBS = 153
 _SAME_S = 0.05
 _PATIENCE_S = 60.0
 
@@ -140,8 +139,8 @@ def _ask(backend: str, *command: str) -> str:
     except subprocess.TimeoutExpired as error:
         message = f"{command[0]} gave no answer in {_PATIENCE_S:.0f} s"
         raise BackendUnavailableError(backend, message) from error
-    if done.returncode == _UNKNOWN_TO_PBS and backend.startswith("pbs"):
-        return '{"Jobs": {}}'
+    if done.returncode == UNKNOWN_TO_PBS and backend.startswith("pbs"):
+        return known_to_pbs(done.stdout)
     if done.returncode:
         raise BackendUnavailableError(backend, (done.stderr or done.stdout).strip())
     return done.stdout

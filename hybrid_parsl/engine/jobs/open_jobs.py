@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hybrid_parsl.engine.jobs.batch_scheduler import is_time_over
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
+from hybrid_parsl.engine.jobs.waiting import note_waiting
 from hybrid_parsl.errors import StorageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from psij import Job, JobStatus
+
+    from hybrid_parsl.engine.jobs.queue_watch import QueueEntry
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,10 @@ class SubmittedJob:
         Whether it was canceled from here.
     adopted, begun
         Whether it is a process of this host that another driver has started, and when it began.
+    answered
+        Whether its result was taken before its backend confirmed its end.
+    waits
+        Why it waits, as last written down; None if it does not.
     """
 
     job: Job
@@ -78,6 +85,8 @@ class SubmittedJob:
     canceled: bool = False
     adopted: bool = False
     begun: float | None = None
+    answered: bool = False
+    waits: str | None = "not known"
 
     @property
     def job_id(self) -> str:
@@ -96,6 +105,13 @@ class SubmittedJob:
             timed_out=self.timed_out or is_time_over(status.message),
             has_cause=bool((status.metadata or {}).get("reason")),
         )
+
+    def note_waiting(self, entry: QueueEntry | None) -> None:
+        """Write down why it waits, if that has changed; `entry` is its scheduler's."""
+        waits = entry.reason if entry is not None and entry.state == "QUEUED" else None
+        if self.record is not None and waits != self.waits:
+            note_waiting(self.record, waits)
+        self.waits = waits
 
     def note_end(self, end: JobEnd) -> None:
         """Write into the job's record how it ended; a disk that is full keeps nobody waiting."""

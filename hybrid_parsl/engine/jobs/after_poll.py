@@ -1,0 +1,83 @@
+"""What there is to do for open jobs each time their batch scheduler was asked.
+
+While it does not answer, what the jobs leave on disk counts: the last line of a job's script writes
+its exit code, and the task its result. A job whose result was taken stays open until its end is
+confirmed, as it could still run.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.engine.jobs.open_jobs import job_status
+from hybrid_parsl.engine.jobs.record import TASK_RECORD
+from hybrid_parsl.errors import ResultError
+from hybrid_parsl.mpi.outcome import read_result
+from hybrid_parsl.mpi.task import TaskFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from psij import Job, JobExecutor, JobStatus
+
+    from hybrid_parsl.engine.jobs.open_jobs import SubmittedJob
+    from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
+
+logger = logging.getLogger(__name__)
+
+
+def look_after(
+    jobs: Iterable[SubmittedJob], watch: QueueWatch, executor: JobExecutor
+) -> Iterator[tuple[Job, JobStatus]]:
+    """Note which jobs wait; without an answer, yield those whose scripts have ended.
+
+    Parameters
+    ----------
+    jobs
+        The open jobs.
+    watch
+        What their scheduler has said last.
+    executor
+        PSI/J's executor of their backend.
+    """
+    for submitted in jobs:
+        if watch.silence is None:
+            submitted.note_waiting(watch.entry(submitted.job_id))
+        elif (exit_code := _exit_code_on_disk(executor, submitted)) is not None:
+            status = job_status("FAILED" if exit_code else "COMPLETED")
+            status.exit_code = exit_code
+            yield submitted.job, status
+        elif not submitted.answered and _has_result(submitted):
+            submitted.answered = True
+            words = "job %s has left its result; that it has ended is not confirmed"
+            logger.warning(words, submitted.job_id)
+            try:
+                submitted.on_end(submitted.end_of(job_status("COMPLETED")))
+            except Exception:
+                logger.exception("taking the result of job %s", submitted.job_id)
+
+
+def _exit_code_on_disk(executor: JobExecutor, submitted: SubmittedJob) -> int | None:
+    """Return the exit code that the last line of a job's script has written, None before that."""
+    folder: Any = getattr(executor, "work_directory", None)
+    if folder is None:
+        return None
+    try:
+        return int((folder / f"{submitted.job_id}.ec").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _has_result(submitted: SubmittedJob) -> bool:
+    """Return whether the task of a job has left a whole result, while the job may still run."""
+    if submitted.record is None or submitted.record.name != TASK_RECORD:
+        return False
+    folder = TaskFolder(submitted.record.parent)
+    try:
+        if folder.failures() or not folder.result.exists():
+            return False
+        read_result(folder)
+    except (OSError, ResultError):
+        return False
+    return True
