@@ -37,6 +37,50 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class ReadFrom(_Table):
+    """``[problem.read_from]``: how a file was read; written by a run, for its reader.
+
+    Attributes
+    ----------
+    file
+        The file as the experiment names it.
+    format
+        In which format it was read.
+    holds
+        A ``graph``, a ``qubo``, or a cost of ``spins``.
+    nodes
+        Number of nodes, or of variables.
+    edges
+        Number of edges, or of pairs of variables with a product.
+    first_node
+        Number of the first node in the file, which is qubit 0; None if nodes have names.
+    labels
+        The names of the nodes in the order of the qubits, if they have any.
+    convention
+        What an entry of a QUBO means.
+    """
+
+    file: str
+    format: str
+    holds: Literal["graph", "qubo", "spins"]
+    nodes: int
+    edges: int
+    first_node: int | None = None
+    labels: list[str] | None = None
+    convention: str | None = None
+
+    def __str__(self) -> str:
+        units = ("nodes", "edges") if self.holds == "graph" else ("variables", "couplings")
+        size = f"{self.nodes} {units[0]}, {self.edges} {units[1]}"
+        if self.labels:
+            named = ", ".join(f"{label} is qubit {k}" for k, label in enumerate(self.labels[:3]))
+            order = f"{named}{', ...' if len(self.labels) > 3 else ''}"  # noqa: PLR2004 - shown
+        else:
+            order = f"counted from {self.first_node}, which is qubit 0"
+        text = f"{self.file}: {self.holds}, format {self.format}, {size}, {order}"
+        return f"{text}; {self.convention}" if self.convention else text
+
+
 class ProblemTable(_Table):
     """``[problem]``: the kind, and the keys that this kind of problem defines.
 
@@ -44,15 +88,18 @@ class ProblemTable(_Table):
     ----------
     kind
         A built-in problem, one of an installed plug-in, or ``package.module:Class``.
+    read_from
+        The file that the problem was read from.
     """
 
     model_config = ConfigDict(extra="allow")
 
     kind: str = Field(min_length=1)
+    read_from: ReadFrom | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The keys other than `kind`."""
+        """The keys that the kind of problem defines."""
         return dict(self.model_extra or {})
 
 
@@ -238,4 +285,5 @@ class Experiment(_Table):
     def search_key(self) -> str:
         """Fingerprint of all that the outcome of the search depends on, hexadecimal."""
         parts = self.model_dump(mode="json", include={"problem", "ansatz", "search"})
+        parts["problem"].pop("read_from")
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

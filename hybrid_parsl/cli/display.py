@@ -117,6 +117,8 @@ class PlainDisplay(Display):
         search = experiment.search
         starts = f"{search.starts} start{'s' if search.starts > 1 else ''}"
         self._say(f"{experiment.problem.kind}, {search.method}, {starts}")
+        if experiment.problem.read_from is not None:
+            self._say(f"read {experiment.problem.read_from}")
         return self
 
     def stage_started(self, name: str) -> None:
@@ -163,6 +165,8 @@ class LiveDisplay(Display):
         )
 
     def __enter__(self) -> Self:
+        if (read_from := self._run.experiment.problem.read_from) is not None:
+            self._live.console.print(f"read {read_from}", markup=False, highlight=False)
         self._live.start()
         return self
 

@@ -76,7 +76,11 @@ def describe(
     if as_json:
         text = json.dumps(document)
     else:
-        parts = [_in_words(asked, site, stages)] if whole else [f"site {site.name} ({site.source})"]
+        parts = (
+            [_in_words(experiment, site, stages)]
+            if whole
+            else [f"site {site.name} ({site.source})"]
+        )
         text = "\n\n".join([*parts, *([_verdicts(stages)] if check else [])])
     return text, refusals[0] if refusals else None
 
@@ -121,11 +125,14 @@ def _verdict(
     return said or f"{backend} cannot be asked without submitting", None
 
 
-def _in_words(asked: dict[str, Any], site: Site, stages: list[dict[str, Any]]) -> str:
+def _in_words(experiment: Experiment, site: Site, stages: list[dict[str, Any]]) -> str:
     """Return the same for people."""
     import tomli_w
 
+    asked = experiment.model_dump(mode="json", exclude_none=True)
+    read_from = experiment.problem.read_from
     lines = [f"site {site.name} ({site.source})", "", "dataflow: search -> quantum -> analysis"]
+    lines += [f"read {read_from}"] if read_from else []
     for stage in stages:
         lines.append(f"\n{stage['stage']}: {stage['executor']}")
         words = ", ".join(f"{key} = {value}" for key, value in stage["resources"].items())

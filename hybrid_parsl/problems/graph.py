@@ -1,29 +1,20 @@
-"""Graphs: drawn at random from a seed, read from a file, or checked as they were written."""
+"""Graphs: drawn at random from a seed, or checked as they were written."""
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import shown
-from hybrid_parsl.problems.settings import LARGEST, is_coefficient
+from hybrid_parsl.problems.instances.instance import Edge, Instance, InstanceError, Row, check_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VALID_EDGE = "two different nodes, counted from 0, and a finite weight if any: i j [weight]"
-_UNWEIGHTED, _WEIGHTED = 2, 3
-
-
-class Edge(NamedTuple):
-    """Two different nodes ``i < j``, and the weight if one was stated."""
-
-    i: int
-    j: int
-    weight: float | None = None
 
 
 def random_regular_edges(nodes: int, degree: int, seed: int) -> list[tuple[int, int]]:
@@ -107,40 +98,6 @@ def random_edges(nodes: int, probability: float, seed: int) -> list[tuple[int, i
     return list(zip(first[there].tolist(), second[there].tolist(), strict=True))
 
 
-def parse_edges(text: str, source: str, key: str, most_nodes: int) -> list[Edge]:
-    """Read a list of edges: a line ``i j [weight]`` each, ``#`` begins a comment.
-
-    Parameters
-    ----------
-    text
-        The content of the file.
-    source, key
-        The file and the key that named it, for errors.
-    most_nodes
-        Nodes are 0 to ``most_nodes - 1``.
-
-    Raises
-    ------
-    ConfigurationError
-        A line is not an edge, or repeats one; or there is no edge at all.
-    """
-    seen: dict[tuple[int, int], str] = {}
-    edges = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        words = line.partition("#")[0].split()
-        if words:
-            try:
-                edges.append(_edge([_number(word) for word in words], most_nodes))
-                _refuse_twice(edges[-1], seen, f"line {number}")
-            except ValueError as error:
-                place = f"{source}, line {number}"
-                found = shown(line.strip())
-                raise ConfigurationError(str(error), place, key, found, VALID_EDGE) from error
-    if not edges:
-        raise ConfigurationError("holds no edge", source, key, None, VALID_EDGE)
-    return edges
-
-
 def check_edges(rows: Sequence[Any], key: str, most_nodes: int) -> list[Edge]:
     """Check edges that were written as ``[i, j]`` or ``[i, j, weight]``.
 
@@ -158,52 +115,10 @@ def check_edges(rows: Sequence[Any], key: str, most_nodes: int) -> list[Edge]:
     ConfigurationError
         A row is not an edge, or repeats one; or there is no row at all.
     """
-    seen: dict[tuple[int, int], str] = {}
-    edges = []
-    for index, row in enumerate(rows):
-        try:
-            edges.append(_edge(row, most_nodes))
-            _refuse_twice(edges[-1], seen, f"{key}[{index}]")
-        except ValueError as error:
-            place = f"{key}[{index}]"
-            raise ConfigurationError(str(error), None, place, shown(row), VALID_EDGE) from error
-    if not edges:
-        raise ConfigurationError("holds no edge", None, key, shown(list(rows)), VALID_EDGE)
-    return edges
-
-
-def _number(word: str) -> int | float:
-    """Return the number that a word of a file is."""
     try:
-        return int(word)
-    except ValueError:
-        pass
-    try:
-        return float(word)
-    except ValueError:
-        raise ValueError(f"{shown(word)} is not a number") from None
-
-
-def _edge(row: Any, most_nodes: int) -> Edge:
-    """Return the edge that a row is, or raise a ValueError that says why it is none."""
-    if not isinstance(row, list | tuple) or len(row) not in (_UNWEIGHTED, _WEIGHTED):
-        raise ValueError("is not an edge")
-    i, j = row[:_UNWEIGHTED]
-    for node in (i, j):
-        if type(node) is not int or not 0 <= node < most_nodes:
-            raise ValueError(f"{shown(node)} is not a node from 0 to {most_nodes - 1}")
-    if i == j:
-        raise ValueError(f"joins node {i} to itself")
-    weight = row[_UNWEIGHTED] if len(row) == _WEIGHTED else None
-    if weight is not None:
-        if not is_coefficient(weight):
-            raise ValueError(f"{shown(weight)} is not a weight from -{LARGEST:g} to {LARGEST:g}")
-        weight = float(weight)
-    return Edge(min(i, j), max(i, j), weight)
-
-
-def _refuse_twice(edge: Edge, seen: dict[tuple[int, int], str], place: str) -> None:
-    """Raise a ValueError if the same nodes were joined before; else note where they are."""
-    before = seen.setdefault((edge.i, edge.j), place)
-    if before != place:
-        raise ValueError(f"repeats the edge of {before}")
+        found = [Row(f"{key}[{index}]", row) for index, row in enumerate(rows)]
+        return check_graph(Instance(found, most_nodes), None).edges
+    except InstanceError as error:
+        place = error.place or key
+        shown_rows = error.found or shown(list(rows))
+        raise ConfigurationError(error.message, None, place, shown_rows, VALID_EDGE) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -11,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import shown
 from hybrid_parsl.problems.graph import check_edges
+from hybrid_parsl.problems.instances.reading import read_instance
 from hybrid_parsl.problems.ising_form import IsingForm
 from hybrid_parsl.problems.ising_problem import IsingProblem
 from hybrid_parsl.problems.settings import (
@@ -19,9 +19,9 @@ from hybrid_parsl.problems.settings import (
     Coefficient,
     ProblemSettings,
     is_coefficient,
-    named_file,
-    read_text,
+    refuse_file_keys,
     refuse_unread_file,
+    without_file_keys,
 )
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import BaseModel
 
+    from hybrid_parsl.problems.instances.instance import Reading
+
 _QUBO = "problem.qubo"
 _COUPLINGS = "problem.J"
 _VALID_QUBO = f"a square matrix of finite real numbers, 1 to {MOST_QUBITS} rows"
-_SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
 
 
 class IsingSettings(ProblemSettings):
@@ -49,14 +50,19 @@ class IsingSettings(ProblemSettings):
     offset
         A constant added to the cost, also to that of a `qubo`.
     qubo
-        A matrix Q, inline or the name of a file (``.npy``, or text with a row a line, its
-        numbers apart by blanks, commas or semicolons): minimise ``x^T Q x``, x in {0, 1}.
+        A matrix Q, inline, or an instance file: minimise ``x^T Q x``, x in {0, 1}.
+    format
+        The format of the file, ``auto`` if left out.
+    first_node
+        Number of the first variable in the file, 0 or 1, where its format leaves that open.
     """
 
     h: Annotated[list[Coefficient], Field(min_length=1, max_length=MOST_QUBITS)] | None = None
     J: list[Any] | None = None
     offset: Coefficient = 0.0
     qubo: str | list[Any] | None = None
+    format: str | None = None
+    first_node: int | None = None
 
     @field_validator("qubo", mode="before")
     @classmethod
@@ -76,6 +82,8 @@ class IsingSettings(ProblemSettings):
             message = "does not say what the cost is" if not given else "gives the cost twice"
             found = ", ".join(given) or None
             raise ConfigurationError(message, None, "problem", found, "h and J, or qubo")
+        if not isinstance(self.qubo, str):
+            refuse_file_keys(self, _QUBO)
         return self
 
 
@@ -100,7 +108,7 @@ class Ising(IsingProblem):
         if isinstance(settings.qubo, str):
             refuse_unread_file(_QUBO, settings.qubo)
         if settings.qubo is not None:
-            matrix = check_matrix(settings.qubo, None, lambda index: f"row {index + 1}")
+            matrix = check_matrix(settings.qubo)
             super().__init__(qubo_form(matrix, settings.offset))
         else:
             super().__init__(_spin_form(settings))
@@ -114,15 +122,32 @@ class Ising(IsingProblem):
         ConfigurationError
             The file cannot be read, or is not a matrix.
         """
-        name = settings.get("qubo")
-        if not isinstance(name, str):
+        if not isinstance(settings.get("qubo"), str) or {"h", "J"} & set(settings):
             return settings
-        path = named_file(folder, name, _QUBO)
-        if path.suffix == ".npy":
-            matrix = _load_matrix(path)
-        else:
-            matrix = parse_matrix(read_text(path, _QUBO), str(path))
-        return {**settings, "qubo": matrix.tolist()}
+        reading, read_from = read_instance(folder, settings, _QUBO, "qubo")
+        cost = _spins(reading) if reading.instance.spins else {"qubo": _matrix(reading).tolist()}
+        found = {**settings, "read_from": read_from, **cost}
+        offset = settings.get("offset", 0.0)
+        if reading.instance.offset and is_coefficient(offset):
+            found["offset"] = offset + reading.instance.offset
+        if reading.instance.spins:
+            del found["qubo"]
+        return without_file_keys(found)
+
+
+def _matrix(reading: Reading) -> NDArray[float64]:
+    """Return the matrix of a QUBO, shape ``(n, n)``."""
+    matrix = np.zeros((reading.nodes, reading.nodes))
+    for i, j, value in reading.edges:
+        matrix[i, j] = value
+    return matrix
+
+
+def _spins(reading: Reading) -> dict[str, Any]:
+    """Return the keys `h` and `J` of a cost of spins."""
+    matrix = _matrix(reading)
+    couplings = [[i, j, value] for i, j, value in reading.edges if i != j]
+    return {"h": np.diag(matrix).tolist(), "J": couplings}
 
 
 def qubo_form(matrix: NDArray[float64], offset: float = 0.0) -> IsingForm:
@@ -164,46 +189,8 @@ def _spin_form(settings: IsingSettings) -> IsingForm:
     return IsingForm(n_qubits, linear, pairs, couplings, settings.offset)
 
 
-def parse_matrix(text: str, source: str) -> NDArray[float64]:
-    """Read a matrix: a row a line, ``#`` begins a comment.
-
-    Parameters
-    ----------
-    text
-        The content of the file, its numbers apart by blanks, commas or semicolons.
-    source
-        The file, for errors.
-
-    Raises
-    ------
-    ConfigurationError
-        A line is not a row of numbers, or the matrix is not square.
-    """
-    rows, numbers = [], []
-    for number, line in enumerate(text.split("\n"), start=1):
-        content = line.partition("#")[0].strip()
-        if content:
-            try:
-                rows.append([float(word) for word in _SEPARATOR.split(content)])
-            except ValueError as error:
-                place, found = f"{source}, line {number}", shown(content)
-                message = "is not a row of numbers"
-                raise ConfigurationError(message, place, _QUBO, found, _VALID_QUBO) from error
-            numbers.append(number)
-    return check_matrix(rows, source, lambda index: f"line {numbers[index]}")
-
-
-def check_matrix(rows: list[Any], source: str | None, place: Any) -> NDArray[float64]:
+def check_matrix(rows: list[Any]) -> NDArray[float64]:
     """Return the square matrix that `rows` are, shape ``(n, n)``.
-
-    Parameters
-    ----------
-    rows
-        What was written.
-    source
-        The file they come from, for errors.
-    place
-        Called with the index of a row; returns where that row was written.
 
     Raises
     ------
@@ -212,12 +199,11 @@ def check_matrix(rows: list[Any], source: str | None, place: Any) -> NDArray[flo
     """
     if not 1 <= len(rows) <= MOST_QUBITS:
         message = "has too many rows" if rows else "has no rows"
-        raise ConfigurationError(message, source, _QUBO, f"{len(rows)} rows", _VALID_QUBO)
+        raise ConfigurationError(message, None, _QUBO, f"{len(rows)} rows", _VALID_QUBO)
     for index, row in enumerate(rows):
-        fault = _row_fault(row, len(rows))
-        if fault:
-            message = f"{place(index)} {fault}"
-            raise ConfigurationError(message, source, _QUBO, shown(row), _VALID_QUBO)
+        if fault := _row_fault(row, len(rows)):
+            message = f"row {index + 1} {fault}"
+            raise ConfigurationError(message, None, _QUBO, shown(row), _VALID_QUBO)
     return np.array(rows, dtype=np.float64)
 
 
@@ -229,16 +215,3 @@ def _row_fault(row: Any, length: int) -> str | None:
         if not is_coefficient(value):
             return f"holds {shown(value)}, which is not a number from -{LARGEST:g} to {LARGEST:g}"
     return None if len(row) == length else f"has {len(row)} numbers, but there are {length} rows"
-
-
-def _load_matrix(path: Path) -> NDArray[float64]:
-    """Read a matrix from NumPy's own format."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigurationError(f"not a .npy file: {error}", str(path), _QUBO) from error
-    found = f"{array.dtype} of shape {array.shape}"
-    if array.dtype.kind not in "iuf" or array.ndim != 2 or len(array) > MOST_QUBITS:  # noqa: PLR2004
-        raise ConfigurationError("is not the matrix", str(path), _QUBO, found, _VALID_QUBO)
-    rows = array.astype(np.float64).tolist()
-    return check_matrix(rows, str(path), lambda index: f"row {index + 1}")

@@ -12,10 +12,10 @@ from hybrid_parsl.experiment import Seed  # noqa: TC001 - pydantic reads it at r
 from hybrid_parsl.experiment_file import shown
 from hybrid_parsl.problems.graph import (
     check_edges,
-    parse_edges,
     random_edges,
     random_regular_edges,
 )
+from hybrid_parsl.problems.instances.reading import read_instance
 from hybrid_parsl.problems.ising_form import IsingForm
 from hybrid_parsl.problems.ising_problem import IsingProblem
 from hybrid_parsl.problems.settings import (
@@ -24,9 +24,9 @@ from hybrid_parsl.problems.settings import (
     Coefficient,
     ProblemSettings,
     is_coefficient,
-    named_file,
-    read_text,
+    refuse_file_keys,
     refuse_unread_file,
+    without_file_keys,
 )
 
 if TYPE_CHECKING:
@@ -56,8 +56,11 @@ class MaxCutSettings(ProblemSettings):
     edge_probability
         Draw a graph in which each edge is there with this probability, above 0, at most 1.
     edges
-        A file of lines ``i j [weight]``, or a list of ``[i, j]`` or ``[i, j, weight]``;
-        nodes count from 0.
+        An instance file, or a list of ``[i, j]`` or ``[i, j, weight]``, nodes from 0.
+    format
+        The format of the file, ``auto`` if left out.
+    first_node
+        Number of the first node in the file, 0 or 1, where its format leaves that open.
     seed
         Seed of the graph and of the weights.
     weights
@@ -72,6 +75,8 @@ class MaxCutSettings(ProblemSettings):
     degree: Annotated[int, Field(ge=1)] | None = None
     edge_probability: Annotated[float, Field(gt=0, le=1)] | None = None
     edges: str | list[Any] | None = None
+    format: str | None = None
+    first_node: int | None = None
     seed: Seed = 0
     weights: Literal["unit", "integer", "uniform"] = "unit"
     weight_range: list[Coefficient] | None = None
@@ -94,6 +99,8 @@ class MaxCutSettings(ProblemSettings):
             message = "says more than once which graph it is"
             valid = "only one of degree, edge_probability and edges"
             raise ConfigurationError(message, None, "problem", ", ".join(given), valid)
+        if not isinstance(self.edges, str):
+            refuse_file_keys(self, _EDGES)
         if self.edges is None:
             _check_random(self.nodes, None if self.edge_probability else self.degree or _DEGREE)
         return self
@@ -171,13 +178,14 @@ class MaxCut(IsingProblem):
         ConfigurationError
             The file cannot be read, or a line of it is not an edge.
         """
-        name = settings.get("edges")
-        if not isinstance(name, str):
+        if not isinstance(settings.get("edges"), str):
             return settings
-        path = named_file(folder, name, _EDGES)
-        edges = parse_edges(read_text(path, _EDGES), str(path), _EDGES, MOST_QUBITS)
-        rows = [[part for part in edge if part is not None] for edge in edges]
-        return {**settings, "edges": rows}
+        reading, read_from = read_instance(folder, settings, _EDGES, "graph")
+        rows = [[part for part in edge if part is not None] for edge in reading.edges]
+        found = {**settings, "edges": rows, "read_from": read_from}
+        if reading.nodes > 1 + max(edge.j for edge in reading.edges):
+            found["nodes"] = reading.nodes
+        return without_file_keys(found)
 
 
 def _is_whole(number: float) -> bool:

@@ -120,5 +120,6 @@ def embed_files(experiment: Experiment, folder: Path) -> Experiment:
     """
     kind = experiment.problem.kind
     settings = problem_class(kind).embed(experiment.problem.settings, folder)
-    table = type(experiment.problem).model_validate({"kind": kind, **settings})
+    known = {"kind": kind, "read_from": experiment.problem.read_from}
+    table = type(experiment.problem).model_validate({**known, **settings})
     return experiment.model_copy(update={"problem": table})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,11 @@ MOST_QUBITS = 40
 
 LARGEST = 1e100
 """Largest magnitude of a coefficient, so that no sum or square of them overflows."""
+
+_MOST_BYTES = 2**19  # an instance of 40 nodes has some 50 kB
+
+FILE_KEYS = ("format", "first_node")
+"""The keys of a problem that say how to read the file that another key names."""
 
 Coefficient = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 
@@ -59,16 +64,42 @@ def read_text(path: Path, key: str) -> str:
     Raises
     ------
     ConfigurationError
-        The file cannot be read or is not UTF-8.
+        The file cannot be read, is too large or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            found, valid = f"{path.stat().st_size} bytes", f"at most {_MOST_BYTES} bytes"
+            raise ConfigurationError("is too large", str(path), key, found, valid)
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         message = error.strerror or str(error)
         raise ConfigurationError(message, str(path), key) from error
     except UnicodeDecodeError as error:
         message = f"not UTF-8 at byte {error.start}"
         raise ConfigurationError(message, str(path), key, valid="text in UTF-8") from error
+
+
+def without_file_keys(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return `settings` without the keys that say how to read a file."""
+    return {key: value for key, value in settings.items() if key not in FILE_KEYS}
+
+
+def refuse_file_keys(settings: BaseModel, file_key: str) -> None:
+    """Refuse keys that say how to read a file where none is named.
+
+    Raises
+    ------
+    ConfigurationError
+        There is such a key.
+    """
+    for name in FILE_KEYS:
+        value = getattr(settings, name)
+        if value is not None:
+            message = "says how to read a file, but none is named"
+            valid = f"{file_key} = 'FILE' beside it"
+            raise ConfigurationError(message, None, f"problem.{name}", shown(value), valid)
 
 
 def refuse_unread_file(key: str, name: str) -> NoReturn:

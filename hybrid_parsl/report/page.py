@@ -57,6 +57,7 @@ def render_page(document: Mapping[str, Any], figures: Mapping[str, str]) -> str:
         .get_template("page.html.j2")
         .render(
             run=run,
+            read_from=sections.read_from(document.get("experiment") or {}),
             tone=sections.tone(run.get("status")),
             error=document.get("error") or None,
             keys=sections.key_numbers(document),

@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hybrid_parsl.experiment import ReadFrom
 from hybrid_parsl.report.text import (
     BETA,
     GAMMA,
@@ -216,6 +217,15 @@ def settings(experiment: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, s
         if _is_table(value)
     ]
     return [("", plain), *tables] if plain else tables
+
+
+def read_from(experiment: Mapping[str, Any]) -> str:
+    """Return the sentence on the file that the problem was read from; empty if there is none."""
+    problem = experiment.get("problem")
+    try:
+        return str(ReadFrom.model_validate(problem.get("read_from"))) if problem else ""
+    except (AttributeError, ValueError):  # no table, or of another version
+        return ""
 
 
 def _is_table(value: object) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from hybrid_parsl.cli.display import Display, LiveDisplay, PlainDisplay, make_di
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.sites import Site
 from hybrid_parsl.errors import StorageError
-from hybrid_parsl.experiment import Experiment
+from hybrid_parsl.experiment import Experiment, ReadFrom
 from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.start import Start
@@ -32,6 +33,15 @@ def run(tmp_path: Path) -> Run:
     (path / "tasks" / "search").mkdir(parents=True)
     site = Site("here", "here.py", "", lambda _: None)
     return Run(Experiment.model_validate(table), Project(tmp_path), site, RunDirectory(path))
+
+
+def reads_a_file(run: Run) -> Run:
+    """Return the run of a problem that was read from a file."""
+    read_from = ReadFrom(
+        file="cut.mc", format="rudy", holds="graph", nodes=6, edges=8, first_node=1
+    )
+    problem = run.experiment.problem.model_copy(update={"read_from": read_from})
+    return replace(run, experiment=run.experiment.model_copy(update={"problem": problem}))
 
 
 def write_starts(run: Run, *energies: float) -> None:
@@ -69,6 +79,24 @@ def test_plain_lines_tell_how_a_run_goes(run: Run, capsys: pytest.CaptureFixture
         "quantum: running",
         "quantum: finished in 0.12 s",
     ]
+
+
+READ = "read cut.mc: graph, format rudy, 6 nodes, 8 edges, counted from 1, which is qubit 0"
+
+
+def test_the_first_lines_say_what_was_read(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainDisplay(reads_a_file(run)):
+        pass
+    assert lines(capsys.readouterr().out)[2] == READ
+
+
+def test_the_live_display_says_what_was_read(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with LiveDisplay(reads_a_file(run)):
+        pass
+    assert capsys.readouterr().out.startswith(READ)
 
 
 def test_the_rate_is_that_of_this_try(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,3 +118,12 @@ def test_a_check_of_a_scheduler_that_is_not_there(command: Any, monkeypatch: Any
     monkeypatch.setenv("PATH", "/nowhere")
     command("run", "bell", "-n", "--check", "--site", "slurm", code=3)
     assert "sbatch" in command.err
+
+
+def test_what_was_read_is_shown(command: Any, tmp_path: Path) -> None:
+    (tmp_path / "cut.mc").write_text("3 2\n1 2 2\n2 3 -1\n")
+    (tmp_path / "x.toml").write_text("name = 'x'\n[problem]\nkind = 'maxcut'\nedges = 'cut.mc'\n")
+    read = "read cut.mc: graph, format rudy, 3 nodes, 2 edges, counted from 1, which is qubit 0"
+    assert read in command("run", "x.toml", "--dry-run").splitlines()
+    document = json.loads(command("run", "x.toml", "--dry-run", "--json"))
+    assert document["experiment"]["problem"]["read_from"]["first_node"] == 1

@@ -132,6 +132,15 @@ def test_an_empty_document_and_an_empty_table_of_each() -> None:
     read(render_page({**dict.fromkeys(names), "stages": None}, {}))
 
 
+def test_the_page_says_what_was_read(run: Any) -> None:
+    known = {"file": "a<b.mc", "format": "rudy", "holds": "graph", "nodes": 6, "edges": 8}
+    document = json.loads(json.dumps(run.document()))
+    document["experiment"]["problem"]["read_from"] = {**known, "first_node": 1}
+    assert "read a&lt;b.mc: graph, format rudy, 6 nodes, 8 edges" in render_page(document, {})
+    document["experiment"]["problem"]["read_from"] = {"file": 3}
+    assert "<span>read" not in render_page(document, {})
+
+
 def test_hostile_text_is_only_text(run: Any) -> None:
     def poison(value: Any) -> Any:
         if isinstance(value, dict):
