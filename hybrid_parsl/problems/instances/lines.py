@@ -83,8 +83,11 @@ def content_lines(text: str, comment: str = "#") -> list[Line]:
         content = line.partition(comment)[0].strip()
         if content:
             lines.append(Line(index, tuple(_SEPARATOR.split(content))))
-        if len(lines) > _MOST_LINES:
-            found, valid = f"more than {_MOST_LINES} lines", f"at most {MOST_QUBITS} nodes"
+        if len(lines) > _MOST_LINES or (lines and len(lines[-1].words) > _MOST_LINES):
+            found, valid = (
+                f"more than {_MOST_LINES} lines or columns",
+                f"at most {MOST_QUBITS} nodes",
+            )
             raise InstanceError("is larger than any simulation of a state", "", found, valid)
     return lines
 

@@ -127,7 +127,11 @@ def test_the_file_does_not_enter_the_key_of_a_search() -> None:
         ("999999999999 1\n1 2 1\n", {}, ["999999999999 nodes"]),
         (f"0 {10**30}\n", {}, ["nodes", "at most 40"]),
         ("0 1\n" * 300_000, {}, ["is too large", "1200000 bytes"]),
-        ("800 9999\n" + "1 2 1\n" * 9999, {}, ["more than 3200 lines", "at most 40 nodes"]),
+        (
+            "800 9999\n" + "1 2 1\n" * 9999,
+            {},
+            ["more than 3200 lines or columns", "at most 40 nodes"],
+        ),
         ("0 1\n", {"format": "gset"}, ["problem.format", "unknown format", "rudy"]),
         ("0 1\n", {"format": 3}, ["problem.format"]),
         ("0 1\n", {"first_node": 2}, ["problem.first_node", "0 or 1"]),
