@@ -28,6 +28,7 @@ from hybrid_parsl.cli.remote_options import (
     read_template_values,
     read_timeout,
 )
+from hybrid_parsl.cli.remote_progress import Progress
 from hybrid_parsl.cli.runs import find_run
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.remote.client import ComputeService
     from hybrid_parsl.remote.remote_run import RemoteRun
+
+LEFT = "left"
 
 app = typer.Typer(
     name="remote",
@@ -60,13 +63,13 @@ def run(
     folder: Annotated[
         str | None,
         typer.Option(
-            help="Folder of all runs there, such as '$SCRATCH/runs'.",
+            help="Folder on the endpoint for its runs, such as '$SCRATCH/runs'.",
             metavar="DIR",
             show_default="~/hybrid-parsl-runs",
         ),
     ] = None,
     remote_project: Annotated[
-        str | None, typer.Option(help="Project folder there; its own if left out.", metavar="DIR")
+        str | None, typer.Option(help="Project folder on the endpoint.", metavar="DIR")
     ] = None,
     function: FunctionId = None,
     template: TemplateValues = None,
@@ -150,22 +153,29 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show what the service knows of a run; the endpoint itself is not asked."""
+    from hybrid_parsl.remote.service_errors import state_meaning
+
     there = _find(runs_dir, name)
     state = there.status
+    meaning = ""
     if not there.finished and there.submissions:
         from hybrid_parsl.errors import JobFailedError
         from hybrid_parsl.remote.client import ComputeService
 
         try:
             state = ComputeService.connect().task_state(there.task)
+            meaning = state_meaning(state)
         except JobFailedError as error:
             state = f"failed: {error.reason}"
     ids = {key: there.submissions[-1][key] for key in ("task", "task_group") if there.submissions}
-    told = {"run": there.directory.path.name, "state": state, "endpoint": there.endpoint, **ids}
+    shown = {"run": there.directory.path.name, "state": state, "meaning": meaning}
+    shown |= {"endpoint": there.endpoint, **ids}
     if as_json:
-        say(json.dumps({**told, "finished": there.finished, "manifest": there.manifest}))
-    else:
-        say("\n".join(f"{key.replace('_', ' '):<11} {value}" for key, value in told.items()))
+        say(json.dumps({**shown, "finished": there.finished, "manifest": there.manifest}))
+        return
+    for key, value in shown.items():
+        if value:
+            say(f"{key.replace('_', ' '):<11} {value}")
 
 
 @app.command()
@@ -175,7 +185,7 @@ def fetch(
     runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
     as_json: AsJson = False,
 ) -> None:
-    """Bring what a run has left on the endpoint so far: results.json and report.html."""
+    """Bring what a run has written on the endpoint so far: results.json and report.html."""
     from hybrid_parsl.remote.client import ComputeService
 
     limit_s = read_timeout(timeout)
@@ -186,11 +196,14 @@ def fetch(
         place = {key: told.get(key) for key in ("host", "run_directory", "status")}
         say(json.dumps({**place, "here": brought.brought(), "there": brought.left_there()}))
         return
-    say(f"{brought.status} in {told.get('run_directory')} on {told.get('host')}")
+    folder = told.get("run_directory") or told.get("folder")
+    say(f"{brought.status}; folder {folder} on the endpoint, host {told.get('host')}")
+    if brought.status == LEFT:
+        say(f"its driver died; go on with: hybrid-parsl remote resume {there.directory.path.name}")
     for file in brought.brought():
         say(f"{brought.directory.path / file}")
     for each in brought.left_there():
-        say(f"left there: {each['path']}, {each['bytes']} bytes, sha256 {each['sha256']}")
+        say(f"on the endpoint: {each['path']}, {each['bytes']} bytes, sha256 {each['sha256']}")
 
 
 def _find(runs_dir: Path, name: str) -> RemoteRun:
@@ -223,7 +236,7 @@ def _go_on(
         return
     try:
         with terminable():
-            done = there.wait(service, limit_s)
+            done = there.wait(service, limit_s, None if quiet or as_json else Progress())
     except KeyboardInterrupt:
         code = INTERRUPTED
     except TerminatedError as signal:

@@ -15,10 +15,10 @@ from concurrent.futures import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from prefect.states import Cancelled
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from hybrid_parsl import labels
-from hybrid_parsl.engine.interrupts import TerminatedError
 from hybrid_parsl.engine.session import Session, cancel, first_cause
 from hybrid_parsl.engine.sites import SiteRun, load_site
 from hybrid_parsl.errors import ConfigurationError
@@ -107,7 +107,7 @@ class SessionTaskRunner(ThreadPoolTaskRunner):  # type: ignore[misc]
         @functools.wraps(function)  # Prefect reads the signature and hashes the source
         def call(*args: Any, **keywords: Any) -> Any:
             if self._stopped.is_set() or self._session is None:
-                raise TerminatedError(_ENDED)
+                return Cancelled(message=_ENDED)
             future = self._session.submit(place.label, sent, args, keywords, place.resources)
             return self._outcome(future)
 
@@ -116,10 +116,8 @@ class SessionTaskRunner(ThreadPoolTaskRunner):  # type: ignore[misc]
     def _outcome(self, future: Future[Any]) -> Any:
         """Return what a call on the site gives; a timeout or the end of the flow cancels it.
 
-        Raises
-        ------
-        TerminatedError
-            The flow has ended; to Prefect, the task run has crashed and is not tried again.
+        When the flow has ended, that is a state of Prefect's: the task run is shown as cancelled
+        and is not tried again.
         """
         ended = False
         try:
@@ -130,7 +128,7 @@ class SessionTaskRunner(ThreadPoolTaskRunner):  # type: ignore[misc]
             raise
         if ended:
             cancel(future)
-            raise TerminatedError(_ENDED)
+            return Cancelled(message=_ENDED)
         error = future.exception()
         if error is None:
             return future.result()

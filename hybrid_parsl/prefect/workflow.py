@@ -8,7 +8,7 @@ import json
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from prefect import flow, get_run_logger, runtime, task
 
@@ -24,7 +24,7 @@ from hybrid_parsl.run_plan import plan_run
 from hybrid_parsl.runner import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from hybrid_parsl.engine.session import Session
     from hybrid_parsl.engine.tasks.calls import App
@@ -81,10 +81,10 @@ def hybrid_workflow(
     run.opening = partial(_tasks, stage_retries=stage_retries)
     try:
         document = run.execute(_RunLog(run))
-    except Exception:
+    except BaseException:  # a cancelled flow run is terminated: Prefect's exception is no Exception
         try:
             publish_report(run.directory)
-        except Exception as second:  # noqa: BLE001 - the first error is the one to tell
+        except Exception as second:  # noqa: BLE001 - the first error is the one to report
             get_run_logger().warning("the report is not published: %s", second)
         raise
     publish_report(run.directory)
@@ -127,12 +127,15 @@ def _earlier_run(runs: Path, project: Path | None, site_settings: list[str]) -> 
 def _tasks(session: Session, project: Project, *, stage_retries: int) -> Iterator[Pipeline]:
     """Give the project's workflow with each of its apps replaced by a task in `session`."""
     workflows = project.workflows()
+    names = _StageNames()
     with SessionTaskRunner(session) as runner:
         for name, app in apps_in(workflows).items():
-            setattr(workflows, name, partial(_begin_task, runner, app, stage_retries))
+            setattr(workflows, name, partial(_begin_task, runner, names, app, stage_retries))
 
         def pipeline(experiment: Experiment) -> dict[str, Future[Any]]:
-            stages = workflows.pipeline(experiment)
+            with names:
+                stages = workflows.pipeline(experiment)
+                names.settle(stages)
             return {name: _outcome(future) for name, future in stages.items()}
 
         try:
@@ -142,8 +145,46 @@ def _tasks(session: Session, project: Project, *, stage_retries: int) -> Iterato
             raise
 
 
+class _StageNames:
+    """The names of task runs: those of the stages, known once the workflow has named them.
+
+    A context manager: on leaving, a task that is no stage gets the name of its function.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Any, Future[str], str]] = []
+
+    def begin(self, function_name: str, submit: Callable[[Callable[[], str]], Any]) -> Any:
+        """Submit a task with a callable that waits for its name, and return its future."""
+        name: Future[str] = Future()
+        future = submit(name.result)
+        self._waiting.append((future, name, function_name))
+        return future
+
+    def settle(self, stages: Mapping[str, Any]) -> None:
+        """Give the tasks behind the futures of `stages` the names of their stages."""
+        for stage, found in stages.items():
+            for future, name, _ in self._waiting:
+                if future is found and not name.done():
+                    name.set_result(stage)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _, name, function_name in self._waiting:
+            if not name.done():
+                name.set_result(function_name)
+
+
 def _begin_task(
-    runner: SessionTaskRunner, app: App, retries: int, /, *args: Any, **keywords: Any
+    runner: SessionTaskRunner,
+    names: _StageNames,
+    app: App,
+    retries: int,
+    /,
+    *args: Any,
+    **keywords: Any,
 ) -> Any:
     """Start a task that calls the function of an app, and return its Prefect future."""
     resources = keywords.pop(_RESOURCES, {})
@@ -156,7 +197,11 @@ def _begin_task(
         retry_condition_fn=_may_succeed_later,
     )
     bound = inspect.signature(app.function).bind(*args, **keywords)
-    return runner.submit(stage, dict(bound.arguments))
+
+    def submit(name: Callable[[], str]) -> Any:
+        return runner.submit(stage.with_options(task_run_name=name), dict(bound.arguments))
+
+    return names.begin(app.function.__name__, submit)
 
 
 def _may_succeed_later(task: Any, task_run: Any, state: Any) -> bool:  # noqa: ARG001 - Prefect's call
@@ -184,7 +229,7 @@ def _outcome(future: Any) -> Future[Any]:
 
 
 class _RunLog:
-    """Tells the log of the flow run how the run goes.
+    """Logs the progress of the run to the log of the flow run.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from hybrid_parsl.remote.request import FUNCTION_NAME, function_source
 from hybrid_parsl.remote.service_errors import SERVICE, no_credentials, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 ID_VARIABLE = "GLOBUS_COMPUTE_CLIENT_ID"
 SECRET_VARIABLE = "GLOBUS_COMPUTE_CLIENT_SECRET"  # noqa: S105 - the name of a variable
@@ -148,7 +148,14 @@ class ComputeService:
         with translated(task):
             return str(self._ask(task).get("status", "unknown"))
 
-    def wait(self, task: str, limit_s: float | None, what: str, advice: str) -> str:
+    def wait(
+        self,
+        task: str,
+        limit_s: float | None,
+        what: str,
+        advice: str,
+        on_state: Callable[[str], None] | None = None,
+    ) -> str:
         """Return what the function answered in `task`.
 
         Parameters
@@ -159,6 +166,8 @@ class ComputeService:
             Longest time to wait in seconds; None for no limit.
         what, advice
             What is waited for, and what can be done when the time is over.
+        on_state
+            Called with the service's state of the task each time it is asked.
 
         Raises
         ------
@@ -178,6 +187,8 @@ class ComputeService:
                 with translated(task):
                     answer = self._ask(task)
                 last_answer = time.monotonic()
+                if on_state is not None:
+                    on_state(str(answer.get("status", "unknown")))
             except BackendUnavailableError:
                 if time.monotonic() - last_answer > _OFFLINE_PATIENCE_S:
                     raise
@@ -223,6 +234,7 @@ def connected_client() -> Any:
         message = "Globus Compute is not installed"
         raise ConfigurationError(message, valid=f"pip install '{PACKAGE}'") from error
     with translated():
+        _check_secret(os.environ)
         client = Client(do_version_check=False)  # which would ask for a login first
         if client.app is not None and client.app.login_required() and not _can_log_in():
             raise no_credentials()
@@ -242,6 +254,23 @@ def check_variables(variables: Mapping[str, str]) -> None:
     if len(lacking) == 1:
         message = "a client of Globus has an id and a secret"
         raise ConfigurationError(message, f"${lacking[0]}", None, "not set", "both, or neither")
+
+
+def _check_secret(variables: Mapping[str, str]) -> None:
+    """Have Globus Auth check a client's secret, which it does not do while tokens are cached.
+
+    Raises
+    ------
+    GlobusAPIError
+        If it is wrong.
+    """
+    if not variables.get(SECRET_VARIABLE):
+        return
+    from globus_sdk import ConfidentialAppAuthClient
+    from globus_sdk.scopes import ComputeScopes
+
+    auth = ConfidentialAppAuthClient(variables[ID_VARIABLE], variables[SECRET_VARIABLE])
+    auth.oauth2_client_credentials_tokens(ComputeScopes.all)
 
 
 def check_id(text: str, option: str) -> str:

@@ -255,8 +255,22 @@ def _results(place: Path) -> dict[str, Any]:
         metrics["best_energy"] = document["search"]["energy"]
     for name in ("energy", "standard_error", "ratio"):
         metrics[name] = document.get("analysis", {}).get(name)
-    status = document["run"]["status"]
+    status = _status(place, document["run"]["status"])
     return {"status": status, "metrics": metrics, "error": document.get("error")}
+
+
+def _status(place: Path, recorded: str) -> str:
+    """Return the status of a run: ``left`` if its record says ``running`` and its driver died."""
+    if recorded != "running":
+        return recorded
+    try:
+        with (place / "driver.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return "left"
+    except OSError:  # a driver holds it, or the file system has no locks
+        return recorded
+    return "left"
 
 
 def _outputs(place: Path) -> list[dict[str, Any]]:

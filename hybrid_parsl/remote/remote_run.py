@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl.errors import (
     ConfigurationError,
     HybridParslError,
+    JobFailedError,
     JobRejectedError,
     ResultError,
 )
@@ -16,6 +17,7 @@ from hybrid_parsl.records.run_directory import REMOTE, RunDirectory, now
 from hybrid_parsl.remote.request import Manifest, RunRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hybrid_parsl.remote.client import ComputeService
@@ -161,7 +163,12 @@ class RemoteRun:
         self.directory.event("remote task submitted", **ids)
         return replace(self, submissions=(*self.submissions, ids)).write()
 
-    def wait(self, service: ComputeService, limit_s: float | None) -> RemoteRun:
+    def wait(
+        self,
+        service: ComputeService,
+        limit_s: float | None,
+        on_state: Callable[[str], None] | None = None,
+    ) -> RemoteRun:
         """Wait for the last call, at most `limit_s` seconds, and keep what it brings.
 
         A result that the service has lost is asked for again: it is on the endpoint's disk.
@@ -174,7 +181,7 @@ class RemoteRun:
         name = self.directory.path.name
         advice = f"the endpoint may still work on it; go on with: hybrid-parsl remote attach {name}"
         try:
-            answer = service.wait(self.task, limit_s, f"run {name}", advice)
+            answer = service.wait(self.task, limit_s, f"run {name}", advice, on_state)
         except ResultError:
             return self.collect(service, limit_s)
         return self._keep(Manifest.from_text(answer))
@@ -214,6 +221,8 @@ class RemoteRun:
             Why it has not.
         """
         error = Manifest(self.manifest or {}, {}).error(self.task)
+        if isinstance(error, JobFailedError):
+            error.add_note(f"go on with: hybrid-parsl remote resume {self.directory.path.name}")
         if error is not None:
             raise error
 

@@ -75,17 +75,18 @@ class RunRequest:
 
 
 def check_folder(text: str) -> str:
-    """Return the folder `text` if it may be one of another computer.
+    """Return `text` if it can be a folder on the endpoint.
 
     Raises
     ------
     ConfigurationError
-        It depends on where somebody works.
+        If it is a relative path.
     """
     if text.startswith(("/", "~", "$")):
         return text
-    valid = "an absolute path of the endpoint, which may begin with ~ or $NAME"
-    raise ConfigurationError("is no absolute path", "--folder", None, text, valid)
+    valid = "a path that begins with /, ~ or $NAME"
+    message = "must be an absolute path on the endpoint"
+    raise ConfigurationError(message, "--folder", None, text, valid)
 
 
 def check_request() -> str:
@@ -170,8 +171,8 @@ class Manifest:
         if there.partition("+")[0] != __version__ and code is None:
             return IdentityMismatchError(__version__, there, self.place)
         if code is None:
-            folder = self.values.get("folder")
-            return JobFailedError(task, f"no run has ended in {folder}", stderr_tail=tail)
+            folder = f"folder {self.values.get('folder')} of {self.place}"
+            return JobFailedError(task, f"no run has ended in the {folder}", stderr_tail=tail)
         return self._error_of(code, tail, task)
 
     @property
@@ -191,7 +192,8 @@ class Manifest:
         error = self.values.get("error") or {}
         said = f": {error['type']}: {error['message']}" if error else ""
         reason = f"hybrid-parsl ended with exit code {code} on {self.values.get('host')}{said}"
-        return JobFailedError(task, reason, f"{self.values.get('folder')}/stderr.log", tail)
+        log = f"{self.values.get('host')}:{self.values.get('folder')}/stderr.log"
+        return JobFailedError(task, reason, log, tail)
 
     def _refusal(self, message: str) -> SubmissionError:
         """Return the error of a backend there, whose `message` is that of such an error."""

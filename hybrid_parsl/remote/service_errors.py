@@ -1,4 +1,4 @@
-"""What Globus Compute says is wrong, in our words."""
+"""What Globus Compute reports, in our words: the state of a task, and errors."""
 
 from __future__ import annotations
 
@@ -32,6 +32,22 @@ _FAILURES = {
     "WorkerLost": "the worker died; what it had written is on the endpoint",
     "Unable to start user endpoint": "the endpoint could not start what its template describes",
 }
+
+
+_STATES = {
+    "received": "the service has it and will pass it on to the endpoint",
+    "waiting-for-ep": "the endpoint has not taken it yet, or works on it and has not said so",
+    "waiting-for-nodes": "the endpoint has it and waits for a free worker",
+    "waiting-for-launch": "the endpoint has it and starts a worker",
+    "running": "a worker of the endpoint works on it",
+    "success": "the call has returned; whether the run succeeded, remote attach says",
+    "failed": "the call failed before the run could report",
+}
+
+
+def state_meaning(state: str) -> str:
+    """Return what the service's word for the state of a task means for a run; may be empty."""
+    return _STATES.get(state, "")
 
 
 @contextlib.contextmanager

@@ -36,9 +36,10 @@ def refused(done, code, *words):
     return done
 
 
-def test_a_wrong_secret(endpoint, tmp_path):
-    # tokens of the right secret are kept; another folder has none
-    others = {"GLOBUS_COMPUTE_USER_DIR": str(tmp_path / "user")}
+@pytest.mark.parametrize("has_tokens", [True, False])
+def test_a_wrong_secret(endpoint, tmp_path, has_tokens):
+    # tokens of the right secret are cached in the user's folder; another folder has none
+    others = {} if has_tokens else {"GLOBUS_COMPUTE_USER_DIR": str(tmp_path / "user")}
     done = endpoint.run(tmp_path / "runs", "bell", GLOBUS_COMPUTE_CLIENT_SECRET="wr0ng", **others)
     refused(done, 3, "401", "GLOBUS_COMPUTE_CLIENT_SECRET")
     assert "wr0ng" not in done.stdout + done.stderr

@@ -51,6 +51,7 @@ def test_a_run_there_finds_what_a_run_here_finds(endpoint, tmp_path):
     client = endpoint.run(tmp_path / "there", "maxcut", *SMALL)
     assert client.returncode == 0, client.stderr
     assert "best energy" in client.stdout
+    assert ": waiting-for-ep (" in client.stderr
     (folder,) = (tmp_path / "there").iterdir()
     record = json.loads((folder / "remote.json").read_text())
     (submit,) = endpoint.services.events("submit")[before:]
@@ -116,8 +117,17 @@ def test_what_a_run_has_left_so_far(endpoint, tmp_path):
     assert told["here"] == ["results.json"]
     state = endpoint.services.hybrid_parsl("remote", "status", *runs, "--json")
     assert json.loads(state.stdout)["state"] == "waiting-for-ep"
-    for process in processes_of(endpoint.services, ids["run"]):
-        process.terminate()
+    assert "works on it" in json.loads(state.stdout)["meaning"]
+    started = processes_of(endpoint.services, ids["run"])
+    (driver,) = (each for each in started if "run" in each.cmdline())
+    driver.kill()
+    psutil.wait_procs(started, timeout=60)
+    done = endpoint.services.hybrid_parsl("remote", "fetch", *runs)
+    assert done.stdout.startswith(f"left; folder {begun.parents[2]} on the endpoint"), done.stderr
+    assert f"hybrid-parsl remote resume {ids['run']}" in done.stdout
+    state = endpoint.services.hybrid_parsl("remote", "status", *runs)
+    assert "success" in state.stdout
+    assert "whether the run succeeded, remote attach says" in state.stdout
 
 
 def test_a_result_that_the_service_has_dropped_is_on_the_endpoint(endpoint, tmp_path):
@@ -140,6 +150,7 @@ def test_a_failing_run_there_fails_here(endpoint, tmp_path):
     assert done.returncode == 4
     assert "ValueError: no such observable" in done.stderr
     assert "exit code 4" in done.stderr
+    assert "hybrid-parsl remote resume" in done.stderr
     (folder,) = tmp_path.iterdir()
     results = json.loads((folder / "results.json").read_text())
     assert results["error"]["type"] == "RankFailedError"

@@ -47,9 +47,7 @@ def test_a_run_leaves_what_the_command_line_leaves_and_an_artifact(deployed, tmp
     (artifact,) = deployed.artifacts(flow_run)
     assert artifact["key"] == "hybrid-parsl-bell"
     assert artifact["data"].startswith("# bell: completed")
-    assert deployed.task_names(flow_run) == dict.fromkeys(
-        ("search", "sample", "analyse"), "Completed"
-    )
+    assert deployed.task_names(flow_run) == dict.fromkeys(STAGES, "Completed")
     assert deployed.server.ask(f"flow_runs/{flow_run}")["name"] == "bell on local"
 
 
@@ -95,6 +93,9 @@ def test_a_canceled_run_leaves_nothing_running(deployed):
     ended = json.loads((folder / "tasks/search/job.json").read_text())["ended"]
     assert ended in {"CANCELED", "FAILED"}
     assert "interrupted" in (folder / "report.html").read_text()
+    (artifact,) = deployed.artifacts(flow_run)
+    assert artifact["data"].startswith("# bell: interrupted")
+    deployed.server.wait(lambda: deployed.task_names(flow_run).get("search") == "Cancelled")
 
 
 def ranks_of(folder):

@@ -46,7 +46,7 @@ def test_without_the_package_of_globus(tmp_path: Path) -> None:
         (["bell", "--endpoint", ID, "--timeout", "soon"], "--timeout: is no time span"),
         (["bell", "--endpoint", ID, "--endpoint-set", "drivers"], "a value is KEY=VALUE"),
         (["nothing", "--endpoint", ID], "no such experiment"),
-        (["bell", "--endpoint", ID, "--folder", "runs"], "--folder: is no absolute path"),
+        (["bell", "--endpoint", ID, "--folder", "runs"], "--folder: must be an absolute path"),
     ],
 )
 def test_what_can_be_refused_here_is(command: Any, arguments: list[str], told: str) -> None:

@@ -34,6 +34,7 @@ def test_a_completed_run() -> None:
     text = report.as_markdown(DOCUMENT, "/runs/x/report.html")
     assert text.startswith("# bell: completed\n")
     assert "| Best energy found | " in text
+    assert "±" in next(line for line in tables(text) if "\N{MINUS SIGN}1.40" in line)
     assert r"| search | 2 | n\_1, n\_2 | " in text
     assert "| 01 | 512 | 50" in text
     assert "`/runs/x/report.html`" in text

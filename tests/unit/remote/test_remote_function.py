@@ -67,6 +67,24 @@ def test_only_the_standard_library_is_imported():
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
 
 
+@pytest.mark.parametrize(
+    ("recorded", "lock", "found"),
+    [
+        ("running", "held", "running"),
+        ("running", "free", "left"),
+        ("running", "missing", "left"),
+        ("failed", "free", "failed"),
+    ],
+)
+def test_a_run_whose_driver_died_is_not_running(tmp_path, recorded, lock, found):
+    path = tmp_path / "driver.lock"
+    if lock != "missing":
+        path.touch()
+    with (tmp_path / "other").open("w") if lock != "held" else path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert remote_function._status(tmp_path, recorded) == found
+
+
 def test_a_run_leaves_everything_there_and_brings_little_home(tmp_path):
     manifest = call(request(tmp_path))
     assert manifest.error("a-task") is None
