@@ -7,9 +7,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from hybrid_parsl import labels
 from hybrid_parsl.cli.output import make_console, say, say_aside
 from hybrid_parsl.cli.summary import print_summary
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.waiting import words_of_wait
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.progress import SearchProgress
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from hybrid_parsl.runner import Document, Run
 
 STAGES = ("search", "quantum", "analysis")
+_TASKS = {
+    "search": ("search", labels.MPI),
+    "quantum": ("sample", labels.QUANTUM),
+    "analysis": ("analyse", labels.ANALYSIS),
+}
+"""The function of each stage, after which its task is named, and the label of its executor."""
 _USUAL_START_S = 3.0
 
 
@@ -49,7 +57,6 @@ class Display:
         self._progress = SearchProgress(folder, run.experiment.search.starts)
         self._durations: dict[str, float] = {}
         self._running: dict[str, float] = {}
-        self._n_before = 0  # starts of an earlier try
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +69,6 @@ class Display:
         self._running[name] = time.monotonic()
         if name == "search":
             self._progress.update()
-            self._n_before = self._progress.n_done
 
     def stage_finished(self, name: str, duration_s: float) -> None:
         """Note that a stage has ended."""
@@ -82,21 +88,26 @@ class Display:
         done = self._progress.n_done
         if done == 0 and "search" in self._durations:
             return f"{total} starts"  # on nodes that share no folder with this computer
-        if done == self._n_before and "search" not in self._durations:
+        if wait := self._wait_of("search"):
+            return f"{done}/{total} starts ({wait})"
+        if self._progress.n_new == 0 and "search" not in self._durations:
             is_slow = self._elapsed("search") > _USUAL_START_S
             return f"{done}/{total} starts" + (f" ({self._what_takes_long()})" if is_slow else "")
-        seconds = self._durations.get("search") or self._elapsed("search")
-        new = done - self._n_before
-        rate = f", {new / seconds:.1f}/s" if new > 0 and seconds > 0 else ""
+        per_s = self._progress.starts_per_s(self._durations.get("search"))
+        rate = f", {per_s:.1f}/s" if per_s else ""
         return f"{done}/{total} starts, best energy {self._progress.best_energy:.6g}{rate}"
+
+    def _wait_of(self, name: str) -> str | None:
+        """Return which job a stage waits for and why, None if it has ended or does not wait."""
+        if name not in self._running:
+            return None
+        return words_of_wait(self._run.directory.path, *_TASKS[name])
 
     def _what_takes_long(self) -> str:
         """Return what keeps a search from finishing its first start."""
         folder = self._run.directory.path / "tasks" / "search"
         if TaskFolder(folder).has_begun():
             return "compiling the kernels"
-        if reason := TaskFolder(folder).waits_for():
-            return reason
         job = JobRecord.read(folder / TASK_RECORD)
         whom = f"job {job.job_id}" if job and job.job_id else "its ranks"
         return f"nothing heard yet from {whom}"
@@ -135,7 +146,8 @@ class PlainDisplay(Display):
     def tick(self) -> None:
         """Print how far the search has come."""
         for name in self._running:
-            text = self._search_text() if name == "search" else "running"
+            wait = self._wait_of(name) or "running"
+            text = self._search_text() if name == "search" else wait
             self._say(f"{name}: {text}")
 
     def summary(self, document: Document) -> None:
@@ -196,7 +208,7 @@ class LiveDisplay(Display):
         from rich.spinner import Spinner
         from rich.text import Text
 
-        text = self._search_text() if name == "search" else ""
+        text = self._search_text() if name == "search" else self._wait_of(name) or ""
         if name in self._durations:
             return Text("✓", "green"), name, f"{self._durations[name]:.1f} s", text
         if name in self._running:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.optimize.journal import parse_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_RANKS = "ranks.json"
 
 
 class SearchProgress:
@@ -33,11 +36,47 @@ class SearchProgress:
         self._folder = folder
         self._n_starts = n_starts
         self._read: dict[Path, int] = {}
+        self._began: float | None = None
+        self._ranks_began: float | None = None
+        self._n_before = 0
         self.n_done = 0
         self.best_energy = math.inf
 
+    @property
+    def n_new(self) -> int:
+        """How many of the finished starts belong to this try.
+
+        A try begins with its ranks; one that had begun before counts from the first update.
+        """
+        return self.n_done - self._n_before
+
+    def starts_per_s(self, duration_s: float | None = None) -> float:
+        """Return how many starts a second this try has finished, after the first update.
+
+        Parameters
+        ----------
+        duration_s
+            How long it took in seconds, if it has ended.
+        """
+        seconds = time.time() - (self._began or 0.0) if duration_s is None else duration_s
+        return self.n_new / seconds if seconds > 0 else 0.0
+
     def update(self) -> None:
         """Read what has been written since the last update."""
+        try:
+            ranks_began = (self._folder / _RANKS).stat().st_mtime
+        except OSError:
+            ranks_began = None
+        is_first = self._began is None
+        if ranks_began is not None and ranks_began != self._ranks_began:
+            self._n_before, self._began = self.n_done, ranks_began
+            self._ranks_began = ranks_began
+        self._read_on()
+        if is_first:
+            self._n_before, self._began = self.n_done, time.time()
+
+    def _read_on(self) -> None:
+        """Read the lines that are new."""
         for path in self._folder.glob("starts-*.jsonl"):
             if not path.is_file():
                 continue

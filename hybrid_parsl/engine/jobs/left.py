@@ -11,8 +11,8 @@ from hybrid_parsl.engine.jobs.cluster import FOLDER
 from hybrid_parsl.engine.jobs.earlier import job_id_of, job_state
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.waiting import waiting_reason
 from hybrid_parsl.errors import BackendUnavailableError
-from hybrid_parsl.mpi.task import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +60,7 @@ def job_states(run: Path) -> list[dict[str, str | None]]:
         if record is not None:
             state = record.ended or _state(record, path.parent / FOLDER, executors)
             row = {"name": record.name, "id": record.job_id, "backend": record.backend}
-            reason = TaskFolder(path.parent).waits_for() if state == "QUEUED" else ""
+            reason = waiting_reason(path) if state == "QUEUED" else None
             rows.append({**row, "state": state, "waits_for": reason or None})
     return rows
 

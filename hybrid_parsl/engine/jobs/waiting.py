@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.atomic_file import write_atomically
+from hybrid_parsl.engine.jobs.cluster import KUBERNETES
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.mpi.task import TaskFolder
@@ -68,7 +69,8 @@ def words_of_wait(run: Path, task: str, label: str) -> str | None:
             continue
         reason = waiting_reason(path)
         if reason is not None:
-            job = "block, job" if path.name.endswith(BLOCK_RECORD) else "job"
-            whom = f"{job} {record.job_id or record.name}"
-            return f"{whom} waits in the queue" + (f": {reason}" if reason else "")
+            what = "its block, job" if path.name.endswith(BLOCK_RECORD) else "job"
+            waits = "waits" if record.backend == KUBERNETES else "waits in the queue"
+            words = f"{what} {record.job_id or record.name} {waits}"
+            return f"{words}: {reason}" if reason else words
     return None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ from rich.console import Console
 from hybrid_parsl.cli import display as display_module
 from hybrid_parsl.cli.display import Display, LiveDisplay, PlainDisplay, make_display
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.waiting import note_waiting
 from hybrid_parsl.engine.sites import Site
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.experiment import Experiment, ReadFrom
@@ -135,8 +137,46 @@ def test_what_a_slow_search_waits_for(
     assert lines(capsys.readouterr().out)[3:] == [
         "search: 0/8 starts (nothing heard yet from its ranks)",
         "search: 0/8 starts (nothing heard yet from job 123)",
-        "search: 0/8 starts (Unschedulable: no node is free)",
+        "search: 0/8 starts (job 123 waits in the queue: Unschedulable: no node is free)",
         "search: 0/8 starts (compiling the kernels)",
+    ]
+
+
+def test_a_search_whose_job_was_put_back_into_the_queue(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run.directory.path / "tasks" / "search"
+    with PlainDisplay(run) as display:
+        display.stage_started("search")
+        JobRecord.of("slurm", "a-name").with_id("123", None).write(folder / TASK_RECORD)
+        ranks = TaskFolder(folder).ranks
+        ranks.write_text("[]")
+        os.utime(ranks, (1000, 1000))
+        write_starts(run, -0.5, -0.6)
+        display.tick()
+        note_waiting(folder / TASK_RECORD, "BeginTime")
+        display.tick()
+    told = [re.sub(r", [\d.]+/s", "", line) for line in lines(capsys.readouterr().out)]
+    assert told[3:] == [
+        "search: 2/8 starts, best energy -0.6",
+        "search: 2/8 starts (job 123 waits in the queue: BeginTime)",
+    ]
+
+
+def test_a_stage_whose_block_waits(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    scripts = run.directory.path / "parsl" / "000" / "submit_scripts"
+    scripts.mkdir(parents=True)
+    record = scripts / "parsl.quantum.block-0.1.block.json"
+    JobRecord.of("slurm", "a-name").with_id("7", None).write(record)
+    note_waiting(record, "Priority")
+    with PlainDisplay(run) as display:
+        display.stage_started("quantum")
+        display.tick()
+        note_waiting(record, None)
+        display.tick()
+    assert lines(capsys.readouterr().out)[3:] == [
+        "quantum: its block, job 7 waits in the queue: Priority",
+        "quantum: running",
     ]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.optimize.journal import Journal
@@ -64,3 +65,25 @@ def test_starts_that_are_not_asked_for_any_more_do_not_count(tmp_path):
     progress = SearchProgress(tmp_path, 3)
     progress.update()
     assert (progress.n_done, progress.best_energy) == (3, -2.0)
+
+
+def test_the_starts_of_earlier_tries_do_not_count_for_the_rate(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "key")
+    ranks = tmp_path / "ranks.json"
+    journal.append(0, STARTS[:2])
+    progress = SearchProgress(tmp_path, 99)
+    progress.update()
+    assert (progress.n_done, progress.n_new) == (2, 0)
+    ranks.write_text("[]")
+    os.utime(ranks, (1000, 1000))
+    journal.append(0, STARTS[2:5])
+    progress.update()
+    assert (progress.n_done, progress.n_new) == (5, 3)
+    assert progress.starts_per_s(6.0) == 0.5
+    os.utime(ranks, (2000, 2000))  # the scheduler has started the job again
+    progress.update()
+    assert (progress.n_done, progress.n_new, progress.starts_per_s()) == (5, 0, 0.0)
+    journal.append(0, STARTS[5:])
+    progress.update()
+    assert (progress.n_done, progress.n_new) == (6, 1)
+    assert 0 < progress.starts_per_s() < 1e-6  # since 1970

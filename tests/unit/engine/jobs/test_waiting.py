@@ -74,6 +74,6 @@ def test_which_block_a_stage_waits_for(tmp_path: Path) -> None:
     block_record(tmp_path, "mpi", "1")
     latest = block_record(tmp_path, "mpi", "2")
     note_waiting(latest, "QOSMaxJobsPerUserLimit")
-    words = "block, job 2 waits in the queue: QOSMaxJobsPerUserLimit"
+    words = "its block, job 2 waits in the queue: QOSMaxJobsPerUserLimit"
     assert words_of_wait(tmp_path, "search", "mpi") == words
     assert words_of_wait(tmp_path, "sample", "quantum") is None
