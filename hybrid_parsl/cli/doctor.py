@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,10 +38,20 @@ def doctor(
         typer.Option(help="Check this endpoint of Globus Compute, not a site.", metavar="ID"),
     ] = None,
     function: FunctionId = None,
+    bare: Annotated[
+        bool,
+        typer.Option("--bare", help="Check with the variables of a scheduled run, as under cron."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a site, or an endpoint, line by line, before a run waits in its queue."""
     limit_s = read_seconds(timeout)
+    if bare:
+        from hybrid_parsl.schedule.environment import bare_environment
+
+        environment = bare_environment()
+        os.environ.clear()
+        os.environ.update(environment)
     if endpoint is None:
         findings = _site_findings(context, site, site_settings or [], runs_dir, limit_s)
     else:

@@ -11,6 +11,7 @@ from pydantic import Field
 from hybrid_parsl import labels
 from hybrid_parsl.engine.blocks.pilot import PilotExecutor, PilotMPIExecutor
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.module_system import load_modules
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.engine.site_settings import ShellText, SiteSettings
@@ -85,12 +86,11 @@ class BatchSettings(SiteSettings):
 
     def batch_options(self) -> BatchOptions:
         """Return what each job tells the scheduler besides its size."""
-        loads = [f"module load {module}" for module in self.modules]
         return BatchOptions(
             queue_name=self.partition,
             account=self.account,
             attributes=self.attributes,
-            worker_init="\n".join([*loads, *filter(None, [self.worker_init])]),
+            worker_init="\n".join(filter(None, [load_modules(self.modules), self.worker_init])),
             polling_interval_s=self.polling_interval.total_seconds(),
         )
 

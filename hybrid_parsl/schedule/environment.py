@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import re
 import subprocess
@@ -44,6 +45,17 @@ def captured(names: Iterable[str]) -> dict[str, str]:
             raise ConfigurationError(message, "--env", None, name, valid)
         found[name] = os.environ[name]
     return found
+
+
+def bare_environment() -> dict[str, str]:
+    """Return the variables that a scheduled run has: cron's, and those that a schedule keeps.
+
+    Functions of the shell such as ``module``, and a login's credentials, are not among them.
+    """
+    user = getpass.getuser()
+    home = os.environ.get("HOME", "/")
+    cron = {"HOME": home, "LOGNAME": user, "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
+    return {**cron, **captured([])}
 
 
 def read_environment_file(path: Path) -> dict[str, str]:

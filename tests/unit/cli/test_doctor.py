@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +56,23 @@ def test_a_time_span_that_is_none(command: Any) -> None:
     command("doctor", "--timeout", "soon", code=2)
     assert "--timeout" in command.err
     assert "write 90s, 30m" in command.err
+
+
+def test_a_bare_check_has_the_variables_of_a_scheduled_run(tmp_path: Path) -> None:
+    site = tmp_path / "place.py"
+    text = (ROOT / "site_configs" / "local.py").read_text()
+    shown = '    import os\n    raise ValueError("variables: " + " ".join(sorted(os.environ)))\n'
+    site.write_text(text.replace("    processes = ", f"{shown}    processes = "))
+    program = "from hybrid_parsl.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "doctor", "--bare", "--site", str(site)],
+        env={**os.environ, "HYBRID_PARSL_X": "1", "BASH_FUNC_module%%": "() { :; }", "LANG": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    (line,) = [line for line in done.stdout.splitlines() if "variables: " in line]
+    names = set(line.partition("variables: ")[2].split())
+    assert {"HOME", "LOGNAME", "SHELL", "PATH", "HYBRID_PARSL_X"} <= names
+    assert names.isdisjoint({"BASH_FUNC_module%%", "LANG", "PYTEST_CURRENT_TEST"})

