@@ -132,7 +132,7 @@ def log_in(config: KubernetesExecutorConfig) -> tuple[Any, str]:
         import kubernetes.config as loader
     except ImportError as error:
         message = "the Kubernetes client is not installed"
-        valid = "pip install 'hybrid-parsl[kubernetes]', in the project's folder '.[kubernetes]'"
+        valid = "pip install 'hybrid-parsl[kubernetes]', or in a clone '.[kubernetes]'"
         raise ConfigurationError(message, "executor kubernetes", valid=valid) from error
     configuration = official.Configuration()
     configuration.retries = False

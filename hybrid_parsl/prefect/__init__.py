@@ -3,7 +3,7 @@
 try:
     import prefect  # noqa: F401
 except ImportError as error:
-    message = f"{error}: pip install 'hybrid-parsl[prefect]'"
+    message = f"{error}: pip install 'hybrid-parsl[prefect]', or in a clone '.[prefect]'"
     raise ImportError(message, name=error.name) from error
 
 from hybrid_parsl.prefect.task_runner import SiteTaskRunner

@@ -232,7 +232,9 @@ def connected_client() -> Any:
         from globus_compute_sdk import Client
     except ImportError as error:
         message = "Globus Compute is not installed"
-        raise ConfigurationError(message, valid=f"pip install '{PACKAGE}'") from error
+        raise ConfigurationError(
+            message, valid=f"pip install '{PACKAGE}', or in a clone '.[globus]'"
+        ) from error
     with translated():
         _check_secret(os.environ)
         client = Client(do_version_check=False)  # which would ask for a login first

@@ -104,7 +104,7 @@ def check_start() -> None:
     if done.returncode != 0:
         said = done.stderr.strip().rpartition("\n")[2]
         message = "does not start without your shell's variables, as cron would start it"
-        valid = "an installed package: pip install hybrid-parsl in a virtual environment"
+        valid = "an installed package: in a clone, pip install . into a virtual environment"
         raise ConfigurationError(f"{message}: {said}", " ".join(command), None, None, valid)
 
 
