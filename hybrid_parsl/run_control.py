@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import identity
 from hybrid_parsl.engine.jobs.earlier import UNDER_WAY
-from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states
+from hybrid_parsl.engine.jobs.left import UNKNOWN, cancel_jobs, job_states
 from hybrid_parsl.engine.site_check import check_site
 from hybrid_parsl.engine.sites import load_recorded_site
 from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError, RunOverlapError
@@ -98,8 +98,7 @@ class RunStatus:
     best_energy
         The lowest energy so far, None before the first.
     jobs
-        Name, id, backend and state of each job; the state is None if the backend does not know
-        the job any more.
+        What `job_states` returns.
     error
         Type and message of what ended it, if something did.
     """
@@ -111,13 +110,13 @@ class RunStatus:
     stages: list[dict[str, Any]]
     starts: tuple[int, int]
     best_energy: float | None
-    jobs: list[dict[str, str | None]]
+    jobs: list[dict[str, Any]]
     error: dict[str, str] | None
 
     @property
     def has_jobs_under_way(self) -> bool:
         """Whether a job of it waits or runs, as far as its backend tells."""
-        return any(job["state"] in (*UNDER_WAY, "UNKNOWN") for job in self.jobs)
+        return any(job["state"] in (*UNDER_WAY, UNKNOWN) for job in self.jobs)
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as JSON values."""
@@ -155,15 +154,15 @@ def status_of(directory: RunDirectory) -> RunStatus:
 
 
 def cancel(directory: RunDirectory) -> list[str]:
-    """Cancel the run in `directory`, and return the ids of the jobs that nobody else canceled.
+    """Cancel the run in `directory`, and return the ids of the jobs that were left to cancel.
 
-    A driver on this host is told to end, and cancels its jobs itself. The jobs of one that is
-    dead, or on another host, are canceled from here.
+    A driver on this host is asked to end, and cancels its jobs itself. Those that it could not
+    cancel, and those of a driver that is dead or on another host, are canceled from here.
 
     Raises
     ------
-    BackendUnavailableError
-        A backend cannot be asked about its jobs.
+    JobsLeftError
+        If a backend has not taken a cancellation: the run can be canceled again.
     RunOverlapError
         The driver has not ended after a minute.
     ConfigurationError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import traceback
+import shutil
+import time
 from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import tomli_w
 
 from hybrid_parsl import labels
-from hybrid_parsl.engine.interrupts import uninterrupted
-from hybrid_parsl.engine.jobs.left import cancel_blocks
-from hybrid_parsl.engine.session import Session, first_cause
+from hybrid_parsl.engine.interrupts import exit_code_of, uninterrupted
+from hybrid_parsl.engine.jobs.left import cancel_blocks, has_taken_jobs, jobs_left, words_for
+from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun
-from hybrid_parsl.errors import HybridParslError, StageFailedError
+from hybrid_parsl.engine.stage_errors import stage_error
+from hybrid_parsl.errors import ConfigurationError, JobRejectedError
 from hybrid_parsl.problems.registry import problem_fingerprint
 from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
+from hybrid_parsl.records.run_document import continued, new_document
 from hybrid_parsl.records.run_lock import run_lock
 from hybrid_parsl.records.versions import software_versions
 from hybrid_parsl.report.page import render_page
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     Opening = Callable[[Session, Project], AbstractContextManager[Pipeline]]
 
 Document = dict[str, Any]
-_OF_THE_END = ("finished", "status", "duration_s")
+_SIGN_OF_LIFE_S = 10.0
 PROBLEM = "problem"
 """Stands among the versions for the file of a problem class that is not of this package."""
 WARM_UP = {labels.QUANTUM: warm_up_quantum, labels.ANALYSIS: warm_up_analysis}
@@ -100,12 +103,25 @@ class Run:
     earlier: Document | None = None
     opening: Opening = parsl_apps
     _document: Document = field(default_factory=dict)
+    _begun: float = 0.0
+
+    def prepare(self) -> None:
+        """Write down what is asked, for a driver that is still to come.
+
+        Raises
+        ------
+        ConfigurationError
+            If a setting of the site is missing or invalid.
+        """
+        with run_lock(self.directory.lock, f"run {self.directory.path.name}"):
+            self._begin(n_drivers=0)
 
     def execute(self, observer: RunObserver) -> Document:
         """Run the workflow and return the content of ``results.json``.
 
-        However the run ends, ``results.json`` and ``report.html`` tell how far it came; a
-        driver that is killed leaves ``results.json`` as it was after the last stage.
+        However the run ends, ``results.json`` and ``report.html`` say how far it came; a
+        driver that is killed leaves ``results.json`` as it was after the last stage. A run that is
+        refused before it has done anything leaves no folder.
 
         Raises
         ------
@@ -114,16 +130,22 @@ class Run:
         RunOverlapError
             Another process drives the run.
         """
-        with run_lock(self.directory.lock, f"run {self.directory.path.name}"):
-            if self.earlier is not None:  # another driver may have gone on since it was read
-                self.earlier = self.directory.read_results()
-            return self._execute(observer)
+        try:
+            with run_lock(self.directory.lock, f"run {self.directory.path.name}"):
+                if self.earlier is not None:  # another driver may have gone on since it was read
+                    self.earlier = self.directory.read_results()
+                return self._execute(observer)
+        except (ConfigurationError, JobRejectedError):
+            if self._has_done_nothing():
+                shutil.rmtree(self.directory.path, ignore_errors=True)
+            raise
 
     def _execute(self, observer: RunObserver) -> Document:
         """Do as `execute`, with the run's lock held."""
+        self._begun = time.monotonic()
         try:
             if self.earlier is None:
-                self._begin()
+                self._begin(n_drivers=1)
             else:
                 self._go_on(self.earlier)
                 cancel_blocks(self.directory.path)
@@ -138,13 +160,22 @@ class Run:
                     session.check_identity()
         except BaseException as error:
             with uninterrupted():
+                for sentence in map(words_for, jobs_left(self.directory.path)):
+                    error.add_note(sentence)
                 self._end(_word_for(error), error)
             raise
         with uninterrupted():
             self._end("completed", None)
         return self._document
 
-    def _begin(self) -> None:
+    def _has_done_nothing(self) -> bool:
+        """Return whether this is the first driver, no stage has finished and no job was taken."""
+        run = self._document.get("run", {})
+        stages = self._document.get("stages", [])
+        is_first = run.get("drivers") == 1 and not any("duration_s" in each for each in stages)
+        return is_first and not has_taken_jobs(self.directory.path)
+
+    def _begin(self, n_drivers: int) -> None:
         """Write down what is asked before anything runs; the experiment is the last of it."""
         asked = self.experiment.model_dump(mode="json", exclude_none=True)
         versions = software_versions()
@@ -154,31 +185,19 @@ class Run:
         self.directory.write_json("site.json", {**self.site.record(), "project": project})
         self.directory.write_json("versions.json", versions)
         self.directory.event("run started", site=self.site.name)
-        self._document = {
-            "run": {
-                "id": self.directory.path.name,
-                "name": self.experiment.name,
-                "started": now(),
-                "status": "running",
-                "site": self.site.name,
-                "folder": str(self.directory.path),
-            },
-            "experiment": asked,
-            "versions": versions,
-            "stages": [],
-        }
+        self._document = new_document(self.directory, self.site.name, asked, versions, n_drivers)
         self.directory.write_json(RESULTS, self._document)
-        self.directory.write("experiment.toml", tomli_w.dumps(asked))
+        self._write_experiment()
+
+    def _write_experiment(self) -> None:
+        """Write down what is asked; a folder without this file is no run yet."""
+        self.directory.write("experiment.toml", tomli_w.dumps(self._document["experiment"]))
 
     def _go_on(self, earlier: Document) -> None:
-        """Write down that another driver goes on with what `earlier` tells."""
-        run = {key: value for key, value in earlier["run"].items() if key not in _OF_THE_END}
-        run |= {"status": "running", "folder": str(self.directory.path)}
-        run["resumed"] = [*run.get("resumed", []), now()]
-        stages = [stage for stage in earlier["stages"] if stage["status"] == "completed"]
-        self._document = {**earlier, "run": run, "stages": stages}
-        self._document.pop("error", None)
-        self.directory.event("run resumed")
+        """Write down that another driver goes on with what `earlier` holds."""
+        self._document = continued(earlier, self.directory)
+        is_first = self._document["run"]["drivers"] == 1
+        self.directory.event("driver started" if is_first else "run resumed")
         self.directory.write_json(RESULTS, self._document)
 
     def _finish_stage(self, name: str, future: Future[BaseModel], observer: RunObserver) -> None:
@@ -187,7 +206,7 @@ class Run:
         record = self._begin_stage(name)
         observer.stage_started(name)
         try:
-            result = _result(name, future, observer)
+            result = self._result(name, future, observer)
         except BaseException as error:
             status = _word_for(error)
             record |= {"finished": now(), "status": status}
@@ -208,6 +227,16 @@ class Run:
             self.directory.write_json(RESULTS, self._document)
             self.directory.event("stage finished", stage=name, duration_s=duration_s)
         observer.stage_finished(name, duration_s)
+
+    def _result(self, name: str, future: Future[BaseModel], observer: RunObserver) -> BaseModel:
+        """Wait for the result of a stage; its failure is an error of ours that names the stage."""
+        while not wait([future], timeout=min(observer.interval_s, _SIGN_OF_LIFE_S)).done:
+            self.directory.give_sign_of_life()
+            observer.tick()
+        error = future.exception()
+        if error is None:
+            return future.result()
+        raise stage_error(name, error) from error
 
     def _begin_stage(self, name: str) -> Document:
         """Return the record of a stage: that of an earlier driver that has finished it, or new."""
@@ -230,13 +259,16 @@ class Run:
         for stage in self._document["stages"]:
             if stage["status"] == "running":  # what it was shown on, or its figures, failed
                 stage |= {"finished": run["finished"], "status": status}
-        begun = run.get("resumed", [run["started"]])[-1]  # nobody worked between two drivers
-        run["duration_s"] = _seconds_between(begun, run["finished"])
+        spent_s = run.pop("spent_s", 0.0) + time.monotonic() - self._begun
+        run |= {"duration_s": round(spent_s, 3), "exit_code": exit_code_of(error)}
         if error is not None:
             kind = type(error).__name__
-            self._document["error"] = {"type": kind, "message": str(error) or kind}
+            left = map(words_for, jobs_left(self.directory.path))
+            message = "\n".join([str(error) or kind, *left])
+            self._document["error"] = {"type": kind, "message": message}
         try:
             self.directory.write_json(RESULTS, self._document)
+            self._write_experiment()
             write_report(self.directory, self._document)
             self.directory.event("run ended", status=status)
         except Exception as second:  # a disk may be full, a figure none
@@ -261,33 +293,3 @@ def write_report(directory: RunDirectory, document: Document) -> None:
 def _word_for(error: BaseException) -> str:
     """Return how a run or a stage ended that `error` has ended."""
     return "failed" if isinstance(error, Exception) else "interrupted"
-
-
-def _result(name: str, future: Future[BaseModel], observer: RunObserver) -> BaseModel:
-    """Wait for the result of a stage; its failure is an error of ours that names the stage."""
-    while not wait([future], timeout=observer.interval_s).done:
-        observer.tick()
-    error = future.exception()
-    if error is None:
-        return future.result()
-    cause = first_cause(error)
-    if not isinstance(cause, HybridParslError):
-        cause = StageFailedError(name, f"{type(cause).__name__}: {cause}", _traceback(cause))
-    cause.add_note(f"stage: {name}")
-    raise cause from error
-
-
-def _traceback(error: BaseException) -> str:
-    """Return where `error` was raised; if that was in another process, only the part there."""
-    there = error.__cause__
-    if type(there).__name__ == "_RemoteTraceback":  # of concurrent.futures
-        return str(there).strip().strip('"').strip()
-    return "".join(traceback.format_exception(error))
-
-
-def _seconds_between(first: str, last: str) -> float:
-    """Return the seconds between two times of `now`."""
-    from datetime import datetime
-
-    difference = datetime.fromisoformat(last) - datetime.fromisoformat(first)
-    return round(difference.total_seconds(), 3)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from hybrid_parsl import labels
 from hybrid_parsl.cli.output import make_console, say, say_aside
@@ -19,7 +20,9 @@ from hybrid_parsl.optimize.progress import SearchProgress
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hybrid_parsl.runner import Document, Run
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.runner import Document
 
 STAGES = ("search", "quantum", "analysis")
 _TASKS = {
@@ -31,7 +34,31 @@ _TASKS = {
 _USUAL_START_S = 3.0
 
 
-def make_display(run: Run, *, quiet: bool, as_json: bool) -> Display:
+class ShownSite(Protocol):
+    """A site, as far as it is shown."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+class ShownRun(Protocol):
+    """A run, as far as it is shown, whoever drives it."""
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is asked."""
+
+    @property
+    def site(self) -> ShownSite:
+        """Where it runs."""
+
+    @property
+    def directory(self) -> RunDirectory:
+        """What it leaves behind."""
+
+
+def make_display(run: ShownRun, *, quiet: bool, as_json: bool) -> Display:
     """Return the display that fits where the output goes."""
     if quiet or as_json:
         return Display(run)
@@ -50,7 +77,7 @@ class Display:
 
     interval_s = 3600.0
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: ShownRun) -> None:
         self._run = run
         self._begun = time.monotonic()
         folder = run.directory.path / "tasks" / "search"
@@ -165,7 +192,7 @@ class PlainDisplay(Display):
 class LiveDisplay(Display):
     """Redraws a small table in the terminal."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: ShownRun) -> None:
         super().__init__(run)
         from rich.live import Live
 
@@ -183,7 +210,8 @@ class LiveDisplay(Display):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        with contextlib.suppress(OSError):  # the terminal may have been closed
+            self._live.stop()
 
     def summary(self, document: Document) -> None:
         """Print the main figures."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from hybrid_parsl.cli import (
+    attach,
     doctor,
     listings,
     logs,
@@ -23,7 +24,13 @@ from hybrid_parsl.cli import (
 )
 from hybrid_parsl.cli.context import Context
 from hybrid_parsl.cli.failure import failure_text
-from hybrid_parsl.cli.output import ReaderGoneError, prepare_streams, say, say_aside
+from hybrid_parsl.cli.output import (
+    ReaderGoneError,
+    prepare_streams,
+    say,
+    say_aside,
+    settle_streams,
+)
 from hybrid_parsl.errors import ConfigurationError, HybridParslError
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ app = typer.Typer(
 )
 app.command(no_args_is_help=False)(run.run)
 app.command()(resume.resume)
+app.command()(attach.attach)
 app.command()(status.status)
 app.command()(logs.logs)
 app.command()(status.cancel)
@@ -109,6 +117,8 @@ def main(arguments: Sequence[str] | None = None, project: Path | None = None) ->
         code = ConfigurationError.exit_code
         refused = ConfigurationError(message, "--install-completion", valid=valid)
         say_aside(failure_text(refused))
+    finally:
+        settle_streams()
     sys.exit(code)
 
 

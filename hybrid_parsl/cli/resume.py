@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
+from hybrid_parsl.cli.detached import Detach, drive_detached
 from hybrid_parsl.cli.options import AsJson, Quiet, RunName, RunsDirectory, SiteAssignments
 from hybrid_parsl.cli.output import say, say_aside
 from hybrid_parsl.cli.runs import find_run
@@ -20,6 +21,7 @@ def resume(
     site_settings: SiteAssignments = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
+    detach: Detach = False,
 ) -> None:
     """Go on with a run that was interrupted, was killed, or failed."""
     from hybrid_parsl.cli.run import execute
@@ -35,6 +37,9 @@ def resume(
             kind = run.experiment.problem.kind
             what = "a search that is not finished begins anew, finished stages stay as they are"
             say_aside(f"{kind} has changed since the run began: {what}")
+        if detach:
+            drive_detached(directory, run.project.folder, site_settings or [], as_json=as_json)
+            return
         document = execute(run, quiet=quiet, as_json=as_json)
     elif not (quiet or as_json):
         print_summary(document)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
+from hybrid_parsl.cli.detached import Detach, drive_detached
 from hybrid_parsl.cli.options import (
     AsJson,
     ExperimentName,
@@ -18,14 +19,14 @@ from hybrid_parsl.cli.options import (
     SiteName,
 )
 from hybrid_parsl.cli.output import ReaderGoneError, say, say_aside
-from hybrid_parsl.cli.status import resume_command
+from hybrid_parsl.cli.status import resume_command, run_command
+from hybrid_parsl.engine.interrupts import INTERRUPTED
 from hybrid_parsl.run_plan import load_experiment, plan_run
 
 if TYPE_CHECKING:
     from hybrid_parsl.runner import Document, Run
 
 DEFAULT_EXPERIMENT = "maxcut"
-INTERRUPTED = 130
 
 
 def run(
@@ -43,6 +44,7 @@ def run(
     check: Annotated[
         bool, typer.Option("--check", help="Ask the scheduler for its verdict, and run nothing.")
     ] = False,
+    detach: Detach = False,
 ) -> None:
     """Search the parameters, run the circuit, analyse it."""
     project = context.obj.project()
@@ -62,6 +64,10 @@ def run(
 
     directory = RunDirectory.create(runs_dir, plan.experiment.name)
     begun = Run(plan.experiment, project, plan.site, directory)
+    if detach:
+        begun.prepare()
+        drive_detached(directory, project.folder, (), as_json=as_json)
+        return
     document = execute(begun, quiet=quiet, as_json=as_json)
     if as_json:
         say(json.dumps(document))
@@ -77,6 +83,7 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
     """
     from hybrid_parsl.cli.display import make_display
     from hybrid_parsl.engine.interrupts import TerminatedError, terminable
+    from hybrid_parsl.engine.jobs.left import jobs_left, words_for
     from hybrid_parsl.errors import BackendUnavailableError, JobFailedError
 
     display = make_display(run, quiet=quiet, as_json=as_json)
@@ -86,17 +93,34 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
     except ReaderGoneError:
         say_aside(f"nobody reads the output any more: {_what_is_left(run)}")
         raise
-    except KeyboardInterrupt:
-        say_aside(f"interrupted: {_what_is_left(run)}")
-        raise typer.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt as error:
+        raise _interrupted(run, "interrupted", error, INTERRUPTED) from None
     except TerminatedError as signal:
-        say_aside(f"ended by {signal}: {_what_is_left(run)}")
-        raise typer.Exit(signal.exit_code) from None
+        raise _interrupted(run, f"ended by {signal}", signal, signal.exit_code) from None
     except (JobFailedError, BackendUnavailableError) as error:
         error.add_note(_what_is_left(run))
         raise
     display.summary(document)
+    for record in jobs_left(run.directory.path):
+        say_aside(words_for(record))
     return document
+
+
+def _interrupted(run: Run, how: str, error: BaseException, code: int) -> typer.Exit:
+    """Say how a run was ended and what is left of it, and return what ends the process."""
+    from hybrid_parsl.engine.jobs.left import check_none_is_left, jobs_left_alone
+    from hybrid_parsl.errors import JobsLeftError
+
+    say_aside("\n".join([f"{how}: {_what_is_left(run)}", *getattr(error, "__notes__", [])]))
+    if getattr(error, "leaves_jobs", False):
+        for record in jobs_left_alone(run.directory.path):
+            say_aside(f"job {record.job_id or record.name} ({record.backend}) goes on")
+    try:
+        check_none_is_left(run.directory.path)
+    except JobsLeftError as left:
+        say_aside(f"cancel again with: {run_command('cancel', run.directory.path)}")
+        return typer.Exit(left.exit_code)
+    return typer.Exit(code)
 
 
 def _what_is_left(run: Run) -> str:

@@ -33,16 +33,26 @@ def status(
 def cancel(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
     """End a run and its jobs; what is finished stays, and resume goes on with it."""
     from hybrid_parsl import run_control
+    from hybrid_parsl.engine.jobs.left import jobs_left, words_for
+    from hybrid_parsl.errors import JobsLeftError
 
     directory = find_run(runs_dir, name)
     before = run_control.status_of(directory)
     if before.state not in ("running", "left") and not before.has_jobs_under_way:
         say(f"{directory.path.name} has ended already: {before.state}")
         return
-    canceled = run_control.cancel(directory)
+    try:
+        canceled = run_control.cancel(directory)
+    except JobsLeftError as error:
+        error.add_note(f"try again with: {run_command('cancel', directory.path)}")
+        raise
+    ending = jobs_left(directory.path)
     say(f"canceled {directory.path.name}")
-    if canceled:
-        say(f"jobs: {', '.join(canceled)}")
+    over = set(canceled) - {record.job_id for record in ending}
+    if over:
+        say(f"jobs: {', '.join(sorted(over))}")
+    for record in ending:
+        say(words_for(record))
 
 
 def _in_words(found: RunStatus, folder: Path) -> str:
@@ -58,7 +68,9 @@ def _in_words(found: RunStatus, folder: Path) -> str:
         lines.append(", ".join(words))
     for job in found.jobs:
         state = job["state"] or "not known to the backend any more"
-        state += f" ({job['waits_for']})" if job.get("waits_for") else ""
+        state += f" ({job['waits_for']})" if job["waits_for"] else ""
+        if job["cancel_asked"]:
+            state += f"; was to be canceled: {job['cancel_error'] or 'it has not ended yet'}"
         lines.append(f"  job {job['id'] or '?'} ({job['backend']}, {job['name']}): {state}")
     if found.error:
         told = dict.fromkeys((found.error["type"], found.error["message"]))
@@ -82,8 +94,13 @@ def words_for_left(folder: Path) -> str:
 
 def resume_command(folder: Path) -> str:
     """Return the command that goes on with the run in `folder`, for the current folder."""
+    return run_command("resume", folder)
+
+
+def run_command(command: str, folder: Path) -> str:
+    """Return the command line of `command` for the run in `folder`, for the current folder."""
     is_found = folder.parent == DEFAULT_RUNS_DIRECTORY.absolute()
-    return f"hybrid-parsl resume {shlex.quote(folder.name if is_found else str(folder))}"
+    return f"hybrid-parsl {command} {shlex.quote(folder.name if is_found else str(folder))}"
 
 
 def _go_on(folder: Path) -> str:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+INTERRUPTED = 128 + signal.SIGINT
+
+
 class TerminatedError(BaseException):
     """The process was asked to end; like KeyboardInterrupt, no error of anybody's.
 
@@ -28,6 +31,20 @@ class TerminatedError(BaseException):
     def exit_code(self) -> int:
         """What a shell says of a program that the signal has ended."""
         return 128 + signal.Signals[self.name]
+
+    @property
+    def leaves_jobs(self) -> bool:
+        """Whether the jobs of schedulers and clusters go on: a hang-up ends only the driver."""
+        return self.name == signal.SIGHUP.name
+
+
+def exit_code_of(error: BaseException | None) -> int:
+    """Return the exit code of a driver that `error` has ended, or nothing."""
+    if error is None:
+        return 0
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    return int(getattr(error, "exit_code", 1))
 
 
 @contextlib.contextmanager

@@ -78,6 +78,9 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
     checks_identity = True
     """Each task compares the package of its ranks with the driver's."""
 
+    leaves_jobs = False
+    """Whether `shutdown` leaves the jobs of a scheduler or cluster to a later driver."""
+
     def __init__(
         self,
         label: str,
@@ -197,7 +200,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
     def shutdown(self) -> None:
         """Cancel the jobs that still run and wait until they are gone."""
         if self._backend is not None:
-            self._backend.close()
+            self._backend.close(leave_jobs=self.leaves_jobs)
             self._backend = None
         self._scripts.close()
         super().shutdown()

@@ -76,6 +76,9 @@ class Session:
     ) -> None:
         import parsl
 
+        if getattr(error, "leaves_jobs", False):
+            for executor in self._config.executors:
+                executor.leaves_jobs = True
         with uninterrupted():
             try:
                 if self._kernel is not None and not self._kernel.cleanup_called:

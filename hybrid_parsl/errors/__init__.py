@@ -10,6 +10,7 @@
     ├── SubmissionError               3
     │   ├── JobRejectedError          3   permanent: the job can never run as asked
     │   └── BackendUnavailableError   3   transient: trying again may help
+    ├── JobsLeftError                 3   jobs that were to be canceled may still run
     ├── TaskError                     4
     │   ├── RankFailedError           4   an MPI rank raised or was killed
     │   ├── JobFailedError            4   the job ended before any rank could report
@@ -39,6 +40,7 @@ from hybrid_parsl.errors.base import (
 from hybrid_parsl.errors.submission import (
     BackendUnavailableError,
     JobRejectedError,
+    JobsLeftError,
     SubmissionError,
 )
 from hybrid_parsl.errors.task import (
@@ -63,6 +65,7 @@ __all__ = [
     "JobCanceledError",
     "JobFailedError",
     "JobRejectedError",
+    "JobsLeftError",
     "QuantumJobError",
     "RankFailedError",
     "ResultError",

@@ -36,3 +36,22 @@ class BackendUnavailableError(SubmissionError):
     """The backend did not answer; the same submission may succeed later."""
 
     retryable = True
+
+
+@dataclass(eq=False)
+class JobsLeftError(HybridParslError):
+    """Jobs were to be canceled, and may still run: their backend has not taken it.
+
+    Attributes
+    ----------
+    jobs
+        One sentence a job: which one it is, and what its backend said.
+    """
+
+    exit_code = 3
+    retryable = True
+
+    jobs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n  ".join(self.jobs)

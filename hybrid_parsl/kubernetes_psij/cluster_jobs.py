@@ -75,15 +75,20 @@ class ClusterJobs:
         SubmitException
             The cluster did not take it this time.
         """
-        options = self._config.options.for_job(job.spec)
-        key = options.key or job.id
-        plan = plan_job(job.spec, options, options.namespace or self._api.namespace, key)
+        plan, key = self._plan(job)
         tracked = TrackedJob(plan.native_id, job, plan.collection)
         job._native_id = str(plan.native_id)  # noqa: SLF001 - PSI/J's own way
         try:
             self._create(plan, key, tracked)
         except ApiError as error:
             raise submission_error(error, plan.native_id) from error
+
+    def planned_id(self, job: Job) -> str | None:
+        """Return the id that `submit` gives to a job; None if it can never run."""
+        try:
+            return str(self._plan(job)[0].native_id)
+        except InvalidJobException:
+            return None
 
     def cancel(self, job: Job) -> None:
         """Delete a job that has not ended.
@@ -178,6 +183,12 @@ class ClusterJobs:
         self._api.stop()
         self._follower.close()
         self._api.close()
+
+    def _plan(self, job: Job) -> tuple[JobPlan, str]:
+        """Return what to create for a job, and the key of its task."""
+        options = self._config.options.for_job(job.spec)
+        key = options.key or job.id
+        return plan_job(job.spec, options, options.namespace or self._api.namespace, key), key
 
     def _create(self, plan: JobPlan, key: str, tracked: TrackedJob) -> None:
         """Create what `plan` says and follow it.

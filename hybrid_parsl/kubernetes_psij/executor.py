@@ -61,6 +61,10 @@ class KubernetesJobExecutor(JobExecutor):  # type: ignore[misc]
             job.executor = job._native_id = None  # noqa: SLF001 - it was never submitted
             raise
 
+    def planned_id(self, job: Job) -> str | None:
+        """Return the id that `submit` gives to a job; None if it can never run."""
+        return self._jobs.planned_id(job)
+
     def cancel(self, job: Job) -> None:
         """Delete a job from the cluster; it is CANCELED when all of it is gone.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +26,7 @@ _NOT_FOR_OTHERS = 0o755
 RESULTS = "results.json"
 REPORT = "report.html"
 REMOTE = "remote.json"
+_NAME = re.compile(r"\d{8}T\d{6}Z-")
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,13 @@ class RunDirectory:
         UntrustedFileError
             If it would not be the user's own: see `own`.
         """
-        time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        begun = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         try:
             for folder in (*reversed(parent.parents), parent):
                 if not folder.is_dir():
                     folder.mkdir(mode=_NOT_FOR_OTHERS, exist_ok=True)
             while True:
-                path = parent.resolve() / f"{time}-{name}-{secrets.token_hex(3)}"
+                path = parent.resolve() / f"{begun}-{name}-{secrets.token_hex(3)}"
                 with contextlib.suppress(FileExistsError):
                     path.mkdir(mode=_PRIVATE)
                     break
@@ -147,6 +150,8 @@ class RunDirectory:
         if len(exact or found) == 1:
             return cls.own((exact or found)[0])
         message = "names more than one run" if found else "no such run"
+        if not found and _NAME.match(Path(text).name) and os.path.isdir(parent / text):  # noqa: PTH112 - as above
+            message = "is the folder of a run that was killed before it began, and can be removed"
         newest = ", ".join(run.name for run in (found or runs)[-5:])
         whose = "there is no run" if not everyones else "there is no run of yours"
         valid = f"latest, {newest}" if newest else f"nothing: {whose} in {parent}"
@@ -225,6 +230,15 @@ class RunDirectory:
             raise ConfigurationError(message, str(self.path / RESULTS))
         return found
 
+    def give_sign_of_life(self) -> None:
+        """Let the time of ``results.json`` say that the run's driver is at work."""
+        with contextlib.suppress(OSError):
+            os.utime(self.path / RESULTS)
+
+    def last_sign_of_life(self) -> str:
+        """Return when the run's driver was last at work, as `now` writes it."""
+        return _written((self.path / RESULTS).stat().st_mtime)
+
     def event(self, kind: str, **values: Any) -> None:
         """Append one line to ``events.jsonl``: the time, the `kind`, and `values`.
 
@@ -253,4 +267,15 @@ def _latest(runs: list[Path]) -> list[Path]:
 
 def now() -> str:
     """Return the time in UTC, ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _written(time.time())
+
+
+def seconds_between(first: str, last: str) -> float:
+    """Return the seconds between two times of `now`."""
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+
+
+def _written(seconds: float) -> str:
+    """Return a time in seconds since the epoch in UTC, ISO 8601 with milliseconds."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

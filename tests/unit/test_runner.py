@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hybrid_parsl.engine.interrupts import TerminatedError, terminable
+from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.project import find_project
 from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
 from hybrid_parsl.run_plan import plan_run
@@ -58,6 +59,36 @@ def test_a_run_that_is_told_to_end_while_it_begins_says_so(
     assert document["run"]["status"] == "interrupted"
     assert document["error"] == {"type": "TerminatedError", "message": "SIGTERM"}
     assert "interrupted" in (run.directory.path / "report.html").read_text()
+    assert document["run"]["exit_code"] == 143
+    assert RunDirectory.find(run.directory.path.parent, "latest").path == run.directory.path
+
+
+def test_a_run_that_is_refused_leaves_no_folder(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ConfigurationError("cannot be used", "site")
+
+    monkeypatch.setattr("hybrid_parsl.engine.session.check_config", refuse)
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        run.execute(Silence())
+    assert list(run.directory.path.parent.iterdir()) == []
+
+
+def test_a_run_that_had_begun_before_keeps_its_folder_when_it_is_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.prepare()
+    document = run.directory.read_json(RESULTS)
+    document["run"]["drivers"] = 1
+    run.directory.write_json(RESULTS, document)
+    run.earlier = document
+
+    def refuse(*_: object) -> None:
+        raise ConfigurationError("cannot be used", "site")
+
+    monkeypatch.setattr("hybrid_parsl.engine.session.check_config", refuse)
+    with pytest.raises(ConfigurationError):
+        run.execute(Silence())
+    assert run.directory.read_json(RESULTS)["run"]["status"] == "failed"
 
 
 def test_a_run_that_is_told_to_end_before_it_has_begun_leaves_no_results(

@@ -1,4 +1,4 @@
-"""PSI/J behind one door: submit a job, be told once how it ended, leave nothing behind.
+"""PSI/J behind one interface: submit a job, learn once how it ended, leave nothing behind.
 
 What PSI/J 0.9.11 does not do is done here: a job's first final state stands (a late cancellation
 would overwrite it), the local backend keeps to walltimes and leaves no process; a batch job failed
@@ -21,21 +21,14 @@ from hybrid_parsl.engine.jobs.batch_scheduler import (
     is_poll_failure,
     put_right,
 )
-from hybrid_parsl.engine.jobs.earlier import (
-    UNDER_WAY,
-    find_job,
-    is_over,
-    is_process,
-    job_id_of,
-    job_state,
-)
-from hybrid_parsl.engine.jobs.open_jobs import OpenJobs, SubmittedJob, job_status
-from hybrid_parsl.engine.jobs.processes import ProcessTree
+from hybrid_parsl.engine.jobs.cancellation import PATIENCE_S, Canceler
+from hybrid_parsl.engine.jobs.earlier import UNDER_WAY, find_job, job_id_of, job_state
+from hybrid_parsl.engine.jobs.open_jobs import OpenJobs, SubmittedJob
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
 from hybrid_parsl.engine.jobs.submission import attach, hand_over, patiently
-from hybrid_parsl.errors import HybridParslError, JobRejectedError
+from hybrid_parsl.errors import BackendUnavailableError, HybridParslError, JobRejectedError
 from hybrid_parsl.process_start import process_began
 
 if TYPE_CHECKING:
@@ -48,9 +41,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE_S = 5.0
-_PAUSE_S = 0.01
-_HEARING_S = 1.0
 _POLLED = "the scheduler was asked"
 
 
@@ -65,6 +55,8 @@ class JobBackend:
         Where PSI/J keeps its scripts; made if it is not there.
     polling_interval_s
         Seconds between two questions to a batch scheduler.
+    patience_s
+        Seconds for which a cluster's API server that does not answer is asked again.
 
     Raises
     ------
@@ -72,18 +64,25 @@ class JobBackend:
         PSI/J has no backend of that name.
     """
 
-    def __init__(self, name: str, work_directory: Path, polling_interval_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        work_directory: Path,
+        polling_interval_s: float = 1.0,
+        patience_s: float = 60.0,
+    ) -> None:
         check_backend(name)
         self.name = name
-        self._patience_s = _PATIENCE_S + 2 * polling_interval_s
-        config = executor_config(name, work_directory, polling_interval_s)
+        config = executor_config(name, work_directory, polling_interval_s, patience_s)
         self._executor = load_psij().JobExecutor.get_instance(name, config=config)
         self._submitting = threading.local()
         self._jobs = OpenJobs()
         self._watch = QueueWatch(name, lambda: self._ended.put(_POLLED))
         self._ended: queue.SimpleQueue[tuple[SubmittedJob, JobStatus] | str | None]
         self._ended = queue.SimpleQueue()
-        put_right(self._executor, self._jobs.has, self._inherited, self._watch)
+        inherited = lambda: getattr(self._submitting, "descriptors", ())  # noqa: E731
+        put_right(self._executor, self._jobs.has, inherited, self._watch)
+        self._canceler = Canceler(self._executor, self._jobs, self._status_changed)
         self._closed = False
         self._teller = threading.Thread(target=self._tell, name=f"{name} jobs", daemon=True)
         self._teller.start()
@@ -119,7 +118,7 @@ class JobBackend:
         else:
             attempt = partial(self._hand_over_on_record, submitted, record)
             patiently(attempt, lambda: self.name != LOCAL and not self._closed)
-        if self._closed:
+        if self._closed or submitted.canceled:
             self.cancel(submitted)
         return submitted
 
@@ -127,6 +126,8 @@ class JobBackend:
         self, spec: JobSpec, on_end: Callable[[JobEnd], None], record: Path
     ) -> SubmittedJob | None:
         """Follow the job that an earlier driver has left in `record`, if it still waits or runs.
+
+        One that was to be canceled, and may run on, is canceled first: then there is none.
 
         Parameters
         ----------
@@ -138,22 +139,43 @@ class JobBackend:
         Raises
         ------
         BackendUnavailableError
+            The backend cannot be asked, or a job that is to be canceled may still run.
+        JobRejectedError
+            The job is none that can be followed.
+        """
+        found = JobRecord.read_open(record, self.name)
+        if found is None or (found.job_id is None and found.planned_id and not found.may_run_on):
+            return None  # one whose id was planned is submitted again, which finds it
+        if not found.may_run_on:
+            return self.follow(spec, on_end, record)
+        if (unwanted := self.follow(spec, lambda _: None, record)) is not None:
+            self._canceler.settle(unwanted)
+        return None
+
+    def follow(
+        self, spec: JobSpec, on_end: Callable[[JobEnd], None], record: Path
+    ) -> SubmittedJob | None:
+        """Follow the job in `record` if it still waits or runs, even if it should not.
+
+        Raises
+        ------
+        BackendUnavailableError
             The backend cannot be asked.
         JobRejectedError
             The job is none that can be followed.
         """
-        with submission_lock(record):
-            found = JobRecord.read(record)
-        if found is None or found.ended is not None:
-            return None
-        job_id = job_id_of(found)
-        if job_id is None:
+        found = JobRecord.read_open(record, self.name)
+        job_id = job_id_of(found) if found is not None else None
+        if found is None or job_id is None:
             return None
         submitted = SubmittedJob(load_psij().Job(spec), on_end, record)
         self._jobs.add(submitted, job_id)
         try:
-            if job_state(self._executor, job_id, found.begun) not in UNDER_WAY:
+            state = job_state(self._executor, job_id, found.begun)
+            if state not in UNDER_WAY:
                 self._jobs.take(submitted.job)
+                if found.may_run_on:
+                    found.with_end(state or "CANCELED").write(record)
                 return None
             submitted.begun = self._begun(submitted)
             found.with_id(job_id, submitted.begun).write(record)
@@ -169,43 +191,22 @@ class JobBackend:
         return submitted
 
     def cancel(self, submitted: SubmittedJob) -> None:
-        """Cancel a job; on the local backend, return when none of its processes is left.
+        """Cancel a job; what the backend answers is in the job's record."""
+        self._canceler.cancel(submitted)
 
-        PSI/J's own cancellation of a local job overwrites the state of one that has just
-        completed, and its thread fails for good on one that is gone when it comes to kill it:
-        so local processes are killed here, and PSI/J only hears that they ended.
+    def close(self, *, leave_jobs: bool = False, patience_s: float = PATIENCE_S) -> None:
+        """Cancel all jobs that have not ended, and stop following them.
+
+        Parameters
+        ----------
+        leave_jobs
+            Whether the jobs of a batch scheduler or cluster go on; those of this host never do.
+        patience_s
+            Seconds in which jobs have to end.
         """
-        submitted.canceled = True
-        if self.name == LOCAL:
-            ProcessTree.of(int(submitted.job_id)).end()
-            self._tell_if_unheard(submitted)
-            return
-        try:
-            submitted.job.cancel()
-        except Exception as error:  # noqa: BLE001 - a job that has just ended, for example
-            logger.info("canceling job %s: %r", submitted.job_id, error)
-
-    def _tell_if_unheard(self, submitted: SubmittedJob) -> None:
-        """Tell the end of a local job ourselves if PSI/J does not.
-
-        It does not hear in time of a process that ends while it is being started.
-        """
-        deadline = time.monotonic() + _HEARING_S
-        while submitted.job in self._jobs and time.monotonic() < deadline:
-            time.sleep(_PAUSE_S)
-        self._status_changed(submitted.job, job_status("CANCELED"))
-
-    def close(self) -> None:
-        """Cancel all jobs that have not ended, and stop telling."""
         self._closed = True
-        for job in self._jobs.all():
-            self.cancel(job)
-        deadline = time.monotonic() + self._patience_s
-        while self._jobs.all() and time.monotonic() < deadline:
-            time.sleep(_PAUSE_S)
-        for job in self._jobs.all():  # one that takes its time to go is canceled all the same
-            if is_over(self._executor, job.job_id):
-                self._status_changed(job.job, job_status("CANCELED"))
+        if self.name == LOCAL or not leave_jobs:
+            self._canceler.cancel_all(self._jobs.all(), patience_s)
         getattr(self._executor, "close", bool)()  # ours has one, PSI/J's own have none
         self._ended.put(None)
         self._teller.join(timeout=10)
@@ -216,10 +217,11 @@ class JobBackend:
         A scheduler that did not answer may still have taken the job: the next try asks for it.
         """
         name = submitted.job.id if self.name == LOCAL else submitted.job.spec.name
+        planned_id = getattr(self._executor, "planned_id", lambda _: None)(submitted.job)
         with submission_lock(record) as descriptor:
             earlier = JobRecord.read(record)
             again = earlier is not None and earlier.name == name
-            written = JobRecord.of(self.name, name).write(record)
+            written = JobRecord.of(self.name, name, planned_id).write(record)
             self._submitting.descriptors = (descriptor,)
             try:
                 if again and (job_id := find_job(self.name, name)) is not None:
@@ -228,6 +230,10 @@ class JobBackend:
                     self._hand_over(submitted)
             except JobRejectedError:
                 written.with_end("FAILED").write(record)
+                raise
+            except BackendUnavailableError as error:
+                if self._closed or submitted.canceled:  # it may have been taken all the same
+                    written.with_cancellation(error.reason).write(record)
                 raise
             finally:
                 self._submitting.descriptors = ()
@@ -247,10 +253,6 @@ class JobBackend:
     def _begun(self, submitted: SubmittedJob) -> float | None:
         """Return when the process of a local job began, None for other jobs."""
         return process_began(int(submitted.job_id)) if self.name == LOCAL else None
-
-    def _inherited(self) -> tuple[int, ...]:
-        """Return the file descriptors that a program started by this thread inherits."""
-        return getattr(self._submitting, "descriptors", ())
 
     def _attach(self, submitted: SubmittedJob, job_id: str) -> None:
         """Let PSI/J follow the job `job_id` of a batch scheduler."""
@@ -275,7 +277,7 @@ class JobBackend:
             try:
                 item = self._ended.get(timeout=self._jobs.seconds_to_deadline())
             except queue.Empty:
-                self._look_after_local()
+                self._canceler.look_after_local()
                 continue
             if item is None:
                 return
@@ -285,7 +287,7 @@ class JobBackend:
                 continue
             submitted, status = item
             try:
-                if is_poll_failure(status.message) and not self._closed:
+                if is_poll_failure(status.message):
                     self._ask_again(submitted)
                     continue
                 end = submitted.end_of(status)
@@ -296,12 +298,3 @@ class JobBackend:
                         submitted.on_end(end)
             except Exception:
                 logger.exception("telling the end of job %s", submitted.job_id)
-
-    def _look_after_local(self) -> None:
-        """Cancel jobs whose deadline has passed, and note which adopted ones have ended."""
-        for submitted in self._jobs.overdue():
-            submitted.timed_out = True
-            self.cancel(submitted)
-        for submitted in self._jobs.all():
-            if submitted.adopted and not is_process(submitted.job_id, submitted.begun):
-                self._status_changed(submitted.job, job_status("COMPLETED"))

@@ -54,13 +54,15 @@ def unique_job_name(backend: str, task: str) -> str:
     return f"hybrid-parsl-{task}-{token}"
 
 
-def executor_config(backend: str, folder: Path, interval_s: float) -> JobExecutorConfig:
+def executor_config(
+    backend: str, folder: Path, interval_s: float, patience_s: float = 60.0
+) -> JobExecutorConfig:
     """Return PSI/J's configuration of a backend that keeps its files in `folder`."""
     psij = load_psij()
     if backend == LOCAL:
         return psij.JobExecutorConfig(work_directory=folder)
     if backend == KUBERNETES:
-        return Cluster.read(folder).config()
+        return Cluster.read(folder).config(patience_s)
     from psij.executors.batch.batch_scheduler_executor import BatchSchedulerExecutorConfig
 
     return BatchSchedulerExecutorConfig(
@@ -125,7 +127,7 @@ def load_executor(
         Gets what a batch scheduler says of its jobs.
     """
     folder = folder or Path(tempfile.gettempdir())
-    config = executor_config(backend, folder, interval_s=3600)
+    config = executor_config(backend, folder, interval_s=3600, patience_s=5)
     executor = load_psij().JobExecutor.get_instance(backend, config=config)
     put_right(executor, watch=watch)
     return executor

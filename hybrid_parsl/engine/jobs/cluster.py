@@ -43,11 +43,17 @@ class Cluster:
     start_patience_s: float = 30.0
     live_log_s: float | None = 5.0
 
-    def config(self) -> KubernetesExecutorConfig:
-        """Return the same as a configuration of PSI/J's executor."""
+    def config(self, patience_s: float = 60.0) -> KubernetesExecutorConfig:
+        """Return the same as a configuration of PSI/J's executor.
+
+        Parameters
+        ----------
+        patience_s
+            Seconds for which an API server that does not answer is asked again.
+        """
         from hybrid_parsl.kubernetes_psij import KubernetesExecutorConfig
 
-        return KubernetesExecutorConfig(**asdict(self))
+        return KubernetesExecutorConfig(**asdict(self), retry_s=patience_s)
 
     def write(self, folder: Path) -> None:
         """Write it down in the folder of the backend.

@@ -95,7 +95,7 @@ def job_id_of(record: JobRecord) -> str | None:
         The scheduler does not answer, or the job is a process of another host.
     """
     if record.backend != LOCAL:
-        return record.job_id or find_job(record.backend, record.name)
+        return record.job_id or record.planned_id or find_job(record.backend, record.name)
     here = JobRecord.of(LOCAL, record.name)
     if (record.boot or here.boot) != here.boot:
         if record.host == here.host:
@@ -116,10 +116,10 @@ def is_process(job_id: str, begun: float | None) -> bool:
     return began is not None and (begun is None or abs(began - begun) < _SAME_S)
 
 
-def is_over(executor: JobExecutor, job_id: str) -> bool:
+def is_over(executor: JobExecutor, job_id: str, begun: float | None = None) -> bool:
     """Return whether the backend of a job says that it neither waits nor runs any more."""
     try:
-        return job_state(executor, job_id) not in UNDER_WAY
+        return job_state(executor, job_id, begun) not in UNDER_WAY
     except BackendUnavailableError:
         return False
 

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
-from hybrid_parsl.engine.jobs.batch_scheduler import load_executor
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, load_executor
 from hybrid_parsl.engine.jobs.cluster import FOLDER
 from hybrid_parsl.engine.jobs.earlier import job_id_of, job_state
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.waiting import waiting_reason
-from hybrid_parsl.errors import BackendUnavailableError
+from hybrid_parsl.errors import BackendUnavailableError, JobsLeftError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from psij import JobSpec
 
+UNKNOWN = "UNKNOWN"
+"""The state of a job whose backend does not answer."""
+_ANSWER_S = 8.0
+_CANCELING_S = 20.0
+_SETTLING_S = 60.0
+
 
 def cancel_jobs(run: Path) -> list[str]:
-    """Cancel all jobs of the run in the folder `run`, and return their ids.
+    """Cancel all jobs of the run in the folder `run`, and return the ids of those that were left.
 
     Raises
     ------
-    BackendUnavailableError
-        A backend cannot be asked about its jobs.
+    JobsLeftError
+        If a backend has not taken a cancellation; the others are canceled.
     """
-    return _cancel([*run.rglob(TASK_RECORD), *run.rglob(f"*{BLOCK_RECORD}")])
+    canceled = _cancel([*run.rglob(TASK_RECORD), *run.rglob(f"*{BLOCK_RECORD}")], _CANCELING_S)
+    check_none_is_left(run)
+    return canceled
 
 
 def cancel_blocks(run: Path) -> list[str]:
@@ -40,29 +51,130 @@ def cancel_blocks(run: Path) -> list[str]:
 
     Raises
     ------
-    BackendUnavailableError
-        A backend cannot be asked about its jobs.
+    JobsLeftError
+        If one may still run.
     """
-    return _cancel(run.rglob(f"*{BLOCK_RECORD}"))
+    paths = list(run.rglob(f"*{BLOCK_RECORD}"))
+    canceled = _cancel(paths, _SETTLING_S)
+    left = [record for path in paths if (record := JobRecord.read(path)) and record.may_run_on]
+    if left:
+        raise JobsLeftError(tuple(map(words_for, left)))
+    return canceled
 
 
-def job_states(run: Path) -> list[dict[str, str | None]]:
+def jobs_left(run: Path) -> list[JobRecord]:
+    """Return the records of the jobs that should have ended, and may not have."""
+    records = (JobRecord.read(path) for path in _records(run))
+    return [record for record in records if record is not None and record.may_run_on]
+
+
+def jobs_left_alone(run: Path) -> list[JobRecord]:
+    """Return the records of the jobs that a scheduler or cluster has, and that may go on."""
+    records = (JobRecord.read(path) for path in _records(run))
+    return [
+        record
+        for record in records
+        if record is not None
+        and record.backend != LOCAL
+        and record.ended is None
+        and not record.may_run_on
+    ]
+
+
+def has_taken_jobs(run: Path) -> bool:
+    """Return whether a backend has taken a job of the run, or may have."""
+    records = [JobRecord.read(path) for path in _records(run)]
+    return any(record is None or record.job_id or record.ended is None for record in records)
+
+
+def has_job_ids(run: Path) -> bool:
+    """Return whether a backend has given an id to a job of the run."""
+    records = (JobRecord.read(path) for path in _records(run))
+    return any(record is not None and record.job_id is not None for record in records)
+
+
+def check_none_is_left(run: Path) -> None:
+    """Check that no backend has refused to cancel a job of the run in the folder `run`.
+
+    Raises
+    ------
+    JobsLeftError
+        If one has.
+    """
+    refused = [record for record in jobs_left(run) if record.cancel_error is not None]
+    if refused:
+        raise JobsLeftError(tuple(map(words_for, refused)))
+
+
+def words_for(record: JobRecord) -> str:
+    """Return what there is to say of a job that was to be canceled."""
+    job = f"job {record.job_id or record.planned_id or record.name} ({record.backend})"
+    if record.cancel_error is None:
+        return f"{job} is being canceled and has not ended yet"
+    return f"{job} could not be canceled and may still run: {record.cancel_error}"
+
+
+def job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]:
     """Return name, id, backend and state of each job of the run in the folder `run`.
 
     The state is PSI/J's name of it; that of a job that nobody has seen end is the backend's
-    word, None where it does not know the job, and ``UNKNOWN`` where it does not answer. Of one
-    that waits there is also why, as far as its driver has heard, else None.
+    word, None where it does not know the job, and `UNKNOWN` where it does not answer in
+    `patience_s` seconds. Of one that waits there is also why, as far as its driver has heard,
+    else None; of one that was to be canceled, what its backend said.
     """
+    records = {path: JobRecord.read(path) for path in _records(run)}
+    known = {path: record for path, record in records.items() if record is not None}
+    asked = {path: record for path, record in known.items() if record.ended is None}
+    found = _ask(asked, patience_s)
     rows = []
-    executors: dict[str, Any] = {}
-    for path in sorted([*run.rglob(TASK_RECORD), *run.rglob(f"*{BLOCK_RECORD}")]):
-        record = JobRecord.read(path)
-        if record is not None:
-            state = record.ended or _state(record, path.parent / FOLDER, executors)
-            row = {"name": record.name, "id": record.job_id, "backend": record.backend}
-            reason = waiting_reason(path) if state == "QUEUED" else None
-            rows.append({**row, "state": state, "waits_for": reason or None})
+    for path, record in known.items():
+        state = record.ended or found.get(path, UNKNOWN)
+        reason = waiting_reason(path) if state == "QUEUED" else None
+        rows.append(
+            {
+                "name": record.name,
+                "id": record.job_id or record.planned_id,
+                "backend": record.backend,
+                "state": state,
+                "waits_for": reason or None,
+                "cancel_asked": record.may_run_on,
+                "cancel_error": record.cancel_error if record.may_run_on else None,
+            }
+        )
     return rows
+
+
+def _records(run: Path) -> list[Path]:
+    """Return the files of the records of all jobs of a run."""
+    return sorted([*run.rglob(TASK_RECORD), *run.rglob(f"*{BLOCK_RECORD}")])
+
+
+def _ask(records: Mapping[Path, JobRecord], patience_s: float) -> dict[Path, str | None]:
+    """Return what the backends have said of jobs, after `patience_s` seconds at the latest."""
+    found: dict[Path, str | None] = {}
+    if not records:
+        return found
+    load_psij()  # on the main thread
+    answer: Future[None] = Future()
+
+    def ask() -> None:
+        executors: dict[str, Any] = {}
+        silent: set[str] = set()
+        try:
+            for path, record in records.items():
+                found[path] = UNKNOWN
+                if record.backend not in silent:
+                    found[path] = _state(record, path.parent / FOLDER, executors)
+                if found[path] == UNKNOWN:
+                    silent.add(record.backend)
+            answer.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="asking for jobs", daemon=True).start()
+    with contextlib.suppress(TimeoutError):
+        answer.result(patience_s)
+    return dict(found)
 
 
 def _state(record: JobRecord, folder: Path, executors: dict[str, Any]) -> str | None:
@@ -75,7 +187,7 @@ def _state(record: JobRecord, folder: Path, executors: dict[str, Any]) -> str | 
             executors[record.backend] = load_executor(record.backend, folder)
         return job_state(executors[record.backend], job_id, record.begun)
     except BackendUnavailableError:
-        return "UNKNOWN"
+        return UNKNOWN
 
 
 def _any_job() -> JobSpec:
@@ -86,22 +198,31 @@ def _any_job() -> JobSpec:
     return spec
 
 
-def _cancel(paths: Iterable[Path]) -> list[str]:
-    """Cancel the jobs of which the files at `paths` are the records, and wait for their end."""
+def _cancel(paths: Iterable[Path], patience_s: float) -> list[str]:
+    """Cancel the jobs of which the files at `paths` are the records, and wait for their end.
+
+    Returns the ids of those that were left; what their backends said is in the records.
+    """
     backends: dict[str, JobBackend] = {}
+    silent: dict[str, str] = {}
     canceled = []
     try:
         for path in paths:
             record = JobRecord.read(path)
             if record is None or record.ended is not None:
                 continue
-            if record.backend not in backends:
-                backends[record.backend] = JobBackend(record.backend, path.parent / ".psij")
-            spec = _any_job()
-            job = backends[record.backend].adopt(spec, lambda _: None, path)
-            if job is not None:
-                canceled.append(job.job_id)
+            name = record.backend
+            if name not in backends:
+                backends[name] = JobBackend(name, path.parent / FOLDER, patience_s=patience_s)
+            try:
+                if name not in silent:
+                    job = backends[name].follow(_any_job(), lambda _: None, path)
+                    canceled += [job.job_id] if job is not None else []
+            except BackendUnavailableError as error:
+                silent[name] = error.reason
+            if name in silent:
+                record.with_cancellation(silent[name]).write(path)
     finally:
         for backend in backends.values():
-            backend.close()
+            backend.close(patience_s=patience_s)
     return canceled

@@ -67,8 +67,8 @@ class SubmittedJob:
         When a local job has to end, on the clock of `time.monotonic`; None for no limit here.
     timed_out
         Whether the deadline has passed.
-    canceled
-        Whether it was canceled from here.
+    canceled, cancel_error
+        Whether its cancellation was asked from here, and why the backend has not taken that.
     adopted, begun
         Whether it is a process of this host that another driver has started, and when it began.
     answered
@@ -83,6 +83,7 @@ class SubmittedJob:
     deadline: float | None = None
     timed_out: bool = False
     canceled: bool = False
+    cancel_error: str | None = None
     adopted: bool = False
     begun: float | None = None
     answered: bool = False
@@ -95,8 +96,10 @@ class SubmittedJob:
 
     def end_of(self, status: JobStatus) -> JobEnd:
         """Return how the job ended; `status` is PSI/J's."""
-        told = status.state.name  # of a process that another has started, only that it is over
-        was_ours = self.canceled and (told == "FAILED" or self.adopted)
+        told = status.state.name
+        # of a job that has left the queue, or of another's process, it is only known to be over
+        is_vague = told == "FAILED" or self.adopted or status.exit_code is None
+        was_ours = self.canceled and is_vague
         return JobEnd(
             job_id=self.job_id,
             state="CANCELED" if was_ours else told,
@@ -114,12 +117,29 @@ class SubmittedJob:
         self.waits = waits
 
     def note_end(self, end: JobEnd) -> None:
-        """Write into the job's record how it ended; a disk that is full keeps nobody waiting."""
+        """Write into the job's record how it ended."""
+        state = "TIMEOUT" if end.timed_out else end.state
+        self._change_record(lambda found: found.with_end(state))
+
+    def note_cancellation(self, error: str | None) -> None:
+        """Write into the job's record that its cancellation was asked.
+
+        Parameters
+        ----------
+        error
+            Why the backend has not taken it; None if it has.
+        """
+        self.cancel_error = error
+        self._change_record(lambda found: found.with_cancellation(error))
+
+    def _change_record(self, change: Callable[[JobRecord], JobRecord]) -> None:
+        """Change the job's record if it has not ended; a disk that is full is no reason to wait."""
         if self.record is None:
             return
         with contextlib.suppress(StorageError, TimeoutError), submission_lock(self.record):
-            if (found := JobRecord.read(self.record)) is not None:
-                found.with_end("TIMEOUT" if end.timed_out else end.state).write(self.record)
+            found = JobRecord.read(self.record)
+            if found is not None and found.ended is None and found.job_id == self.job_id:
+                change(found).write(self.record)
 
 
 class OpenJobs:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from hybrid_parsl.atomic_file import write_atomically
-from hybrid_parsl.errors import StorageError
+from hybrid_parsl.errors import BackendUnavailableError, StorageError
 from hybrid_parsl.records.run_lock import locked
 
 if TYPE_CHECKING:
@@ -44,12 +44,19 @@ class JobRecord:
     submitted
         When it was handed over, in seconds since the epoch.
     job_id
-        The backend's own id; None until the backend has told it.
+        The backend's own id; None until the backend has given it.
+    planned_id
+        The id that the job gets, where that is known before the backend has taken it.
     begun
         When a local job's process began, as `process_began` gives it: its id may be used
         again.
+    cancel_asked
+        When its cancellation was asked, in seconds since the epoch; None if it never was. The job
+        may run on until `ended` says otherwise.
+    cancel_error
+        Why the backend has not taken the cancellation; None if it has.
     ended
-        The state it ended in, None as long as nobody has seen it end.
+        The state that the backend said it ended in; None until then.
     folder
         Where the record is kept.
     boot
@@ -61,15 +68,19 @@ class JobRecord:
     host: str
     submitted: float
     job_id: str | None = None
+    planned_id: str | None = None
     begun: float | None = None
+    cancel_asked: float | None = None
+    cancel_error: str | None = None
     ended: str | None = None
     folder: str | None = None
     boot: str | None = None
 
     @classmethod
-    def of(cls, backend: str, name: str) -> Self:
+    def of(cls, backend: str, name: str, planned_id: str | None = None) -> Self:
         """Return the record of a job that is about to be submitted from here."""
-        return cls(backend, name, socket.gethostname(), time.time(), boot=_boot_id())
+        here = socket.gethostname()
+        return cls(backend, name, here, time.time(), planned_id=planned_id, boot=_boot_id())
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -88,6 +99,31 @@ class JobRecord:
             return None
         return None if is_copy else record
 
+    @classmethod
+    def read_open(cls, path: Path, backend: str) -> Self | None:
+        """Return the record in the file at `path` of a job that is not known to have ended.
+
+        None if there is none; the job is not being submitted any more.
+
+        Parameters
+        ----------
+        path
+            The file.
+        backend
+            PSI/J's name of the backend, for the error.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If the job is still being submitted.
+        """
+        try:
+            with submission_lock(path):
+                record = cls.read(path)
+        except TimeoutError as error:
+            raise BackendUnavailableError(backend, str(error)) from error
+        return None if record is None or record.ended is not None else record
+
     def write(self, path: Path) -> Self:
         """Write the record to the file at `path` at once, and return it.
 
@@ -104,9 +140,18 @@ class JobRecord:
         """Return the record with the backend's id of the job."""
         return replace(self, job_id=job_id, begun=begun)
 
+    def with_cancellation(self, error: str | None) -> Self:
+        """Return the record of a job that should end; `error` is why the backend refused that."""
+        return replace(self, cancel_asked=self.cancel_asked or time.time(), cancel_error=error)
+
     def with_end(self, state: str) -> Self:
         """Return the record with the state that the job ended in."""
         return replace(self, ended=state)
+
+    @property
+    def may_run_on(self) -> bool:
+        """Whether it should have ended, and its backend has not said that it has."""
+        return self.cancel_asked is not None and self.ended is None
 
     def seconds_left(self, walltime: timedelta) -> float:
         """Return the seconds that are left of its `walltime`, less than 0 if it is over."""

@@ -14,7 +14,7 @@ from hybrid_parsl.engine.jobs.earlier import find_job, job_id_of, job_state
 from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord
-from hybrid_parsl.errors import BackendUnavailableError
+from hybrid_parsl.errors import BackendUnavailableError, JobsLeftError
 from hybrid_parsl.process_start import process_began
 
 NAME = "5f0c4b1e-a-name-that-no-other-process-has"
@@ -90,8 +90,11 @@ def test_the_processes_of_another_host_are_not_known_here(tmp_path):
     elsewhere.write(tmp_path / "job.json")
     (row,) = job_states(tmp_path)
     assert row["state"] == "UNKNOWN"
-    with pytest.raises(BackendUnavailableError, match="login2"):
+    with pytest.raises(JobsLeftError, match=r"could not be canceled and may still run: .*login2"):
         cancel_jobs(tmp_path)
+    left = JobRecord.read(tmp_path / "job.json")
+    assert left.ended is None
+    assert "login2" in left.cancel_error
 
 
 @pytest.mark.parametrize("script", ['echo "{"', "echo nothing of the kind"])

@@ -14,7 +14,7 @@ from kubernetes_api import KubernetesApi
 from pod_runner import PodRunner
 
 from hybrid_parsl.engine.jobs.cluster import Cluster
-from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states
+from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states, jobs_left, words_for
 from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders
@@ -24,6 +24,7 @@ from hybrid_parsl.errors import (
     JobCanceledError,
     JobFailedError,
     JobRejectedError,
+    JobsLeftError,
     RankFailedError,
     WalltimeExceededError,
 )
@@ -144,8 +145,8 @@ def test_a_job_that_takes_its_time_to_go_is_canceled_all_the_same(api, make_exec
     executor = make_executor()
     future = executor.submit(functions.sleep, TWO, 300)
     api.runner._tear_down = lambda *_: None
-    executor._backend._patience_s = 0.2
-    executor.shutdown()
+    executor._backend.close(patience_s=0.2)
+    executor._backend = None
     with pytest.raises(JobCanceledError):
         future.result(PATIENCE)
     assert api.store.all("mpijobs")
@@ -200,6 +201,74 @@ def test_states_and_cancel_know_the_cluster(api, make_executor, tmp_path):
     (canceled,) = cancel_jobs(tmp_path / "tasks")
     assert canceled.startswith("mpijob/default/hybrid-parsl-sleep-")
     assert not api.store.all("mpijobs")
+
+
+def test_a_job_is_not_called_canceled_while_the_server_is_away(api, make_executor, tmp_path):
+    executor = make_executor()
+    executor.submit(functions.sleep, TWO, 300)
+    api.stop()
+    executor._backend.close(patience_s=1)
+    executor._backend = None
+    api.restart()
+    tasks = tmp_path / "tasks"
+    record = JobRecord.read(tasks / "sleep" / "job.json")
+    assert record.ended is None
+    assert "could not be canceled and may still run" in words_for(record)
+    assert api.store.all("mpijobs")
+    (row,) = job_states(tasks)
+    assert (row["cancel_asked"], row["cancel_error"]) == (True, record.cancel_error)
+    assert cancel_jobs(tasks) == [record.job_id]
+    assert not api.store.all("mpijobs")
+    assert not jobs_left(tasks)
+
+
+def test_a_cancellation_that_the_server_does_not_take_is_an_error(api, make_executor, tmp_path):
+    first = make_executor()
+    first.submit(functions.sleep, TWO, 300)
+    leave(first)
+    api.fail("DELETE", "/mpijobs", 403, message="not allowed", times=100)
+    tasks = tmp_path / "tasks"
+    with pytest.raises(JobsLeftError, match=r"could not be canceled and may still run: .*allowed"):
+        cancel_jobs(tasks)
+    api.faults.clear()
+    assert len(cancel_jobs(tasks)) == 1
+    assert not api.store.all("mpijobs")
+
+
+@pytest.mark.parametrize("has_inputs", [True, False])
+@pytest.mark.parametrize("then", ["resume", "cancel"])
+def test_a_driver_that_dies_before_it_knows_the_id(
+    api, make_executor, tmp_path, monkeypatch, has_inputs, then
+):
+    class DriverIsKilled(BaseException):
+        """Ends a driver without a chance to write anything."""
+
+    def die(*_):
+        raise DriverIsKilled
+
+    first = make_executor()
+    if has_inputs:
+        take = first._backend._executor.submit
+        monkeypatch.setattr(first._backend._executor, "submit", lambda job: (take(job), die()))
+    else:
+        monkeypatch.setattr("hybrid_parsl.kubernetes_psij.cluster_jobs.create_inputs", die)
+    with pytest.raises(DriverIsKilled):
+        first.submit(functions.add, TWO, 1)
+    monkeypatch.undo()
+    leave(first)
+    tasks = tmp_path / "tasks"
+    record = JobRecord.read(tasks / "add" / "job.json")
+    assert (record.job_id, record.ended) == (None, None)
+    (job,) = api.store.all("mpijobs")
+    (row,) = job_states(tasks)
+    assert row["id"] == f"mpijob/default/{job['metadata']['name']}"
+    assert row["state"] in ("QUEUED", "ACTIVE", "COMPLETED")
+    if then == "cancel":
+        cancel_jobs(tasks)
+    else:
+        assert run(make_executor(), functions.add, 1) == 1
+        assert len({thing["metadata"]["uid"] for thing in seen(api, "mpijobs")}) == 1
+    assert has_inputs or not api.store.all("mpijobs")
 
 
 def seen(api, plural):

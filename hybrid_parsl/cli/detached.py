@@ -1,0 +1,101 @@
+"""Drivers in sessions of their own: what a terminal that closes cannot end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybrid_parsl.cli.output import say, say_aside
+from hybrid_parsl.cli.status import run_command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hybrid_parsl.records.run_directory import RunDirectory
+
+Detach = Annotated[
+    bool,
+    typer.Option("--detach", help="Let the driver go on in the background, without a terminal."),
+]
+LOG = "driver.log"
+"""What the driver prints, in the folder of the run."""
+_PATIENCE_S = 60.0
+_PAUSE_S = 0.05
+
+
+def drive_detached(
+    directory: RunDirectory, project: Path, site_settings: Sequence[str], *, as_json: bool
+) -> None:
+    """Start a driver that goes on with a run in a session of its own, and say how to follow it.
+
+    Returns when the driver has handed over a job, has ended, or has not ended for a minute.
+
+    Parameters
+    ----------
+    directory
+        The run, which has been prepared.
+    project
+        The project folder.
+    site_settings
+        Settings of the site that are set anew, as ``key=value``.
+    as_json
+        Whether to print JSON.
+
+    Raises
+    ------
+    typer.Exit
+        If the driver has failed; its words have been printed.
+    """
+    assignments = [word for each in site_settings for word in ("--site-set", each)]
+    command = [sys.executable, "-P", "-m", "hybrid_parsl", "--project", str(project), "resume"]
+    with (directory.path / LOG).open("a+b") as output:
+        begin = output.seek(0, os.SEEK_END)
+        driver = subprocess.Popen(  # noqa: S603 - this program
+            [*command, str(directory.path), *assignments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=_environment(),
+            start_new_session=True,
+        )
+        _wait_until_under_way(directory, driver)
+        if driver.poll():
+            output.seek(begin)  # a run that was refused leaves no folder, but this file is open
+            say_aside(output.read().decode(errors="replace").rstrip())
+            raise typer.Exit(driver.returncode if driver.returncode > 0 else 1)
+    if as_json:
+        run = {"run": directory.path.name, "folder": str(directory.path), "driver": driver.pid}
+        say(json.dumps(run))
+        return
+    say(f"run {directory.path.name} goes on in process {driver.pid}")
+    say(f"  folder: {directory.path}")
+    say(f"  follow it with: {run_command('attach', directory.path)}")
+    say(f"  end it with: {run_command('cancel', directory.path)}")
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of the driver, which finds the modules that this process finds."""
+    variables = dict(os.environ)
+    here = sys.path[0] if sys.path and not sys.flags.safe_path else ""
+    if here and Path(here) != Path(sys.executable).parent:
+        folders = [str(Path(here).absolute()), variables.get("PYTHONPATH", "")]
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+    return variables
+
+
+def _wait_until_under_way(directory: RunDirectory, driver: subprocess.Popen[bytes]) -> None:
+    """Wait until a backend has taken a job of the run, or its driver has ended."""
+    from hybrid_parsl.engine.jobs.left import has_job_ids
+
+    deadline = time.monotonic() + _PATIENCE_S
+    while driver.poll() is None and time.monotonic() < deadline:
+        if has_job_ids(directory.path):
+            return
+        time.sleep(_PAUSE_S)

@@ -1,0 +1,25 @@
+"""What went wrong in a stage, as an error of ours."""
+
+from __future__ import annotations
+
+import traceback
+
+from hybrid_parsl.engine.session import first_cause
+from hybrid_parsl.errors import HybridParslError, StageFailedError
+
+
+def stage_error(name: str, error: BaseException) -> HybridParslError:
+    """Return what went wrong first in the stage `name`, with a note that names the stage."""
+    cause = first_cause(error)
+    if not isinstance(cause, HybridParslError):
+        cause = StageFailedError(name, f"{type(cause).__name__}: {cause}", _traceback(cause))
+    cause.add_note(f"stage: {name}")
+    return cause
+
+
+def _traceback(error: BaseException) -> str:
+    """Return where `error` was raised; if that was in another process, only the part there."""
+    there = error.__cause__
+    if type(there).__name__ == "_RemoteTraceback":  # of concurrent.futures
+        return str(there).strip().strip('"').strip()
+    return "".join(traceback.format_exception(error))
