@@ -187,7 +187,7 @@ def _time_span(text: str) -> timedelta | None:
     Raises
     ------
     ConfigurationError
-        It is no time span, or none that can pass.
+        It is not a time span, or not above 0.
     """
     from hybrid_parsl.engine.time_spans import read_duration
     from hybrid_parsl.errors import ConfigurationError
@@ -196,12 +196,12 @@ def _time_span(text: str) -> timedelta | None:
         return None
     try:
         found = read_duration(text)
-    except ValueError:
-        found = None
+    except ValueError as error:
+        raise ConfigurationError(str(error), "--deadline", None, text) from error
     if isinstance(found, timedelta) and found > timedelta(0):
         return found
-    valid = "90s, 30m, 1h30m, 2d, 1:30:00, 1-12:00:00, or none"
-    raise ConfigurationError("is no time span", "--deadline", None, text, valid)
+    message = "should be more than 0s"
+    raise ConfigurationError(message, "--deadline", None, text, "a time span, or none")
 
 
 def _store(schedule: Schedule, kind: Format, *, install: bool, again: bool) -> str:

@@ -49,7 +49,7 @@ class BatchSettings(SiteSettings):
     )
     account: str | None = Field(default=None, description="Account or project that is charged.")
     walltime: PositiveDuration | None = Field(
-        default=None, description="Longest time of a job, such as 30m or 1:30:00."
+        default=None, description="Longest time of a job, such as 30min or 1:30:00."
     )
     nodes: int | None = Field(default=None, ge=1, description="Nodes of a search.")
     ranks_per_node: int | None = Field(default=None, ge=1, description="MPI ranks on each node.")

@@ -8,26 +8,30 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_PARTS = re.compile(r"(\d+)\s*([smhd])")
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+_PARTS = re.compile(r"(\d+)\s*(min|[smhd])")
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)")
+_DAYS = re.compile(r"(\d+)-(\d+)(?::([0-5]\d))?")
+_SHORT_CLOCK = re.compile(r"(\d+):(\d+)")
+VALID = "90s, 30min, 1h30m, 2d, 1:30:00 (hours, minutes, seconds), 1-12 or 1-12:30:00 (days)"
 
 
 def read_duration(value: object) -> object:
-    """Return a time span written as ``90s``, ``1h30m``, ``2d``, ``1:30:00`` or ``1-12:00:00``.
+    """Return a time span written as ``90s``, ``1h30m``, ``2d``, ``1:30:00`` or ``1-12:30``.
 
-    What is no text is left to pydantic, which takes a number for seconds.
+    Clocks and days are those of Slurm and PBS. A bare number is refused unless it is 0: Slurm
+    counts minutes, others seconds.
 
     Raises
     ------
     ValueError
-        The text is none of these or too long, or the value is true or false.
+        The text is none of these, can mean two things or is too long.
     """
-    if not isinstance(value, str | bool):
+    if isinstance(value, timedelta) or value is None:
         return value
     seconds = _seconds_in(str(value).strip())
     if seconds is None:
-        message = "is no time span: write 90s, 30m, 1h30m, 2d, 1:30:00 or 1-12:00:00"
+        message = f"is not a time span: write {VALID}"
         raise ValueError(message)
     try:
         return timedelta(seconds=seconds)
@@ -36,28 +40,42 @@ def read_duration(value: object) -> object:
         raise ValueError(message) from error
 
 
+def duration_text(value: timedelta) -> str:
+    """Return a time span as `read_duration` reads it."""
+    return f"{value.total_seconds():.0f}s"
+
+
 def _seconds_in(text: str) -> int | None:
     """Return the seconds that a text says; None if it says none.
 
     Raises
     ------
     ValueError
-        A number has too many digits.
+        It could mean two things, or a number has too many digits.
     """
-    if text.isdecimal():
-        return int(text)
-    if clock := _CLOCK.fullmatch(text):
-        days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
-        return days * _UNITS["d"] + hours * _UNITS["h"] + minutes * _UNITS["m"] + seconds
+    if re.fullmatch(r"\d+(\.\d*)?", text) and float(text):
+        message = f"has no unit: write {text}s for seconds, or {text}min for minutes as in Slurm"
+        raise ValueError(message)
+    if short := _SHORT_CLOCK.fullmatch(text):
+        first, second = short.groups()
+        message = (
+            f"can mean two things: write {first}h{second}m, "
+            f"or {first}m{second}s as Slurm and PBS read it"
+        )
+        raise ValueError(message)
+    for pattern in (_CLOCK, _DAYS):
+        if clock := pattern.fullmatch(text):
+            days, hours, minutes, seconds = (int(part or 0) for part in (*clock.groups(), 0)[:4])
+            return days * _UNITS["d"] + hours * _UNITS["h"] + minutes * _UNITS["m"] + seconds
+    if text in ("0", "0.0"):
+        return 0
     if not re.fullmatch(rf"({_PARTS.pattern}\s*)+", text):
         return None
     return sum(int(number) * _UNITS[unit] for number, unit in _PARTS.findall(text))
 
 
-Duration = Annotated[
-    timedelta, BeforeValidator(read_duration), PlainSerializer(timedelta.total_seconds)
-]
-"""A time span; in JSON, seconds."""
+Duration = Annotated[timedelta, BeforeValidator(read_duration), PlainSerializer(duration_text)]
+"""A time span; in JSON, text such as ``90s``."""
 
 
 def _at_least_a_second(value: timedelta) -> timedelta:

@@ -112,7 +112,8 @@ def ignored_variables(
             continue
         advice = "export it in the setting worker_init if jobs need it"
         if program == "SBATCH":
-            setting = f"{option}={value}"
+            unit = "min" if rest == "TIMELIMIT" and value.isdecimal() else ""
+            setting = f"{option}={value}{unit}"
             if rest not in _SETTINGS:
                 setting = f"'attributes={{ {option} = \"{value}\" }}'"
             advice = f"use --site-set {setting}"

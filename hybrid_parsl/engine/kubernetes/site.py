@@ -66,7 +66,7 @@ class KubernetesSettings(SiteSettings):
     nodes: int | None = Field(default=None, ge=1, description="Pods of a search.")
     ranks_per_node: int | None = Field(default=None, ge=1, description="MPI ranks in each pod.")
     walltime: PositiveDuration | None = Field(
-        default=None, description="Longest time of a job, such as 30m or 1:30:00."
+        default=None, description="Longest time of a job, such as 30min or 1:30:00."
     )
     cores_per_rank: float | None = Field(
         default=None,

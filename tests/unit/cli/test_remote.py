@@ -43,7 +43,7 @@ def test_without_the_package_of_globus(tmp_path: Path) -> None:
     [
         (["bell"], "--endpoint"),
         (["bell", "--endpoint", "login1"], "--endpoint: is no id"),
-        (["bell", "--endpoint", ID, "--timeout", "soon"], "--timeout: is no time span"),
+        (["bell", "--endpoint", ID, "--timeout", "soon"], "--timeout: is not a time span"),
         (["bell", "--endpoint", ID, "--endpoint-set", "drivers"], "a value is KEY=VALUE"),
         (["nothing", "--endpoint", ID], "no such experiment"),
         (["bell", "--endpoint", ID, "--folder", "runs"], "--folder: must be an absolute path"),

@@ -21,6 +21,17 @@ def read(*assignments: str) -> BatchSettings:
     return read_settings(BatchSettings, "cluster", assignments)
 
 
+def test_a_walltime_without_a_unit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "hybrid-parsl").mkdir()
+    (tmp_path / "hybrid-parsl" / "sites.toml").write_text("[cluster]\nwalltime = 90\n")
+    with pytest.raises(ConfigurationError, match="write 90s for seconds, or 90min") as caught:
+        read_settings(BatchSettings, "cluster")
+    assert (caught.value.key, caught.value.found) == ("walltime", "90")
+
+
 @pytest.mark.parametrize("key", ["walltime", "polling_interval", "idle_time"])
 @pytest.mark.parametrize("value", ["0", "0s", "0:00:00"])
 def test_times_that_are_none(key: str, value: str) -> None:

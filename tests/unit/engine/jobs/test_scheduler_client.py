@@ -62,7 +62,7 @@ def test_options_of_the_users_shell_do_not_reach_programs(
             {"SBATCH_PARTITION": "debug"},
             ["SBATCH_PARTITION=debug of your environment is ignored; ", "set partition=debug"],
         ),
-        ({"SBATCH_TIMELIMIT": "3"}, ["--site-set walltime=3"]),
+        ({"SBATCH_TIMELIMIT": "3"}, ["--site-set walltime=3min"]),
         ({"SBATCH_QOS": "long"}, ["--site-set 'attributes={ qos = \"long\" }'"]),
         ({"SLURM_CPU_BIND": "none"}, ["export it in the setting worker_init"]),
     ],
