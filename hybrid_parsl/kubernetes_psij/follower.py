@@ -155,7 +155,7 @@ class JobFollower:
                     self._take(tracked, kind, event, each)
 
     def not_canceled(self, tracked: TrackedJob) -> None:
-        """Hear that a job could not be canceled after all, and do what it asks for by now."""
+        """Hear that a job could not be cancelled after all, and do what it asks for by now."""
         with self._teller.changing(tracked):
             tracked.canceled = False
             if not tracked.finishing:

@@ -113,7 +113,7 @@ class Canceler:
         if submitted.job in self._jobs:
             reason = submitted.cancel_error or f"it has not ended after {patience_s:.0f} s"
             self._jobs.take(submitted.job)
-            what = f"job {submitted.job_id} was to be canceled and may still run"
+            what = f"job {submitted.job_id} was to be cancelled and may still run"
             raise BackendUnavailableError(self._executor.name, f"{what}: {reason}")
 
     def look_after_local(self) -> None:

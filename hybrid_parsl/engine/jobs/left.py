@@ -110,8 +110,8 @@ def words_for(record: JobRecord) -> str:
     """Return what there is to say of a job that was to be canceled."""
     job = f"job {record.job_id or record.planned_id or record.name} ({record.backend})"
     if record.cancel_error is None:
-        return f"{job} is being canceled and has not ended yet"
-    return f"{job} could not be canceled and may still run: {record.cancel_error}"
+        return f"{job} is being cancelled and has not ended yet"
+    return f"{job} could not be cancelled and may still run: {record.cancel_error}"
 
 
 def job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]:

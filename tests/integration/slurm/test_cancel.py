@@ -83,7 +83,7 @@ def test_a_job_that_could_not_be_canceled_is_named_and_can_be_canceled_later(
     with away(slurm):
         code, errors = end(process, number)
         assert code == 3, errors
-        assert f"job {job_id} (slurm) could not be canceled and may still run: " in errors
+        assert f"job {job_id} (slurm) could not be cancelled and may still run: " in errors
         assert "Unable to contact slurm controller" in errors
         assert "cancel again with: hybrid-parsl cancel " in errors
         (record,) = records(run)
@@ -91,7 +91,7 @@ def test_a_job_that_could_not_be_canceled_is_named_and_can_be_canceled_later(
         assert record["cancel_asked"]
         again = run.of_run("cancel")
         assert again.returncode == 3, again.stderr
-        assert f"job {job_id} (slurm) could not be canceled and may still run: " in again.stderr
+        assert f"job {job_id} (slurm) could not be cancelled and may still run: " in again.stderr
         begun = time.monotonic()
         status = json.loads(run.of_run("status", "--json").stdout)
         assert time.monotonic() - begun < 60  # 10 s on a computer with nothing else to do

@@ -90,7 +90,7 @@ def test_the_processes_of_another_host_are_not_known_here(tmp_path):
     elsewhere.write(tmp_path / "job.json")
     (row,) = job_states(tmp_path)
     assert row["state"] == "UNKNOWN"
-    with pytest.raises(JobsLeftError, match=r"could not be canceled and may still run: .*login2"):
+    with pytest.raises(JobsLeftError, match=r"could not be cancelled and may still run: .*login2"):
         cancel_jobs(tmp_path)
     left = JobRecord.read(tmp_path / "job.json")
     assert left.ended is None

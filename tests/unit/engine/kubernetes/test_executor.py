@@ -213,7 +213,7 @@ def test_a_job_is_not_called_canceled_while_the_server_is_away(api, make_executo
     tasks = tmp_path / "tasks"
     record = JobRecord.read(tasks / "sleep" / "job.json")
     assert record.ended is None
-    assert "could not be canceled and may still run" in words_for(record)
+    assert "could not be cancelled and may still run" in words_for(record)
     assert api.store.all("mpijobs")
     (row,) = job_states(tasks)
     assert (row["cancel_asked"], row["cancel_error"]) == (True, record.cancel_error)
@@ -228,7 +228,7 @@ def test_a_cancellation_that_the_server_does_not_take_is_an_error(api, make_exec
     leave(first)
     api.fail("DELETE", "/mpijobs", 403, message="not allowed", times=100)
     tasks = tmp_path / "tasks"
-    with pytest.raises(JobsLeftError, match=r"could not be canceled and may still run: .*allowed"):
+    with pytest.raises(JobsLeftError, match=r"could not be cancelled and may still run: .*allowed"):
         cancel_jobs(tasks)
     api.faults.clear()
     assert len(cancel_jobs(tasks)) == 1
