@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.interrupts import TerminatedError, terminable, uninterrupted
+from hybrid_parsl.engine.jobs.processes import ProcessTree
 from hybrid_parsl.errors import HybridParslError, RunOverlapError, StorageError
 from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
 from hybrid_parsl.records.run_lock import Driver, driver_of, run_lock
@@ -245,8 +246,9 @@ def end(driver: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(KeyboardInterrupt, TerminatedError, subprocess.TimeoutExpired):
         driver.wait(GRACE_S)
     if driver.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(driver.pid, signal.SIGKILL)
+        ProcessTree.of(
+            driver.pid
+        ).end()  # its jobs on this computer have process groups of their own
         driver.wait()
 
 

@@ -13,7 +13,9 @@ import re
 import secrets
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.batch_options import DIRECTIVES
@@ -82,7 +84,8 @@ def put_right(
     """Mend an executor of PSI/J.
 
     The local one makes a list of nodes for each job, which none of the launchers reads; it would
-    never tell the end of a job whose list somebody has removed.
+    never tell the end of a job whose list somebody has removed. It starts jobs in the process
+    group of the driver, where they get its signals, and read from its terminal.
 
     Parameters
     ----------
@@ -110,6 +113,9 @@ def put_right(
         _mend_status(executor, is_ours, watch or QueueWatch(executor.name))
     if executor.name == LOCAL:
         executor._generate_nodefile = lambda *_: None  # noqa: SLF001 - there is no other way
+        start = partial(subprocess.Popen, stdin=subprocess.DEVNULL, start_new_session=True)
+        names = type(executor).submit.__globals__  # PSI/J loads the module without a name
+        names["subprocess"] = SimpleNamespace(**{**vars(subprocess), "Popen": start})
 
 
 def load_executor(

@@ -75,6 +75,7 @@ def run_client(
         timeout=timeout_s,
         pass_fds=descriptors,
         env=client_environment(),
+        start_new_session=True,  # Ctrl-C is for the driver, and no submission is cut off half-way
     )
 
 

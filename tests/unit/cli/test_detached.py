@@ -125,3 +125,33 @@ def test_a_terminal_that_is_closed_ends_driver_and_local_ranks(here: Command) ->
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
     status = json.loads(here.of_run("status", "--json").stdout)
     assert status["state"] == "interrupted"
+
+
+def test_an_interruption_that_the_driver_ignores_ends_nothing(here: Command) -> None:
+    # a shell without job control lets what it starts with & ignore SIGINT
+    driver = subprocess.Popen(
+        here.arguments("bell", "--set", "search.starts=4", "--set", "search.method=cobyla"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509
+        start_new_session=True,
+    )
+    wait_until(lambda: list(here.runs.glob("*/tasks/search/job.json")))
+    while driver.poll() is None:
+        os.killpg(driver.pid, signal.SIGINT)
+        time.sleep(0.1)
+    assert driver.returncode == 0, driver.stdout.read() if driver.stdout else ""
+
+
+def test_local_jobs_are_in_sessions_of_their_own(here: Command) -> None:
+    driver = subprocess.Popen(
+        here.arguments(*SLOW), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_until(lambda: list(here.runs.glob("*/tasks/search/ranks.json")))
+    (ranks,) = here.runs.glob("*/tasks/search/ranks.json")
+    pids = [each["pid"] for each in json.loads(ranks.read_text())]
+    assert all(os.getsid(pid) != driver.pid for pid in pids)
+    os.killpg(driver.pid, signal.SIGINT)
+    assert driver.wait(PATIENCE) == 130
+    assert not any(psutil.pid_exists(pid) for pid in pids)
