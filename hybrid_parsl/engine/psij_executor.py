@@ -21,6 +21,7 @@ from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
 from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
+from hybrid_parsl.mpi.library import is_mpich
 from hybrid_parsl.mpi.outcome import explain_failure
 from hybrid_parsl.mpi.task import ALONE_VARIABLE, TaskFolder
 
@@ -37,8 +38,8 @@ _LAUNCHER_VARIABLES = {
     # a killed rank ends the job, as mpirun has it; sites may leave it waiting otherwise
     "srun": {"SLURM_KILL_BAD_EXIT": "1"},
 }
-_HERE = {"HYDRA_LAUNCHER": "fork", "HYDRA_RMK": "user"}
-"""Keeps MPICH's mpirun on this host where the driver is itself part of a batch job."""
+_LAUNCHER = "hybrid_parsl.mpi.launcher"
+"""Takes the place of MPICH's mpirun on this host, without a port that others can connect to."""
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -178,7 +179,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         folder = TaskFolder(Path(self.work_directory) / name)
         spec = self._job_spec(folder, request)
         command = shlex.join([spec.executable, *spec.arguments])
-        head = f"PSI/J job on backend {self.backend}, launcher {self.launcher}: "
+        head = f"PSI/J job on backend {self.backend}, launcher {spec.launcher}: "
         text = f"{head}{request.num_ranks} ranks of\n{command}"
         script = self.batch_script(name, resource_specification)
         return f"{text}\nbatch script:\n{script}" if script else text
@@ -245,18 +246,24 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         """Return PSI/J's description of the job."""
         psij = load_psij()
         name = unique_job_name(self.backend, folder.path.name)
+        python = self.python or sys.executable
+        environment, launcher = self._environment(), self.launcher
+        command = [python, "-P", "-m", "hybrid_parsl.mpi", str(folder.path)]
+        if self.backend == LOCAL and launcher == "mpirun" and is_mpich(environment["PATH"]):
+            launcher = "single"
+            command = [python, "-P", "-m", _LAUNCHER, str(request.num_ranks), *command]
         stdout, stderr = folder.stdout, folder.stderr
         if self.backend == LOCAL:  # seen from the job's folder: the scripts do not quote them
             stdout, stderr = Path(stdout.name), Path(stderr.name)
         return psij.JobSpec(
             name=name,
-            executable=self.python or sys.executable,
-            arguments=["-P", "-m", "hybrid_parsl.mpi", str(folder.path)],
+            executable=command[0],
+            arguments=command[1:],
             directory=folder.path,
-            environment=self._environment() | request.launcher_variables(self.launcher),
+            environment=environment | request.launcher_variables(self.launcher),
             stdout_path=stdout,
             stderr_path=stderr,
-            launcher=self.launcher,
+            launcher=launcher,
             resources=request.to_psij(),
             attributes=self.batch.to_psij(self.backend, name, request.walltime_s),
             pre_launch=folder.worker_init if self.batch.worker_init else None,
@@ -275,8 +282,6 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
             folders = [str(Path(folder).absolute()) for folder in modules.split(os.pathsep)]
             variables["PYTHONPATH"] = os.pathsep.join(folders)
         variables |= _LAUNCHER_VARIABLES.get(self.launcher, {})
-        if self.backend == LOCAL:
-            variables |= _HERE
         if self.launcher == "single":
             variables[ALONE_VARIABLE] = "1"
         return {**variables, "PATH": path, "PYTHONUNBUFFERED": "1", **self.environment}

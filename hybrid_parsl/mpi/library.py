@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
+from functools import cache
+
+_PATIENCE_S = 10.0
+
+
+@cache
+def is_mpich(path: str) -> bool:
+    """Return whether the first ``mpirun`` on a search `path` is MPICH's launcher, Hydra."""
+    program = shutil.which("mpirun", path=path)
+    if program is None:
+        return False
+    try:
+        done = subprocess.run(  # noqa: S603 - the launcher that would be used
+            [program, "-version"], capture_output=True, check=False, timeout=_PATIENCE_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return b"HYDRA" in done.stdout
 
 
 def library_version() -> str | None:

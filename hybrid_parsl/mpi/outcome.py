@@ -31,6 +31,9 @@ _TAIL_LINES = 12
 _TAIL_BYTES = 16_384
 _SIGNAL_OFFSET = 128
 _ROOM_BYTES = 8192
+_OURS = re.compile(
+    r"launcher: rank (\d+) on (\S+) (was killed by|ended with) .*?(\d+)$", re.MULTILINE
+)
 _HYDRA_PID = re.compile(r"PID (\d+) RUNNING AT (\S+)")
 _SRUN = re.compile(r"srun: error: (\S+): tasks? (\d+)\S*: (.+)")
 _SRUN_CODE = re.compile(r"[Ee]xit code (\d+)")
@@ -172,6 +175,9 @@ def _killed_rank(folder: TaskFolder) -> tuple[int, str, int]:
     for host, rank, words in _SRUN.findall(logs):
         if status := _srun_status(words):
             return int(rank), host, status
+    if ours := _OURS.findall(logs):
+        rank, host, how, number = ours[-1]  # an earlier try's stands before it
+        return int(rank), host, int(number) + (0 if how == "ended" else _SIGNAL_OFFSET)
     told, signals = _HYDRA_PID.findall(logs), _HYDRA_SIGNAL.findall(logs)
     code = _SIGNAL_OFFSET + int(signals[-1]) if signals else 0
     if not told:

@@ -6,6 +6,7 @@ An exception on any rank is written down with its traceback and ends the whole j
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pickle
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from hybrid_parsl import identity
 from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
 from hybrid_parsl.mpi.frames import decode_frame, write_frame
+from hybrid_parsl.mpi.launcher import OF_LAUNCHERS
 from hybrid_parsl.mpi.live_lines import LiveLines
 from hybrid_parsl.mpi.stale_memory import remove_stale_segments
 from hybrid_parsl.mpi.task import (
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 _FAILED = 1
-_OF_LAUNCHERS = ("PMI_", "PMIX_", "OMPI_")
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def _forget_outer_launcher() -> None:
     A driver that is itself a rank hands the connection to its launcher on to all that it starts.
     """
     if os.environ.pop(ALONE_VARIABLE, None):
-        for name in [each for each in os.environ if each.startswith(_OF_LAUNCHERS)]:
+        for name in [each for each in os.environ if each.startswith(OF_LAUNCHERS)]:
             del os.environ[name]
 
 
@@ -71,6 +72,8 @@ def run_task(folder: TaskFolder, world: MPI.Comm) -> None:
         All ranks.
     """
     os.environ[TASK_FOLDER_VARIABLE] = str(folder.path)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # lines of several ranks do not mix
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
     try:
         result = _call(folder, world)
         world.Barrier()

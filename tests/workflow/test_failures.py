@@ -118,7 +118,8 @@ def wait_for_ranks(pid):
     while time.monotonic() < deadline:
         tree = process.children(recursive=True)
         names = [command_line(each) for each in tree]
-        if sum("-m hybrid_parsl.mpi" in name and "mpirun" not in name for name in names) >= 2:
+        ranks = f"{sys.executable} -P -m hybrid_parsl.mpi "
+        if sum(name.startswith(ranks) for name in names) >= 2:
             time.sleep(1)
             return tree
         time.sleep(0.1)

@@ -6,7 +6,8 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.blocks import interchange
-from hybrid_parsl.engine.blocks.addresses import own_addresses
+from hybrid_parsl.engine.blocks.addresses import LOOPBACK, own_addresses
+from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,8 @@ def settle(executor: HighThroughputExecutor, address: str | None) -> None:
     """Prepare a new executor, before it starts.
 
     Workers connect to `address`, or try every address of this computer; the interchange listens
-    on all of them, as `address` may be that of a gateway. Left to itself, Parsl would also ask a
-    public web service for an address.
+    on all of them, as `address` may be that of a gateway. Blocks on this computer need loopback
+    only. By default, Parsl would also ask a public web service for an address.
 
     Parameters
     ----------
@@ -35,8 +36,9 @@ def settle(executor: HighThroughputExecutor, address: str | None) -> None:
         The address of this computer as the nodes see it, if it is known.
     """
     executor.interchange_launch_cmd = interchange.COMMAND
-    executor.address = None
-    executor.all_addresses = {address} if address else own_addresses()
+    is_here = executor.provider.backend == LOCAL
+    executor.address = LOOPBACK if is_here else None
+    executor.all_addresses = {LOOPBACK} if is_here else {address} if address else own_addresses()
     executor.block_error_handler = look_after
 
 

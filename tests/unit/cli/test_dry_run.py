@@ -17,7 +17,7 @@ def test_nothing_runs_and_nothing_is_written(command: Any) -> None:
     assert "search: PsiJExecutor" in text
     assert "quantum: WarmProcessExecutor" in text
     assert "analysis: WarmProcessExecutor" in text
-    assert "launcher mpirun: 2 ranks of" in text
+    assert "launcher single: 2 ranks of" in text
     assert "-m hybrid_parsl.mpi" in text
     assert list(command.folder.iterdir()) == []
 

@@ -211,7 +211,7 @@ def test_nothing_outlives_a_worker_that_is_killed(tmp_path):
         time.sleep(0.1)
         ranks = list((tmp_path / "a-run").glob("*/tasks/search/ranks.json"))
     started = psutil.Process(worker.pid).children(recursive=True)
-    assert len(started) >= 4  # the driver, its warm process, mpiexec, the ranks
+    assert len(started) >= 4  # the driver, its warm process, the launcher, the ranks
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
     _, alive = psutil.wait_procs(started, timeout=30)

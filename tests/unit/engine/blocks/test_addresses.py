@@ -23,8 +23,8 @@ def test_they_are_this_computers() -> None:
 def test_blocks_connect_to_them_or_to_the_one_that_is_set(address: str | None) -> None:
     expected = {address} if address else own_addresses()
     for executor in (
-        PilotExecutor("quantum", "tasks", PsiJProvider("local"), address),
-        PilotMPIExecutor("mpi", "tasks", PsiJProvider("local"), address=address),
+        PilotExecutor("quantum", "tasks", PsiJProvider("slurm"), address),
+        PilotMPIExecutor("mpi", "tasks", PsiJProvider("slurm"), address=address),
     ):
         assert executor.all_addresses == expected
         assert executor.address is None
@@ -38,4 +38,9 @@ def test_nobody_else_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("a request was sent")
 
     monkeypatch.setattr(requests, "get", refuse)
-    PilotExecutor("quantum", "tasks", PsiJProvider("local"))
+    PilotExecutor("quantum", "tasks", PsiJProvider("slurm"))
+
+
+def test_blocks_on_this_computer_connect_to_loopback() -> None:
+    executor = PilotExecutor("quantum", "tasks", PsiJProvider("local"), "10.1.2.3")
+    assert (executor.address, executor.all_addresses) == (LOOPBACK, {LOOPBACK})
