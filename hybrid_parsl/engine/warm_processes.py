@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import queue
 import sys
 import threading
@@ -21,13 +22,13 @@ from hybrid_parsl.engine import warm_worker
 from hybrid_parsl.engine.interrupts import uninterrupted
 from hybrid_parsl.engine.jobs.processes import ProcessTree
 from hybrid_parsl.engine.tasks.folders import TaskFolders
+from hybrid_parsl.engine.warm_worker import SAFE_PATH
 from hybrid_parsl.errors import HybridParslError, JobFailedError, ResultError
 from hybrid_parsl.mpi.frames import write_frame
 from hybrid_parsl.mpi.outcome import log_tail
 from hybrid_parsl.mpi.task import Request
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator
 
     from hybrid_parsl.engine.tasks.folders import Task
@@ -104,12 +105,30 @@ class WarmProcesses:
 def _new_pool(n_processes: int) -> ProcessPoolExecutor:
     """Return a pool whose processes have been started."""
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(n_processes, spawn, initializer=warm_worker.begin)
+    arguments = (SAFE_PATH in os.environ,)
     # what is ignored now is ignored by the processes too
-    with uninterrupted(), _without_main():
+    with uninterrupted(), _without_main(), _safe_path():
+        pool = ProcessPoolExecutor(n_processes, spawn, warm_worker.begin, arguments)
         for _ in range(n_processes):
-            pool.submit(warm_worker.begin)
+            pool.submit(warm_worker.wait)
     return pool
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep new processes from importing modules of the current folder, such as a ``signal.py``.
+
+    Python starts them with ``-c``, which puts that folder first.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def begin() -> None:
-    """Prepare a process: leave Ctrl-C to the driver, and end when the driver ends."""
+SAFE_PATH = "PYTHONSAFEPATH"
+
+
+def begin(is_safe: bool) -> None:  # noqa: FBT001 - the pool passes it by position
+    """Prepare a process: leave Ctrl-C to the driver, and end when the driver ends.
+
+    Parameters
+    ----------
+    is_safe
+        Whether the user has set `SAFE_PATH`; otherwise programs that a task starts do not see it.
+    """
+    if not is_safe:
+        os.environ.pop(SAFE_PATH, None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     driver = multiprocessing.parent_process()
     die_with_parent(parent=driver.pid if driver else None)
+
+
+def wait() -> None:
+    """Do nothing: a call that makes the pool start a process."""
 
 
 def call(folder: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

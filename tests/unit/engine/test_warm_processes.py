@@ -41,6 +41,7 @@ def test_a_process_does_not_carry_parsl(executor):
     assert not run(executor, functions.has_imported, "parsl")
 
 
+CALL = "os.getpid, {}).result(60) != os.getpid()"
 UNGUARDED = """
 import os, sys
 from pathlib import Path
@@ -58,6 +59,17 @@ def test_the_program_that_starts_a_process_is_not_begun_again_in_it(tmp_path):
     command = [sys.executable, str(program), str(tmp_path / "tasks")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+
+
+def test_a_file_of_the_current_folder_does_not_shadow_the_standard_library(tmp_path):
+    program, home = tmp_path / "program.py", tmp_path / "home"
+    program.write_text(UNGUARDED.replace(CALL, "os.getenv, {}, 'PYTHONSAFEPATH').result(60)"))
+    home.mkdir()
+    for name in ("signal.py", "pickle.py", "random.py"):
+        (home / name).write_text("raise RuntimeError('shadowed')\n")
+    command = [sys.executable, str(program), str(tmp_path / "tasks")]
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
 
 
 def test_output_of_a_task_is_in_its_folder(executor, tmp_path):

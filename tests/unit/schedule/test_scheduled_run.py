@@ -22,7 +22,7 @@ EXPERIMENT = """
 name = "tried"
 [problem]
 kind = "{kind}"
-{settings}
+{keys}
 [search]
 method = "draw"
 starts = 1
@@ -30,6 +30,29 @@ starts = 1
 num_ranks = 2
 """
 SECRET = "xyzzy-7f3a"
+
+
+SITE = '''
+from parsl import Config
+from hybrid_parsl import labels
+from hybrid_parsl.engine.psij_executor import PsiJExecutor
+from hybrid_parsl.engine.site_settings import SiteSettings
+
+
+class Settings(SiteSettings):
+    launcher: str = "none"
+
+
+def config(run, settings):
+    """Return executors of which the first needs the setting."""
+    tasks = run.directory / "tasks"
+    launchers = dict.fromkeys(labels.ALL, "single") | {labels.MPI: settings.launcher}
+    executors = [
+        PsiJExecutor(label, tasks, backend="local", launcher=launchers[label])
+        for label in labels.ALL
+    ]
+    return Config(executors=executors, run_dir=str(run.directory / "parsl"))
+'''
 
 
 class Cron:
@@ -76,9 +99,9 @@ class Cron:
 def schedule(monkeypatch, tmp_path, make_schedule):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
-    def make(kind="bell", settings="", **values):
+    def make(kind="bell", keys="", **values):
         path = tmp_path / "tried.toml"
-        path.write_text(EXPERIMENT.format(kind=kind, settings=settings))
+        path.write_text(EXPERIMENT.format(kind=kind, keys=keys))
         known = {
             "name": "nightly",
             "project": str(ROOT),
@@ -106,6 +129,17 @@ def test_a_file_of_the_home_folder_does_not_shadow_the_standard_library(schedule
     cron = schedule(folder=str(tmp_path), runs_dir=str(tmp_path))
     cron.home = tmp_path
     assert cron() == (0, "")
+
+
+@pytest.mark.usefixtures("several_runs")
+def test_a_run_has_the_site_settings_that_its_schedule_keeps(schedule, tmp_path):
+    site = tmp_path / "ours.py"
+    site.write_text(SITE)
+    cron = schedule(site=str(site), settings={"launcher": "mpirun"})
+    (tmp_path / "config/hybrid-parsl/sites.toml").write_text('[ours]\nlauncher = "none"\n')
+    assert cron() == (0, "")
+    record = json.loads((Path(cron.attempts()[0].run) / "site.json").read_text())
+    assert record["settings"] == {"launcher": "mpirun"}
 
 
 @pytest.mark.usefixtures("several_runs")
