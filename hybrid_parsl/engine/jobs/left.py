@@ -13,6 +13,7 @@ from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, load_executor
 from hybrid_parsl.engine.jobs.cluster import FOLDER
 from hybrid_parsl.engine.jobs.earlier import job_id_of, job_state
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.queue_watch import QueueEntry, QueueWatch
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.waiting import waiting_reason
 from hybrid_parsl.errors import BackendUnavailableError, JobsLeftError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "UNKNOWN"
 """The state of a job whose backend does not answer."""
+_NO_ANSWER = QueueEntry(UNKNOWN, "")
 _ANSWER_S = 8.0
 _CANCELING_S = 20.0
 _SETTLING_S = 60.0
@@ -119,8 +121,8 @@ def job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]
 
     The state is PSI/J's name of it; that of a job that nobody has seen end is the backend's
     word, None where it does not know the job, and `UNKNOWN` where it does not answer in
-    `patience_s` seconds. Of one that waits there is also why, as far as its driver has heard,
-    else None; of one that was to be canceled, what its backend said.
+    `patience_s` seconds. Of one that waits there is also why, by the scheduler's or its driver's
+    latest word, else None; of one that was to be canceled, what its backend said.
     """
     records = {path: JobRecord.read(path) for path in _records(run)}
     known = {path: record for path, record in records.items() if record is not None}
@@ -128,14 +130,16 @@ def job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]
     found = _ask(asked, patience_s)
     rows = []
     for path, record in known.items():
-        state = record.ended or found.get(path, UNKNOWN)
-        reason = waiting_reason(path) if state == "QUEUED" else None
+        entry = None if record.ended else found.get(path, _NO_ANSWER)
+        reason = None
+        if entry is not None and entry.state == "QUEUED":
+            reason = entry.reason or waiting_reason(path)
         rows.append(
             {
                 "name": record.name,
                 "id": record.job_id or record.planned_id,
                 "backend": record.backend,
-                "state": state,
+                "state": record.ended or (entry.state if entry is not None else None),
                 "waits_for": reason or None,
                 "cancel_asked": record.may_run_on,
                 "cancel_error": record.cancel_error if record.may_run_on else None,
@@ -149,23 +153,23 @@ def _records(run: Path) -> list[Path]:
     return sorted([*run.rglob(TASK_RECORD), *run.rglob(f"*{BLOCK_RECORD}")])
 
 
-def _ask(records: Mapping[Path, JobRecord], patience_s: float) -> dict[Path, str | None]:
+def _ask(records: Mapping[Path, JobRecord], patience_s: float) -> dict[Path, QueueEntry | None]:
     """Return what the backends have said of jobs, after `patience_s` seconds at the latest."""
-    found: dict[Path, str | None] = {}
+    found: dict[Path, QueueEntry | None] = {}
     if not records:
         return found
     load_psij()  # on the main thread
     answer: Future[None] = Future()
 
     def ask() -> None:
-        executors: dict[str, Any] = {}
+        executors: dict[str, tuple[Any, QueueWatch]] = {}
         silent: set[str] = set()
         try:
             for path, record in records.items():
-                found[path] = UNKNOWN
+                found[path] = _NO_ANSWER
                 if record.backend not in silent:
-                    found[path] = _state(record, path.parent / FOLDER, executors)
-                if found[path] == UNKNOWN:
+                    found[path] = _entry(record, path.parent / FOLDER, executors)
+                if found[path] is _NO_ANSWER:
                     silent.add(record.backend)
             answer.set_result(None)
         except BaseException as error:  # noqa: BLE001 - it is the caller's
@@ -177,17 +181,28 @@ def _ask(records: Mapping[Path, JobRecord], patience_s: float) -> dict[Path, str
     return dict(found)
 
 
-def _state(record: JobRecord, folder: Path, executors: dict[str, Any]) -> str | None:
-    """Return what its backend says of a job; PSI/J's executors are kept in `executors`."""
+def _entry(
+    record: JobRecord, folder: Path, executors: dict[str, tuple[Any, QueueWatch]]
+) -> QueueEntry | None:
+    """Return what its backend says of a job, None if it does not know the job.
+
+    PSI/J's executors are kept in `executors`. An answer of Slurm has all jobs of the user.
+    """
     try:
         job_id = job_id_of(record)
         if job_id is None:
             return None
-        if record.backend not in executors:
-            executors[record.backend] = load_executor(record.backend, folder)
-        return job_state(executors[record.backend], job_id, record.begun)
+        is_new = record.backend not in executors
+        if is_new:
+            watch = QueueWatch(record.backend)
+            executors[record.backend] = load_executor(record.backend, folder, watch), watch
+        executor, watch = executors[record.backend]
+        if is_new or record.backend != "slurm":
+            state = job_state(executor, job_id, record.begun)
+            return watch.entry(job_id) or (QueueEntry(state, "") if state else None)
+        return watch.entry(job_id)
     except BackendUnavailableError:
-        return UNKNOWN
+        return _NO_ANSWER
 
 
 def _any_job() -> JobSpec:

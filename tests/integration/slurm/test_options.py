@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rank_functions as functions
@@ -14,12 +13,26 @@ from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
     from slurm_cluster import SlurmCluster
 
 PATIENCE = 120
 TWO = {"num_nodes": 1, "ranks_per_node": 2, "walltime_s": 60}
-ROOT = Path(__file__).parents[3]
+DRIVER = """
+import sys
+
+import rank_functions as functions
+
+from hybrid_parsl.engine.psij_executor import PsiJExecutor
+
+pmi2 = {"SLURM_MPI_TYPE": "pmi2"}
+executor = PsiJExecutor("mpi", sys.argv[1], "slurm", launcher="srun", environment=pmi2)
+executor.start()
+print(executor.submit(functions.add, {"num_ranks": 2}, 20, 3).result(100))
+executor.shutdown()
+"""
 ODD = """it's a "b" \\c $HOME `id` # d, 100% = e"""
 
 
@@ -76,16 +89,15 @@ def test_variables_of_the_users_shell_do_not_count(
 def test_a_driver_inside_an_allocation_with_little_memory(
     slurm: SlurmCluster, tmp_path: Path
 ) -> None:
-    command = [sys.executable, str(ROOT / "run.py"), "bell", "--site", "slurm", "--json"]
     done = subprocess.run(
-        ["salloc", "-n1", "--mem=200", *command, "--runs-dir", str(tmp_path)],
+        ["salloc", "-n1", "--mem=200", sys.executable, "-c", DRIVER, str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
         timeout=PATIENCE,
         env=slurm.environment,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.stdout == "23\n", done.stderr
 
 
 def test_any_line_of_text_reaches_slurm_as_it_is(slurm: SlurmCluster, tmp_path: Path) -> None:

@@ -65,3 +65,26 @@ def test_a_scheduler_whose_program_is_not_there_takes_no_job(
     job = psij.Job(psij.JobSpec(executable="/bin/true", launcher="single"))
     with pytest.raises(JobRejectedError, match="no program sbatch on PATH"):
         hand_over(load_executor("slurm", tmp_path), job)
+
+
+@pytest.mark.parametrize(("launcher", "seen"), [("single", "none"), ("srun", "x")])
+def test_a_job_of_this_host_gets_no_options_of_an_allocation_around_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: str, seen: str
+) -> None:
+    psij = load_psij()
+    monkeypatch.setenv("PMI_RANK", "x")
+    monkeypatch.setenv("KEPT", "kept")
+    (tmp_path / "srun").write_text('#!/bin/sh\nexec "$@"\n')
+    (tmp_path / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    spec = psij.JobSpec(
+        executable="/bin/sh",
+        arguments=["-c", 'echo "${PMI_RANK:-none} $KEPT $OURS"'],
+        environment={"OURS": "ours"},
+        stdout_path=tmp_path / "out",
+        launcher=launcher,
+    )
+    job = psij.Job(spec)
+    hand_over(load_executor("local", tmp_path), job)
+    job.wait()
+    assert (tmp_path / "out").read_text() == f"{seen} kept ours\n"
