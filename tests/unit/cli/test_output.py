@@ -13,7 +13,9 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
+from hybrid_parsl.cli.failure import failure_text
 from hybrid_parsl.cli.output import make_console, printable, say, say_aside, say_rich
+from hybrid_parsl.errors import JobRejectedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,3 +122,9 @@ def test_names_of_files_and_values_are_shown_as_text(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "\x1b" not in done.stderr
     assert r"\x1b[31m.toml" in done.stderr
+
+
+def test_an_error_of_several_lines_is_indented() -> None:
+    error = JobRejectedError("kubernetes", "pods is forbidden:\nexceeded quota\n\n  | its log")
+    text = "error: the kubernetes backend did not take the job: pods is forbidden:\n"
+    assert failure_text(error) == f"{text}  exceeded quota\n\n  | its log"
