@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+from kubernetes_api import KubernetesApi
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -76,3 +79,49 @@ def test_a_bare_check_has_the_variables_of_a_scheduled_run(tmp_path: Path) -> No
     names = set(line.partition("variables: ")[2].split())
     assert {"HOME", "LOGNAME", "SHELL", "PATH", "HYBRID_PARSL_X"} <= names
     assert names.isdisjoint({"BASH_FUNC_module%%", "LANG", "PYTEST_CURRENT_TEST"})
+
+
+@pytest.fixture
+def without_operator(k8s: Any, monkeypatch: Any) -> Any:
+    """Make a cluster without the MPI Operator that of the site k8s."""
+    for name, value in k8s.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(k8s, "has_mpi", False)
+    return k8s
+
+
+ONE_RANK = ("--site-set", "nodes=1", "--site-set", "ranks_per_node=1")
+NO_OPERATOR = "The cluster has no MPIJobs (kubeflow.org/v2beta1): install the Kubeflow MPI Operator"
+
+
+@pytest.mark.usefixtures("without_operator")
+def test_a_missing_mpi_operator_is_named_in_the_same_words(command: Any) -> None:
+    assert f"wrong   MPI Operator: {NO_OPERATOR}" in command("doctor", "--site", "k8s", code=2)
+    assert NO_OPERATOR in command("run", "bell", "--site", "k8s", "--check", code=3)
+    command("run", "bell", "--site", "k8s", code=3)
+    assert NO_OPERATOR in command.err
+
+
+@pytest.mark.usefixtures("without_operator")
+def test_one_rank_needs_no_mpi_operator(command: Any) -> None:
+    text = command("doctor", "--site", "k8s", *ONE_RANK)
+    assert "MPI Operator" not in text
+    assert "would be created" in command("run", "bell", "--site", "k8s", *ONE_RANK, "--check")
+    found = json.loads(command("run", "bell", "--site", "k8s", *ONE_RANK, "--json"))
+    assert found["run"]["status"] == "completed"
+
+
+def test_an_api_server_that_is_away_is_asked_once(
+    command: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    server = KubernetesApi()
+    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "config")))
+    monkeypatch.setenv("HYBRID_PARSL_K8S_IMAGE", "image")
+    server.fail("GET", "/version", "silent", times=99)
+    try:
+        text = command("run", "bell", "--site", "k8s", "--check", code=3)
+        assert text.count("does not answer") == 3
+        assert server.count("GET", "/version") == 1
+        assert "wrong   API server: " in command("doctor", "--site", "k8s", code=2)
+    finally:
+        server.stop()
