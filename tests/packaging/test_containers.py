@@ -13,7 +13,9 @@ import pytest
 import yaml
 from services import require
 
+from hybrid_parsl import __version__
 from hybrid_parsl.kubernetes_psij.checks import _RIGHTS
+from hybrid_parsl.kubernetes_psij.pod_resources import _REQUESTS
 
 ROOT = Path(__file__).parents[2]
 CONTAINERS = ROOT / "containers"
@@ -147,14 +149,20 @@ def test_workers_and_jobs_are_left_alone(enter):
         assert asked == []
 
 
-def test_the_image_takes_every_version_but_mpis_from_the_lock_file():
-    script = re.search(r"sed -i -E '(/\^mpich.*?)' ", (CONTAINERS / "Dockerfile").read_text())
-    done = run("sed", "-E", script[1], ROOT / "requirements-kubernetes.lock")
+def test_the_image_takes_every_version_from_the_lock_file():
+    dockerfile = (CONTAINERS / "Dockerfile").read_text()
     locked = (ROOT / "requirements-kubernetes.lock").read_text()
+    parts = []
+    for option, script in re.findall(r"sed (-n?E) '(/\^mpich.*?)' ", dockerfile):
+        done = run("sed", option, script, ROOT / "requirements-kubernetes.lock")
+        parts.append(re.findall(r"^([\w.-]+)==", done.stdout, re.MULTILINE))
     names = re.findall(r"^([\w.-]+)==", locked, re.MULTILINE)
-    assert re.findall(r"^([\w.-]+)==", done.stdout, re.MULTILINE) == [
-        name for name in names if name != "mpich"
-    ]
+    assert parts == [[name for name in names if name != "mpich"], ["mpich"]]
+
+
+def test_the_images_version_is_the_packages():
+    dockerfile = (CONTAINERS / "Dockerfile").read_text()
+    assert re.search(r"^ARG VERSION=(.*)$", dockerfile, re.MULTILINE)[1] == __version__
 
 
 def test_ranks_that_ssh_starts_have_the_images_variables():
@@ -185,6 +193,15 @@ def test_the_role_allows_what_the_executor_asks_for_and_no_more(objects):
     }
     asked = {(group, name, verb) for group, name, verbs in _RIGHTS for verb in verbs}
     assert allowed == asked
+
+
+def test_every_object_has_the_recommended_labels(objects):
+    names = ("name", "instance", "component", "version", "part-of")
+    pod = objects["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]
+    for each in (*objects.values(), pod):
+        labels = each["metadata"]["labels"]
+        assert {f"app.kubernetes.io/{name}" for name in names} <= set(labels)
+        assert labels["app.kubernetes.io/version"] == __version__
 
 
 def test_the_role_is_that_of_the_driver(objects):
@@ -234,6 +251,11 @@ def test_the_drivers_command_is_one(objects, tmp_path):
 def test_the_example_of_a_queue_is_of_this_namespace(objects):
     text = (CONTAINERS / "kubernetes" / "kueue-queue.yaml").read_text()
     flavor, cluster_queue, queue = yaml.safe_load_all(text)
+    # served since Kueue 0.15, and the only one since 0.20
+    versions = {each["apiVersion"] for each in (flavor, cluster_queue, queue)}
+    assert versions == {"kueue.x-k8s.io/v1beta2"}
+    covered = cluster_queue["spec"]["resourceGroups"][0]["coveredResources"]
+    assert set(_REQUESTS) == set(covered)
     assert queue["metadata"]["namespace"] == objects["Role"]["metadata"]["namespace"]
     assert queue["spec"]["clusterQueue"] == cluster_queue["metadata"]["name"]
     (group,) = cluster_queue["spec"]["resourceGroups"]

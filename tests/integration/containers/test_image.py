@@ -6,14 +6,15 @@ import json
 import mmap
 import re
 import tarfile
+from pathlib import Path
 
 import pytest
 from command import ROOT
-from container_image import CACHE, LENT, podman, podman_process
+from container_image import BASE, CACHE, LENT, podman, podman_process
 from mpi_containers import restricted
 from packaging.markers import Marker
 
-from hybrid_parsl import identity
+from hybrid_parsl import __version__, identity
 from hybrid_parsl.experiment_file import read_experiment
 from hybrid_parsl.stages.search import search
 
@@ -117,3 +118,24 @@ def test_no_layer_keeps_what_only_the_build_may_see(image):
             with tarfile.open(fileobj=whole.extractfile(name)) as layer:
                 files = [each.name for each in layer if each.size]  # some are for mounts, and empty
                 assert [each for each in files if FORBIDDEN.search(each)] == []
+
+
+def test_the_image_says_what_it_is(image):
+    about = json.loads(podman("image", "inspect", image.name))[0]
+    found = {key.rpartition(".")[2]: value for key, value in about["Labels"].items()}
+    assert found["title"] == "hybrid-parsl"
+    assert found["version"] == __version__
+    assert found["licenses"] == "Apache-2.0"
+    assert found["revision"]
+    assert about["Labels"]["org.opencontainers.image.base.name"] == BASE
+
+
+@pytest.mark.skipif("avx2" not in Path("/proc/cpuinfo").read_text(), reason="needs AVX2")
+def test_any_user_finds_the_kernels_compiled(image):
+    small = "--set problem.nodes=6 --set search.starts=2 --set ansatz.layers=1"
+    run = f"hybrid-parsl run maxcut {small} --runs-dir /tmp/runs --json >/dev/null"
+    script = f"{run} && find /tmp/numba -name '*.nbc' | wc -l"
+    other = ("--user", "12345:12345")
+    words = restricted(image.name, "sh", "-c", f"mkdir /tmp/numba; {script}", options=other)
+    done = podman_process(*words, timeout_s=600)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr

@@ -68,7 +68,7 @@ def test_ranks_on_two_workers(kubernetes, executor, tmp_path):
     # files come back from the workers, not only from the launcher
     told = [json.loads((tmp_path / "told" / f"rank-{rank}").read_text()) for rank in range(4)]
     assert told == found
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while name in (left := kubernetes.kubectl("get", "mpijobs,jobs,pods,secrets", "-o", "name")):
         assert time.monotonic() < deadline, left
         time.sleep(0.5)
