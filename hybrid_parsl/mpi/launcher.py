@@ -69,6 +69,7 @@ class _Rank:
         with other:
             kept = {k: v for k, v in os.environ.items() if not k.startswith(OF_LAUNCHERS)}
             pmi = {"PMI_FD": other.fileno(), "PMI_RANK": number, "PMI_SIZE": n_ranks}
+            pmi |= {"MPI_LOCALRANKID": number, "MPI_LOCALNRANKS": n_ranks}  # as Hydra does
             self.process = subprocess.Popen(  # noqa: S603 - what the caller asks for
                 command,
                 env={**_TRANSPORTS, **kept, **{key: str(value) for key, value in pmi.items()}},

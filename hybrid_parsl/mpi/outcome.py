@@ -30,6 +30,7 @@ _PAUSE_S = 0.1
 _TAIL_LINES = 12
 _TAIL_BYTES = 16_384
 _SIGNAL_OFFSET = 128
+_OF_SHORT_MEMORY = (7, 11)
 _ROOM_BYTES = 8192
 _OURS = re.compile(
     r"launcher: rank (\d+) on (\S+) (was killed by|ended with) .*?(\d+)$", re.MULTILINE
@@ -127,6 +128,8 @@ def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> H
     log, tail = log_of(folder)
     if not folder.ranks.exists():
         reason = f"ended with exit code {exit_code} before its ranks had started"
+        if (number := signal_of(exit_code)) in _OF_SHORT_MEMORY:
+            reason += f" (signal {number}, as where /dev/shm is too small: see --shm-size)"
         return JobFailedError(job_id, reason, log, tail)
     rank, host, code = _killed_rank(folder)
     if rank < 0 and not code and _is_full(folder.path):  # then a rank could not report, either

@@ -22,6 +22,7 @@ from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
 from hybrid_parsl.mpi.frames import decode_frame, write_frame
 from hybrid_parsl.mpi.launcher import OF_LAUNCHERS
 from hybrid_parsl.mpi.live_lines import LiveLines
+from hybrid_parsl.mpi.shared_memory import check_shared_memory
 from hybrid_parsl.mpi.stale_memory import remove_stale_segments
 from hybrid_parsl.mpi.task import (
     ALONE_VARIABLE,
@@ -44,9 +45,15 @@ def main() -> None:
     die_with_parent()
     remove_stale_segments()
     _forget_outer_launcher()
+    folder = TaskFolder(Path(sys.argv[1]))
+    try:
+        check_shared_memory()
+    except HybridParslError as error:
+        _report(folder, int(os.environ.get("PMI_RANK", "0")), error)
+        sys.exit(_FAILED)
     from mpi4py import MPI
 
-    run_task(TaskFolder(Path(sys.argv[1])), MPI.COMM_WORLD)
+    run_task(folder, MPI.COMM_WORLD)
 
 
 def _forget_outer_launcher() -> None:

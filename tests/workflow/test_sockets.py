@@ -10,7 +10,7 @@ from pathlib import Path
 from listening_sockets import open_addresses
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("search", "quantum", "analysis")
+STAGES = ("search", "sample", "analyse")
 LIMIT_S = 300
 PAUSE_S = 0.1
 

@@ -158,6 +158,12 @@ def test_a_job_that_ended_before_its_ranks(folder: TaskFolder) -> None:
     assert "exit code 127 before its ranks had started" in error.reason
 
 
+@pytest.mark.parametrize("number", [7, 11])
+def test_ranks_that_died_for_want_of_shared_memory(folder: TaskFolder, number: int) -> None:
+    error = explain_failure(folder, "77", 128 + number)
+    assert f"signal {number}, as where /dev/shm is too small: see --shm-size" in str(error)
+
+
 @pytest.mark.parametrize("log", ["stderr", "stdout"])
 def test_a_rank_that_was_killed_is_named_by_the_launcher(folder: TaskFolder, log: str) -> None:
     folder.ranks.write_text(json.dumps(MEMBERS))
