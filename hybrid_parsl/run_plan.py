@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +33,15 @@ class RunPlan:
         Where it runs.
     config
         What the site gives to Parsl, for a folder that stands for that of the run.
+    notes
+        What the user should know of the file of settings.
     """
 
     experiment: Experiment
     project: Project
     site: Site
     config: parsl.Config
+    notes: list[str] = field(default_factory=list)
 
 
 def plan_run(
@@ -73,18 +76,19 @@ def plan_run(
     """
     experiment = load_experiment(text, overrides, project)
     from hybrid_parsl.engine.site_check import check_site, ranks_on_this_host
-    from hybrid_parsl.engine.sites import load_site
+    from hybrid_parsl.engine.sites import check_tables, load_site
     from hybrid_parsl.stages.check import check_memory_here
     from hybrid_parsl.stages.host import check_ranks_here
 
     place = load_site(site, project, site_settings)
+    notes = check_tables(place.name, project)
     resources = experiment.search_resources
     config = check_site(place, resources, runs / _NO_RUN)
     with _placed(project.experiment_path(text), overrides):
         n_ranks = ranks_on_this_host(config, resources)
         check_ranks_here(experiment.resources, n_ranks)
         check_memory_here(experiment, n_ranks)
-    return RunPlan(experiment, project, place, config)
+    return RunPlan(experiment, project, place, config, notes)
 
 
 def load_experiment(text: str, overrides: Sequence[str], project: Project) -> Experiment:

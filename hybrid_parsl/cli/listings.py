@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hybrid_parsl.cli.completion import complete_site
-from hybrid_parsl.cli.options import AsJson
-from hybrid_parsl.cli.output import say, say_rich
+from hybrid_parsl.cli.options import AsJson, SiteAssignments
+from hybrid_parsl.cli.output import say, say_aside, say_rich
+
+if TYPE_CHECKING:
+    from hybrid_parsl.engine.sites import Site
+    from hybrid_parsl.project import Project
 
 
 def sites(
@@ -22,21 +26,21 @@ def sites(
             autocompletion=complete_site,
         ),
     ] = None,
+    site_settings: SiteAssignments = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the sites of project and plug-ins, or the settings of one."""
-    from hybrid_parsl.engine.site_settings import describe_settings
-    from hybrid_parsl.engine.sites import load_site, site_names
+    """List the sites of project and plug-ins, or what is set on one, and where."""
+    from hybrid_parsl.engine.sites import check_tables, load_site, site_names
     from hybrid_parsl.errors import ConfigurationError
 
     project = context.obj.project()
     if name is not None:
-        model = load_site(name, project).settings_model
-        if model is None and not as_json:
-            say(f"the site {name} has no settings")
-            return
-        print_rows(describe_settings(model) if model else [], as_json=as_json)
+        _print_settings(load_site(name, project, site_settings or []), project, as_json=as_json)
         return
+    if site_settings:
+        raise ConfigurationError("is for one site", "--site-set", valid="sites NAME --site-set ...")
+    for note in check_tables("", project):
+        say_aside(f"note: {note}")
     rows = []
     for each, source in site_names(project).items():
         try:
@@ -45,6 +49,30 @@ def sites(
             summary = f"broken: {error.message}"
         rows.append({"name": each, "summary": summary, "source": source})
     print_rows(rows, as_json=as_json)
+
+
+def _print_settings(site: Site, project: Project, *, as_json: bool) -> None:
+    """Print what is set on a site.
+
+    Raises
+    ------
+    ConfigurationError
+        A value is not valid, or a table of the user's file is misspelt.
+    """
+    from hybrid_parsl.engine.site_settings import describe_settings
+    from hybrid_parsl.engine.sites import check_tables
+
+    for note in check_tables(site.name, project):
+        say_aside(f"note: {note}")
+    if site.settings_model is None:
+        say("[]" if as_json else f"the site {site.name} has no settings")
+        return
+    rows, fault = describe_settings(site.settings_model, site.name, site.assignments)
+    if not as_json:
+        rows = [{key: row[key] for key in ("setting", "value", "from", "meaning")} for row in rows]
+    print_rows(rows, as_json=as_json)
+    if fault is not None:
+        raise fault
 
 
 def problems(as_json: AsJson = False) -> None:

@@ -49,6 +49,8 @@ def run(
     """Search the parameters, run the circuit, analyse it."""
     project = context.obj.project()
     plan = plan_run(experiment, site, project, overrides or [], site_settings or [], runs_dir)
+    for note in plan.notes:
+        say_aside(f"note: {note}")
     if dry_run or check:
         from hybrid_parsl.cli.dry_run import describe
 

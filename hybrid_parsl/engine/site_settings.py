@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -21,6 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from hybrid_parsl.errors import ConfigurationError, SiteSettingsError
 from hybrid_parsl.experiment_file import explain_all
+from hybrid_parsl.secret_names import is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _RECORD = "site.json"
+_ASSIGNMENT = re.compile(r"""\b([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^\s;]+)""")
+_LOGIN = re.compile(r"//[^/@\s]+@")
+HIDDEN = "(hidden)"
 
 
 class SiteSettings(BaseModel):
@@ -84,19 +89,7 @@ def read_settings(
         A value is missing or not valid, or the user's file cannot be read; where several
         values are, it tells all of them.
     """
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    faults: list[ConfigurationError] = []
-    earlier = _found(site) if recorded is None else _recorded(recorded)
-    for source, key, value in (*earlier, *_assigned(assignments, faults)):
-        values[key], sources[key] = value, source
-    for key, value in values.items():
-        if sources[key] != _RECORD and not _is_shell_text(model.model_fields.get(key)):
-            try:
-                values[key] = _expand(value)
-            except KeyError as error:
-                message = f"the environment variable {error.args[0]} is not set"
-                faults.append(ConfigurationError(message, sources[key], key, str(value)))
+    values, sources, faults = _gather(model, site, assignments, recorded)
     refused = {fault.key for fault in faults}
     try:
         settings = model.model_validate(values)
@@ -112,16 +105,41 @@ def read_settings(
     return settings
 
 
-def describe_settings(model: type[SiteSettings]) -> list[dict[str, str]]:
-    """Return name, default and help text of each setting."""
-    return [
+def describe_settings(
+    model: type[SiteSettings], site: str, assignments: Sequence[str] = ()
+) -> tuple[list[dict[str, str]], ConfigurationError | None]:
+    """Return what is set on a site, and why that cannot be used.
+
+    Parameters
+    ----------
+    model, site, assignments
+        As for `read_settings`.
+
+    Returns
+    -------
+    rows
+        Name, value, origin, default and help text of each setting. Secrets are not shown.
+    fault
+        The first value that is not valid; a setting that is missing is only shown as such.
+    """
+    values, sources, faults = _gather(model, site, assignments, None)
+    try:
+        found = model.model_validate(values)
+        values = {name: getattr(found, name) for name in values}
+    except ValidationError as error:
+        wrong = [(each, (each.key or "").partition(".")[0]) for each in explain_all(error, model)]
+        faults += [fault.at(sources[key]) for fault, key in wrong if key in values]
+    rows = [
         {
             "setting": name,
+            "value": _text(_masked(name, values[name])) if name in values else _default(field),
+            "from": sources.get(name, "" if field.is_required() else "default"),
             "default": _default(field),
             "meaning": field.description or "",
         }
         for name, field in model.model_fields.items()
     ]
+    return rows, next(iter(faults), None)
 
 
 def variable_name(site: str, key: str) -> str:
@@ -129,11 +147,33 @@ def variable_name(site: str, key: str) -> str:
     return f"HYBRID_PARSL_{re.sub(r'[^A-Za-z0-9]', '_', site)}_{key}".upper()
 
 
+def _gather(
+    model: type[SiteSettings],
+    site: str,
+    assignments: Sequence[str],
+    recorded: Mapping[str, Any] | None,
+) -> tuple[dict[str, Any], dict[str, str], list[ConfigurationError]]:
+    """Return the values that are set, where each comes from, and what cannot be read."""
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    faults: list[ConfigurationError] = []
+    earlier = _found(site) if recorded is None else _recorded(recorded)
+    for source, key, value in (*earlier, *_assigned(assignments, faults)):
+        values[key], sources[key] = value, source
+    for key, value in values.items():
+        if sources[key] != _RECORD and not _is_shell_text(model.model_fields.get(key)):
+            try:
+                values[key] = _expand(value)
+            except KeyError as error:
+                message = f"the environment variable {error.args[0]} is not set"
+                faults.append(ConfigurationError(message, sources[key], key, str(value)))
+    return values, sources, faults
+
+
 def _found(site: str) -> Iterable[tuple[str, str, Any]]:
     """Yield source, key and value of what file and environment set, what counts more last."""
-    path = settings_file()
-    for key, value in _table(path, site).items():
-        yield f"{path} [{site}]", key, value
+    for key, value in read_tables().get(site, {}).items():
+        yield f"{settings_file()} [{site}]", key, value
     prefix = variable_name(site, "")
     for name, text in sorted(os.environ.items()):
         if name.startswith(prefix):
@@ -159,16 +199,17 @@ def _assigned(
             faults.append(ConfigurationError(message, "--site-set", None, assignment, valid))
 
 
-def _table(path: Path, site: str) -> dict[str, Any]:
-    """Return the table of `site` in the user's file.
+def read_tables() -> dict[str, dict[str, Any]]:
+    """Return the tables of the user's file, none where there is no such file.
 
     Raises
     ------
     ConfigurationError
-        The file is there and cannot be read, is no TOML, or holds something else there.
+        The file cannot be read, is not TOML, or holds something that stands in no table.
     """
+    path = settings_file()
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -178,11 +219,10 @@ def _table(path: Path, site: str) -> dict[str, Any]:
         raise ConfigurationError(message, str(path)) from error
     for key, value in tables.items():
         if not isinstance(value, dict):
-            message = "stands in no table" if key != site else "should be a table"
-            valid = f"[{site}], and below it what is set for that site"
+            valid = "[SITE], and below it what is set for that site"
+            message = "is not in the table of a site"
             raise ConfigurationError(message, str(path), key, repr(value), valid)
-    table: dict[str, Any] = tables.get(site, {})
-    return table
+    return tables
 
 
 def _value(text: str) -> Any:
@@ -232,5 +272,27 @@ def _default(field: FieldInfo) -> str:
     """Return the default of a field as text."""
     if field.is_required():
         return "(needed)"
-    value = field.get_default(call_default_factory=True)
+    return _text(field.get_default(call_default_factory=True))
+
+
+def _text(value: Any) -> str:
+    """Return a value as it can be set; nothing for what is empty."""
+    if isinstance(value, timedelta):
+        return re.sub(r" days?, ", "-", str(value))
     return "" if value in (None, PydanticUndefined, "", [], {}) else str(value)
+
+
+def _masked(name: str, value: Any) -> Any:
+    """Return a value with `HIDDEN` in place of what sounds like a secret."""
+    if isinstance(value, str):
+        if is_secret_name(name):
+            return HIDDEN
+        shown = _ASSIGNMENT.sub(
+            lambda m: f"{m[1]}={HIDDEN}" if is_secret_name(m[1]) else m[0], value
+        )
+        return _LOGIN.sub(f"//{HIDDEN}@", shown)
+    if isinstance(value, list):
+        return [_masked("", each) for each in value]
+    if isinstance(value, dict):
+        return {key: _masked(str(key), each) for key, each in value.items()}
+    return value

@@ -5,11 +5,17 @@ from __future__ import annotations
 import inspect
 import os
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.engine.site_settings import SiteSettings, read_settings
+from hybrid_parsl.engine.site_settings import (
+    SiteSettings,
+    read_settings,
+    read_tables,
+    settings_file,
+)
 from hybrid_parsl.errors import ConfigurationError, HybridParslError
 from hybrid_parsl.experiment_file import nearest
 from hybrid_parsl.ownership import check_source
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.project import Project
 
+_SLIP = 0.8  # of difflib's ratio: one letter of five
 ENTRY_POINTS = "hybrid_parsl.sites"
 
 
@@ -147,6 +154,38 @@ def site_names(project: Project) -> dict[str, str]:
     plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
     files = {name: str(path) for name, path in project.sites().items()}
     return dict(sorted({**plugins, **files}.items()))
+
+
+def check_tables(asked: str, project: Project) -> list[str]:
+    """Return a note on each table of the user's file that names no site of the project.
+
+    Parameters
+    ----------
+    asked
+        The site that is about to be used.
+    project
+        Whose sites are known by name; others may be sites of other projects.
+
+    Raises
+    ------
+    ConfigurationError
+        The site has no table, and the name of an unknown one differs from its own by a slip.
+    """
+    path, tables, known = settings_file(), read_tables(), [*site_names(project), asked]
+    notes = []
+    for table in tables:
+        if table in known:
+            continue
+        if asked not in tables and SequenceMatcher(None, table, asked).ratio() >= _SLIP:
+            message = f"is not a site, but nearly the name of {asked}, which has no table"
+            valid = f"[{asked}]; or add an empty one if [{table}] is for another project"
+            raise ConfigurationError(message, str(path), f"[{table}]", None, valid, asked)
+        likely = nearest(table, known)
+        notes.append(
+            f"{path}: [{table}] is not a site of this project"
+            + (f"; did you mean [{likely}]?" if likely else "")
+        )
+    return notes
 
 
 def load_site(text: str, project: Project, assignments: Sequence[str] = ()) -> Site:

@@ -73,7 +73,9 @@ def test_the_settings_of_a_site(command: Any, tmp_path: Path) -> None:
         "def config(run, settings): ...\n"
     )
     rows = json.loads(command("sites", "./site.py", "--json"))
-    assert rows == [{"setting": "account", "default": "(needed)", "meaning": "Who pays."}]
+    (row,) = rows
+    assert (row["setting"], row["value"], row["from"]) == ("account", "(needed)", "")
+    assert row["meaning"] == "Who pays."
     assert "Who pays." in command("sites", "./site.py")
     command("run", "bell", "--site", "./site.py", code=2)
     assert "account: missing" in command.err
@@ -82,3 +84,18 @@ def test_the_settings_of_a_site(command: Any, tmp_path: Path) -> None:
 def test_a_site_without_settings_says_so(command: Any) -> None:
     assert command("sites", "local") == "the site local has no settings\n"
     assert json.loads(command("sites", "local", "--json")) == []
+
+
+def test_the_values_in_force_on_a_site(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRID_PARSL_SLURM_PARTITION", "debug")
+    rows = {row["setting"]: row for row in json.loads(command("sites", "slurm", "--json"))}
+    assert rows["partition"]["value"] == "debug"
+    assert rows["partition"]["from"] == "$HYBRID_PARSL_SLURM_PARTITION"
+    text = command("sites", "slurm", "--site-set", "walltime=90min")
+    assert text.split("\n")[0].split() == ["setting", "value", "from", "meaning"]
+    assert any(
+        line.split()[:3] == ["walltime", "1:30:00", "--site-set"] for line in text.splitlines()
+    )
+    command("sites", "slurm", "--site-set", "walltime=90", code=2)
+    assert "90min" in command.err
+    command("sites", "--site-set", "nodes=2", code=2)

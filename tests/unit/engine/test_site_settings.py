@@ -133,11 +133,51 @@ def test_a_broken_file(home: Path, text: str) -> None:
     assert caught.value.source == str(home)
 
 
-def test_the_help_text_of_each_setting() -> None:
-    rows = {row["setting"]: row for row in describe_settings(Settings)}
-    assert rows["account"] == {"setting": "account", "default": "(needed)", "meaning": "Who pays."}
-    assert rows["walltime"]["default"] == "1:00:00"
-    assert rows["modules"]["default"] == ""
+def rows_of(*assignments: str) -> dict[str, dict[str, str]]:
+    rows, fault = describe_settings(Settings, "my-site", assignments)
+    assert fault is None
+    return {row["setting"]: row for row in rows}
+
+
+def test_each_setting_is_described() -> None:
+    account, walltime = rows_of()["account"], rows_of(*NEEDED, "walltime=1-12")["walltime"]
+    assert (account["value"], account["from"], account["meaning"]) == (
+        *("(needed)", ""),
+        "Who pays.",
+    )
+    assert (walltime["value"], walltime["default"]) == ("1-12:00:00", "1:00:00")
+    assert rows_of()["modules"]["value"] == ""
+
+
+def test_each_value_is_shown_with_its_origin(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRID_PARSL_MY_SITE_PARTITION", "$QUEUE")
+    monkeypatch.setenv("QUEUE", "debug")
+    home.write_text("[my-site]\naccount = 'f'\npartition = 'f'\nnodes = 2\n")
+    shown = {name: (row["value"], row["from"]) for name, row in rows_of("nodes=4").items()}
+    assert shown["account"] == ("f", f"{home} [my-site]")
+    assert shown["partition"] == ("debug", "$HYBRID_PARSL_MY_SITE_PARTITION")
+    assert shown["nodes"] == ("4", "--site-set")
+    assert shown["mpi"] == ("job", "default")
+
+
+def test_secrets_are_not_shown(home: Path) -> None:
+    home.write_text(
+        "[my-site]\nworker_init = 'export API_TOKEN=\"a b\" X=1; curl https://me:pw@host'\n"
+        "attributes = { my_password = 'hunter2', other = 'shown' }\n"
+    )
+    shown = rows_of()
+    assert shown["worker_init"]["value"] == (
+        "export API_TOKEN=(hidden) X=1; curl https://(hidden)@host"
+    )
+    assert shown["attributes"]["value"] == "{'my_password': '(hidden)', 'other': 'shown'}"
+
+
+def test_a_value_that_is_not_valid_is_shown_and_reported(home: Path) -> None:
+    home.write_text("[my-site]\nnodes = 0\n")
+    rows, fault = describe_settings(Settings, "my-site")
+    assert {row["setting"]: row["value"] for row in rows}["nodes"] == "0"
+    assert fault is not None
+    assert (fault.source, fault.key) == (f"{home} [my-site]", "nodes")
 
 
 def test_settings_can_be_written_down() -> None:

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from hybrid_parsl.engine import sites
-from hybrid_parsl.engine.sites import SiteRun, load_recorded_site, load_site, site_names
+from hybrid_parsl.engine.sites import (
+    SiteRun,
+    check_tables,
+    load_recorded_site,
+    load_site,
+    site_names,
+)
 from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError
 from hybrid_parsl.project import Project
 
@@ -227,3 +233,45 @@ def test_a_recorded_site_keeps_its_settings_whatever_the_environment_says(
     assert settings.init == "echo $HOME"
     changed: Any = load_recorded_site(record, project, ["walltime=2h"]).settings()
     assert (changed.account, changed.walltime.total_seconds()) == ("physics", 7200)
+
+
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the user's file, with tables of sites that are not there."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    path = tmp_path / "config" / "hybrid-parsl" / "sites.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text("[clustre]\n[elsewhere]\n")
+    return path
+
+
+def site_files(folder: Path, *names: str) -> Project:
+    (folder / "site_configs").mkdir()
+    (folder / "apps").mkdir()
+    for name in names:
+        (folder / "site_configs" / f"{name}.py").write_text("def config(run): ...\n")
+    return Project(folder)
+
+
+def test_unknown_tables_are_named(tmp_path: Path, tables: Path) -> None:
+    project = site_files(tmp_path, "cluster", "mine")
+    assert check_tables("mine", project) == [
+        f"{tables}: [clustre] is not a site of this project; did you mean [cluster]?",
+        f"{tables}: [elsewhere] is not a site of this project",
+    ]
+
+
+def test_a_table_that_misspells_the_site_asked_for_is_an_error(
+    tmp_path: Path, tables: Path
+) -> None:
+    project = site_files(tmp_path, "cluster")
+    with pytest.raises(ConfigurationError, match="nearly the name of cluster") as caught:
+        check_tables("cluster", project)
+    assert (caught.value.source, caught.value.key) == (str(tables), "[clustre]")
+    tables.write_text(tables.read_text() + "[cluster]\n")
+    assert len(check_tables("cluster", project)) == 2
+
+
+def test_the_table_of_a_site_file_elsewhere_is_known(tmp_path: Path, tables: Path) -> None:
+    tables.write_text("[mine]\n")
+    assert check_tables("mine", site_files(tmp_path)) == []
