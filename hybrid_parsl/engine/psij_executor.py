@@ -130,6 +130,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         """
         check_backend(self.backend)
         self.batch.check(self.backend)
+        warn_of_ignored_variables(self.backend, self.batch)
         self._scripts.check()
         self._request(resource_specification)
 

@@ -145,6 +145,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         """
         check_backend(self.backend)
         self.batch.check(self.backend)
+        warn_of_ignored_variables(self.backend, self.batch)
         check_path(tasks.absolute(), "--runs-dir")
 
     def need(self, request: ResourceRequest) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING, Protocol
 
 from hybrid_parsl.engine.doctor.commands import ask
 from hybrid_parsl.engine.doctor.finding import Finding, ok, skipped, wrong
+from hybrid_parsl.engine.jobs.scheduler_client import ignored_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +121,8 @@ def examine_scheduler(backend: str, batch: BatchOptions) -> Iterator[Finding]:
         yield wrong("commands", f"{', '.join(missing)} not in PATH", advice)
         return
     yield ok("commands", ", ".join(checks.commands))
+    for message in ignored_variables(backend, batch, os.environ):
+        yield ok("environment", message)
     yield from checks.examine(batch)
 
 

@@ -152,7 +152,7 @@ class BatchOptions:
             if not _KEY.fullmatch(key):
                 message, valid = "is not the name of an option", "a name without dashes before it"
                 raise ConfigurationError(message, "site", "attributes", repr(key), valid)
-            reason = _reason_to_refuse(directive, key, value)
+            reason = reason_to_refuse(directive, key, value)
             if reason:
                 message = f"is reserved: {reason}"
                 raise ConfigurationError(message, "site", f"attributes.{key}", repr(value))
@@ -219,10 +219,17 @@ def check_value(key: str, value: str, backend: str) -> None:
         raise ConfigurationError(message, "site", key, repr(value), 'text without " and \\')
 
 
-def _reason_to_refuse(directive: str | None, key: str, value: str) -> str:
+def reason_to_refuse(directive: str | None, key: str, value: str) -> str:
     """Return why an option is reserved, nothing if it is not.
 
     sbatch takes each unambiguous beginning of a long option for the option.
+
+    Parameters
+    ----------
+    directive
+        What PSI/J calls the options of the scheduler, None if it has none.
+    key, value
+        The option.
     """
     reserved = _RESERVED.get(directive or "", {})
     if directive == "slurm" and key not in reserved:

@@ -14,6 +14,8 @@ import subprocess
 from functools import cache
 from typing import TYPE_CHECKING
 
+from hybrid_parsl.engine.jobs.batch_options import reason_to_refuse
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -30,7 +32,8 @@ _KEPT = re.compile(
 )
 """Where a scheduler is found and how to log in there, and parameters of the PMIx library."""
 _SETTINGS = {"PARTITION": "partition", "ACCOUNT": "account", "TIMELIMIT": "walltime"}
-_HARMLESS = {"SLURM_TIME_FORMAT", "SBATCH_JOB_NAME"}
+_HARMLESS = {"SLURM_TIME_FORMAT", "SLURM_MPI_TYPE", "SLURM_KILL_BAD_EXIT", "SBATCH_JOB_NAME"}
+"""They change no job: sites set them themselves."""
 
 
 def client_environment() -> dict[str, str]:
@@ -112,12 +115,12 @@ def ignored_variables(
         if asked.get(option) == value:
             continue
         advice = "export it in the setting worker_init if jobs need it"
-        if program == "SBATCH":
+        if program == "SBATCH" and rest in _SETTINGS:
             unit = "min" if rest == "TIMELIMIT" and value.isdecimal() else ""
-            setting = f"{option}={value}{unit}"
-            if rest not in _SETTINGS:
-                setting = f"'attributes={{ {option} = \"{value}\" }}'"
-            advice = f"use --site-set {setting}"
+            advice = f"use --site-set {option}={value}{unit}"
+        elif program == "SBATCH":
+            use = f"use --site-set 'attributes={{ {option} = \"{value}\" }}'"
+            advice = reason_to_refuse("slurm", option, value) or use
         messages.append(f"{name}={value} of your environment is ignored; {advice}")
     return messages
 

@@ -64,6 +64,7 @@ def test_options_of_the_users_shell_do_not_reach_programs(
         ),
         ({"SBATCH_TIMELIMIT": "3"}, ["--site-set walltime=3min"]),
         ({"SBATCH_QOS": "long"}, ["--site-set 'attributes={ qos = \"long\" }'"]),
+        ({"SBATCH_EXPORT": "NONE"}, ["is ignored; set variables in worker_init"]),
         ({"SLURM_CPU_BIND": "none"}, ["export it in the setting worker_init"]),
     ],
 )
@@ -79,7 +80,7 @@ def test_a_variable_that_would_have_counted_is_named(
     [
         ("slurm", {"SBATCH_PARTITION": "one", "SBATCH_ACCOUNT": "phys", "SBATCH_QOS": "q"}),
         ("slurm", {"SLURM_JOB_ID": "1", "SLURM_CPU_BIND": "none"}),
-        ("slurm", {"SLURM_CONF": "/x", "SQUEUE_FORMAT": "%i", "SLURM_TIME_FORMAT": "%s"}),
+        ("slurm", {"SLURM_CONF": "/x", "SQUEUE_FORMAT": "%i", "SLURM_MPI_TYPE": "pmix"}),
         ("local", {"SBATCH_PARTITION": "two"}),
     ],
 )
