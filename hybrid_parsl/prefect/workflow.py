@@ -8,7 +8,7 @@ import json
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger, runtime, task
 
@@ -24,7 +24,8 @@ from hybrid_parsl.run_plan import plan_run
 from hybrid_parsl.runner import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
 
     from hybrid_parsl.engine.session import Session
     from hybrid_parsl.engine.tasks.calls import App
@@ -127,15 +128,14 @@ def _earlier_run(runs: Path, project: Path | None, site_settings: list[str]) -> 
 def _tasks(session: Session, project: Project, *, stage_retries: int) -> Iterator[Pipeline]:
     """Give the project's workflow with each of its apps replaced by a task in `session`."""
     workflows = project.workflows()
-    names = _StageNames()
+    apps = apps_in(workflows)
     with SessionTaskRunner(session) as runner:
-        for name, app in apps_in(workflows).items():
-            setattr(workflows, name, partial(_begin_task, runner, names, app, stage_retries))
 
         def pipeline(experiment: Experiment) -> dict[str, Future[Any]]:
-            with names:
-                stages = workflows.pipeline(experiment)
-                names.settle(stages)
+            names = iter(_call_names(workflows, apps, experiment))
+            for name, app in apps.items():
+                setattr(workflows, name, partial(_begin_task, runner, names, app, stage_retries))
+            stages = workflows.pipeline(experiment)
             return {name: _outcome(future) for name, future in stages.items()}
 
         try:
@@ -145,41 +145,33 @@ def _tasks(session: Session, project: Project, *, stage_retries: int) -> Iterato
             raise
 
 
-class _StageNames:
-    """The names of task runs: those of the stages, known once the workflow has named them.
+def _call_names(
+    workflows: ModuleType, apps: Mapping[str, App], experiment: Experiment
+) -> list[str]:
+    """Return a name for each call that the workflow makes, in order.
 
-    A context manager: on leaving, a task that is no stage gets the name of its function.
+    That is the name of the stage or, for a call that is no stage, of the function. The workflow is
+    called once without tasks, because it names its stages only after it has begun them.
     """
+    calls: list[tuple[object, str]] = []
 
-    def __init__(self) -> None:
-        self._waiting: list[tuple[Any, Future[str], str]] = []
+    def record(app: App, *_: Any, **__: Any) -> object:
+        call = object()
+        calls.append((call, app.function.__name__))
+        return call
 
-    def begin(self, function_name: str, submit: Callable[[Callable[[], str]], Any]) -> Any:
-        """Submit a task with a callable that waits for its name, and return its future."""
-        name: Future[str] = Future()
-        future = submit(name.result)
-        self._waiting.append((future, name, function_name))
-        return future
-
-    def settle(self, stages: Mapping[str, Any]) -> None:
-        """Give the tasks behind the futures of `stages` the names of their stages."""
-        for stage, found in stages.items():
-            for future, name, _ in self._waiting:
-                if future is found and not name.done():
-                    name.set_result(stage)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for _, name, function_name in self._waiting:
-            if not name.done():
-                name.set_result(function_name)
+    for name, app in apps.items():
+        setattr(workflows, name, partial(record, app))
+    stages: Mapping[str, object] = {}
+    with contextlib.suppress(Exception):  # it uses a result: its calls have their functions' names
+        stages = workflows.pipeline(experiment)
+    names = {id(call): name for name, call in stages.items()}
+    return [names.get(id(call), function) for call, function in calls]
 
 
 def _begin_task(
     runner: SessionTaskRunner,
-    names: _StageNames,
+    names: Iterator[str],
     app: App,
     retries: int,
     /,
@@ -188,20 +180,18 @@ def _begin_task(
 ) -> Any:
     """Start a task that calls the function of an app, and return its Prefect future."""
     resources = keywords.pop(_RESOURCES, {})
+    name = next(names, app.function.__name__)
     stage = task(
         app.function,
-        name=app.function.__name__,
+        name=name,
+        task_run_name=name,
         tags=[app.label, *(f"{key}={value}" for key, value in resources.items() if value)],
         retries=retries,
         retry_delay_seconds=_RETRY_DELAY_S,
         retry_condition_fn=_may_succeed_later,
     )
     bound = inspect.signature(app.function).bind(*args, **keywords)
-
-    def submit(name: Callable[[], str]) -> Any:
-        return runner.submit(stage.with_options(task_run_name=name), dict(bound.arguments))
-
-    return names.begin(app.function.__name__, submit)
+    return runner.submit(stage, dict(bound.arguments))
 
 
 def _may_succeed_later(task: Any, task_run: Any, state: Any) -> bool:  # noqa: ARG001 - Prefect's call
