@@ -12,11 +12,12 @@ from hybrid_parsl.engine.jobs.earlier import UNDER_WAY
 from hybrid_parsl.engine.jobs.left import UNKNOWN, cancel_jobs, job_states
 from hybrid_parsl.engine.site_check import check_site
 from hybrid_parsl.engine.sites import load_recorded_site
-from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError, RunOverlapError
+from hybrid_parsl.errors import IdentityMismatchError, RunOverlapError
 from hybrid_parsl.experiment_file import read_experiment
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.problems.registry import problem_fingerprint
 from hybrid_parsl.project import find_project
+from hybrid_parsl.records.models import BegunResults, SiteRecord, Versions
 from hybrid_parsl.records.run_directory import RESULTS, now
 from hybrid_parsl.records.run_lock import driver_of, run_lock
 from hybrid_parsl.runner import PROBLEM, Run, write_report
@@ -50,8 +51,8 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     IdentityMismatchError
         It was begun with other sources of this package.
     """
-    record = _read(directory, "site.json", "name", "file", "project")
-    begun_with = _read(directory, "versions.json", "hybrid-parsl")["hybrid-parsl"]
+    record = directory.read_record("site.json", SiteRecord)
+    begun_with = directory.read_record("versions.json", Versions)["hybrid-parsl"]
     if begun_with != identity.current():
         where = f"run {directory.path.name}"
         raise IdentityMismatchError(identity.current(), begun_with, where)
@@ -72,7 +73,7 @@ def has_other_problem(run: Run) -> bool:
     ConfigurationError
         The versions that it began with cannot be read, or there is no such class any more.
     """
-    before = _read(run.directory, "versions.json").get(PROBLEM, "")
+    before = run.directory.read_record("versions.json", Versions).get(PROBLEM, "")
     return bool(before != problem_fingerprint(run.experiment.problem.kind))
 
 
@@ -141,7 +142,7 @@ def status_of(directory: RunDirectory) -> RunStatus:
         run=directory.path.name,
         state="left" if state == "running" and driver is None else state,
         driver=str(driver) if driver else None,
-        site=document["run"]["site"],
+        site=document["run"].get("site") or "unknown",
         stages=[
             {key: stage.get(key) for key in ("name", "status", "duration_s")}
             for stage in document["stages"]
@@ -210,28 +211,4 @@ def results_of(directory: RunDirectory) -> dict[str, Any]:
         ``results.json`` cannot be read, or the run is on an endpoint.
     """
     directory.check_here()
-    document = _read(directory, RESULTS, "run", "experiment", "stages")
-    if not isinstance(document["run"], dict) or "status" not in document["run"]:
-        raise ConfigurationError("tells no status", str(directory.path / RESULTS), "run")
-    whole = isinstance(document["experiment"], dict) and "search" in document["experiment"]
-    if not (whole and isinstance(document["stages"], list)):
-        message = "is not what a run leaves there"
-        raise ConfigurationError(message, str(directory.path / RESULTS), "experiment, stages")
-    return document
-
-
-def _read(directory: RunDirectory, name: str, *keys: str) -> dict[str, Any]:
-    """Return the table in the file `name` of a run, which has all `keys`.
-
-    Raises
-    ------
-    ConfigurationError
-        It cannot be read, or lacks one.
-    """
-    found = directory.read_json(name)
-    for key in keys:
-        if not isinstance(found, dict) or key not in found:
-            message = f"is not what a run leaves there: it has no '{key}'"
-            raise ConfigurationError(message, str(directory.path / name))
-    table: dict[str, Any] = found
-    return table
+    return directory.read_record(RESULTS, BegunResults)

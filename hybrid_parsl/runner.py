@@ -19,6 +19,7 @@ from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.stage_errors import stage_error
 from hybrid_parsl.errors import ConfigurationError, JobRejectedError
+from hybrid_parsl.ownership import read_own
 from hybrid_parsl.problems.registry import problem_fingerprint
 from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
 from hybrid_parsl.records.run_document import continued, new_document
@@ -286,7 +287,7 @@ def write_report(directory: RunDirectory, document: Document) -> None:
         It cannot be written.
     """
     files = sorted((directory.path / "figures").glob("*.svg"))
-    figures = {path.stem: path.read_text(encoding="utf-8") for path in files}
+    figures = {path.stem: read_own(path).decode("utf-8", "replace") for path in files}
     directory.write(REPORT, render_page(document, figures))
 
 

@@ -94,9 +94,7 @@ class _LogPrinter:
 
 def _is_left(directory: RunDirectory) -> bool:
     """Return whether a run that nobody drives has not ended."""
-    from hybrid_parsl.run_control import results_of
-
-    return bool(results_of(directory)["run"]["status"] == "running")
+    return bool(directory.read_results()["run"]["status"] == "running")
 
 
 def _is_running(directory: RunDirectory) -> bool:

@@ -260,7 +260,7 @@ def _show(there: RemoteRun, *, quiet: bool, as_json: bool) -> None:
 
     there.check()
     here = RESULTS in there.brought()
-    document = there.directory.read_json(RESULTS) if here else (there.manifest or {})
+    document = there.directory.read_results() if here else (there.manifest or {})
     if as_json:
         say(json.dumps(document))
     elif not quiet:

@@ -35,27 +35,35 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     if run.get("status", "completed") != "completed":
         rows.append(("status", " ".join([_status(run["status"]), *_where(document)])))
     if search:
-        rows.append(("best energy", f"{search['energy']:.8g}"))
+        rows.append(("best energy", _number(search, "energy", ".8g")))
     if analysis:
-        rows.append(("sampled", f"{analysis['energy']:.6g} ± {analysis['standard_error']:.2g}"))
-        if analysis["ratio"] is not None:
+        error = _number(analysis, "standard_error", ".2g")
+        rows.append(("sampled", f"{_number(analysis, 'energy', '.6g')} ± {error}"))
+        if analysis.get("ratio") is not None:
             rows.append(("ratio to optimum", f"{analysis['ratio']:.4f}"))
-        if analysis["top"]:
+        if analysis.get("top"):
             first = analysis["top"][0]
-            share = f"{first['probability']:.1%} of the shots, energy {first['energy']:.6g}"
-            rows.append(("most frequent", f"{first['bitstring']}  ({share})"))
-    if "error" in document:
+            share = f"{_number(first, 'probability', '.1%')} of the shots"
+            share += f", energy {_number(first, 'energy', '.6g')}"
+            rows.append(("most frequent", f"{first.get('bitstring')}  ({share})"))
+    if document.get("error"):
         rows.append(("error", f"{document['error']['type']}: {document['error']['message']}"))
-    if "duration_s" in run:
+    if run.get("duration_s") is not None:
         rows.append(("time", _time(run, search)))
-    rows.append(("folder", run.get("folder", "")))
+    rows.append(("folder", run.get("folder") or ""))
     return rows
+
+
+def _number(table: dict[str, Any], key: str, spec: str) -> str:
+    """Return a number of a table as text; one that was not finite is null there."""
+    value = table.get(key)
+    return "unknown" if value is None else format(value, spec)
 
 
 def _time(run: dict[str, Any], search: dict[str, Any] | None) -> str:
     """Return words for how long the last driver of a run has worked, and on what."""
-    ranks = (search or {}).get("execution", {}).get("n_ranks", 0)
-    text = f"{run['duration_s']:.1f} s on site {run['site']}"
+    ranks = ((search or {}).get("execution") or {}).get("n_ranks") or 0
+    text = f"{run['duration_s']:.1f} s on site {run.get('site')}"
     text += f", {ranks} rank{'s' if ranks > 1 else ''}" if ranks else ""
     return f"{text}, since it was resumed" if run.get("resumed") else text
 

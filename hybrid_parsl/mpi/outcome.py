@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import shutil
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
 
 from hybrid_parsl.errors import (
     HybridParslError,
@@ -19,6 +21,7 @@ from hybrid_parsl.errors import (
 )
 from hybrid_parsl.errors.task import signal_of
 from hybrid_parsl.mpi.frames import read_frame
+from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +43,14 @@ _SRUN = re.compile(r"srun: error: (\S+): tasks? (\d+)\S*: (.+)")
 _SRUN_CODE = re.compile(r"[Ee]xit code (\d+)")
 _SIGNALS = {"Killed": 9, "Segmentation fault": 11, "Aborted": 6, "Bus error": 7, "Out Of Memory": 9}
 _HYDRA_SIGNAL = re.compile(r"\(signal (\d+)\)")
+
+
+@dataclass(frozen=True)
+class _Member:
+    """Where a rank runs."""
+
+    host: str
+    pid: int
 
 
 def log_tail(path: Path, n_lines: int = _TAIL_LINES) -> str:
@@ -187,8 +198,8 @@ def _killed_rank(folder: TaskFolder) -> tuple[int, str, int]:
         return -1, "", code
     pid, host = told[-1]  # what an earlier try was told stands before it
     for rank, member in enumerate(_members(folder)):
-        if member["pid"] == int(pid):
-            return rank, member["host"], code
+        if member.pid == int(pid):
+            return rank, member.host, code
     return -1, host, code
 
 
@@ -201,10 +212,10 @@ def _srun_status(words: str) -> int:
     return int(code[1]) if code else 0
 
 
-def _members(folder: TaskFolder) -> list[dict[str, Any]]:
+def _members(folder: TaskFolder) -> list[_Member]:
     """Return host and process id of each rank; nothing if rank 0 died while it wrote them."""
     try:
-        members: list[dict[str, Any]] = json.loads(folder.ranks.read_text(encoding="utf-8"))
+        found = parse_json(folder.ranks.read_bytes())
+        return TypeAdapter(list[_Member]).validate_python(found)
     except (OSError, ValueError):
         return []
-    return members

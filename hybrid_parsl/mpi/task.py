@@ -118,14 +118,14 @@ class TaskFolder:
     def waits_for(self) -> str:
         """Return why the job of the task does not start; nothing if that is not known."""
         try:
-            return self.waiting.read_text(encoding="utf-8").strip()
+            return self.waiting.read_text("utf-8", "replace").strip()
         except OSError:
             return ""
 
     def block_name(self) -> str | None:
         """Return the name of the block in which the task has begun, None if in none."""
         try:
-            return self.block.read_text(encoding="utf-8") or None
+            return self.block.read_text("utf-8", "replace") or None
         except OSError:
             return None
 

@@ -99,7 +99,10 @@ def parse_lines(lines: Iterable[bytes], key: str | None = None) -> Iterator[Star
     for line in lines:
         try:
             values = json.loads(line)
-            if values.pop("search") == key or key is None:
-                yield Start.from_json(values)
+            if key not in (values.pop("search"), None):
+                continue
+            start = Start.from_json(values)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             continue
+        if start.index >= 0 and start.energy > -math.inf:  # nor is NaN an energy
+            yield start

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import create_markdown_artifact
 
-from hybrid_parsl.records.run_directory import REPORT, RESULTS
+from hybrid_parsl.records.run_directory import REPORT
 from hybrid_parsl.report import sections
 from hybrid_parsl.report.text import PLUS_MINUS
 
@@ -22,7 +22,7 @@ def publish_report(directory: RunDirectory) -> None:
 
     Runs of one experiment share a key, so that Prefect shows them as versions of one artifact.
     """
-    document = directory.read_json(RESULTS)
+    document = directory.read_results()
     name = document["run"]["name"]
     create_markdown_artifact(
         as_markdown(document, str(directory.path / REPORT)),

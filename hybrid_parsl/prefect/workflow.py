@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger, runtime, task
+from pydantic import BaseModel
 
 from hybrid_parsl.engine.tasks.calls import apps_in
 from hybrid_parsl.optimize.progress import SearchProgress
@@ -18,6 +18,7 @@ from hybrid_parsl.ownership import is_own
 from hybrid_parsl.prefect.report import publish_report
 from hybrid_parsl.prefect.task_runner import SessionTaskRunner
 from hybrid_parsl.project import find_project
+from hybrid_parsl.records.models import read_record
 from hybrid_parsl.records.run_directory import RunDirectory
 from hybrid_parsl.run_control import reopen
 from hybrid_parsl.run_plan import plan_run
@@ -92,6 +93,12 @@ def hybrid_workflow(
     return document
 
 
+class _FlowRun(BaseModel):
+    """Which flow run a run belongs to, in its file `_RECORD`."""
+
+    flow_run_id: str
+
+
 def _new_run(
     experiment: str,
     site: str,
@@ -117,7 +124,7 @@ def _earlier_run(runs: Path, project: Path | None, site_settings: list[str]) -> 
     for record in runs.glob(f"*/{_RECORD}"):
         if not is_own(record.parent):
             continue
-        known = json.loads(record.read_text(encoding="utf-8"))
+        known = read_record(record, _FlowRun)
         begun = (record.parent / "experiment.toml").exists()
         if begun and known["flow_run_id"] == str(runtime.flow_run.id):
             return reopen(RunDirectory.own(record.parent), project, site_settings)

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.errors import ConfigurationError, StorageError, UntrustedFileError
 from hybrid_parsl.ownership import check_folder, check_tree, is_own
+from hybrid_parsl.records.models import Results, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pydantic import BaseModel
 
 _PRIVATE = 0o700
 _NOT_FOR_OTHERS = 0o755
@@ -199,36 +202,28 @@ class RunDirectory:
         """Write `value` to the file `name` as JSON; numbers that are not finite are refused."""
         return self.write(name, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
-    def read_json(self, name: str) -> Any:
-        """Return the JSON value in the file `name`.
+    def read_record(self, name: str, model: type[BaseModel]) -> dict[str, Any]:
+        """Return the table in the JSON file `name`, which fits `model`.
 
         Raises
         ------
         ConfigurationError
-            The file is not there or holds no JSON.
+            If the file does not exist or is damaged: see `models.read_record`.
         """
         path = self.path / name
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            if isinstance(error, FileNotFoundError):
-                self.check_here()
-            message = f"cannot be read: {error}"
-            raise ConfigurationError(message, str(path)) from error
+        if not os.path.lexists(path):
+            self.check_here()
+        return read_record(path, model)
 
     def read_results(self) -> dict[str, Any]:
-        """Return what is in ``results.json``, which has a table ``run``.
+        """Return what is in ``results.json``, as far as the run came.
 
         Raises
         ------
         ConfigurationError
-            The file is not there, or holds something else.
+            If the file does not exist or is damaged.
         """
-        found = self.read_json(RESULTS)
-        if not isinstance(found, dict) or not isinstance(found.get("run"), dict):
-            message = "is not what a run leaves there: it has no table 'run'"
-            raise ConfigurationError(message, str(self.path / RESULTS))
-        return found
+        return self.read_record(RESULTS, Results)
 
     def give_sign_of_life(self) -> None:
         """Let the time of ``results.json`` say that the run's driver is at work."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from hybrid_parsl import __version__
 from hybrid_parsl.engine.doctor.finding import Finding, ok, skipped, wrong
@@ -11,7 +12,7 @@ from hybrid_parsl.errors import HybridParslError, IdentityMismatchError, JobReje
 from hybrid_parsl.records.versions import software_versions
 from hybrid_parsl.remote.client import ComputeService, check_id
 from hybrid_parsl.remote.functions import known_function
-from hybrid_parsl.remote.request import check_request
+from hybrid_parsl.remote.request import check_request, read_answer
 from hybrid_parsl.remote.service_errors import refuses_credentials
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 _CHECKS = ("credentials", "endpoint", "function", "versions")
 _ACCEPTED = "accepted by Globus Compute"
 _OWN = "hybrid-parsl"
+
+
+class _Versions(BaseModel):
+    """The answer of the function to the question for versions."""
+
+    host: str
+    versions: dict[str, str]
 
 
 def examine_endpoint(
@@ -71,7 +79,7 @@ def _examine(endpoint: str, function: str | None, limit_s: float | None) -> Iter
         yield ok(_CHECKS[2], f"{called} is allowed")
         done = 3
         answer = service.wait(call.task, limit_s, "the check", "its workers may all be busy")
-        yield _compare(json.loads(answer))
+        yield _compare(read_answer(answer, _Versions))
     except HybridParslError as error:
         advice = "run the check again once this is put right"
         yield wrong(_CHECKS[done], str(error), advice)
@@ -79,13 +87,11 @@ def _examine(endpoint: str, function: str | None, limit_s: float | None) -> Iter
             yield skipped(name, f"needs {_CHECKS[done]}")
 
 
-def _compare(answer: dict[str, object]) -> Finding:
+def _compare(answer: dict[str, Any]) -> Finding:
     """Return what comes of comparing the versions on both sides."""
     here, there = software_versions(), answer["versions"]
-    if not isinstance(there, dict) or _OWN not in there:
-        python, said = "its Python", "no versions"
-        if isinstance(there, dict):
-            python, said = there.get("python", python), there.get("error", said)
+    if _OWN not in there:
+        python, said = there.get("python", "its Python"), there.get("error", "no versions")
         message = f"{python} cannot import hybrid-parsl:\n{str(said).strip()}"
         return wrong(_CHECKS[3], message, "install hybrid-parsl where the endpoint runs")
     if str(there[_OWN]).partition("+")[0] != __version__:

@@ -12,6 +12,7 @@ from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.remote.client import ID_VARIABLE
 from hybrid_parsl.remote.request import function_source
+from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
     from hybrid_parsl.remote.client import ComputeService
@@ -52,7 +53,8 @@ def known_function(service: ComputeService) -> str:
 def _read(path: Path) -> dict[str, str]:
     """Return the ids in the file at `path`; none if it cannot be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {name: each for name, each in pairs if isinstance(each, str)}

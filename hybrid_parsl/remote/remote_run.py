@@ -6,6 +6,8 @@ import shutil
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from hybrid_parsl.errors import (
     ConfigurationError,
     HybridParslError,
@@ -14,7 +16,7 @@ from hybrid_parsl.errors import (
     ResultError,
 )
 from hybrid_parsl.records.run_directory import REMOTE, RunDirectory, now
-from hybrid_parsl.remote.request import Manifest, RunRequest
+from hybrid_parsl.remote.request import Manifest, ManifestTable, RunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +72,25 @@ def begin(
         raise
 
 
+class _Submission(BaseModel):
+    """Time and ids of a call."""
+
+    time: str
+    task_group: str
+    task: str
+
+
+class _RemoteRecord(BaseModel):
+    """``remote.json``."""
+
+    endpoint: str
+    function: str
+    request: RunRequest
+    template: dict[str, Any]
+    submissions: list[_Submission]
+    manifest: ManifestTable | None
+
+
 @dataclass(frozen=True)
 class RemoteRun:
     """A run on an endpoint; what is known of it is in ``remote.json``.
@@ -111,14 +132,16 @@ class RemoteRun:
         if not directory.is_remote:
             message = "was not run on an endpoint"
             raise ConfigurationError(message, None, None, directory.path.name)
-        values = directory.read_json(REMOTE)
-        try:
-            request = RunRequest(**values.pop("request"))
-            submissions = tuple(values.pop("submissions"))
-            return cls(directory, request=request, submissions=submissions, **values)
-        except (TypeError, KeyError, AttributeError) as error:
-            message = "is not what a run on an endpoint leaves there"
-            raise ConfigurationError(message, str(directory.path / REMOTE)) from error
+        values = directory.read_record(REMOTE, _RemoteRecord)
+        return cls(
+            directory,
+            endpoint=values["endpoint"],
+            function=values["function"],
+            request=_RemoteRecord.model_validate(values).request,
+            template=values["template"],
+            submissions=tuple(values["submissions"]),
+            manifest=values["manifest"],
+        )
 
     def write(self) -> RemoteRun:
         """Write down what is known, and return the run.

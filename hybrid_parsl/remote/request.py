@@ -11,6 +11,8 @@ import zlib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import BaseModel, ConfigDict
+
 from hybrid_parsl import __version__
 from hybrid_parsl.errors import (
     ConfigurationError,
@@ -20,7 +22,9 @@ from hybrid_parsl.errors import (
     RunOverlapError,
     SubmissionError,
 )
+from hybrid_parsl.records.models import ErrorTable, check_record
 from hybrid_parsl.remote import remote_function
+from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
     from hybrid_parsl.errors import HybridParslError
@@ -30,6 +34,7 @@ Action = Literal["run", "collect", "check"]
 FUNCTION_NAME = remote_function.hybrid_parsl.__name__
 DEFAULT_FOLDER = "~/hybrid-parsl-runs"
 _LARGEST_FILE = 64 * 2**20
+_LARGEST_ANSWER = 32 * 2**20
 _REFUSAL = re.compile(
     r"(?:in the (\w+) stage: )?the (.+?) backend did not take the job: (.*)", re.DOTALL
 )
@@ -114,6 +119,49 @@ def _unpacked(name: str, packed: str) -> bytes:
     return content
 
 
+class OutputTable(BaseModel):
+    """A file that a run has left on the endpoint."""
+
+    name: str
+    path: str
+    bytes: int
+    sha256: str
+    here: bool = False
+
+
+class ManifestTable(BaseModel):
+    """The answer of the function about a run."""
+
+    model_config = ConfigDict(strict=True)
+
+    status: str | None = None
+    exit_code: int | None = None
+    host: str | None = None
+    folder: str | None = None
+    run_directory: str | None = None
+    versions: dict[str, str] = {}
+    metrics: dict[str, float | None] = {}
+    outputs: list[OutputTable] = []
+    stdout_tail: str = ""
+    stderr_tail: str = ""
+    error: ErrorTable | None = None
+    files: dict[str, str] = {}
+
+
+def read_answer(text: object, model: type[BaseModel]) -> dict[str, Any]:
+    """Return the table in an answer of the function, which fits `model`.
+
+    Raises
+    ------
+    ResultError
+        If it is not JSON, or has a missing key or another type of value.
+    """
+    try:
+        return check_record(parse_json(str(text), _LARGEST_ANSWER), model, "its answer", None)
+    except (ValueError, ConfigurationError) as error:
+        raise ResultError(f"the endpoint gave no valid answer: {error}") from error
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What an endpoint has told of a run.
@@ -139,12 +187,12 @@ class Manifest:
             It is none, or a file in it is damaged.
         """
         try:
-            values = json.loads(str(text))
+            values = read_answer(text, ManifestTable)
             packed = values.pop("files", {})
             files = {name: _unpacked(name, each) for name, each in packed.items()}
-            sums = {each["name"]: each["sha256"] for each in values.get("outputs", [])}
-        except (ValueError, TypeError, AttributeError, KeyError, zlib.error) as error:
-            raise ResultError(f"the endpoint answered what is no manifest: {error}") from error
+        except (ValueError, zlib.error) as error:
+            raise ResultError(f"a file from the endpoint is damaged: {error}") from error
+        sums = {each["name"]: each["sha256"] for each in values.get("outputs", [])}
         for name, content in files.items():
             if hashlib.sha256(content).hexdigest() != sums.get(name):
                 raise ResultError(f"{name} was changed on its way from the endpoint")
@@ -163,10 +211,11 @@ class Manifest:
         code, tail = self.values.get("exit_code"), str(self.values.get("stderr_tail", ""))
         if self.completed:
             return None
-        there = self.values.get("versions", {}).get("hybrid-parsl")
+        versions = self.values.get("versions", {})
+        there = versions.get("hybrid-parsl")
         if there is None:
-            fault = str(self.values.get("versions", {}).get("error", "")).strip()
-            reason = f"cannot be imported by {self.values['versions'].get('python')}\n{fault}"
+            fault = versions.get("error", "").strip()
+            reason = f"cannot be imported by {versions.get('python', 'its Python')}\n{fault}"
             return IdentityMismatchError(__version__, reason, self.place)
         if there.partition("+")[0] != __version__ and code is None:
             return IdentityMismatchError(__version__, there, self.place)

@@ -8,8 +8,11 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.schedule.clock import Moment
+from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +22,7 @@ HISTORY = "history.jsonl"
 COMPLETED, FAILED, REFUSED = "completed", "failed", "refused"
 DEADLINE, KILLED, INTERRUPTED = "deadline", "killed", "interrupted"
 RUNNING, LOST = "running", "lost"
+_LONGEST_LINE = 2**20
 _APPEND = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
 
 
@@ -137,27 +141,49 @@ class History:
         return list(_settled(found.values(), running))
 
 
+class _Event(BaseModel):
+    """A line of the history; which of the keys it has depends on the event."""
+
+    model_config = ConfigDict(strict=True)
+
+    event: str
+    attempt: str
+    local: str = ""
+    boot_id: str = ""
+    boot_s: float = Field(default=0.0, ge=0, le=1e10)
+    cron: str = ""
+    timezone: str | None = None
+    by_hand: bool = False
+    process: str = ""
+    run: str = ""
+    message: str = ""
+    outcome: str = ""
+    exit_code: int | None = None
+    energy: float | None = None
+
+
 def _read_line(line: str, found: dict[str, Attempt]) -> None:
     """Put what a line tells into `found`; one that cannot be read tells nothing."""
     try:
-        event = json.loads(line)
-        name = str(event["attempt"])
+        event = parse_json(line, _LONGEST_LINE)
+        _Event.model_validate(event)
+        name = event["attempt"]
         if event["event"] == "started":
             found[name] = Attempt(
                 name,
                 Moment.from_json(event),
-                str(event["cron"]),
+                event["cron"],
                 event["timezone"],
-                bool(event["by_hand"]),
-                str(event["process"]),
+                event["by_hand"],
+                event["process"],
             )
         elif event["event"] == "run":
-            found[name] = replace(found[name], run=str(event["run"]))
+            found[name] = replace(found[name], run=event["run"])
         elif event["event"] == "error":
-            found[name] = replace(found[name], message=str(event["message"]))
+            found[name] = replace(found[name], message=event["message"])
         elif event["event"] == "ended":
             found[name] = _ended(found[name], event)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, ValueError):
         return
 
 
@@ -167,11 +193,11 @@ def _ended(attempt: Attempt, event: dict[str, Any]) -> Attempt:
     return replace(
         attempt,
         ended=ended,
-        outcome=str(event["outcome"]),
+        outcome=event["outcome"],
         exit_code=event["exit_code"],
         duration_s=round(ended.since(attempt.started), 3),
         energy=event["energy"],
-        message=str(event["message"]),
+        message=event["message"],
     )
 
 

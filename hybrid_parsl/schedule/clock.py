@@ -18,6 +18,8 @@ _LOCALTIME = Path("/etc/localtime")
 _ZONES = "/zoneinfo/"
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
+_YEARS = range(1970, 9999)  # of a time that can be converted to every zone
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -66,10 +68,10 @@ class Moment:
         Raises
         ------
         KeyError, TypeError, ValueError
-            It was made from something else.
+            If it was made from something else.
         """
         local = datetime.fromisoformat(value["local"])
-        if local.tzinfo is None:
+        if local.tzinfo is None or local.year not in _YEARS:
             raise ValueError(value["local"])
         return cls(local, str(value["boot_id"]), float(value["boot_s"]))
 

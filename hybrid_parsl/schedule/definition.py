@@ -189,6 +189,8 @@ def read_definition(path: Path) -> Schedule:
         raise ConfigurationError(error.message, str(path), "cron", error.found) from error
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot be read: {error}", str(path)) from error
+    except RecursionError as error:
+        raise ConfigurationError("is nested too deeply", str(path)) from error
     return schedule
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.errors import RunOverlapError, StorageError
+from hybrid_parsl.errors import ConfigurationError, RunOverlapError, StorageError
 from hybrid_parsl.ownership import is_own
-from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
+from hybrid_parsl.records.run_directory import RunDirectory
 from hybrid_parsl.records.run_lock import run_lock
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ def _remove(directory: RunDirectory) -> bool:
 def _is_completed(directory: RunDirectory) -> bool:
     """Return whether a run has nothing left that could be resumed."""
     try:
-        document = json.loads((directory.path / RESULTS).read_text(encoding="utf-8"))
-        return bool(document["run"]["status"] == "completed")
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(directory.read_results()["run"]["status"] == "completed")
+    except ConfigurationError:
         return False

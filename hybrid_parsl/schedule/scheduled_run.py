@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl.engine.interrupts import TerminatedError, terminable, uninterrupted
 from hybrid_parsl.engine.jobs.processes import ProcessTree
 from hybrid_parsl.errors import HybridParslError, RunOverlapError, StorageError
-from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
+from hybrid_parsl.records.run_directory import RunDirectory
 from hybrid_parsl.records.run_lock import Driver, driver_of, run_lock
 from hybrid_parsl.report.text import duration
 from hybrid_parsl.schedule import attempts
@@ -272,7 +272,7 @@ def _best_energy(run: str | None) -> float | None:
     if run is None:
         return None
     try:
-        document = RunDirectory.own(Path(run)).read_json(RESULTS)
+        document = RunDirectory.own(Path(run)).read_results()
         return float(document["search"]["energy"])
     except (HybridParslError, KeyError, TypeError, ValueError):
         return None

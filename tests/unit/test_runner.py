@@ -55,7 +55,7 @@ def test_a_run_that_is_told_to_end_while_it_begins_says_so(
     monkeypatch.setattr(EndedInWriting, "ended_in", name)
     with pytest.raises(TerminatedError), terminable():
         run.execute(Silence())
-    document = run.directory.read_json(RESULTS)
+    document = run.directory.read_results()
     assert document["run"]["status"] == "interrupted"
     assert document["error"] == {"type": "TerminatedError", "message": "SIGTERM"}
     assert "interrupted" in (run.directory.path / "report.html").read_text()
@@ -117,4 +117,4 @@ def test_a_run_that_is_told_to_end_after_its_last_stage_is_written_down_whole(
     with terminable():
         document = run.execute(Silence())
     assert document["run"]["status"] == "completed"
-    assert run.directory.read_json(RESULTS) == document
+    assert run.directory.read_results() == document

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
 
 from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.errors import StorageError
+from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,8 +81,9 @@ class Cluster:
         """
         for place in (folder, folder.parent.parent / FOLDER):
             try:
-                values: dict[str, Any] = json.loads((place / _FILE).read_text(encoding="utf-8"))
+                values = parse_json((place / _FILE).read_bytes())
+                found: Cluster = TypeAdapter(cls).validate_python(values)
             except (OSError, ValueError):
                 continue
-            return cls(**values)
+            return found
         return cls()

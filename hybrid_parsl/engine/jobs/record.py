@@ -9,15 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from pydantic import TypeAdapter
+
 from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.errors import BackendUnavailableError, StorageError
 from hybrid_parsl.records.run_lock import locked
+from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 TASK_RECORD = "job.json"
 """The record of a task's job, in the task's folder."""
+_PID = re.compile(r"[1-9][0-9]{0,9}")
 BLOCK_RECORD = ".block.json"
 """How the names of the records of a provider's blocks end."""
 
@@ -90,12 +95,12 @@ class JobRecord:
         one is a copy.
         """
         try:
-            record = cls(**json.loads(path.read_text(encoding="utf-8")))
+            record = TypeAdapter(cls).validate_python(parse_json(path.read_bytes()))
             home = Path(record.folder or path.parent)
-            if record.backend == "local" and record.job_id is not None:
-                int(record.job_id)
+            if record.backend == "local" and record.job_id and not _PID.fullmatch(record.job_id):
+                return None
             is_copy = record.ended is None and home.exists() and not home.samefile(path.parent)
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError):
             return None
         return None if is_copy else record
 

@@ -26,7 +26,6 @@ def test_other_packages_are_told():
     [
         ({**software_versions(), "hybrid-parsl": "0.0.1+0123456789abcdef"}, "0.0.1+"),
         ({"python": "/usr/bin/python3", "error": "No module named hybrid_parsl"}, "No module"),
-        (None, "no versions"),
     ],
 )
 def test_what_does_not_fit(versions, said):

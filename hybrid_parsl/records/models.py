@@ -1,0 +1,194 @@
+"""What the files of a run may hold: each file is read through its model.
+
+A file may be that of a run that failed early, or of another version, so most keys may be missing
+and there may be others. What is there has the type that its readers count on.
+"""
+
+from __future__ import annotations
+
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.experiment_file import explain
+from hybrid_parsl.results import Analysis, Sample, SearchResult
+from hybrid_parsl.strict_json import LARGEST_BYTES, parse_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LENIENT = ConfigDict(extra="allow", strict=True)
+
+
+def _lenient(model: type[BaseModel]) -> type[BaseModel]:
+    """Return `model` with every key optional, and every number null where it was not finite."""
+    fields: dict[str, Any] = {
+        name: (_optional(field.annotation) | None, None)
+        for name, field in model.model_fields.items()
+    }
+    return create_model(model.__name__, __config__=_LENIENT, **fields)
+
+
+def _optional(annotation: Any) -> Any:
+    """Return the type of a key of a lenient model."""
+    origin: Any
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _lenient(annotation)
+    origin, inner = get_origin(annotation), tuple(map(_optional, get_args(annotation)))
+    if origin in (list, dict):
+        return origin[inner]
+    if origin in (Union, UnionType):
+        return Union[inner]  # noqa: UP007 - its members are known at run time only
+    return float | None if annotation is float else annotation
+
+
+class _Record(BaseModel):
+    """A table of a file of a run."""
+
+    model_config = _LENIENT
+
+
+class RunTable(_Record):
+    """The table ``run`` of ``results.json``."""
+
+    status: str
+    id: str | None = None
+    name: str | None = None
+    site: str | None = None
+    folder: str | None = None
+    started: str | None = None
+    finished: str | None = None
+    duration_s: float | None = None
+    resumed: list[str] = []
+
+
+class StageTable(_Record):
+    """One of ``stages`` in ``results.json``."""
+
+    name: str
+    status: str
+    started: str | None = None
+    finished: str | None = None
+    duration_s: float | None = None
+    host: str | list[str] | None = None
+
+
+class ErrorTable(_Record):
+    """What ended a run, in ``results.json``."""
+
+    type: str
+    message: str
+
+
+class _SearchTable(_Record):
+    starts: int = Field(default=0, ge=0, le=2**31)
+
+
+class ExperimentTable(_Record):
+    """The experiment in ``results.json``, as far as it is read from there."""
+
+    search: _SearchTable = _SearchTable()
+    problem: dict[str, Any] = {}
+    ansatz: dict[str, Any] = {}
+    quantum: dict[str, Any] = {}
+
+
+class Results(_Record):
+    """``results.json``."""
+
+    run: RunTable
+    experiment: ExperimentTable = ExperimentTable()
+    versions: dict[str, str] = {}
+    stages: list[StageTable] = []
+    search: _lenient(SearchResult) | None = None  # type: ignore[valid-type]
+    quantum: _lenient(Sample) | None = None  # type: ignore[valid-type]
+    analysis: _lenient(Analysis) | None = None  # type: ignore[valid-type]
+    error: ErrorTable | None = None
+
+
+class _BegunSearch(_Record):
+    starts: int = Field(ge=1, le=2**31)
+
+
+class _BegunExperiment(ExperimentTable):
+    search: _BegunSearch  # type: ignore[assignment]
+
+
+class BegunResults(Results):
+    """``results.json`` of a run that has begun here, which can be looked after."""
+
+    experiment: _BegunExperiment
+    stages: list[StageTable]
+
+
+class SiteRecord(_Record):
+    """``site.json``: where the run's last driver found its site and its project."""
+
+    name: str
+    file: str
+    project: str
+    settings: dict[str, Any] | None = None
+
+
+class Versions(_Record):
+    """``versions.json``: versions of packages by name."""
+
+    __pydantic_extra__: dict[str, str]
+    hybrid_parsl: str = Field(alias="hybrid-parsl")
+
+
+def read_record(path: Path, model: type[BaseModel], most: int = LARGEST_BYTES) -> dict[str, Any]:
+    """Return the table in the JSON file at `path`, which fits `model`.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read, is not JSON, or has a missing key or another type of value.
+    UntrustedFileError
+        If it belongs to another user or can be written by others.
+    """
+    from hybrid_parsl.ownership import read_own
+
+    try:
+        return check_record(parse_json(read_own(path), most), model, str(path))
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", str(path)) from error
+    except ValueError as error:
+        raise ConfigurationError(f"cannot be read: {error}", str(path), valid=_DAMAGED) from error
+
+
+_DAMAGED = "the file as hybrid-parsl wrote it: restore it, or begin a new run"
+
+
+def check_record(
+    value: Any, model: type[BaseModel], source: str, valid: str | None = _DAMAGED
+) -> dict[str, Any]:
+    """Return the table `value`, which fits `model`, as it is.
+
+    Parameters
+    ----------
+    value
+        What was read.
+    model
+        What it has to be.
+    source
+        Where it was read, for errors.
+    valid
+        What would be valid there, where the fault itself does not say.
+
+    Raises
+    ------
+    ConfigurationError
+        If a key is missing or has another type of value.
+    """
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        fault = explain(error, model)
+        raise ConfigurationError(
+            f"damaged: {fault.message}", source, fault.key, fault.found, fault.valid or valid
+        ) from error
+    table: dict[str, Any] = value
+    return table
