@@ -39,8 +39,8 @@ _MOST_OUTPUTS = 200
 _LIMIT_BYTES = 1_000_000
 _ALLOW = "HYBRID_PARSL_REMOTE_ALLOW"
 _SETTINGS = (
-    "account blocks cpus_per_rank idle_time memory_gib_per_rank mpi nodes partition queue "
-    "ranks_per_node stages walltime"
+    *("account", "blocks", "cpus_per_rank", "idle_time", "memory_gib_per_rank", "mpi", "nodes"),
+    *("partition", "queue", "ranks_per_node", "stages", "walltime"),
 )
 _NO_RESULTS = ("parsl", "tasks", "driver.lock")
 _DROPPED = re.compile(r"^GLOBUS_.*(SECRET|TOKEN)|^GC_TASK_UUID$|^PYTHONSAFEPATH$")
@@ -99,30 +99,22 @@ def _run(request: dict[str, Any]) -> dict[str, Any]:
 def _refused(request: dict[str, Any]) -> str:
     """Return why the endpoint does not take a request, nothing if it does.
 
-    Whoever holds a token may ask for runs, but not for code or commands of their choice: those
-    that the endpoint allows are listed in the variable `_ALLOW` of its environment, separated by
-    commas.
+    Code and commands of the caller's choice have to be listed in the variable `_ALLOW` there.
     """
     experiment = tomllib.loads(request["experiment"])
-    kind = str(experiment.get("problem", {}).get("kind", ""))
-    backend = str(experiment.get("quantum", {}).get("backend", ""))
-    site, project = request["site"], request["project"]
-    keys = [each.partition("=")[0].strip() for each in request["site_settings"]]
-    asked = {
-        "problem.kind": [kind] if ":" in kind else [],
-        "quantum.backend": [backend] if ":" in backend else [],
-        "--site": [site] if "/" in site or site.endswith(".py") else [],
-        "--remote-project": [project] if project else [],
-        "--site-set": [key for key in keys if key.partition(".")[0] not in _SETTINGS.split()],
-    }
+    asked = []
+    for table, key in (("problem", "kind"), ("quantum", "backend")):
+        name = str(experiment.get(table, {}).get(key))
+        asked += [(f"{table}.{key}", name)] if ":" in name else []
+    site, keys = request["site"], [each.partition("=")[0] for each in request["site_settings"]]
+    asked += [("--site", site)] if "/" in site or site.endswith(".py") else []
+    asked += [("--remote-project", request["project"])] if request["project"] else []
+    asked += [("--site-set", key) for key in keys if key.partition(".")[0].strip() not in _SETTINGS]
     allowed = [each.strip() for each in os.environ.get(_ALLOW, "").split(",")]
-    for what, found in asked.items():
-        for each in found:
-            if each not in allowed:
-                return (
-                    f"{what}: the endpoint does not allow it\n  found: {each}\n"
-                    f"  valid: what {_ALLOW} in the endpoint's user_environment.yaml lists"
-                )
+    for key, name in asked:
+        if name.strip() not in allowed:
+            valid = f"what {_ALLOW} in the endpoint's user_environment.yaml lists"
+            return f"{key}: the endpoint does not allow it\n  found: {name}\n  valid: {valid}"
     return ""
 
 

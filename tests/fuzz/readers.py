@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import tomllib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,7 @@ from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.optimize.start import Start
-from hybrid_parsl.problems.ising import Ising
-from hybrid_parsl.problems.maxcut import MaxCut
+from hybrid_parsl.problems.registry import build_problem, embed_files
 from hybrid_parsl.records.models import SiteRecord, Versions
 from hybrid_parsl.records.run_directory import RunDirectory
 from hybrid_parsl.records.run_lock import driver_of, run_lock
@@ -148,14 +148,17 @@ def environment(folder: Path, data: bytes) -> None:
         assert "=" not in name
 
 
-def embedded(problem: Any, key: str, folder: Path, data: bytes, name: str) -> None:
+def embedded(kind: str, key: str, folder: Path, data: bytes, name: str) -> None:
     """Read an instance file; what was read has to be a valid problem that stays as it is."""
     put(folder / name, data)
-    found = problem.embed({key: name}, folder)
-    settings = problem.Settings.model_validate(found)
-    made = problem(settings)
-    assert made.n_qubits >= 1
-    assert math.isfinite(made.offset if hasattr(made, "offset") else 0.0)
+    asked = parse_experiment({"name": "fuzzed", "problem": {"kind": kind, key: name}})
+    found = embed_files(asked, folder)
+    table = found.model_dump(mode="json", exclude_none=True)
+    again = parse_experiment(tomllib.loads(tomli_w.dumps(table)))
+    assert embed_files(again, folder) == again == found
+    problem = build_problem(found.problem)
+    assert problem.n_qubits >= 1
+    assert build_problem(again.problem).n_qubits == problem.n_qubits
 
 
 RUDY = "3 2\n1 2 2\n2 3 -1\n"
@@ -178,12 +181,12 @@ SUFFIXES = ("txt", "rudy", "mc", "col", "mtx", "csv", "json", "bq", "qubo", "npy
 
 @reader(RUDY, EDGES, DIMACS, MATRIX_MARKET, NODE_LINK, TABLE)
 def graph(folder: Path, data: bytes) -> None:
-    embedded(MaxCut, "edges", folder, data, f"graph.{SUFFIXES[len(data) % len(SUFFIXES)]}")
+    embedded("maxcut", "edges", folder, data, f"graph.{SUFFIXES[len(data) % len(SUFFIXES)]}")
 
 
 @reader(QUBO, QBSOLV, TRIPLES, MATRIX_MARKET)
 def qubo(folder: Path, data: bytes) -> None:
-    embedded(Ising, "qubo", folder, data, f"qubo.{SUFFIXES[len(data) % len(SUFFIXES)]}")
+    embedded("ising", "qubo", folder, data, f"qubo.{SUFFIXES[len(data) % len(SUFFIXES)]}")
 
 
 def numpy_samples() -> list[bytes]:
@@ -209,7 +212,7 @@ def numpy_samples() -> list[bytes]:
 
 @reader(*numpy_samples())
 def numpy_file(folder: Path, data: bytes) -> None:
-    embedded(Ising, "qubo", folder, data, "matrix.npy")
+    embedded("ising", "qubo", folder, data, "matrix.npy")
 
 
 # ---- what a run leaves

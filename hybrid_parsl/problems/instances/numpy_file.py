@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _MATRIX = 2
 _UNREADABLE = (
     *(OSError, ValueError, EOFError, OverflowError),
-    *(TypeError, SyntaxError, RecursionError, MemoryError),  # of a header that is Python's
+    *(TypeError, SyntaxError, RecursionError, MemoryError, TokenError),  # of a header in Python
 )
 
 
