@@ -6,10 +6,11 @@ and there may be others. What is there has the type that its readers count on.
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import explain
@@ -44,6 +45,23 @@ def _optional(annotation: Any) -> Any:
     return float | None if annotation is float else annotation
 
 
+def _time(text: str) -> str:
+    """Return `text` if it is a time with its zone, ISO 8601.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if datetime.fromisoformat(text).tzinfo is None:
+        message = "must be a time with its zone"
+        raise ValueError(message)
+    return text
+
+
+Time = Annotated[str, AfterValidator(_time)]
+
+
 class _Record(BaseModel):
     """A table of a file of a run."""
 
@@ -58,10 +76,13 @@ class RunTable(_Record):
     name: str | None = None
     site: str | None = None
     folder: str | None = None
-    started: str | None = None
-    finished: str | None = None
-    duration_s: float | None = None
-    resumed: list[str] = []
+    started: Time | None = None
+    finished: Time | None = None
+    duration_s: float = 0.0
+    exit_code: int | None = None
+    drivers: int = Field(default=1, ge=0, le=2**31)
+    spent_s: float = 0.0
+    resumed: list[Time] = Field(default=["1970-01-01T00:00:00Z"], min_length=1)
 
 
 class StageTable(_Record):
@@ -116,9 +137,14 @@ class _BegunExperiment(ExperimentTable):
     search: _BegunSearch  # type: ignore[assignment]
 
 
+class _BegunRun(RunTable):
+    started: Time
+
+
 class BegunResults(Results):
     """``results.json`` of a run that has begun here, which can be looked after."""
 
+    run: _BegunRun
     experiment: _BegunExperiment
     stages: list[StageTable]
 

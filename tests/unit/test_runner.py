@@ -77,7 +77,7 @@ def test_a_run_that_had_begun_before_keeps_its_folder_when_it_is_refused(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run.prepare()
-    document = run.directory.read_json(RESULTS)
+    document = run.directory.read_results()
     document["run"]["drivers"] = 1
     run.directory.write_json(RESULTS, document)
     run.earlier = document
@@ -88,7 +88,7 @@ def test_a_run_that_had_begun_before_keeps_its_folder_when_it_is_refused(
     monkeypatch.setattr("hybrid_parsl.engine.session.check_config", refuse)
     with pytest.raises(ConfigurationError):
         run.execute(Silence())
-    assert run.directory.read_json(RESULTS)["run"]["status"] == "failed"
+    assert run.directory.read_results()["run"]["status"] == "failed"
 
 
 def test_a_run_that_is_told_to_end_before_it_has_begun_leaves_no_results(

@@ -60,7 +60,7 @@ def planted(tmp_path: Path) -> Path:
 
     record = {"name": "planted", "file": str(site), "project": str(Path.cwd()), "settings": None}
     results = {
-        "run": {"status": "running", "site": "x"},
+        "run": {"status": "running", "site": "x", "started": "2027-01-01T00:00:00Z"},
         "experiment": {"search": {"starts": 1}},
         "stages": [],
     }
