@@ -23,7 +23,8 @@ def render_history(document: Mapping[str, Any]) -> str:
     Parameters
     ----------
     document
-        ``name``; ``times``, ``site``, ``experiment`` and ``next``, which may be missing; and
+        ``name``; ``times``, ``site``, ``experiment``, ``next`` and ``changed`` (differences from
+        the kept site settings), which may be missing; and
         ``runs``, oldest first: ``started`` (ISO 8601), ``outcome``, ``duration_s`` in seconds,
         ``energy``, ``run``, ``message``, ``by_hand``, and ``notes``.
 

@@ -101,6 +101,13 @@ def test_the_page_needs_nothing_but_itself(page):
     assert page.count('role="img"') == 1
 
 
+def test_site_settings_that_have_changed_are_shown():
+    changed = ["account is 'b' now; the schedule keeps 'a<'"]
+    page = render_history({"name": "nightly", "runs": [], "changed": changed})
+    assert "site settings: account is" in page
+    assert "a&lt;" in page
+
+
 def test_a_schedule_that_never_ran_has_a_page():
     page = render_history({"name": "nightly", "runs": []})
     assert "It has not run yet" in page
