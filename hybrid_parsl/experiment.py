@@ -208,6 +208,8 @@ class Resources(_Table):
         Memory of each rank in GiB, above 0 and at most 65 536; the site's default if left out.
     gpus_per_rank
         GPUs of each rank, 1 to 64; none are asked for if left out.
+    retries
+        How often another job continues after the walltime or a node failure, 0 to 1000.
     """
 
     num_nodes: int = Field(default=1, ge=1, le=100_000)
@@ -217,6 +219,7 @@ class Resources(_Table):
     cores_per_rank: int | None = Field(default=None, ge=1, le=4096)
     memory_gib_per_rank: float | None = Field(default=None, gt=0, le=65_536)
     gpus_per_rank: int | None = Field(default=None, ge=1, le=64)
+    retries: int = Field(default=0, ge=0, le=1000)
 
     @model_validator(mode="before")
     @classmethod
@@ -277,7 +280,7 @@ class Experiment(_Table):
     @property
     def search_resources(self) -> dict[str, Any]:
         """Parsl's resource specification of the search: each rank gets a core per thread."""
-        asked = self.resources.model_dump(exclude_none=True)
+        asked = self.resources.model_dump(exclude_none=True, exclude={"retries"})
         threads = {"cores_per_rank": self.search.threads} if self.search.threads > 1 else {}
         return threads | asked
 

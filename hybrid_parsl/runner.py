@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import shutil
 import time
 from concurrent.futures import wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
 from hybrid_parsl import labels
 from hybrid_parsl.engine.interrupts import exit_code_of, uninterrupted
 from hybrid_parsl.engine.jobs.left import cancel_blocks, has_taken_jobs, jobs_left, words_for
+from hybrid_parsl.engine.retries import allow_retries
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.stage_errors import stage_error
@@ -36,12 +38,15 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from hybrid_parsl.engine.sites import Site
+    from hybrid_parsl.errors import HybridParslError
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
+    from hybrid_parsl.run_observer import RunObserver
 
     Pipeline = Callable[[Experiment], Mapping[str, Future[BaseModel]]]
     Opening = Callable[[Session, Project], AbstractContextManager[Pipeline]]
 
+logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 _SIGN_OF_LIFE_S = 10.0
 PROBLEM = "problem"
@@ -54,27 +59,6 @@ def parsl_apps(session: Session, project: Project) -> Iterator[Pipeline]:
     """Give the project's own workflow, whose apps Parsl calls while `session` lasts."""
     del session  # Parsl knows it
     yield project.workflows().pipeline
-
-
-class RunObserver(Protocol):
-    """Is told how a run goes.
-
-    Attributes
-    ----------
-    interval_s
-        Seconds between two calls of `tick` while a stage runs.
-    """
-
-    interval_s: float
-
-    def stage_started(self, name: str) -> None:
-        """Hear that all that the stage `name` waits for is there."""
-
-    def stage_finished(self, name: str, duration_s: float) -> None:
-        """Hear that the stage `name` has given its result after `duration_s` seconds."""
-
-    def tick(self) -> None:
-        """Hear that time has passed."""
 
 
 @dataclass
@@ -151,6 +135,7 @@ class Run:
                 self._go_on(self.earlier)
                 cancel_blocks(self.directory.path)
             config = self.site.config(SiteRun(self.directory.path))
+            allow_retries(config, self.experiment.resources.retries, self._note_retry)
             with (
                 Session(config, self.site.source) as session,
                 self.opening(session, self.project) as pipeline,
@@ -238,6 +223,16 @@ class Run:
         if error is None:
             return future.result()
         raise stage_error(name, error) from error
+
+    def _note_retry(self, task: str, number: int, error: HybridParslError) -> None:
+        """Write down that a task is tried again, and say so."""
+        reason = str(error).partition("\n")[0]
+        n_tries = self.experiment.resources.retries + 1
+        logger.warning("%s: %s; try %d of %d begins", task, reason, number, n_tries)
+        for stage in self._document["stages"]:
+            if stage["status"] == "running":
+                stage.setdefault("tries", []).append({"ended": now(), "error": reason})
+        self.directory.event("task tried again", task=task, number=number, error=reason)
 
     def _begin_stage(self, name: str) -> Document:
         """Return the record of a stage: that of an earlier driver that has finished it, or new."""

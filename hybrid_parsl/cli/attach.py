@@ -18,7 +18,8 @@ from hybrid_parsl.cli.status import run_command, words_for_left
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.records.run_directory import RunDirectory
-    from hybrid_parsl.runner import Document, RunObserver
+    from hybrid_parsl.run_observer import RunObserver
+    from hybrid_parsl.runner import Document
 
 _PAUSE_S = 0.3
 

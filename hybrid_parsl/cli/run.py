@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -100,7 +100,7 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
     except TerminatedError as signal:
         raise _interrupted(run, f"ended by {signal}", signal, signal.exit_code) from None
     except (JobFailedError, BackendUnavailableError) as error:
-        error.add_note(_what_is_left(run))
+        error.add_note(_what_is_left(run) + _longer(run, error))
         raise
     display.summary(document)
     for record in jobs_left(run.directory.path):
@@ -123,6 +123,21 @@ def _interrupted(run: Run, how: str, error: BaseException, code: int) -> typer.E
         say_aside(f"cancel again with: {run_command('cancel', run.directory.path)}")
         return typer.Exit(left.exit_code)
     return typer.Exit(code)
+
+
+def _longer(run: Run, error: BaseException) -> str:
+    """Return the option that gives the next job twice the walltime of one that had too little."""
+    from hybrid_parsl.errors import WalltimeExceededError
+
+    if not isinstance(error, WalltimeExceededError):
+        return ""
+    settings: Any = run.site.settings()
+    retries = "set resources.retries in the experiment to continue in further jobs automatically"
+    if not hasattr(settings, "walltime"):
+        return f"\n{retries}"
+    given = settings.walltime
+    seconds = given.total_seconds() if given else run.experiment.resources.walltime_s
+    return f" --site-set walltime={2 * seconds:.0f}s\n{retries}"
 
 
 def _what_is_left(run: Run) -> str:

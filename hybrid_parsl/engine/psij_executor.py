@@ -217,8 +217,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         record = folder.path / TASK_RECORD
 
         def on_end(end: JobEnd) -> None:
-            if not future.resolve(folder, end):
-                self._folders.release(task)
+            future.resolve(folder, end, lambda: self._folders.release(task))
 
         future.job = backend.adopt(spec, on_end, record)
         if future.job is not None:

@@ -19,6 +19,7 @@ from parsl.utils import RepresentationMixin
 from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, render_script, unique_job_name
+from hybrid_parsl.engine.jobs.future import job_failure
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD
 from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
@@ -230,7 +231,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
             reason = f"its block was canceled: {end.message}".removesuffix(": ")
             return JobCanceledError(end.job_id, reason, *details)
         reason = end.message or f"its block ended with exit code {end.exit_code}"
-        return JobFailedError(end.job_id, reason, *details)
+        return job_failure(end.job_id, reason, *details)
 
     def _status(self, job_id: str) -> JobStatus:
         """Return the state of a block."""

@@ -15,6 +15,7 @@
     │   ├── RankFailedError           4   an MPI rank raised or was killed
     │   ├── JobFailedError            4   the job ended before any rank could report
     │   ├── WalltimeExceededError     4   the job ran longer than it had asked for
+    │   ├── NodeFailedError           4   the job lost one of its nodes
     │   ├── JobCanceledError          4   somebody canceled the job
     │   ├── ResultPendingError      4   waited long enough; the result may still come
     │   ├── StageFailedError          4   a stage raised something of its own
@@ -46,6 +47,7 @@ from hybrid_parsl.errors.submission import (
 from hybrid_parsl.errors.task import (
     JobCanceledError,
     JobFailedError,
+    NodeFailedError,
     QuantumJobError,
     RankFailedError,
     ResultError,
@@ -66,6 +68,7 @@ __all__ = [
     "JobFailedError",
     "JobRejectedError",
     "JobsLeftError",
+    "NodeFailedError",
     "QuantumJobError",
     "RankFailedError",
     "ResultError",

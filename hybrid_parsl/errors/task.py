@@ -97,6 +97,10 @@ class WalltimeExceededError(JobFailedError):
     """A job ran longer than its walltime and was ended by the backend."""
 
 
+class NodeFailedError(JobFailedError):
+    """A job lost one of its nodes."""
+
+
 class JobCanceledError(JobFailedError):
     """A job was canceled, by us or by somebody else."""
 

@@ -221,7 +221,7 @@ class JobBackend:
         with submission_lock(record) as descriptor:
             earlier = JobRecord.read(record)
             again = earlier is not None and earlier.name == name
-            written = JobRecord.of(self.name, name, planned_id).write(record)
+            written = JobRecord.of(self.name, name, planned_id).after(earlier).write(record)
             self._submitting.descriptors = (descriptor,)
             try:
                 if again and (job_id := find_job(self.name, name)) is not None:

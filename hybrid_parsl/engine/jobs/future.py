@@ -10,15 +10,23 @@ from hybrid_parsl.errors import (
     HybridParslError,
     JobCanceledError,
     JobFailedError,
+    NodeFailedError,
     WalltimeExceededError,
 )
 from hybrid_parsl.mpi.outcome import explain_failure, log_of, read_result
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hybrid_parsl.engine.jobs.backend import JobBackend
     from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
     from hybrid_parsl.mpi.task import TaskFolder
 
+_NODE_FAILURE = re.compile(
+    r"node required by the job is down|node_?fail|\bits node (is gone|put it out|was)|"
+    r"\bnode\b.*\b(failed|lost|unreachable|shut ?down)\b|evicted to empty its node",
+    re.IGNORECASE,
+)
 _WALLTIME = re.compile(r"the walltime of (\d+ s) is over")
 
 
@@ -43,18 +51,43 @@ class JobFuture(Future[Any]):
             self._backend.cancel(self.job)
         return canceled
 
-    def resolve(self, folder: TaskFolder, end: JobEnd) -> bool:
-        """Take the outcome of the job; return whether it is a result."""
+    def resolve(self, folder: TaskFolder, end: JobEnd, release: Callable[[], None]) -> None:
+        """Take the outcome of the job.
+
+        Parameters
+        ----------
+        folder, end
+            What it has left, and how it ended.
+        release
+            Called if there is no result, before anyone learns that: the next try may be made at
+            once, in the same folder.
+        """
         if not self.set_running_or_notify_cancel():
-            return False
+            release()
+            return
         try:
             if end.state == "COMPLETED" and not end.exit_code and folder.result.exists():
                 self.set_result(read_result(folder))
-                return True
-            self.set_exception(_cause(folder, end))
-        except Exception as error:  # noqa: BLE001 - a future that never resolves is worse
-            self.set_exception(error)
-        return False
+                return
+            error: Exception = _cause(folder, end)
+        except Exception as unexpected:  # noqa: BLE001 - a future that never resolves is worse
+            error = unexpected
+        release()
+        self.set_exception(error)
+
+
+def job_failure(job_id: str, reason: str, path: str | None, tail: str) -> JobFailedError:
+    """Return the error of a job that its backend has ended, by what the backend said.
+
+    Parameters
+    ----------
+    job_id, reason
+        The job, and what was said.
+    path, tail
+        Where its standard error is, and its last lines.
+    """
+    kind = NodeFailedError if _NODE_FAILURE.search(reason) else JobFailedError
+    return kind(job_id, reason, path, tail)
 
 
 def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
@@ -66,14 +99,15 @@ def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
         return WalltimeExceededError(end.job_id, reason, *details)
     if end.state == "CANCELED":
         return JobCanceledError(end.job_id, end.message or "was canceled", *details)
-    if folder.failures():
+    lost_node = bool(_NODE_FAILURE.search(end.message))
+    if folder.failures() and not lost_node:
         return explain_failure(folder, end.job_id, end.exit_code)
     if end.state == "COMPLETED" and end.exit_code is None:
         reason = "has left the queue without a result and without an exit code"
         return JobFailedError(end.job_id, reason, *details)
-    tells = end.has_cause or end.exit_code is None or not folder.has_begun()
+    tells = lost_node or end.has_cause or end.exit_code is None or not folder.has_begun()
     if end.message and tells:
         log = details[1]  # its last lines are shown anyway
         reason = end.message.splitlines()[0] if log else end.message
-        return JobFailedError(end.job_id, reason, *details)
+        return job_failure(end.job_id, reason, *details)
     return explain_failure(folder, end.job_id, end.exit_code)

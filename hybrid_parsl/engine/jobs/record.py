@@ -24,7 +24,7 @@ from hybrid_parsl.records.run_lock import locked
 from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import timedelta
 
 TASK_RECORD = "job.json"
@@ -64,6 +64,8 @@ class JobRecord:
         The state that the backend said it ended in; None until then.
     folder
         Where the record is kept.
+    tries
+        Name, id and end of the jobs that the task had before.
     boot
         The start of the driver's host, by the kernel's name for it; None where it has none.
     """
@@ -80,6 +82,7 @@ class JobRecord:
     ended: str | None = None
     folder: str | None = None
     boot: str | None = None
+    tries: Sequence[Mapping[str, str | None]] = ()
 
     @classmethod
     def of(cls, backend: str, name: str, planned_id: str | None = None) -> Self:
@@ -140,6 +143,13 @@ class JobRecord:
         placed = replace(self, folder=str(path.parent.absolute()))
         write_atomically(path, json.dumps(asdict(placed), indent=2).encode())
         return placed
+
+    def after(self, earlier: JobRecord | None) -> Self:
+        """Return the record with the job `earlier` among the task's tries."""
+        if earlier is None or (earlier.name == self.name and earlier.ended is None):
+            return self if earlier is None else replace(self, tries=earlier.tries)
+        last = {"name": earlier.name, "job_id": earlier.job_id, "ended": earlier.ended}
+        return replace(self, tries=[*earlier.tries, last])
 
     def with_id(self, job_id: str, begun: float | None) -> Self:
         """Return the record with the backend's id of the job."""

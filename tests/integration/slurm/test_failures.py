@@ -113,7 +113,7 @@ def test_a_search_over_its_walltime_goes_on_from_its_finished_starts(
     assert re.search(r"log: \S+/tasks/search/stderr.log", errors)
     assert "DUE TO TIME LIMIT" in errors
     (folder,) = (tmp_path / "runs").iterdir()
-    assert errors.endswith(f"; go on with: hybrid-parsl resume {folder}\n")
+    assert f"; go on with: hybrid-parsl resume {folder} --site-set walltime=4s\n" in errors
     first = journal_of(folder)
     assert len(first) == 3
     go.touch()

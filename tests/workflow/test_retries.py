@@ -1,0 +1,51 @@
+"""A search whose job runs out of walltime is continued by the next job."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from command import Command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATIENCE = 240
+
+
+def test_the_next_job_continues_after_the_finished_starts(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    settings = {
+        "problem.kind": "failing_problems:Stalling",
+        "problem.go": str(go),
+        "search.method": "cobyla",
+        "search.starts": "5",
+        "resources.walltime_s": "60",
+        "resources.retries": "2",
+    }
+    words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    run = Command("local", tmp_path / "runs")
+    driver = subprocess.Popen(run.arguments("bell", *words), stderr=subprocess.PIPE, text=True)
+
+    def tries() -> list[dict[str, str]]:
+        found = list(run.runs.glob("*/tasks/search/job.json"))
+        return json.loads(found[0].read_text())["tries"] if found else []
+
+    deadline = time.monotonic() + PATIENCE
+    while not tries():
+        assert driver.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    go.touch()
+    _, errors = driver.communicate(timeout=PATIENCE)
+    assert driver.returncode == 0, errors
+    assert "its walltime is over; try 2 of 3 begins" in errors
+    assert {each["ended"] for each in tries()} == {"TIMEOUT"}
+    (folder,) = run.runs.iterdir()
+    assert [path.name for path in (folder / "tasks").glob("search*")] == ["search"]
+    document = json.loads((folder / "results.json").read_text())
+    told = document["stages"][0]["tries"]
+    assert len(told) == len(tries())
+    assert all("its walltime is over" in each["error"] for each in told)
