@@ -31,10 +31,22 @@ _DELAY_S = 5.0
 _CANCEL_PATIENCE_S = 30.0
 _WALLTIME_S = 120
 _NO_PYTHON = "no python"
+_INIT_FAILED = "worker_init failed: "
 _PROGRAM = """\
+node() {{ echo "node ${{SLURMD_NODENAME:-$(hostname)}}"; }}
+failed() {{
+  {{ node; echo "{init_failed}exit code $1; $(tail -n 1 {report}.init)"; }} > {report}.part
+  mv {report}.part {report}
+}}
+trap 'failed $?' EXIT
+exec 3>&2 2> {report}.init
+set -e
 {worker_init}
+set +e
+exec 2>&3
+trap - EXIT
 {{
-  echo "node ${{SLURMD_NODENAME:-$(hostname)}}"
+  node
   if command -v {python} >/dev/null; then
     {python} -c 'import hybrid_parsl.identity as i; print("identity", i.current())' 2>&1 | tail -n 1
   else
@@ -119,7 +131,10 @@ class FirstJob:
         yield ok("run directory", f"{node} sees it under the same path")
         found = words.removeprefix("identity ")
         same = "install the same version there, or set python to where it is"
-        if words == _NO_PYTHON:
+        if words.startswith(_INIT_FAILED):
+            message = f"{words.removeprefix(_INIT_FAILED)} on {node}"
+            yield wrong("worker_init", message, "correct the settings modules and worker_init")
+        elif words == _NO_PYTHON:
             advice = "set python to an interpreter of the nodes"
             yield wrong("python", f"{self.python} is not on {node}", advice)
         elif found == words:
@@ -168,6 +183,7 @@ class FirstJob:
         """Return PSI/J's description of the job."""
         psij = load_psij()
         program = _PROGRAM.format(
+            init_failed=_INIT_FAILED,
             worker_init=self.batch.worker_init,
             python=shlex.quote(self.python),
             no_python=_NO_PYTHON,

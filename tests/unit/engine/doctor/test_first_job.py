@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hybrid_parsl import identity
 from hybrid_parsl.engine.doctor.first_job import FirstJob
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
@@ -12,14 +14,13 @@ from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from hybrid_parsl.engine.doctor.finding import Finding
 
 
 def examine(folder: Path, **changes: str) -> dict[str, Finding]:
+    batch = BatchOptions(worker_init=changes.pop("worker_init", ""))
     options = {"python": sys.executable, "identity": identity.current(), **changes}
-    job = FirstJob("local", BatchOptions(), folder=folder, timeout_s=30, **options)
+    job = FirstJob("local", batch, folder=folder, timeout_s=30, **options)
     return {finding.check: finding for finding in job.examine()}
 
 
@@ -40,6 +41,19 @@ def test_another_version_of_the_package(tmp_path: Path) -> None:
     found = examine(tmp_path, identity="0.0.1+abc")
     assert found["package"].state == "wrong"
     assert found["package"].message.endswith(", 0.0.1+abc here")
+
+
+@pytest.mark.parametrize(
+    ("worker_init", "words"),
+    [
+        ("echo first >&2; echo no such module >&2; exit 3", "exit code 3; no such module on "),
+        ("no_such_command_at_all", "no_such_command_at_all: command not found on "),
+    ],
+)
+def test_a_worker_init_that_fails(tmp_path: Path, worker_init: str, words: str) -> None:
+    found = examine(tmp_path, worker_init=worker_init)
+    assert found["worker_init"].state == "wrong"
+    assert words in found["worker_init"].message
 
 
 def test_a_job_that_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
