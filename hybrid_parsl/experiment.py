@@ -131,7 +131,8 @@ class Search(_Table):
     iterations
         Upper bound on the iterations of one start, 1 to 100 000.
     tolerance
-        A start ends when an iteration lowers the energy by less than this, relative to it.
+        A start ends when an iteration lowers the energy, without the offset of the cost, by
+        less than this, relative to it.
     precision
         ``double`` (complex128) or ``single`` (complex64).
     threads

@@ -50,6 +50,9 @@ class SearchResult(_Result):
         Energy after each iteration of the best start, first to last.
     n_evaluations
         Number of evaluations of the energy, over all starts.
+    n_unmoved
+        How many starts ended where they began, because no step lowered the energy; 0 for
+        methods that only evaluate points.
     execution
         Where and how long it ran.
     """
@@ -61,6 +64,7 @@ class SearchResult(_Result):
     energies: list[float]
     trace: list[float]
     n_evaluations: int
+    n_unmoved: int = 0
     execution: Execution
 
 

@@ -36,6 +36,9 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("status", " ".join([_status(run["status"]), *_where(document)])))
     if search:
         rows.append(("best energy", _number(search, "energy", ".8g")))
+        if unmoved := search.get("n_unmoved"):
+            of_all = f"{unmoved} of {len(search.get('energies') or [])}"
+            rows.append(("unmoved starts", f"{of_all} ended where they began: no step was better"))
     if analysis:
         error = _number(analysis, "standard_error", ".2g")
         rows.append(("sampled", f"{_number(analysis, 'energy', '.6g')} ± {error}"))

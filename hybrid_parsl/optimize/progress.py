@@ -87,5 +87,5 @@ class SearchProgress:
             for start in parse_lines(whole.split(b"\n")):
                 if start.index < self._n_starts:
                     self.n_done = min(self.n_done + 1, self._n_starts)
-                    self.best_energy = min(self.best_energy, start.energy)
+                    self.best_energy = min(self.best_energy, start.total)
             self._read[path] = offset + len(whole)

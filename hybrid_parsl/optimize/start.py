@@ -24,13 +24,17 @@ class Start:
     index
         Its number, from 0.
     energy
-        The lowest energy it found.
+        The lowest energy it found, without `offset`.
     parameters
         The angles in radians where it found it, shape ``(n_parameters,)``.
     trace
-        Best energy after each iteration.
+        Best energy after each iteration, without `offset`.
     n_evaluations
         Number of evaluations of the energy.
+    moved
+        Whether any later point was better than the first.
+    offset
+        A constant of the cost. Starts are compared without it: it may hide their last digits.
     """
 
     index: int
@@ -38,11 +42,18 @@ class Start:
     parameters: list[float]
     trace: list[float]
     n_evaluations: int
+    moved: bool = True
+    offset: float = 0.0
 
     @property
     def order(self) -> tuple[float, int]:
         """Sort key that makes the best of many starts unique: the energy, then the index."""
         return (self.energy, self.index)
+
+    @property
+    def total(self) -> float:
+        """The energy with its offset."""
+        return self.energy + self.offset
 
     def summary(self) -> Start:
         """Return the start without what is wanted of the best one only."""
@@ -61,6 +72,8 @@ class Start:
             parameters=[float(value) for value in values["parameters"]],
             trace=[float(value) for value in values["trace"]],
             n_evaluations=int(values["n_evaluations"]),
+            moved=bool(values.get("moved", True)),
+            offset=float(values.get("offset", 0.0)),
         )
 
 
@@ -77,6 +90,7 @@ class Recorder:
     best_energy: float = np.inf
     best_parameters: list[float] = field(default_factory=list)
     trace: list[float] = field(default_factory=list)
+    moved: bool = False
 
     def energy(self, parameters: NDArray[float64]) -> float:
         """Evaluate the energy and remember it."""
@@ -89,6 +103,7 @@ class Recorder:
         if not np.isfinite(energy):
             return float(np.inf)
         if energy < self.best_energy:
+            self.moved = self.n_evaluations > 1
             self.best_energy = energy
             self.best_parameters = np.asarray(parameters, dtype=np.float64).tolist()
         return energy
@@ -100,4 +115,6 @@ class Recorder:
     def finish(self, index: int) -> Start:
         """Return the outcome as start number `index`."""
         trace = self.trace or [self.best_energy]
-        return Start(index, self.best_energy, self.best_parameters, trace, self.n_evaluations)
+        return Start(
+            index, self.best_energy, self.best_parameters, trace, self.n_evaluations, self.moved
+        )

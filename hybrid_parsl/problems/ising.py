@@ -14,8 +14,8 @@ from hybrid_parsl.problems.instances.reading import read_instance
 from hybrid_parsl.problems.ising_form import IsingForm
 from hybrid_parsl.problems.ising_problem import IsingProblem
 from hybrid_parsl.problems.settings import (
-    LARGEST,
     MOST_QUBITS,
+    VALID_COEFFICIENT,
     Coefficient,
     ProblemSettings,
     is_coefficient,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _QUBO = "problem.qubo"
 _COUPLINGS = "problem.J"
 _VALID_QUBO = f"a square matrix of finite real numbers, 1 to {MOST_QUBITS} rows"
+_MOST_OFFSET = 1e12
 
 
 class IsingSettings(ProblemSettings):
@@ -112,6 +113,7 @@ class Ising(IsingProblem):
             super().__init__(qubo_form(matrix, settings.offset))
         else:
             super().__init__(_spin_form(settings))
+        _check_offset(settings.offset, self.form)
 
     @classmethod
     def embed(cls, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -172,6 +174,15 @@ def qubo_form(matrix: NDArray[float64], offset: float = 0.0) -> IsingForm:
     return IsingForm(len(matrix), linear, pairs, products[there] / 4, constant)
 
 
+def _check_offset(offset: float, form: IsingForm) -> None:
+    """Refuse an offset beside which the digits of the cost would be lost."""
+    largest = max(np.abs(form.linear).max(), np.abs(form.couplings).max(initial=0.0))
+    if largest and abs(offset) > _MOST_OFFSET * largest:
+        message = "leaves fewer than four digits of the cost"
+        valid = f"at most {_MOST_OFFSET:g} times the largest coefficient, {largest:g}"
+        raise ConfigurationError(message, None, "problem.offset", shown(offset), valid)
+
+
 def _spin_form(settings: IsingSettings) -> IsingForm:
     """Return the form of the keys `h`, `J` and `offset`."""
     count = None if settings.h is None else len(settings.h)
@@ -213,5 +224,5 @@ def _row_fault(row: Any, length: int) -> str | None:
         return "is not a row of numbers"
     for value in row:
         if not is_coefficient(value):
-            return f"holds {shown(value)}, which is not a number from -{LARGEST:g} to {LARGEST:g}"
+            return f"holds {shown(value)}, which is not a valid number ({VALID_COEFFICIENT})"
     return None if len(row) == length else f"has {len(row)} numbers, but there are {length} rows"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -13,6 +15,20 @@ if TYPE_CHECKING:
     from qiskit.quantum_info import SparsePauliOp
 
     from hybrid_parsl.problems.ising_form import IsingForm
+    from hybrid_parsl.problems.protocol import Problem
+
+
+def without_offset(problem: Problem) -> tuple[Problem, float]:
+    """Return a problem with the constant term of its cost left out, and that constant.
+
+    Differences of energies keep all their digits so, however large the constant is. A problem
+    that is not an Ising form comes back as it is, with 0.
+    """
+    if not isinstance(problem, IsingProblem) or problem.form.offset == 0:
+        return problem, 0.0
+    bare = copy(problem)
+    bare.form = replace(problem.form, offset=0.0)
+    return bare, problem.form.offset
 
 
 class IsingProblem:

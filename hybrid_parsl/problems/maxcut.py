@@ -19,8 +19,8 @@ from hybrid_parsl.problems.instances.reading import read_instance
 from hybrid_parsl.problems.ising_form import IsingForm
 from hybrid_parsl.problems.ising_problem import IsingProblem
 from hybrid_parsl.problems.settings import (
-    LARGEST,
     MOST_QUBITS,
+    VALID_COEFFICIENT,
     Coefficient,
     ProblemSettings,
     is_coefficient,
@@ -113,7 +113,7 @@ class MaxCutSettings(ProblemSettings):
             return value
         pair = isinstance(value, list) and len(value) == 2  # noqa: PLR2004
         if not pair or not all(is_coefficient(each) for each in value) or value[0] > value[1]:
-            valid = f"[lowest, highest], two numbers from -{LARGEST:g} to {LARGEST:g}"
+            valid = f"[lowest, highest], two numbers: {VALID_COEFFICIENT}"
             raise ConfigurationError("is not a range", None, _RANGE, shown(value), valid)
         return value
 

@@ -46,7 +46,11 @@ class Problem(Protocol):
         """Return `settings` with the content of the files they name, relative to `folder`."""
 
     def bounds(self, layers: int) -> NDArray[float64]:
-        """Return the box in radians that starts are drawn from, shape ``(n_parameters, 2)``."""
+        """Return the box in radians that starts are drawn from, shape ``(n_parameters, 2)``.
+
+        For an alternating circuit, gamma is in radians per unit of the cost: a box that follows
+        the scale of the cost makes the search independent of its unit.
+        """
 
     def cost_diagonal(self) -> NDArray[float64] | None:
         """Return the cost of every basis state, shape ``(2**n_qubits,)``, or None."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import shown
@@ -18,17 +18,33 @@ MOST_QUBITS = 40
 LARGEST = 1e100
 """Largest magnitude of a coefficient, so that no sum or square of them overflows."""
 
+SMALLEST = 1e-100
+"""Smallest magnitude of a coefficient but 0, so that no square of one is lost."""
+
+VALID_COEFFICIENT = f"0, or a magnitude from {SMALLEST:g} to {LARGEST:g}"
+
 _MOST_BYTES = 2**19  # an instance of 40 nodes has some 50 kB
 
 FILE_KEYS = ("format", "first_node")
 """The keys of a problem that say how to read the file that another key names."""
 
-Coefficient = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+
+def _check_coefficient(value: float) -> float:
+    """Refuse a coefficient that is too large or too small."""
+    if not is_coefficient(value):
+        message = f"should be {VALID_COEFFICIENT}"
+        raise ValueError(message)
+    return value
+
+
+Coefficient = Annotated[float, AfterValidator(_check_coefficient)]
 
 
 def is_coefficient(value: object) -> bool:
-    """Return whether `value` is a finite number that no sum or square makes overflow."""
-    return type(value) in (int, float) and abs(value) <= LARGEST  # type: ignore[arg-type]
+    """Return whether `value` is 0 or a number that no sum or square lets overflow or vanish."""
+    if type(value) not in (int, float):
+        return False
+    return value == 0 or SMALLEST <= abs(value) <= LARGEST  # type: ignore[arg-type]
 
 
 class ProblemSettings(BaseModel):

@@ -64,6 +64,8 @@ def _search(search: Mapping[str, Any], analysis: Mapping[str, Any]) -> str:
             f"{several(len(energies), 'start')} ended between {number(min(energies))} and "
             f"{number(max(energies))}; start {search.get('best_start')} was the best"
         )
+    if unmoved := finite(search.get("n_unmoved")):
+        text += f" (starts that ended where they began: {count(unmoved)})"
     steps = len(search.get("trace") or [])
     text += f" after {several(steps, 'iteration')}" if steps > 1 else ""
     least, best = finite(analysis.get("optimum")), finite(search.get("energy"))

@@ -79,6 +79,8 @@ def key_numbers(document: Mapping[str, Any]) -> list[Key]:
     if search:
         starts = several(len(search.get("energies") or []), "start")
         note = f"exact; {search.get('method')}, {starts}"
+        if unmoved := finite(search.get("n_unmoved")):
+            note += f", {count(unmoved)} of which did not move"
         keys.append(Key("Best energy found", number(search.get("energy")), note))
     if analysis or quantum:
         known = analysis or quantum

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .diagonal import checked_cost, find_levels, is_mirrored, ising_diagonal, needless_offset
+from .diagonal import (
+    checked_cost,
+    find_levels,
+    is_mirrored,
+    ising_diagonal,
+    needful_unit,
+    needless_offset,
+)
 from .free_memory import check_memory
 from .layout import (
     Layout,
@@ -92,9 +99,10 @@ class AlternatingState:
         self._layers = layers
         mirrored = is_mirrored(checked)
         self._offset = needless_offset(checked)
-        if self._offset:
-            self._check_memory(8 * len(checked), "a cost without its offset")
-            checked = checked - self._offset
+        self._unit = needful_unit(checked)
+        if self._offset or self._unit != 1.0:
+            self._check_memory(8 * len(checked), "a cost without its offset, divided by its scale")
+            checked = (checked - self._offset) / self._unit
         self._layout = choose_layout(self._n_qubits, mirrored=mirrored)
         self._check_memory(state_bytes(self._layout, dtype), f"a state ({precision})")
         self._buffers = _buffers(checked, self._layout, layers, dtype, threads)
@@ -128,7 +136,8 @@ class AlternatingState:
         ValueError
             If the parameters have a wrong shape or are not finite.
         """
-        return self._buffers.run(_ENERGY, self._checked(parameters)) + self._offset
+        inner = self._inner(self._checked(parameters))
+        return self._buffers.run(_ENERGY, inner) * self._unit + self._offset
 
     def energy_and_gradient(self, parameters: ArrayLike) -> tuple[float, NDArray[np.float64]]:
         """Return <psi|C|psi> and its derivatives.
@@ -160,8 +169,10 @@ class AlternatingState:
             needed = adjoint_bytes(self._layout, self._dtype, self._layers)
             self._check_memory(needed, "a gradient")
             self._buffers.add_adjoint(layers_to_save(self._layout, self._layers))
-        energy = self._buffers.run(_GRADIENT, checked) + self._offset
-        return energy, self._buffers.gradient.copy()
+        energy = self._buffers.run(_GRADIENT, self._inner(checked)) * self._unit + self._offset
+        gradient = self._buffers.gradient * self._unit
+        gradient[: self._layers] *= self._unit
+        return energy, gradient
 
     def probabilities(self, parameters: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of each basis state.
@@ -232,7 +243,7 @@ class AlternatingState:
         self, parameters: NDArray[np.float64]
     ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Run the layers, and one with no angle that puts the last factor in."""
-        gammas, betas = parameters.reshape(2, -1)
+        gammas, betas = self._inner(parameters).reshape(2, -1)
         self._buffers.run(_STATE, np.concatenate([gammas, [0.0], betas, [0.0]]))
         return self._buffers.amplitudes()
 
@@ -245,6 +256,14 @@ class AlternatingState:
         power = int(half_turns.sum()) * self._layout.n_qubits % 4
         turned = self._layout.idle * betas.sum() - self._offset * parameters[: self._layers].sum()
         return complex((-1j) ** power * np.exp(1j * turned))
+
+    def _inner(self, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the parameters for the cost divided by its unit."""
+        if self._unit == 1.0:
+            return parameters
+        inner = parameters.copy()
+        inner[: self._layers] *= self._unit
+        return inner
 
     def _checked(self, parameters: ArrayLike) -> NDArray[np.float64]:
         array = np.ascontiguousarray(parameters, dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _CHUNK = 2**16
 _MAX_LEVELS = 4096  # a table of phases of 64 KiB a layer, which stays in the cache
 _MAX_QUBITS = 40
+_USUAL = 2.0**20  # ranges of costs between this and its inverse are left as they are
 
 
 def ising_diagonal(
@@ -158,9 +160,63 @@ def needless_offset(cost: NDArray[np.float64]) -> float:
     float
         In the unit of the cost; 0 where there is no such thing.
     """
+    offset = middle(cost)
+    return offset if abs(offset) > float(cost.max()) - float(cost.min()) else 0.0
+
+
+def middle(cost: NDArray[np.float64]) -> float:
+    """Return the middle of the lowest and the highest value of a cost."""
     low, high = float(cost.min()), float(cost.max())
-    middle = low + (high - low) / 2
-    return middle if abs(middle) > high - low else 0.0
+    return low + (high - low) / 2
+
+
+def needful_unit(cost: NDArray[np.float64]) -> float:
+    """Return a power of two near the range of a cost that is very large or very small, else 1.
+
+    Divided by it, squares of the cost and its products with amplitudes neither overflow nor lose
+    digits, also in single precision. Dividing by a power of two is exact.
+
+    Parameters
+    ----------
+    cost
+        Shape (2**n,).
+
+    Returns
+    -------
+    float
+        In the unit of the cost.
+    """
+    span = float(cost.max()) - float(cost.min())
+    return 1.0 if 1 / _USUAL <= span <= _USUAL else power_of_two(span)
+
+
+def power_of_two(number: float) -> float:
+    """Return the power of two nearest to a positive number, on a logarithmic scale; 1 for 0."""
+    return 2.0 ** round(math.log2(number)) if number > 0 else 1.0
+
+
+def cost_scale(cost: NDArray[np.float64]) -> float:
+    """Return the root mean square of a spin's couplings that a cost would have: about 1 / gamma.
+
+    The variance of an Ising cost over all basis states is the sum of its squared couplings, each
+    of which belongs to two of the n spins; hence the root of 2 / n times the variance.
+
+    Parameters
+    ----------
+    cost
+        Shape (2**n,); the mean need not be 0.
+
+    Returns
+    -------
+    float
+        In the unit of the cost, above 0; 1 for a constant.
+    """
+    unit = power_of_two(float(cost.max()) - float(cost.min()))
+    mean = sum(float(cost[part].sum()) for part in _chunks(len(cost))) / len(cost)
+    squares = (float((((cost[part] - mean) / unit) ** 2).sum()) for part in _chunks(len(cost)))
+    variance = sum(squares) / len(cost)
+    n_qubits = len(cost).bit_length() - 1
+    return unit * math.sqrt(2 * variance / n_qubits) or 1.0
 
 
 @dataclass(frozen=True)

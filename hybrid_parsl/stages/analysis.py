@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybrid_parsl.problems.contract import energies_of
+from hybrid_parsl.problems.ising_problem import without_offset
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.results import Analysis, Execution, Outcome, highest_optimal
 from hybrid_parsl.stages.landscape import landscape
@@ -49,22 +50,23 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
     settings, problem = experiment.analysis, build_problem(experiment.problem)
     bitstrings = list(sample.counts)
     counts = np.array(list(sample.counts.values()), dtype=np.int64)
-    energies = energies_of(problem, bitstrings)
+    bare_problem, offset = without_offset(problem)
+    energies = energies_of(bare_problem, bitstrings)
     energy = float(energies @ counts) / float(counts.sum())
     error = bootstrap_error(energies, counts, settings.bootstrap, settings.seed)
-    spectrum = problem.spectrum()
+    spectrum = bare_problem.spectrum()
     floor = _least_error(energies, spectrum, int(counts.sum()))
     bare = Analysis(
-        energy=energy,
+        energy=energy + offset,
         standard_error=error,
-        optimum=None if spectrum is None else spectrum[0],
-        worst=None if spectrum is None else spectrum[1],
+        optimum=None if spectrum is None else spectrum[0] + offset,
+        worst=None if spectrum is None else spectrum[1] + offset,
         ratio=approximation_ratio(energy, spectrum),
         best_ratio=approximation_ratio(float(energies.min()), spectrum),
         probability_of_optimum=_optimal_fraction(energies, counts, spectrum),
         exact_energy=search.energy,
-        deviation=(energy - search.energy) / (error or floor),
-        top=top_outcomes(bitstrings, counts, energies, settings.top),
+        deviation=(energy - (search.energy - offset)) / (error or floor),
+        top=top_outcomes(bitstrings, counts, energies + offset, settings.top),
         landscape=landscape(problem, settings.landscape),
         figures={},
         execution=Execution(duration_s=0.0, n_ranks=1, hosts=[socket.gethostname()]),

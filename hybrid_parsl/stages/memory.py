@@ -83,4 +83,5 @@ def _rank_bytes(experiment: Experiment, problem: Problem, n_qubits: int) -> int:
         mirrored=not fields,
         layers=experiment.ansatz.layers if gradients else 0,
     )
-    return max(diagonal_bytes(n_qubits), (_COST_BYTES << n_qubits) + state)
+    costs = 1 if isinstance(problem, IsingProblem) else 2  # one without the offset, a copy
+    return max(diagonal_bytes(n_qubits), (costs * _COST_BYTES << n_qubits) + state)

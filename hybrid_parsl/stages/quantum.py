@@ -11,6 +11,7 @@ import numpy as np
 
 from hybrid_parsl.errors import HybridParslError, QuantumJobError
 from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.problems.ising_problem import without_offset
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.results import Circuit, Execution, Sample
 from hybrid_parsl.stages.backends import open_backend
@@ -49,12 +50,13 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     described = describe(circuit)
     counts = measure(circuit, experiment.quantum, backend)
     of_each = np.array(list(counts.values()), dtype=np.float64)
-    energy, standard_error = mean_energy(problem.energies(list(counts)), of_each)
+    bare, offset = without_offset(problem)
+    energy, standard_error = mean_energy(bare.energies(list(counts)), of_each)
     duration_s = time.perf_counter() - began
     return Sample(
         counts=counts,
         shots=sum(counts.values()),
-        energy=energy,
+        energy=energy + offset,
         standard_error=standard_error,
         backend=backend.name,
         circuit=described,

@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hybrid_parsl.errors import ResultError
@@ -13,8 +14,10 @@ from hybrid_parsl.mpi.live_lines import LiveLines
 from hybrid_parsl.mpi.task import current_task_folder
 from hybrid_parsl.mpi.team import current_team
 from hybrid_parsl.optimize.journal import Journal
+from hybrid_parsl.optimize.scaling import Scaling
 from hybrid_parsl.optimize.search import search as search_starts
 from hybrid_parsl.problems.contract import check_diagonal
+from hybrid_parsl.problems.ising_problem import IsingProblem, without_offset
 from hybrid_parsl.problems.registry import build_problem, problem_fingerprint
 from hybrid_parsl.results import Execution, SearchResult
 from hybrid_parsl.stages.memory import check_search_memory
@@ -50,14 +53,14 @@ def search(experiment: Experiment) -> SearchResult | None:
     problem = build_problem(experiment.problem)
     ranks_per_host = -(-team.size // len(hosts))
     team.once_per_node(lambda: check_search_memory(experiment, problem, ranks_per_host))
-    objective = build_objective(problem, experiment, team)
+    objective, scaling = build_objective(problem, experiment, team)
     bounds = problem.bounds(experiment.ansatz.layers)
     lines = LiveLines(team.size)
     tell = lines.tell if lines.is_heard else None
     key = f"{experiment.search_key}{problem_fingerprint(experiment.problem.kind)}"
     journal = Journal(current_task_folder(), key, tell)
     with _one_blas_thread(experiment.search.method):
-        outcome = search_starts(objective, bounds, experiment.search, team, journal)
+        outcome = search_starts(objective, bounds, experiment.search, team, journal, scaling)
     if outcome is None:
         return None
     best = outcome.best
@@ -67,12 +70,13 @@ def search(experiment: Experiment) -> SearchResult | None:
     duration = time.perf_counter() - begun
     return SearchResult(
         parameters=best.parameters,
-        energy=best.energy,
+        energy=best.total,
         method=experiment.search.method,
         best_start=best.index,
         energies=outcome.energies,
-        trace=best.trace,
+        trace=[energy + best.offset for energy in best.trace],
         n_evaluations=outcome.n_evaluations,
+        n_unmoved=outcome.n_unmoved,
         execution=Execution(duration_s=duration, n_ranks=team.size, hosts=hosts),
     )
 
@@ -88,28 +92,48 @@ def _one_blas_thread(method: str) -> threadpool_limits:
     return threadpool_limits(1, "blas")
 
 
-def build_objective(problem: Problem, experiment: Experiment, team: Team) -> Objective:
-    """Return what the search minimises, ready to be evaluated.
+def build_objective(
+    problem: Problem, experiment: Experiment, team: Team
+) -> tuple[Objective, Scaling]:
+    """Return what the search minimises, ready to be evaluated, and the units to search in.
 
-    The kernels are compiled by one rank of each node and then read from the disk by the
-    others, so that no start pays for it.
+    The objective leaves out the offset of the cost. The kernels are compiled by one rank of each
+    node and then read from the disk by the others, so that no start pays for it.
     """
-    diagonal = problem.cost_diagonal()
-    if problem.ansatz != "circuit" and diagonal is not None:
-        check_diagonal(diagonal, problem.n_qubits)
-    if problem.ansatz == "circuit" or diagonal is None:
-        from hybrid_parsl.simulate.aer import CircuitEnergy
-
-        n_parameters = len(problem.bounds(experiment.ansatz.layers))
-        return CircuitEnergy(problem.circuit, problem.observable(), n_parameters)
+    bare, offset = without_offset(problem)
+    diagonal = bare.cost_diagonal()
+    if bare.ansatz != "circuit" and diagonal is not None:
+        check_diagonal(diagonal, bare.n_qubits)
+    if bare.ansatz == "circuit" or diagonal is None:
+        return _circuit_objective(bare, len(bare.bounds(experiment.ansatz.layers)))
     import hybrid_parsl.simulate.buffers  # noqa: F401 - on all ranks at once, before one compiles
     from hybrid_parsl.simulate.alternating import AlternatingState, compile_kernels
+    from hybrid_parsl.simulate.diagonal import cost_scale, middle, power_of_two
 
-    settings = experiment.search
+    if not isinstance(bare, IsingProblem):
+        offset = middle(diagonal)
+        diagonal = diagonal - offset
+    settings, layers = experiment.search, experiment.ansatz.layers
     team.once_per_node(lambda: compile_kernels(settings.precision))
-    return AlternatingState(
-        diagonal,
-        experiment.ansatz.layers,
-        precision=settings.precision,
-        threads=settings.threads,
+    state = AlternatingState(
+        diagonal, layers, precision=settings.precision, threads=settings.threads
     )
+    scale = cost_scale(diagonal)
+    parameters = np.repeat([scale, 1.0], layers)
+    return state, Scaling(parameters, power_of_two(scale), offset)
+
+
+def _circuit_objective(problem: Problem, n_parameters: int) -> tuple[Objective, Scaling]:
+    """Return the energy of a circuit without the identity of its observable, and its units."""
+    from hybrid_parsl.simulate.aer import CircuitEnergy
+    from hybrid_parsl.simulate.diagonal import power_of_two
+
+    observable = problem.observable()
+    is_identity = ~(observable.paulis.x | observable.paulis.z).any(axis=1)
+    offset = 0.0
+    if is_identity.any() and not is_identity.all():
+        offset = float(observable.coeffs[is_identity].real.sum())
+        observable = observable[~is_identity]
+    scale = power_of_two(float(np.linalg.norm(observable.coeffs)))
+    objective = CircuitEnergy(problem.circuit, observable, n_parameters)
+    return objective, Scaling(np.ones(n_parameters), scale, offset)

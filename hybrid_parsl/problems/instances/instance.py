@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hybrid_parsl.experiment_file import shown
-from hybrid_parsl.problems.settings import LARGEST, MOST_QUBITS, is_coefficient
+from hybrid_parsl.problems.settings import MOST_QUBITS, VALID_COEFFICIENT, is_coefficient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -205,7 +205,7 @@ def checked_edge(row: Row, first: int, nodes: int | None, *, loops: bool = False
     value = row.fields[_PAIR] if len(row.fields) == _TRIPLE else None
     if value is not None:
         if not is_coefficient(value):
-            message = f"{shown(value)} is not a number from -{LARGEST:g} to {LARGEST:g}"
+            message = f"{shown(value)} is not a valid number ({VALID_COEFFICIENT})"
             raise InstanceError(message, row.place, _text(row))
         value = float(value)
     return Edge(i - first, j - first, value)

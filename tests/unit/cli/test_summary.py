@@ -20,6 +20,12 @@ def test_the_main_figures(document: dict[str, Any]) -> None:
     ]
 
 
+def test_starts_that_did_not_move_are_reported(document: dict[str, Any]) -> None:
+    document["search"] |= {"n_unmoved": 2, "energies": [-1.0, 0.0, -1.2]}
+    row = ("unmoved starts", "2 of 3 ended where they began: no step was better")
+    assert summary_rows(document)[1] == row
+
+
 def test_what_is_not_known_is_left_out(document: dict[str, Any]) -> None:
     document["analysis"] |= {"ratio": None, "top": []}
     names = [name for name, _ in summary_rows(document)]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.problems.graph import VALID_EDGE, check_edges, random_edges, random_regular_edges
 from hybrid_parsl.problems.instances.instance import Edge
+from hybrid_parsl.problems.settings import is_coefficient
 
 KEY = "problem.edges"
 SEEDS = st.integers(0, 2**32 - 1)
@@ -63,7 +64,7 @@ def test_random_edges_come_with_their_probability() -> None:
     assert abs(total / 78_000 - 0.3) < 5 * (0.3 * 0.7 / 78_000) ** 0.5
 
 
-WEIGHTS = st.one_of(st.none(), st.floats(-1e99, 1e99))
+WEIGHTS = st.one_of(st.none(), st.floats(-1e99, 1e99).filter(is_coefficient))
 EDGES = st.dictionaries(
     st.tuples(st.integers(0, 39), st.integers(0, 39)).filter(lambda pair: pair[0] < pair[1]),
     WEIGHTS,

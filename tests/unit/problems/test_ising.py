@@ -13,12 +13,13 @@ from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import Experiment, ProblemTable
 from hybrid_parsl.problems.ising import Ising, qubo_form
 from hybrid_parsl.problems.registry import build_problem, embed_files
+from hybrid_parsl.problems.settings import is_coefficient
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MATRICES = st.integers(1, 5).flatmap(
-    lambda n: arrays(np.float64, (n, n), elements=st.floats(-10, 10, allow_subnormal=False))
+    lambda n: arrays(np.float64, (n, n), elements=st.floats(-10, 10).filter(is_coefficient))
 )
 
 

@@ -61,6 +61,11 @@ def test_coefficients(value: object, good: bool) -> None:  # noqa: FBT001
     assert is_coefficient(value) is good
 
 
-@pytest.mark.parametrize("value", [float("inf"), 10**400, -(10**400), 1e101])
-def test_no_coefficient_overflows(value: object) -> None:
+@pytest.mark.parametrize("value", [0, 0.0, 1e100, -1e100, 1e-100, -1e-100])
+def test_the_bounds_of_coefficients_are_valid(value: object) -> None:
+    assert is_coefficient(value)
+
+
+@pytest.mark.parametrize("value", [float("inf"), 10**400, -(10**400), 1e101, 9e-101, 5e-324])
+def test_no_coefficient_overflows_or_vanishes(value: object) -> None:
     assert not is_coefficient(value)

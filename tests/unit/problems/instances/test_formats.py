@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.problems.instances.formats import GRAPHS, QUBOS
 from hybrid_parsl.problems.instances.reading import read_instance
+from hybrid_parsl.problems.settings import is_coefficient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ Written = tuple[int, Weights]
 PROPERTY = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-VALUES = st.one_of(st.integers(-9, 9), st.floats(-1e99, 1e99))
+VALUES = st.one_of(st.integers(-9, 9), st.floats(-1e99, 1e99).filter(is_coefficient))
 
 
 @st.composite
