@@ -75,7 +75,7 @@ def plan_run(
         Experiment or site is not there, is not valid, or cannot be used.
     """
     experiment = load_experiment(text, overrides, project)
-    from hybrid_parsl.engine.site_check import check_site, ranks_on_this_host
+    from hybrid_parsl.engine.site_check import check_site, ranks_on_this_host, samples_on_this_host
     from hybrid_parsl.engine.sites import check_tables, load_site
     from hybrid_parsl.stages.check import check_memory_here
     from hybrid_parsl.stages.host import check_ranks_here
@@ -87,7 +87,7 @@ def plan_run(
     with _placed(project.experiment_path(text), overrides):
         n_ranks = ranks_on_this_host(config, resources)
         check_ranks_here(experiment.resources, n_ranks)
-        check_memory_here(experiment, n_ranks)
+        check_memory_here(experiment, n_ranks, samples=samples_on_this_host(config))
     return RunPlan(experiment, project, place, config, notes)
 
 

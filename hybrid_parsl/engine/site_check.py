@@ -10,6 +10,7 @@ from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
 from hybrid_parsl.engine.session import check_config
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
+from hybrid_parsl.engine.warm_processes import WarmProcessExecutor
 from hybrid_parsl.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -57,9 +58,19 @@ def check_site(site: Site, resources: dict[str, Any], directory: Path) -> parsl.
 def ranks_on_this_host(config: parsl.Config, resources: dict[str, Any]) -> int:
     """Return how many ranks of a search share this host; 0 if they run elsewhere."""
     (executor,) = (each for each in config.executors if each.label == labels.MPI)
-    if getattr(executor, "backend", None) != LOCAL:
+    if not _is_local(executor):
         return 0
     return int(settled_resources(executor, resources)["num_ranks"])
+
+
+def samples_on_this_host(config: parsl.Config) -> bool:
+    """Return whether the quantum stage runs in a process of this host."""
+    (executor,) = (each for each in config.executors if each.label == labels.QUANTUM)
+    return isinstance(executor, WarmProcessExecutor) or _is_local(executor)
+
+
+def _is_local(executor: ParslExecutor) -> bool:
+    return bool(getattr(executor, "backend", None) == LOCAL)
 
 
 def settled_resources(executor: ParslExecutor, resources: dict[str, Any]) -> dict[str, Any]:

@@ -29,20 +29,28 @@ def grid(objective: Objective, bounds: NDArray[float64], index: int, settings: S
         There are too few starts for 2 points along each axis.
     """
     n_axes = len(bounds)
-    per_axis = int(settings.starts ** (1 / n_axes) + 1e-9)
-    if (per_axis + 1) ** n_axes <= settings.starts:
-        per_axis += 1
-    if per_axis < 2:  # noqa: PLR2004 - one point along an axis is no grid
-        raise ConfigurationError(
-            f"a grid over {n_axes} parameters needs more points",
-            None,
-            "search.starts",
-            str(settings.starts),
-            f"at least {2**n_axes}",
-        )
+    per_axis = points_per_axis(n_axes, settings.starts)
     place = np.unravel_index(min(index, per_axis**n_axes - 1), (per_axis,) * n_axes)
     low, high = bounds.T
     return _evaluate(objective, low + (high - low) * (np.array(place) + 0.5) / per_axis, index)
+
+
+def points_per_axis(n_axes: int, starts: int) -> int:
+    """Return how many points a grid has along each of `n_axes` axes.
+
+    Raises
+    ------
+    ConfigurationError
+        There are too few starts for 2 points along each axis.
+    """
+    per_axis = int(starts ** (1 / n_axes) + 1e-9)
+    if (per_axis + 1) ** n_axes <= starts:
+        per_axis += 1
+    if per_axis < 2:  # noqa: PLR2004 - a grid has at least 2 points along an axis
+        message = f"a grid over {n_axes} parameters needs more points"
+        valid = f"at least {2**n_axes}"
+        raise ConfigurationError(message, None, "search.starts", str(starts), valid)
+    return per_axis
 
 
 def sobol(objective: Objective, bounds: NDArray[float64], index: int, settings: Search) -> Start:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import logging
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 AER = "aer"
 _KEY = "quantum.backend"
+_FEW_GATES = ("stabilizer", "extended_stabilizer")
 _MOST_AT_ONCE = 2**18  # Aer's sampler holds each shot as text: about 300 bytes
 
 
@@ -54,16 +57,85 @@ def open_backend(quantum: Quantum) -> Backend:
     return _aer(quantum) if quantum.backend == AER else _imported(quantum)
 
 
-def check_backend(quantum: Quantum) -> None:
-    """Find out, without opening it, whether the backend is there.
+def check_backend(quantum: Quantum, circuit: Callable[[], QuantumCircuit]) -> None:
+    """Find out, without opening it, whether the backend is there and can run a circuit.
+
+    Parameters
+    ----------
+    quantum
+        The table ``[quantum]``.
+    circuit
+        Makes a circuit of the problem with angles as a search finds them.
 
     Raises
     ------
     ConfigurationError
-        No such backend can be imported.
+        No such backend can be imported, its factory cannot be called or makes no sampler, or
+        Aer's method has not the gates of the circuit.
     """
     if quantum.backend != AER:
-        _factory(quantum.backend)
+        _check_factory(quantum.backend, _factory(quantum.backend)[1])
+    elif quantum.method in _FEW_GATES:
+        _check_gates(quantum.method, circuit())
+
+
+def _check_gates(method: str, circuit: QuantumCircuit) -> None:
+    """Refuse a method of Aer that cannot run a circuit: it is run with a single shot."""
+    import qiskit_aer
+
+    device = qiskit_aer.AerSimulator(method=method, n_qubits=circuit.num_qubits)
+    logger = logging.getLogger(type(device).__mro__[1].__module__)
+    was_disabled, logger.disabled = logger.disabled, True  # the error says it once
+    try:
+        measured = _fitted(circuit.measure_all(inplace=False), device)
+        is_possible = device.run(measured, shots=1).result().success
+    finally:
+        logger.disabled = was_disabled
+    if not is_possible:
+        gates = ", ".join(sorted(circuit.count_ops()))
+        message = f"cannot run the circuit of this problem at any angles, with its gates {gates}"
+        valid = "automatic, statevector, density_matrix or matrix_product_state"
+        raise ConfigurationError(message, None, "quantum.method", shown(method), valid)
+
+
+def _check_factory(name: str, factory: Any) -> None:
+    """Refuse a factory that does not take the table, or is known to make no sampler.
+
+    What it makes is known if it is a class or says so by its annotation.
+    """
+    valid = "a callable that takes the table [quantum] and makes something like a SamplerV2"
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # of a class written in C, which says nothing
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        message = f"cannot be called with the table [quantum]: its signature is {signature}"
+        raise ConfigurationError(message, None, _KEY, shown(name), valid) from None
+    made = factory if isinstance(factory, type) else signature.return_annotation
+    if not isinstance(made, type) or made in {inspect.Signature.empty, object}:
+        return
+    run = getattr(made, "run", None)
+    if not callable(run):
+        message = f"makes no sampler: {made.__name__} has no method run"
+        raise ConfigurationError(message, None, _KEY, shown(name), valid)
+    _check_run(name, made.__name__, run, bound=False)
+
+
+def _check_run(name: str, owner: str, run: Any, *, bound: bool) -> None:
+    """Refuse a method `run` that cannot be called as that of a SamplerV2."""
+    try:
+        signature = inspect.signature(run)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*([] if bound else [None]), [None], shots=1)
+    except TypeError:
+        message = f"makes no sampler: the signature of run of {owner} is {signature}"
+        raise ConfigurationError(
+            message, None, _KEY, shown(name), "run(pubs, *, shots=...), as a SamplerV2 has it"
+        ) from None
 
 
 def _aer(quantum: Quantum) -> Backend:
@@ -103,6 +175,7 @@ def _imported(quantum: Quantum) -> Backend:
     if not callable(getattr(sampler, "run", None)):
         message = "makes no sampler: what it returned has no method run"
         raise ConfigurationError(message, None, _KEY, shown(sampler), "something like a SamplerV2")
+    _check_run(quantum.backend, type(sampler).__name__, sampler.run, bound=True)
     device = getattr(sampler, "backend", None)
 
     def measure(circuit: QuantumCircuit, shots: int) -> dict[str, int]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.optimize.local import seeded_point
+from hybrid_parsl.optimize.points import points_per_axis
 from hybrid_parsl.optimize.search import check_method
 from hybrid_parsl.problems.contract import check_contract
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.problems.settings import MOST_QUBITS
 from hybrid_parsl.stages.backends import check_backend
-from hybrid_parsl.stages.memory import check_search_memory, size_key
+from hybrid_parsl.stages.memory import check_sample_memory, check_search_memory, size_key
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
@@ -26,24 +28,39 @@ def check_experiment(experiment: Experiment) -> None:
     """
     problem = build_problem(experiment.problem)
     check_contract(problem, experiment.ansatz.layers)
-    check_backend(experiment.quantum)
+    bounds = problem.bounds(experiment.ansatz.layers)
+    check_backend(experiment.quantum, lambda: problem.circuit(seeded_point(bounds, 0, 0).tolist()))
     alternating = problem.ansatz == "alternating"
     check_method(experiment.search.method, differentiable=alternating)
+    if experiment.search.method == "grid":
+        points_per_axis(len(bounds), experiment.search.starts)
     if alternating and problem.n_qubits > MOST_QUBITS:
         message = "has more qubits than any memory holds the state of"
         key, found = size_key(experiment, problem), f"{problem.n_qubits} qubits"
         raise ConfigurationError(message, None, key, found, f"at most {MOST_QUBITS}")
 
 
-def check_memory_here(experiment: Experiment, n_ranks: int) -> None:
-    """Check that a search of which `n_ranks` ranks share this host fits into its memory.
+def check_memory_here(experiment: Experiment, n_ranks: int, *, samples: bool) -> None:
+    """Check that what runs on this host fits into its memory.
 
-    Where no rank runs here, only the ranks themselves can tell what fits.
+    What runs elsewhere can only be checked there.
+
+    Parameters
+    ----------
+    experiment
+        What is asked.
+    n_ranks
+        How many ranks of the search share this host; 0 if they run elsewhere.
+    samples
+        Whether the quantum stage runs on this host.
 
     Raises
     ------
     InsufficientMemoryError
         It does not fit.
     """
+    problem = build_problem(experiment.problem)
     if n_ranks > 0:
-        check_search_memory(experiment, build_problem(experiment.problem), n_ranks)
+        check_search_memory(experiment, problem, n_ranks)
+    if samples:
+        check_sample_memory(experiment, problem)

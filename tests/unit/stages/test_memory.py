@@ -43,7 +43,7 @@ def needed(experiment: Experiment, n_ranks: int, free: Any) -> int:
     """Return the bytes that `n_ranks` ranks are said to need."""
     free(0)
     with pytest.raises(InsufficientMemoryError) as caught:
-        check_memory_here(experiment, n_ranks)
+        check_memory_here(experiment, n_ranks, samples=False)
     return caught.value.required_bytes
 
 
@@ -54,10 +54,10 @@ def test_what_is_said_to_fit_fits(problem: dict[str, Any], n_ranks: int, free: A
     total = needed(experiment, n_ranks, free)
     assert total == n_ranks * needed(experiment, 1, free)
     free(total)
-    check_memory_here(experiment, n_ranks)
+    check_memory_here(experiment, n_ranks, samples=False)
     free(total - 1)
     with pytest.raises(InsufficientMemoryError, match=r"19 qubits on ") as caught:
-        check_memory_here(experiment, n_ranks)
+        check_memory_here(experiment, n_ranks, samples=False)
     assert caught.value.available_bytes == total - 1
     assert ("on 1 rank" in str(caught.value.valid)) is True
 
@@ -97,7 +97,7 @@ def test_half_of_a_symmetric_state_and_no_gradient_take_less(free: Any) -> None:
 def test_the_key_that_decides_is_named(problem: dict[str, Any], key: str, free: Any) -> None:
     free(1000)
     with pytest.raises(InsufficientMemoryError, match="a search with 20 qubits") as caught:
-        check_memory_here(asked(problem), 2)
+        check_memory_here(asked(problem), 2, samples=False)
     assert caught.value.key == key
 
 
@@ -110,7 +110,7 @@ def test_the_ranks_check_it_themselves_before_they_take_any(free: Any) -> None:
 
 def test_elsewhere_and_for_aer_nothing_is_measured(free: Any) -> None:
     free(0)
-    check_memory_here(asked(MAXCUT), 0)
+    check_memory_here(asked(MAXCUT), 0, samples=False)
     bell = asked({"kind": "bell"}, method="draw")
     check_search_memory(bell, build_problem(bell.problem), 4)
 
