@@ -10,6 +10,8 @@ import sys
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import util
+from multiprocessing.synchronize import SemLock
 from pathlib import Path
 from pickle import PicklingError
 from types import ModuleType
@@ -30,9 +32,11 @@ from hybrid_parsl.mpi.task import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
 
     from hybrid_parsl.engine.tasks.folders import Task
 
+UNLINKER = "semaphores of warm processes"
 _PATIENCE_S = 5.0
 
 
@@ -105,13 +109,44 @@ class WarmProcesses:
 def _new_pool(n_processes: int) -> ProcessPoolExecutor:
     """Return a pool whose processes have been started."""
     spawn = multiprocessing.get_context("spawn")
-    arguments = (SAFE_PATH in os.environ,)
+    begun, beginning = spawn.Pipe(duplex=False)
+    arguments = (SAFE_PATH in os.environ, beginning)
     # what is ignored now is ignored by the processes too
     with uninterrupted(), _without_main(), _safe_path():
         pool = ProcessPoolExecutor(n_processes, spawn, warm_worker.begin, arguments)
         for _ in range(n_processes):
             pool.submit(warm_worker.wait)
+    beginning.close()
+    waiting = (begun, n_processes, _semaphore_names(pool))
+    threading.Thread(target=_unlink_when_begun, args=waiting, name=UNLINKER, daemon=True).start()
     return pool
+
+
+def _semaphore_names(pool: ProcessPoolExecutor) -> set[str]:
+    """Return the names of the semaphores by which a pool and its processes share queues."""
+    queues: list[Any] = [pool._call_queue, pool._result_queue]  # type: ignore[attr-defined]  # noqa: SLF001
+    locks = [getattr(each, name, None) for each in queues for name in ("_rlock", "_wlock", "_sem")]
+    return {lock._semlock.name for lock in locks if lock is not None}  # noqa: SLF001
+
+
+def _unlink_when_begun(begun: Connection, n_processes: int, names: set[str]) -> None:
+    """Remove semaphores by name when every process has opened them.
+
+    They live on without names until the last process ends, however that happens. Left to the
+    end of this process, a kill would leave them to Python's resource tracker, which then
+    warns of "leaked semaphore objects".
+    """
+    try:
+        for _ in range(n_processes):
+            begun.recv_bytes()
+    except (EOFError, OSError):
+        return  # a process has died; the others' names are removed at the end
+    finally:
+        begun.close()
+    cleanup = SemLock._cleanup  # type: ignore[attr-defined]  # noqa: SLF001
+    for finalizer in list(util._finalizer_registry.values()):  # type: ignore[attr-defined]  # noqa: SLF001
+        if finalizer._callback is cleanup and finalizer._args[0] in names:  # noqa: SLF001
+            finalizer()
 
 
 @contextlib.contextmanager

@@ -13,19 +13,24 @@ from hybrid_parsl.parent_death import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
 
 
 SAFE_PATH = "PYTHONSAFEPATH"
 
 
-def begin(is_safe: bool) -> None:  # noqa: FBT001 - the pool passes it by position
+def begin(is_safe: bool, beginning: Connection) -> None:  # noqa: FBT001 - passed by position
     """Prepare a process: leave Ctrl-C to the driver, and end when the driver ends.
 
     Parameters
     ----------
     is_safe
         Whether the user has set `SAFE_PATH`; otherwise programs that a task starts do not see it.
+    beginning
+        Gets one message when the process has opened what it shares with the driver.
     """
+    beginning.send_bytes(b"begun")
+    beginning.close()
     if not is_safe:
         os.environ.pop(SAFE_PATH, None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

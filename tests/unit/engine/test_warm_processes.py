@@ -147,3 +147,27 @@ def test_processes_that_died_while_they_were_idle_are_started_again(executor):
             found.add(executor.call(os.getpid).result(PATIENCE))
     assert found
     assert first not in found
+
+
+KILLED = """
+import os, signal, threading
+from hybrid_parsl.engine.warm_processes import UNLINKER, WarmProcesses
+processes = WarmProcesses(2)
+processes.open()
+for thread in threading.enumerate():
+    if thread.name == UNLINKER:
+        thread.join(60)
+assert processes.submit(abs, -3).result(60) == 3
+os.kill(os.getpid(), signal.{})
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+def test_a_driver_that_is_killed_leaks_no_semaphores(number):
+    """Python's resource tracker, which warns of them, holds the standard error to its end."""
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED.format(number)],
+        capture_output=True, text=True, check=False, timeout=PATIENCE * 2,
+    )  # fmt: skip
+    assert killed.returncode == -getattr(signal, number)
+    assert killed.stderr == ""
