@@ -6,17 +6,24 @@ With ``--check``, each scheduler is shown what it would get, and its verdict is 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from hybrid_parsl.engine.sites import Site
     from hybrid_parsl.errors import SubmissionError
     from hybrid_parsl.experiment import Experiment
 
+_IDENTIFIER = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|[0-9a-f]{64}|\\x1E\w{8}"
+    r"|(?<=-)[0-9a-f]{8}(?:[0-9a-f]{2})?\b|(?<=-inputs-)[0-9a-f]{6}"
+)
+"""What differs between two jobs that are otherwise equal."""
 _LABELS = {"search": labels.MPI, "quantum": labels.QUANTUM, "analysis": labels.ANALYSIS}
 
 
@@ -28,6 +35,7 @@ def describe(
     as_json: bool,
     whole: bool = True,
     check: bool = False,
+    scripts: Path | None = None,
 ) -> tuple[str, SubmissionError | None]:
     """Return the resolved experiment, the dataflow, and how each stage would be started.
 
@@ -45,6 +53,8 @@ def describe(
         Whether to tell, in words, more than the verdicts.
     check
         Whether to ask the schedulers for their verdicts.
+    scripts
+        A folder in which to write the documents of each stage, for ``sbatch`` or ``kubectl``.
 
     Returns
     -------
@@ -57,6 +67,8 @@ def describe(
     ------
     ConfigurationError
         An executor refuses the resources.
+    StorageError
+        The documents cannot be written.
     """
     from hybrid_parsl.engine.site_check import settled_resources
 
@@ -73,6 +85,8 @@ def describe(
         stage["verdict"], refusal = _verdict(executors[_LABELS[stage["stage"]]], stage, refusals)
         refusals += [refusal] if refusal else []
     document = {"site": site.name, "file": site.source, "experiment": asked, "stages": stages}
+    if scripts is not None:
+        _write(scripts, stages)
     if as_json:
         text = json.dumps(document)
     else:
@@ -87,14 +101,34 @@ def describe(
 
 def _stage(name: str, executor: Any, resources: dict[str, Any], after: list[str]) -> dict[str, Any]:
     """Return what is known of a stage before it runs."""
-    launch = executor.preview(name, resources) if hasattr(executor, "preview") else None
+    is_ours = hasattr(executor, "documents")
     return {
         "stage": name,
         "executor": type(executor).__name__,
         "after": after,
         "resources": resources,
-        "launch": launch,
+        "launch": executor.headline(name, resources) if is_ours else None,
+        "documents": executor.documents(name, resources) if is_ours else {},
     }
+
+
+def _write(folder: Path, stages: list[dict[str, Any]]) -> None:
+    """Write the documents of all stages into `folder`.
+
+    Raises
+    ------
+    StorageError
+        It is not possible.
+    """
+    from hybrid_parsl.errors import StorageError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for stage in stages:
+            for file, text in stage["documents"].items():
+                (folder / file).write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(str(folder), error.strerror or str(error)) from error
 
 
 def _verdict(
@@ -141,7 +175,23 @@ def _in_words(experiment: Experiment, site: Site, stages: list[dict[str, Any]]) 
         words += f" (the site decides {', '.join(others)})" if others else ""
         lines += [f"  {words}"] if words else []
         lines += [f"  {line}" for line in (stage["launch"] or "").splitlines()]
-    return "\n".join([*lines, "", "experiment:", *_indented(tomli_w.dumps(asked))])
+    lines += ["", "experiment:", *_indented(tomli_w.dumps(asked))]
+    return "\n".join([*lines, *_documents(stages)])
+
+
+def _documents(stages: list[dict[str, Any]]) -> list[str]:
+    """Return the lines of all documents, each as it is; one that differs in names only, once."""
+    lines: list[str] = []
+    shown: dict[str, str] = {}
+    for stage in stages:
+        for file, text in stage["documents"].items():
+            common = _IDENTIFIER.sub("ID", text).replace(stage["stage"], "STAGE")
+            common = common.replace(f"parsl.{_LABELS[stage['stage']]}.", "parsl.STAGE.")
+            first = shown.setdefault(common, file)
+            is_new = first == file
+            head = file if is_new else f"{file}: as {first}, with the names of {stage['stage']}"
+            lines += ["", f"# ----- {head} -----", *([text.rstrip()] if is_new else [])]
+    return lines
 
 
 def _verdicts(stages: list[dict[str, Any]]) -> str:

@@ -42,6 +42,14 @@ RunName = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+ScriptsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--scripts",
+        help="With --dry-run: write what each scheduler would get to files in this folder.",
+        metavar="FOLDER",
+    ),
+]
 SiteAssignments = Annotated[
     list[str] | None,
     typer.Option("--site-set", help="Set a setting of the site.", metavar="KEY=VALUE"),

@@ -15,6 +15,7 @@ from hybrid_parsl.cli.options import (
     Overrides,
     Quiet,
     RunsDirectory,
+    ScriptsFolder,
     SiteAssignments,
     SiteName,
 )
@@ -41,12 +42,17 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Print what would run, and run nothing.")
     ] = False,
+    scripts: ScriptsFolder = None,
     check: Annotated[
         bool, typer.Option("--check", help="Ask the scheduler for its verdict, and run nothing.")
     ] = False,
     detach: Detach = False,
 ) -> None:
     """Search the parameters, run the circuit, analyse it."""
+    if scripts is not None and not dry_run:
+        from hybrid_parsl.errors import ConfigurationError
+
+        raise ConfigurationError("needs --dry-run", "--scripts", None, str(scripts))
     project = context.obj.project()
     plan = plan_run(experiment, site, project, overrides or [], site_settings or [], runs_dir)
     for note in plan.notes:
@@ -55,7 +61,13 @@ def run(
         from hybrid_parsl.cli.dry_run import describe
 
         text, refusal = describe(
-            plan.experiment, plan.site, plan.config, as_json=as_json, whole=dry_run, check=check
+            plan.experiment,
+            plan.site,
+            plan.config,
+            as_json=as_json,
+            whole=dry_run,
+            check=check,
+            scripts=scripts,
         )
         say(text)
         if refusal is not None:

@@ -166,10 +166,8 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
             self._start(self._backend, task, self._job_spec(task.folder, request), future)
         return future
 
-    def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return what a task that calls the function `name` would be started with.
-
-        For a batch scheduler that includes the whole script that would be submitted.
+    def headline(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return how a task that calls the function `name` would be started, in a line or two.
 
         Raises
         ------
@@ -177,13 +175,25 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
             The resource specification has an unknown key or a value out of range.
         """
         request = self._request(resource_specification)
-        folder = TaskFolder(Path(self.work_directory) / name)
-        spec = self._job_spec(folder, request)
+        spec = self._job_spec(TaskFolder(Path(self.work_directory) / name), request)
         command = shlex.join([spec.executable, *spec.arguments])
         head = f"PSI/J job on backend {self.backend}, launcher {spec.launcher}: "
-        text = f"{head}{request.num_ranks} ranks of\n{command}"
+        return f"{head}{request.num_ranks} ranks of\n{command}"
+
+    def documents(self, name: str, resource_specification: dict[str, Any]) -> dict[str, str]:
+        """Return the files that a task would be started with, by name.
+
+        For a batch scheduler, they are the script that is submitted, and the shell commands of the
+        site that each job runs first.
+
+        Raises
+        ------
+        ConfigurationError
+            The resource specification has an unknown key or a value out of range.
+        """
         script = self.batch_script(name, resource_specification)
-        return f"{text}\nbatch script:\n{script}" if script else text
+        files = {f"{name}.sh": script, f"{name}.worker_init.sh": self.batch.worker_init}
+        return {file: text for file, text in files.items() if text}
 
     def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
         """Return the script that a scheduler would get; nothing where there is none.

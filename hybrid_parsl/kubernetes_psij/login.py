@@ -113,6 +113,51 @@ def _within(call: Callable[[], tuple[Any, str]], limit_s: float) -> tuple[Any, s
     return answers[0]
 
 
+def planned_namespace(config: KubernetesExecutorConfig) -> str:
+    """Return the namespace that `log_in` would work in, without logging in.
+
+    It is ``default`` where the configuration cannot be read: `log_in` reports why.
+    """
+    if config.namespace:
+        return config.namespace
+    try:
+        if _uses_service_account(config):
+            return _own_namespace() or "default"
+        import kubernetes.config as loader
+
+        found = _context(loader, _kubeconfig(config), config.context).get("namespace")
+    except Exception:  # noqa: BLE001 - a wrong file makes the client and YAML raise anything
+        return "default"
+    return str(found or "default")
+
+
+def _kubeconfig(config: KubernetesExecutorConfig) -> str:
+    """Return the path of the kubeconfig, or several paths as in ``$KUBECONFIG``."""
+    return str(config.kubeconfig or os.environ.get("KUBECONFIG") or Path(_DEFAULT).expanduser())
+
+
+def _uses_service_account(config: KubernetesExecutorConfig) -> bool:
+    """Return whether a pod's own account is used, because nothing names another login."""
+    if "KUBERNETES_SERVICE_HOST" not in os.environ or config.context:
+        return False
+    named = config.kubeconfig or os.environ.get("KUBECONFIG")
+    return not named and not Path(_kubeconfig(config)).exists()
+
+
+def _own_namespace() -> str:
+    """Return the namespace of the pod that this process runs in; empty if it is not known."""
+    path = _SERVICE_ACCOUNT / "namespace"
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
+
+def _context(loader: Any, source: str, name: str | None) -> dict[str, Any]:
+    """Return the context `name` of a kubeconfig, the current one if None."""
+    contexts, current = loader.list_kube_config_contexts(source)
+    chosen = next((each for each in contexts if each["name"] == name), current)
+    found: dict[str, Any] = chosen["context"]
+    return found
+
+
 def log_in(config: KubernetesExecutorConfig) -> tuple[Any, str]:
     """Return a client of the cluster, and the namespace to work in.
 
@@ -140,18 +185,16 @@ def log_in(config: KubernetesExecutorConfig) -> tuple[Any, str]:
     configuration.socket_options = _KEEP_ALIVE
     file = config.kubeconfig or os.environ.get("KUBECONFIG")
     inside = "KUBERNETES_SERVICE_HOST" in os.environ
-    source = str(file or Path(_DEFAULT).expanduser())
+    source = _kubeconfig(config)
     try:
-        if inside and not (file or config.context or Path(source).exists()):
+        if _uses_service_account(config):
             loader.load_incluster_config(client_configuration=configuration)
-            own = _SERVICE_ACCOUNT / "namespace"
-            namespace = own.read_text(encoding="utf-8").strip() if own.exists() else ""
+            namespace = _own_namespace()
         else:
             loader.load_kube_config(source, config.context, client_configuration=configuration)
-            contexts, current = loader.list_kube_config_contexts(source)
-            chosen = next((each for each in contexts if each["name"] == config.context), current)
-            namespace = chosen["context"].get("namespace") or ""
-            _check_plugin(loader, source, chosen["context"].get("user"), configuration)
+            chosen = _context(loader, source, config.context)
+            namespace = chosen.get("namespace") or ""
+            _check_plugin(loader, source, chosen.get("user"), configuration)
     except Exception as error:  # a wrong file makes the client and YAML raise anything
         message = str(error).strip() or repr(error)
         if not (inside or any(Path(each).exists() for each in source.split(os.pathsep))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import Future
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,10 +107,15 @@ class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
             inner.add_done_callback(lambda done: keep_result(self, answer, task, done))
         return answer
 
-    def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return what a task that calls the function `name` would be started with."""
+    def headline(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return how a task that calls the function `name` would be started."""
         del resource_specification
-        return _preview(self, f"{name} in a worker process")
+        return _headline(self, f"{name} in a worker process")
+
+    def documents(self, name: str, resource_specification: dict[str, Any]) -> dict[str, str]:
+        """Return the scripts of the first block, by file name."""
+        del resource_specification
+        return _documents(self, name)
 
     def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
         """Return what the scheduler would get for the first block; nothing if there is none."""
@@ -223,8 +229,8 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         inner.add_done_callback(lambda done: read_outcome(self, answer, task, done))
         return answer
 
-    def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return what a task that calls the function `name` would be started with.
+    def headline(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return how a task that calls the function `name` would be started.
 
         Raises
         ------
@@ -236,7 +242,18 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         prefix = compose_all(self.mpi_launcher, layout, nodes)["PARSL_MPI_PREFIX"]
         python = self.python or sys.executable
         folder = Path(self.work_directory) / name
-        return _preview(self, f"{prefix} {python} -P -m hybrid_parsl.mpi {folder}")
+        return _headline(self, f"{prefix} {python} -P -m hybrid_parsl.mpi {folder}")
+
+    def documents(self, name: str, resource_specification: dict[str, Any]) -> dict[str, str]:
+        """Return the scripts of the first block, by file name.
+
+        Raises
+        ------
+        ConfigurationError
+            As for `submit`.
+        """
+        self._request(resource_specification)
+        return _documents(self, name)
 
     def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
         """Return what the scheduler would get for the first block; nothing if there is none."""
@@ -261,11 +278,17 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         }
 
 
-def _preview(executor: PilotExecutor | PilotMPIExecutor, task: str) -> str:
-    """Return what a task and the block it runs in would be started with."""
+def _headline(executor: PilotExecutor | PilotMPIExecutor, task: str) -> str:
+    """Return how a task is started, and in which blocks."""
     provider = executor.provider
-    blocks = f"{provider.max_blocks} blocks of {provider.nodes_per_block} nodes"
+    count, nodes = provider.max_blocks, provider.nodes_per_block
+    blocks = f"{count} block{'s' * (count > 1)} of {nodes} node{'s' * (nodes > 1)}"
+    walltime = timedelta(seconds=provider.walltime_s)
+    return f"{task}\nin at most {blocks}, {walltime} each, from PSI/J backend {provider.backend}"
+
+
+def _documents(executor: PilotExecutor | PilotMPIExecutor, name: str) -> dict[str, str]:
+    """Return what the scheduler gets for a block, and what that runs on its first node."""
     scripts = block_scripts(executor)
-    head = f"{task}\nin at most {blocks} from PSI/J backend {provider.backend}"
-    batch = f"\nbatch script of a block:\n{scripts.batch}" if scripts.batch else ""
-    return f"{head}{batch}\nwhich runs:\n{scripts.block}"
+    files = {f"{name}.sh": scripts.batch, f"{name}.block.sh": scripts.block}
+    return {file: text for file, text in files.items() if text}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _GIB = 2**30
 _CHECK_PATIENCE_S = 3.0
+_DIGITS = 10  # of a name of an object, from the run and what is asked
 """How long a check waits for an API server that does not answer."""
 _VARIABLES = {
     "OMP_NUM_THREADS": "1",
@@ -127,8 +128,8 @@ class KubernetesExecutor(PsiJExecutor):
         check_backend(self.backend)
         self._plan("task", self._request(resource_specification))
 
-    def preview(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return the objects that a task calling the function `name` would be, as YAML.
+    def headline(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return what a task that calls the function `name` would be, and what it asks for.
 
         Raises
         ------
@@ -136,16 +137,34 @@ class KubernetesExecutor(PsiJExecutor):
             The resource specification or an option cannot be used.
         """
         request = self._request(resource_specification)
-        plan = self._plan(name, request)
-        secret = (
-            f"\n---\n# Secret {plan.secret['metadata']['name']}: the request, made with the job"
-        )
+        manifest = self._plan(name, request).manifest
         where = self.cluster.context or "the current context"
-        head = f"PSI/J job on Kubernetes ({where}): {request.num_ranks} ranks"
-        return f"{head}\n{as_yaml(plan.manifest)}{secret}"
+        kind, metadata = manifest["kind"], manifest["metadata"]
+        asked = _requests(manifest)
+        amounts = ", ".join(f"{resource} {amount}" for resource, amount in asked.items())
+        return (
+            f"{kind} in namespace {metadata['namespace']} of {where}\n"
+            f"named {metadata['name']}, the last {_DIGITS} digits those of the run\n"
+            f"{request.num_ranks} rank{'s' * (request.num_ranks > 1)} in {request.num_nodes} "
+            f"pod{'s' * (request.num_nodes > 1)}, at most {timedelta(seconds=request.walltime_s)}; "
+            f"each pod requests {amounts or 'nothing'}"
+        )
+
+    def documents(self, name: str, resource_specification: dict[str, Any]) -> dict[str, str]:
+        """Return the objects that a task would be, as YAML, by file name.
+
+        The Secret has what is sent to the task only when the job is created.
+
+        Raises
+        ------
+        ConfigurationError
+            The resource specification or an option cannot be used.
+        """
+        plan = self._plan(name, self._request(resource_specification))
+        return {f"{name}.yaml": f"{as_yaml(plan.manifest)}\n---\n{as_yaml(plan.secret)}"}
 
     def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return nothing: a cluster gets objects, which `preview` shows."""
+        """Return nothing: a cluster gets objects, which `documents` shows."""
         del name, resource_specification
         return ""
 
@@ -216,9 +235,15 @@ class KubernetesExecutor(PsiJExecutor):
         spec = self._spec_of(name, request)
         try:
             options = JobOptions().for_job(spec)
-            return plan_job(spec, options, self.cluster.namespace or "default", options.key or "")
+            return plan_job(spec, options, self._namespace(), options.key or "")
         except load_psij().InvalidJobException as error:
             raise ConfigurationError(error.message, "site") from error
+
+    def _namespace(self) -> str:
+        """Return the namespace of the jobs, as far as it is known without asking the cluster."""
+        from hybrid_parsl.kubernetes_psij.login import planned_namespace
+
+        return planned_namespace(self.cluster.config())
 
     def _job_spec(self, folder: TaskFolder, request: ResourceRequest) -> JobSpec:
         """Return PSI/J's description of the job."""
@@ -276,6 +301,16 @@ class KubernetesExecutor(PsiJExecutor):
             ours["lines"] = {folder.ranks.name: folder.ranks, KEPT_LINES: folder.path}
             ours["inputs"] |= _kept_by_earlier_tries(folder)
         return {f"kubernetes.{name}": value for name, value in {**self.options, **ours}.items()}
+
+
+def _requests(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what each pod that holds ranks requests, by resource."""
+    spec = manifest["spec"]
+    replicas = spec.get("mpiReplicaSpecs", {})
+    template = replicas.get("Worker", replicas.get("Launcher", spec)).get("template")
+    container = template["spec"]["containers"][0]
+    requests: dict[str, Any] = container.get("resources", {}).get("requests", {})
+    return requests
 
 
 def _kept_by_earlier_tries(folder: TaskFolder) -> dict[str, bytes]:

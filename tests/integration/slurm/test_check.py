@@ -44,6 +44,25 @@ def test_what_slurm_would_take(
 
 
 @pytest.mark.parametrize(
+    ("settings", "names"),
+    [((), ["search"]), ((*BLOCKS, "worker_init=true"), ["search", "quantum", "analysis"])],
+)
+@pytest.mark.usefixtures("slurm")
+def test_sbatch_takes_the_scripts_of_a_dry_run(
+    tmp_path: Path, settings: tuple[str, ...], names: list[str]
+) -> None:
+    assignments = [word for each in settings for word in ("--site-set", each)]
+    command = [sys.executable, str(ROOT / "run.py"), "bell", "--site", "slurm", "-n"]
+    subprocess.run(
+        [*command, "--scripts", str(tmp_path), *assignments], check=True, capture_output=True
+    )
+    for name in names:
+        asked = ["sbatch", "--test-only", str(tmp_path / f"{name}.sh")]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert (done.returncode, "in partition debug" in done.stderr) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(
     "settings",
     [("partition=nowhere",), ("nodes=9",), ("partition=one", "walltime=1h"), (*BLOCKS, "nodes=9")],
 )

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
+import yaml
 
 from hybrid_parsl.experiment import Experiment
 
@@ -73,20 +75,67 @@ def test_blocks_are_shown_with_both_of_their_scripts(command: Any) -> None:
     settings = ["mpi=pilot", "stages=blocks", "nodes=2", "partition=debug", "address=10.1.2.3"]
     assignments = [word for each in settings for word in ("--site-set", each)]
     document = json.loads(command("run", "bell", "-n", "--site", "slurm", "--json", *assignments))
-    search, quantum, _ = (stage["launch"] for stage in document["stages"])
+    search, quantum, _ = document["stages"]
     folder = f"{command.folder}/runs/RUN"
-    assert search.startswith("srun --ntasks 2 --ntasks-per-node 2 --nodelist NODE1 --nodes 1")
-    assert f"-m hybrid_parsl.mpi {folder}/tasks/search\n" in search
-    assert "in at most 1 blocks of 2 nodes from PSI/J backend slurm" in search
+    assert search["launch"].startswith(
+        "srun --ntasks 2 --ntasks-per-node 2 --nodelist NODE1 --nodes 1"
+    )
+    assert f"-m hybrid_parsl.mpi {folder}/tasks/search\n" in search["launch"]
+    assert "in at most 1 block of 2 nodes, 1:00:00 each, from PSI/J" in search["launch"]
+    batch = search["documents"]["search.sh"]
+    assert batch.startswith("#!/bin/bash\n#SBATCH")
     for line in ("#SBATCH --nodes=2", '#SBATCH --partition="debug"', "#SBATCH --exclusive"):
-        assert line in search
-    assert "#SBATCH --nodes=1" in quantum
-    for text in (search, quantum):
-        assert "process_worker_pool.py" in text
-        assert "-a 10.1.2.3 " in text
-        assert "--port=PORT" in text
-        assert f"{folder}/parsl/000/submit_scripts/" in text
+        assert line in batch
+    assert "#SBATCH --nodes=1" in quantum["documents"]["quantum.sh"]
+    for stage in (search, quantum):
+        block = stage["documents"][f"{stage['stage']}.block.sh"]
+        assert "process_worker_pool.py" in block
+        assert "-a 10.1.2.3 " in block
+        assert "--port=PORT" in block
+        for text in stage["documents"].values():
+            assert f"{folder}/parsl/000/" in text
     assert list(command.folder.iterdir()) == []
+
+
+def test_each_script_is_shown_once_as_it_is(command: Any) -> None:
+    settings = ["mpi=pilot", "stages=blocks", "modules=['gcc/14']", "worker_init=export X=$HOME"]
+    assignments = [word for each in settings for word in ("--site-set", each)]
+    text = command("run", "bell", "-n", "--site", "slurm", *assignments)
+    heads = re.findall(r"^# ----- (.*) -----$", text, re.MULTILINE)
+    assert heads == [
+        *("search.sh", "search.block.sh", "quantum.sh: as search.sh, with the names of quantum"),
+        "quantum.block.sh",
+        "analysis.sh: as search.sh, with the names of analysis",
+        "analysis.block.sh: as quantum.block.sh, with the names of analysis",
+    ]
+    assert len(re.findall(r"^#!/bin/bash$", text, re.MULTILINE)) == 3
+    assert len(re.findall(r"^export X=\$HOME$", text, re.MULTILINE)) == 2
+    assert "module load gcc/14" in text
+
+
+def test_the_commands_of_the_site_are_shown_for_a_job_of_its_own(command: Any) -> None:
+    settings = ("--site-set", "modules=['gcc/14']", "--site-set", "worker_init=export X=1")
+    stages = json.loads(command("run", "bell", "-n", "--site", "slurm", "--json", *settings))
+    documents = stages["stages"][0]["documents"]
+    assert sorted(documents) == ["search.sh", "search.worker_init.sh"]
+    assert "module load gcc/14" in documents["search.worker_init.sh"]
+    assert documents["search.worker_init.sh"].endswith("export X=1")
+
+
+def test_documents_are_written_to_a_folder(command: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "scripts"
+    command("run", "bell", "-n", "--site", "k8s", "--site-set", "image=i", "--scripts", str(folder))
+    files = {path.name: list(yaml.safe_load_all(path.read_text())) for path in folder.iterdir()}
+    assert {name: [each["kind"] for each in found] for name, found in files.items()} == {
+        "search.yaml": ["MPIJob", "Secret"],
+        "quantum.yaml": ["Job", "Secret"],
+        "analysis.yaml": ["Job", "Secret"],
+    }
+    command("run", "bell", "--scripts", str(folder), code=2)
+    assert "needs --dry-run" in command.err
+    (tmp_path / "file").touch()
+    command("run", "bell", "-n", "--scripts", str(tmp_path / "file"), code=4)
+    assert "cannot write" in command.err
 
 
 def test_a_check_where_no_scheduler_can_be_asked(command: Any, monkeypatch: Any) -> None:

@@ -276,7 +276,7 @@ def seen(api, plural):
 
 
 def test_preview_is_the_manifest_that_is_sent(api, executor):
-    text = executor.preview("add", TWO).partition("\n")[2].partition("\n---")[0]
+    text = executor.documents("add", TWO)["add.yaml"].partition("\n---")[0]
     run(executor, functions.add, 1)
     (first, *_) = seen(api, "mpijobs")
     shown = yaml.safe_load(text)
