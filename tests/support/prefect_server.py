@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "hybrid-parsl[prefect]"
-_PATIENCE_S = 240.0
+_PATIENCE_S = 480.0
 
 
 @dataclass
