@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import random
 import resource
 import shutil
@@ -63,12 +64,18 @@ def main() -> int:
         for kind in asked.kinds
     ]
     verdicts: list[Verdict] = []
-    with ProcessPoolExecutor(asked.processes, initializer=limit_memory) as pool:
+    with (
+        ProcessPoolExecutor(asked.processes, initializer=limit_memory) as pool,
+        contextlib.suppress(KeyboardInterrupt),  # then the table is that of what has been done
+    ):
         for found in pool.map(try_batch, batches):
             verdicts += found
+            for verdict in found:
+                if verdict.details:
+                    print(f"{verdict.kind}:{verdict.number} {verdict.outcome}", flush=True)
     print(table(verdicts))
     wrong = [verdict for verdict in verdicts if verdict.details]
-    for verdict in wrong[:50]:
+    for verdict in wrong[:20]:
         print(f"\n{verdict.kind}:{verdict.number} {verdict.outcome}\n{verdict.details}")
     print(f"\n{len(verdicts)} inputs, {len(wrong)} went wrong")
     return 1 if wrong else 0
@@ -77,6 +84,7 @@ def main() -> int:
 def limit_memory() -> None:
     """Let this process have `LIMIT_BYTES` more than it has now."""
     signal.signal(signal.SIGVTALRM, _too_slow)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + LIMIT_BYTES, size + LIMIT_BYTES))
 
