@@ -21,7 +21,6 @@ from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.stage_errors import stage_error
 from hybrid_parsl.errors import ConfigurationError, JobRejectedError
-from hybrid_parsl.ownership import read_own
 from hybrid_parsl.problems.registry import problem_fingerprint
 from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
 from hybrid_parsl.records.run_document import continued, new_document
@@ -281,9 +280,7 @@ def write_report(directory: RunDirectory, document: Document) -> None:
     StorageError
         It cannot be written.
     """
-    files = sorted((directory.path / "figures").glob("*.svg"))
-    figures = {path.stem: read_own(path).decode("utf-8", "replace") for path in files}
-    directory.write(REPORT, render_page(document, figures))
+    directory.write(REPORT, render_page(document, directory.read_figures()))
 
 
 def _word_for(error: BaseException) -> str:

@@ -65,7 +65,7 @@ def attach(
     from hybrid_parsl.run_control import results_of
 
     directory = find_run(runs_dir, name)
-    place = _Place(results_of(directory)["run"]["site"])
+    place = _Place(results_of(directory)["run"].get("site") or "unknown")
     experiment = read_experiment(directory.path / "experiment.toml")
     run = _WatchedRun(experiment, place, directory)
     display = make_display(run, quiet=quiet, as_json=as_json)
@@ -97,7 +97,7 @@ def _watch(directory: RunDirectory, observer: RunObserver) -> Document:
             if name not in shown:
                 observer.stage_started(name)
             if status == "completed" != shown.get(name):
-                observer.stage_finished(name, stage["duration_s"])
+                observer.stage_finished(name, stage.get("duration_s") or 0.0)
             shown[name] = status
         if not is_driven:
             return document
@@ -121,7 +121,7 @@ def _exit_as(document: Document, directory: RunDirectory) -> None:
     if run["status"] == "running":
         say_aside(words_for_left(directory.path))
     else:
-        error = document.get("error", {})
+        error = document.get("error") or {}
         words = dict.fromkeys(filter(None, (error.get("type"), error.get("message"))))
         say_aside(f"{run['status']}: {': '.join(words)}")
         say_aside(f"go on with: {run_command('resume', directory.path)}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.errors import ConfigurationError, StorageError, UntrustedFileError
-from hybrid_parsl.ownership import check_folder, check_tree, is_own
+from hybrid_parsl.ownership import check_folder, check_tree, is_own, read_own
 from hybrid_parsl.records.models import Results, read_record
 
 if TYPE_CHECKING:
@@ -233,6 +233,22 @@ class RunDirectory:
     def last_sign_of_life(self) -> str:
         """Return when the run's driver was last at work, as `now` writes it."""
         return _written((self.path / RESULTS).stat().st_mtime)
+
+    def read_figures(self) -> dict[str, str]:
+        """Return the SVG text of each figure by name.
+
+        Raises
+        ------
+        ConfigurationError
+            If a figure cannot be read.
+        """
+        figures = {}
+        for path in sorted((self.path / "figures").glob("*.svg")):
+            try:
+                figures[path.stem] = read_own(path).decode("utf-8", "replace")
+            except OSError as error:
+                raise ConfigurationError(f"cannot be read: {error.strerror}", str(path)) from error
+        return figures
 
     def event(self, kind: str, **values: Any) -> None:
         """Append one line to ``events.jsonl``: the time, the `kind`, and `values`.

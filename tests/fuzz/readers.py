@@ -393,7 +393,7 @@ def function_ids(folder: Path, data: bytes) -> None:
 
 
 @reader(
-    asdict(JobRecord("local", "a-name", "host", 1.5, "123", 2.5, None, "/x", "boot")),
+    asdict(JobRecord("local", "a-name", "host", 1.5, "123", begun=2.5, folder="/x", boot="b")),
     asdict(JobRecord("slurm", "a-name", "host", 1.5)),
 )
 def job(folder: Path, data: bytes) -> None:
