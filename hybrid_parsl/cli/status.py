@@ -70,11 +70,12 @@ def _in_words(found: RunStatus, folder: Path) -> str:
         state = job["state"] or "not known to the backend any more"
         state += f" ({job['waits_for']})" if job["waits_for"] else ""
         if job["cancel_asked"]:
-            state += f"; was to be canceled: {job['cancel_error'] or 'it has not ended yet'}"
+            state += f"; was to be cancelled: {job['cancel_error'] or 'it has not ended yet'}"
         lines.append(f"  job {job['id'] or '?'} ({job['backend']}, {job['name']}): {state}")
     if found.error:
         told = dict.fromkeys((found.error["type"], found.error["message"]))
-        lines.append(f"  {': '.join(told)}")
+        first, *below = ": ".join(told).splitlines() or [""]
+        lines += [f"  {first}", *(f"    {line.strip()}" for line in below)]
     return "\n".join(lines)
 
 

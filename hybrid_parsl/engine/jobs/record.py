@@ -24,7 +24,7 @@ from hybrid_parsl.records.run_lock import locked
 from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from datetime import timedelta
 
 TASK_RECORD = "job.json"
@@ -82,7 +82,7 @@ class JobRecord:
     ended: str | None = None
     folder: str | None = None
     boot: str | None = None
-    tries: Sequence[Mapping[str, str | None]] = ()
+    tries: tuple[dict[str, str | None], ...] = ()
 
     @classmethod
     def of(cls, backend: str, name: str, planned_id: str | None = None) -> Self:
@@ -149,7 +149,7 @@ class JobRecord:
         if earlier is None or (earlier.name == self.name and earlier.ended is None):
             return self if earlier is None else replace(self, tries=earlier.tries)
         last = {"name": earlier.name, "job_id": earlier.job_id, "ended": earlier.ended}
-        return replace(self, tries=[*earlier.tries, last])
+        return replace(self, tries=(*earlier.tries, last))
 
     def with_id(self, job_id: str, begun: float | None) -> Self:
         """Return the record with the backend's id of the job."""

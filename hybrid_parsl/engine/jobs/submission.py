@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 _ON_THIS_HOST = (None, "single", "multiple", "mpirun")
 """The launchers that do not start ranks in the allocation of which the driver is a part."""
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
-"""Seconds between two tries: two minutes in all, besides those that a scheduler's client takes."""
+"""Seconds between two tries: two minutes in all, with the time that the tries take."""
+_SLICE_S = 0.2
 
 
 def hand_over(executor: JobExecutor, job: Job) -> None:
@@ -86,31 +87,40 @@ def patiently(
     attempt: Callable[[], None],
     goes_on: Callable[[], bool],
     pauses_s: Sequence[float] = PAUSES_S,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Make an attempt until it succeeds, its error is none that may pass, or patience is over.
+    """Make an attempt until it succeeds, its error is permanent, or patience is over.
 
     Parameters
     ----------
     attempt
         What is tried.
     goes_on
-        Asked after each failure; if it says no, the error counts.
+        Asked after each failure and while there is a pause; if it says no, the error counts.
     pauses_s
-        Seconds between two tries, each at least 0.
+        Seconds between two tries, each at least 0. No try begins after two minutes: the time that
+        the tries themselves take counts as well.
+    clock
+        Returns seconds that never go back.
 
     Raises
     ------
     SubmissionError
         The error of the last try.
     """
+    deadline = clock() + sum(PAUSES_S)
     for pause_s in pauses_s:
         try:
             attempt()
         except SubmissionError as error:
-            if not error.retryable or not goes_on():
+            next_try = clock() + pause_s
+            if next_try > deadline or not error.retryable or not goes_on():
                 raise
             logger.warning("%s; trying again in %g s", error, pause_s)
+            while goes_on() and clock() < next_try:
+                time.sleep(min(_SLICE_S, pause_s))
+            if not goes_on():
+                raise
         else:
             return
-        time.sleep(pause_s)
     attempt()

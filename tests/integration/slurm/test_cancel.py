@@ -134,3 +134,25 @@ def test_the_next_driver_cancels_a_job_that_its_last_one_could_not(
     ]
     assert states[0] == "CANCELLED"
     assert len(states) == 2
+
+
+def test_a_hang_up_leaves_the_job_in_the_queue_for_the_next_driver(
+    slurm: SlurmCluster, run: Command, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    stalling = ("--set", "problem.kind=failing_problems:Stalling", "--set", f"problem.go={go}")
+    starts = ("--set", "search.method=cobyla", "--set", "search.starts=5")
+    process = start(run, "bell", *stalling, *starts)
+    (job_id,) = slurm.queue()
+    code, errors = end(process, signal.SIGHUP)
+    assert code == 129, errors
+    assert f"job {job_id} (slurm) goes on" in errors
+    assert "go on with: hybrid-parsl resume" in errors
+    assert slurm.queue() == [job_id]
+    status = json.loads(run.of_run("status", "--json").stdout)
+    assert status["state"] == "interrupted"
+    assert [job["state"] for job in status["jobs"]] == ["ACTIVE"]
+    go.touch()
+    assert run.of_run("resume", "--quiet").returncode == 0
+    assert [line for line in slurm.job_log() if f"JobId={job_id} " in line]
+    assert len([line for line in slurm.job_log() if f"WorkDir={run.runs}/" in line]) == 1

@@ -88,3 +88,18 @@ def test_a_job_of_this_host_gets_no_options_of_an_allocation_around_the_driver(
     hand_over(load_executor("local", tmp_path), job)
     job.wait()
     assert (tmp_path / "out").read_text() == f"{seen} kept ours\n"
+
+
+def test_the_time_that_the_tries_take_counts() -> None:
+    tries, attempt = attempt_with(*[AWAY] * 50)
+    with pytest.raises(BackendUnavailableError):
+        patiently(attempt, lambda: True, (0,) * 50, lambda: 25.0 * len(tries))
+    assert len(tries) == 5  # at 0, 25, 50, 75 and 100 s
+
+
+def test_no_attempt_follows_a_pause_in_which_it_became_unwanted() -> None:
+    answers = iter([True, False, False])
+    tries, attempt = attempt_with(AWAY)
+    with pytest.raises(BackendUnavailableError):
+        patiently(attempt, lambda: next(answers), (60.0,))
+    assert len(tries) == 1

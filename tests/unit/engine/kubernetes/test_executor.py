@@ -14,7 +14,13 @@ from kubernetes_api import KubernetesApi
 from pod_runner import PodRunner
 
 from hybrid_parsl.engine.jobs.cluster import Cluster
-from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states, jobs_left, words_for
+from hybrid_parsl.engine.jobs.left import (
+    cancel_jobs,
+    job_states,
+    jobs_left,
+    jobs_left_alone,
+    words_for,
+)
 from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders
@@ -377,3 +383,18 @@ def test_lines_are_not_told_where_the_pods_see_the_folder(make_executor, tmp_pat
         custom = make_executor(options={**OPTIONS, "volumes": volumes})._attributes(task)
         assert ("kubernetes.lines" in custom) == (not volumes)
         assert len(custom["kubernetes.inputs"]) == n_inputs
+
+
+def test_a_hang_up_leaves_the_job_to_the_next_driver(api, make_executor, tmp_path):
+    first = make_executor()
+    go = tmp_path / "go"
+    first.submit(functions.wait_for, TWO, str(go))
+    first.leaves_jobs = True
+    first.shutdown()
+    (record,) = jobs_left_alone(tmp_path / "tasks")
+    assert (record.ended, record.cancel_asked) == (None, None)
+    assert api.store.all("mpijobs")
+    future = make_executor().submit(functions.wait_for, TWO, str(go))
+    go.touch()
+    assert future.result(PATIENCE) == 2
+    assert len({thing["metadata"]["uid"] for thing in seen(api, "mpijobs")}) == 1
