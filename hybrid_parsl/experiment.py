@@ -6,9 +6,10 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.own_code import OwnCode
 
 _MOST_RANKS_PER_NODE = 4096
 
@@ -277,6 +278,18 @@ class Experiment(_Table):
     quantum: Quantum = Quantum()
     analysis: AnalysisSettings = AnalysisSettings()
     resources: Resources = Resources()
+    _own_code: OwnCode = PrivateAttr(default_factory=OwnCode)
+
+    @property
+    def own_code(self) -> OwnCode:
+        """The user's own Python files that the experiment names; no key of its file."""
+        return self._own_code
+
+    def with_own_code(self, code: OwnCode) -> Experiment:
+        """Return the same experiment with other Python files."""
+        copied = self.model_copy()
+        copied._own_code = code  # noqa: SLF001 - of this class
+        return copied
 
     @property
     def search_resources(self) -> dict[str, Any]:

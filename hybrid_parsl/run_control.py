@@ -15,7 +15,7 @@ from hybrid_parsl.engine.sites import load_recorded_site
 from hybrid_parsl.errors import IdentityMismatchError, RunOverlapError
 from hybrid_parsl.experiment_file import read_experiment
 from hybrid_parsl.optimize.progress import SearchProgress
-from hybrid_parsl.problems.registry import problem_fingerprint
+from hybrid_parsl.problems.registry import code_fingerprint, embed_code
 from hybrid_parsl.project import find_project
 from hybrid_parsl.records.models import BegunResults, SiteRecord, Versions
 from hybrid_parsl.records.run_directory import RESULTS, now
@@ -60,6 +60,7 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     if project is None:
         found.check_owner()
     experiment = read_experiment(directory.path / "experiment.toml")
+    experiment = embed_code(experiment, (*map(Path, record.get("code", ())), found.folder))
     site = load_recorded_site(record, found, assignments)
     check_site(site, experiment.search_resources, directory.path)
     return Run(experiment, found, site, directory, results_of(directory))
@@ -74,7 +75,7 @@ def has_other_problem(run: Run) -> bool:
         The versions that it began with cannot be read, or there is no such class any more.
     """
     before = run.directory.read_record("versions.json", Versions).get(PROBLEM, "")
-    return bool(before != problem_fingerprint(run.experiment.problem.kind))
+    return bool(before != code_fingerprint(run.experiment))
 
 
 @dataclass(frozen=True)

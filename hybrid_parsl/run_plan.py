@@ -100,13 +100,14 @@ def load_experiment(text: str, overrides: Sequence[str], project: Project) -> Ex
         It is not there, or something in it is not valid.
     """
     from hybrid_parsl.experiment_file import read_experiment
-    from hybrid_parsl.problems.registry import embed_files
+    from hybrid_parsl.problems.registry import embed_code, embed_files
     from hybrid_parsl.stages.check import check_experiment
 
     path = project.experiment_path(text)
     experiment = read_experiment(path, overrides)
     with _placed(path, overrides):
-        embedded = embed_files(experiment, path.parent)
+        coded = embed_code(experiment, (path.parent, project.folder))
+        embedded = embed_files(coded, path.parent)
         check_experiment(embedded)
     return embedded
 

@@ -21,7 +21,7 @@ from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.stage_errors import stage_error
 from hybrid_parsl.errors import ConfigurationError, JobRejectedError
-from hybrid_parsl.problems.registry import problem_fingerprint
+from hybrid_parsl.problems.registry import code_fingerprint
 from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
 from hybrid_parsl.records.run_document import continued, new_document
 from hybrid_parsl.records.run_lock import run_lock
@@ -164,10 +164,10 @@ class Run:
         """Write down what is asked before anything runs; the experiment is the last of it."""
         asked = self.experiment.model_dump(mode="json", exclude_none=True)
         versions = software_versions()
-        if fingerprint := problem_fingerprint(self.experiment.problem.kind):
+        if fingerprint := code_fingerprint(self.experiment):
             versions[PROBLEM] = fingerprint
-        project = str(self.project.folder)
-        self.directory.write_json("site.json", {**self.site.record(), "project": project})
+        places = {"project": str(self.project.folder), "code": self.experiment.own_code.folders}
+        self.directory.write_json("site.json", {**self.site.record(), **places})
         self.directory.write_json("versions.json", versions)
         self.directory.event("run started", site=self.site.name)
         self._document = new_document(self.directory, self.site.name, asked, versions, n_drivers)

@@ -84,13 +84,14 @@ def run(
     from hybrid_parsl.remote.client import ComputeService, check_id
     from hybrid_parsl.remote.functions import known_function
     from hybrid_parsl.remote.remote_run import begin
-    from hybrid_parsl.remote.request import DEFAULT_FOLDER, RunRequest, check_folder
+    from hybrid_parsl.remote.request import DEFAULT_FOLDER, RunRequest, check_code, check_folder
 
     limit_s = read_timeout(timeout)
     values = read_template_values(template)
     there = check_folder(DEFAULT_FOLDER if folder is None else folder)
     place = check_id(endpoint, "--endpoint")
     asked = load_experiment(experiment, overrides or [], context.obj.project())
+    check_code(asked)
     service = ComputeService.connect()
     service.check_online(place)
     called = check_id(function, "--function") if function else known_function(service)

@@ -13,8 +13,11 @@ from pydantic import ValidationError
 
 from hybrid_parsl.errors import ConfigurationError, HybridParslError
 from hybrid_parsl.experiment_file import explain, nearest, shown
+from hybrid_parsl.own_code import OwnCode, find_own_code
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hybrid_parsl.experiment import Experiment, ProblemTable
     from hybrid_parsl.problems.protocol import Problem
 
@@ -106,6 +109,40 @@ def problem_fingerprint(kind: str) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except (AttributeError, KeyError, OSError):
         return ""
+
+
+def embed_code(experiment: Experiment, folders: Sequence[Path]) -> Experiment:
+    """Return `experiment` holding the user's own Python files that it names.
+
+    Parameters
+    ----------
+    experiment
+        Names a problem and a backend.
+    folders
+        Where such files may lie besides the current folder and ``PYTHONPATH``.
+
+    Raises
+    ------
+    ConfigurationError
+        If they are too large.
+    """
+    kind = experiment.problem.kind
+    targets = (problem_kinds().get(kind, kind), experiment.quantum.backend)
+    modules = [target.partition(":")[0] for target in targets if ":" in target]
+    return experiment.with_own_code(find_own_code(modules, folders) if modules else OwnCode())
+
+
+def code_fingerprint(experiment: Experiment) -> str:
+    """Return the fingerprint of the code of a problem that is not of this package.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such class.
+    """
+    kind = experiment.problem.kind
+    own = experiment.own_code.reached_from(problem_kinds().get(kind, kind).partition(":")[0])
+    return own.fingerprint or problem_fingerprint(kind)
 
 
 def embed_files(experiment: Experiment, folder: Path) -> Experiment:

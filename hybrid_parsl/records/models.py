@@ -150,11 +150,12 @@ class BegunResults(Results):
 
 
 class SiteRecord(_Record):
-    """``site.json``: where the run's last driver found its site and its project."""
+    """``site.json``: where the run's last driver found its site, its project and own code."""
 
     name: str
     file: str
     project: str
+    code: list[str] = []
     settings: dict[str, Any] | None = None
 
 

@@ -28,6 +28,7 @@ from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
     from hybrid_parsl.errors import HybridParslError
+    from hybrid_parsl.experiment import Experiment
 
 Action = Literal["run", "collect", "check"]
 
@@ -77,6 +78,20 @@ class RunRequest:
         """Return what the function is called with; the endpoint has to have our version."""
         head = {"protocol": remote_function.PROTOCOL, "action": action, "version": __version__}
         return json.dumps({**head, **asdict(self)})
+
+
+def check_code(experiment: Experiment) -> None:
+    """Refuse an experiment whose problem or backend is a file that only this computer has.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is such a file: an endpoint runs nothing but what is installed there.
+    """
+    if files := [file.name for file in experiment.own_code.files]:
+        message = "an endpoint runs only what is installed there, and files are not sent to it"
+        valid = "a module of a package that is installed here and on the endpoint"
+        raise ConfigurationError(message, None, "problem.kind", ", ".join(files), valid)
 
 
 def check_folder(text: str) -> str:

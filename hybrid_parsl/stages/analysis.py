@@ -47,6 +47,7 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
     from hybrid_parsl.report.figures import draw_figures
 
     began = time.perf_counter()
+    experiment.own_code.provide()
     settings, problem = experiment.analysis, build_problem(experiment.problem)
     bitstrings = list(sample.counts)
     counts = np.array(list(sample.counts.values()), dtype=np.int64)

@@ -44,6 +44,7 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
         The sampler failed, or cannot run this circuit.
     """
     began = time.perf_counter()
+    experiment.own_code.provide()
     problem = build_problem(experiment.problem)
     backend = open_backend(experiment.quantum)
     circuit = problem.circuit(search.parameters)

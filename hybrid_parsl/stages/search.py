@@ -18,7 +18,7 @@ from hybrid_parsl.optimize.scaling import Scaling
 from hybrid_parsl.optimize.search import search as search_starts
 from hybrid_parsl.problems.contract import check_diagonal
 from hybrid_parsl.problems.ising_problem import IsingProblem, without_offset
-from hybrid_parsl.problems.registry import build_problem, problem_fingerprint
+from hybrid_parsl.problems.registry import build_problem, code_fingerprint
 from hybrid_parsl.results import Execution, SearchResult
 from hybrid_parsl.stages.memory import check_search_memory
 
@@ -48,6 +48,7 @@ def search(experiment: Experiment) -> SearchResult | None:
         A finished start cannot be written down.
     """
     begun = time.perf_counter()
+    experiment.own_code.provide()
     team = current_team()
     hosts = team.hosts()
     problem = build_problem(experiment.problem)
@@ -57,7 +58,7 @@ def search(experiment: Experiment) -> SearchResult | None:
     bounds = problem.bounds(experiment.ansatz.layers)
     lines = LiveLines(team.size)
     tell = lines.tell if lines.is_heard else None
-    key = f"{experiment.search_key}{problem_fingerprint(experiment.problem.kind)}"
+    key = f"{experiment.search_key}{code_fingerprint(experiment)}"
     journal = Journal(current_task_folder(), key, tell)
     with _one_blas_thread(experiment.search.method):
         outcome = search_starts(objective, bounds, experiment.search, team, journal, scaling)

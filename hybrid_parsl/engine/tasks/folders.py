@@ -16,6 +16,7 @@ from hybrid_parsl.errors import ResultError, StorageError
 from hybrid_parsl.mpi.frames import read_frame, write_frame
 from hybrid_parsl.mpi.outcome import read_result
 from hybrid_parsl.mpi.task import Request, TaskFolder
+from hybrid_parsl.own_code import OwnCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -115,8 +116,11 @@ class TaskFolders:
         with self._lock:
             free = self._free.setdefault(name, [])
             for folder in free:
-                if _holds(folder, request):
+                held = _held(folder)
+                if held is not None and _is_same(held, request):
                     free.remove(folder)
+                    if _code_of(held) != _code_of(request):
+                        write_frame(folder.request, request)
                     return Task(request, folder)
         return Task(request, self._make(name, request))
 
@@ -179,9 +183,25 @@ def _folders_by_name(path: Path) -> dict[str, list[TaskFolder]]:
     return found
 
 
-def _holds(folder: TaskFolder, request: Request) -> bool:
-    """Return whether a folder is that of a request; what cannot be compared differs."""
+def _held(folder: TaskFolder) -> Request | None:
+    """Return the request in a folder, None if it cannot be read."""
     try:
-        return bool(read_frame(folder.request) == request)
+        found = read_frame(folder.request)
+    except ResultError:
+        return None
+    return found if isinstance(found, Request) else None
+
+
+def _is_same(held: Request, request: Request) -> bool:
+    """Return whether two requests are equal; what cannot be compared differs."""
+    try:
+        return bool(held == request)
     except Exception:  # noqa: BLE001 - an argument's own comparison may raise anything
         return False
+
+
+def _code_of(request: Request) -> list[str]:
+    """Return the fingerprints of the user's own code that a request carries."""
+    arguments = (*request.arguments, *request.keywords.values())
+    codes = (getattr(each, "own_code", None) for each in arguments)
+    return [code.fingerprint for code in codes if isinstance(code, OwnCode)]

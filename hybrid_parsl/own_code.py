@@ -1,0 +1,246 @@
+"""The user's own Python files that an experiment names, for processes that may not see them.
+
+A problem or backend of the form ``module:name`` may be a file beside the experiment, in the project
+folder, in the current folder or on ``PYTHONPATH``. The experiment carries the text of such files
+and of what they import from there to wherever its stages run. What is installed is not carried.
+"""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import hashlib
+import importlib
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from importlib.machinery import ModuleSpec
+
+MOST_BYTES = 2**20
+"""Size of all files together: what a Secret of Kubernetes holds."""
+
+_NEVER = {"hybrid_parsl", "apps", "site_configs", "__main__", *sys.stdlib_module_names}
+_provided: OwnCode | None = None
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One Python file.
+
+    Attributes
+    ----------
+    folder
+        The folder from which Python imports it, on the driver.
+    name
+        Its path below that, with slashes.
+    text
+        Its content.
+    """
+
+    folder: str
+    name: str
+    text: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class OwnCode:
+    """Python files of the user; two are equal, as the code does not change what is asked.
+
+    Attributes
+    ----------
+    files
+        The files, sorted.
+    """
+
+    files: tuple[SourceFile, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OwnCode)
+
+    def __hash__(self) -> int:
+        return hash(OwnCode)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits, or nothing without a file."""
+        if not self.files:
+            return ""
+        digest = hashlib.sha256()
+        for file in self.files:
+            digest.update(f"{file.name}\0".encode() + hashlib.sha256(file.text).digest())
+        return digest.hexdigest()[:16]
+
+    @property
+    def folders(self) -> list[str]:
+        """The driver's folders from which the files are imported, sorted."""
+        return sorted({file.folder for file in self.files})
+
+    def reached_from(self, module: str) -> OwnCode:
+        """Return the files of a module and of what it imports."""
+        by_name: dict[str, list[SourceFile]] = {}
+        for file in self.files:
+            by_name.setdefault(_top(file.name), []).append(file)
+        reached: dict[str, list[SourceFile]] = {}
+        left = [module.partition(".")[0]]
+        while left:
+            name = left.pop()
+            if name not in reached and name in by_name:
+                reached[name] = by_name[name]
+                left += (each for file in reached[name] for each in _imports(file.text))
+        return OwnCode(tuple(file for file in self.files if _top(file.name) in reached))
+
+    def provide(self) -> None:
+        """Let this process import the files: those of the driver where they are seen, or copies.
+
+        Modules of an earlier call with other files are forgotten.
+        """
+        global _provided  # noqa: PLW0603 - sys.path and sys.modules are global, too
+        if _provided is not None and _provided.fingerprint != self.fingerprint:
+            _forget({_top(file.name) for file in _provided.files})
+        _provided = self
+        for folder in self.folders:
+            files = [file for file in self.files if file.folder == folder]
+            place = folder if all(map(_is_seen, files)) else _copies(files)
+            if place not in sys.path:
+                sys.path.append(place)
+        importlib.invalidate_caches()
+
+
+def find_own_code(modules: Iterable[str], folders: Sequence[Path]) -> OwnCode:
+    """Return the user's own files among modules, with those that they import.
+
+    Imports count wherever they stand in a file; those by a computed name are not seen.
+
+    Parameters
+    ----------
+    modules
+        Names of modules.
+    folders
+        Folders to import from besides Python's own; this process does so from now on.
+
+    Raises
+    ------
+    ConfigurationError
+        If the files are larger than 1 MiB together.
+    """
+    for folder in folders:
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+    importlib.invalidate_caches()
+    places = {*map(Path.resolve, folders), *_users_places()}
+    found: dict[str, list[SourceFile]] = {}
+    left = [module.partition(".")[0] for module in modules]
+    while left:
+        name = left.pop()
+        if name not in found and name not in _NEVER:
+            found[name] = list(_files_of(name, places))
+            left += (each for file in found[name] for each in _imports(file.text))
+    files = [file for several in found.values() for file in several]
+    _check_size(files)
+    return OwnCode(tuple(sorted(files, key=lambda file: (file.folder, file.name))))
+
+
+def _users_places() -> set[Path]:
+    """Return the current folder, if Python imports from it, and those of PYTHONPATH."""
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return {Path(each).resolve() for each in named if each} | (
+        {Path.cwd()} if {"", str(Path.cwd())} & set(sys.path) else set()
+    )
+
+
+def _files_of(name: str, places: set[Path]) -> Iterator[SourceFile]:
+    """Yield the files of a module or package that lies in one of the places."""
+    spec = _spec(name)
+    if spec is None:
+        return
+    paths = list(map(Path, spec.submodule_search_locations or ()))
+    if not paths and spec.origin is not None:
+        paths = [Path(spec.origin)]
+    for path in paths:
+        if path.parent.resolve() not in places:
+            continue
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            if file.suffix == ".py":
+                relative = file.relative_to(path.parent).as_posix()
+                yield SourceFile(str(path.parent.resolve()), relative, file.read_bytes())
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """Return where Python would import a module from, None if from nowhere."""
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return None
+
+
+def _top(name: str) -> str:
+    """Return the top-level module that a file belongs to."""
+    return name.partition("/")[0].removesuffix(".py")
+
+
+def _imports(text: bytes) -> Iterator[str]:
+    """Yield the top-level names that a file imports; none if it is not valid Python."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def _check_size(files: Sequence[SourceFile]) -> None:
+    """Refuse more than an experiment can carry.
+
+    Raises
+    ------
+    ConfigurationError
+        If the files are too large.
+    """
+    size = sum(len(file.text) for file in files)
+    if size > MOST_BYTES:
+        largest = max(files, key=lambda file: len(file.text)).name
+        raise ConfigurationError(
+            "the project's own Python files are too large to travel with the experiment",
+            None,
+            "problem.kind",
+            f"{size} bytes in {len(files)} files, the largest {largest}",
+            f"at most {MOST_BYTES} bytes, or a package that is installed where stages run",
+        )
+
+
+def _is_seen(file: SourceFile) -> bool:
+    """Return whether a file is here as it is on the driver."""
+    try:
+        return (Path(file.folder) / file.name).read_bytes() == file.text
+    except OSError:
+        return False
+
+
+def _copies(files: Iterable[SourceFile]) -> str:
+    """Return a folder of this process alone that holds copies of files."""
+    folder = Path(tempfile.mkdtemp(prefix="hybrid-parsl-code-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for file in files:
+        path = folder / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.text)
+    return str(folder)
+
+
+def _forget(names: set[str]) -> None:
+    """Remove modules that were imported, and their submodules."""
+    for name in [each for each in sys.modules if each.partition(".")[0] in names]:
+        del sys.modules[name]
