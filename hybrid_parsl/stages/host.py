@@ -54,7 +54,7 @@ def check_ranks_here(asked: Resources, n_ranks: int) -> None:
 def _check_count(key: str, each: int | None, n_ranks: int, available: int, what: str) -> None:
     """Refuse `each` units for every rank if fewer are available in all."""
     if (each or 0) * n_ranks > available:
-        message = f"this computer has {available} {what}"
+        message = f"this computer has {available or 'no'} {what}"
         found = f"{each} for each of {n_ranks} ranks"
         valid = f"at most {available} in all" if available else "a site that has them"
         raise ConfigurationError(message, None, f"resources.{key}", found, valid)
