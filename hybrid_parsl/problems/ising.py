@@ -224,5 +224,5 @@ def _row_fault(row: Any, length: int) -> str | None:
         return "is not a row of numbers"
     for value in row:
         if not is_coefficient(value):
-            return f"holds {shown(value)}, which is not a valid number ({VALID_COEFFICIENT})"
+            return f"holds {shown(value)}, which is not {VALID_COEFFICIENT}"
     return None if len(row) == length else f"has {len(row)} numbers, but there are {length} rows"

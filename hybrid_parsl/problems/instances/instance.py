@@ -205,7 +205,7 @@ def checked_edge(row: Row, first: int, nodes: int | None, *, loops: bool = False
     value = row.fields[_PAIR] if len(row.fields) == _TRIPLE else None
     if value is not None:
         if not is_coefficient(value):
-            message = f"{shown(value)} is not a valid number ({VALID_COEFFICIENT})"
+            message = f"{shown(value)} is not a number in the valid range ({VALID_COEFFICIENT})"
             raise InstanceError(message, row.place, _text(row))
         value = float(value)
     return Edge(i - first, j - first, value)

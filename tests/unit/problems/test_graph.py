@@ -92,7 +92,7 @@ def test_what_is_written_is_checked(
         ([["0", 1]], "problem.edges[0]", "'0' is not a node"),
         ([[True, 0]], "problem.edges[0]", "True is not a node"),
         ([[0, 1, "2"]], "problem.edges[0]", "'2' is not a number"),
-        ([[0, 1, 10**400]], "problem.edges[0]", "is not a number from"),
+        ([[0, 1, 10**400]], "problem.edges[0]", "is not a number in the valid range"),
         ([[0, 1], [1, 0]], "problem.edges[1]", r"repeats the edge of problem\.edges\[0\]"),
         ([[0, 40]], "problem.edges[0]", "40 is not a node from 0 to 39"),
         ([[3, 3]], "problem.edges[0]", "joins node 3 to itself"),
