@@ -35,7 +35,7 @@ def processes_of(services, run):
 
 
 def wait_for(condition, message):
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 400
     while not (found := condition()):
         assert time.monotonic() < deadline, message
         time.sleep(0.2)
