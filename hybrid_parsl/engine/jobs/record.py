@@ -12,7 +12,6 @@ import os
 import re
 import socket
 import time
-from collections.abc import Mapping, Sequence  # noqa: TC003 - pydantic reads them
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
