@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +78,8 @@ def plan_run(
     experiment = load_experiment(text, overrides, project)
     from hybrid_parsl.engine.site_check import check_site, ranks_on_this_host, samples_on_this_host
     from hybrid_parsl.engine.sites import check_tables, load_site
+    from hybrid_parsl.mpi.launcher import TRANSPORTS
+    from hybrid_parsl.mpi.shared_memory import check_shared_memory
     from hybrid_parsl.stages.check import check_memory_here
     from hybrid_parsl.stages.host import check_ranks_here
 
@@ -87,6 +90,7 @@ def plan_run(
     with _placed(project.experiment_path(text), overrides):
         n_ranks = ranks_on_this_host(config, resources)
         check_ranks_here(experiment.resources, n_ranks)
+        check_shared_memory(n_ranks, os.environ.get("UCX_TLS", TRANSPORTS["UCX_TLS"]))
         check_memory_here(experiment, n_ranks, samples=samples_on_this_host(config))
     return RunPlan(experiment, project, place, config, notes)
 

@@ -21,7 +21,7 @@ from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
 from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
-from hybrid_parsl.mpi.library import is_mpich
+from hybrid_parsl.mpi.library import is_mpich, launcher_command
 from hybrid_parsl.mpi.outcome import explain_failure
 from hybrid_parsl.mpi.task import ALONE_VARIABLE, TaskFolder
 
@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     from hybrid_parsl.engine.jobs.open_jobs import JobEnd
     from hybrid_parsl.engine.tasks.folders import Task
 
-_LAUNCHER_VARIABLES = {
-    # a killed rank ends the job, as mpirun has it; sites may leave it waiting otherwise
-    "srun": {"SLURM_KILL_BAD_EXIT": "1"},
-}
-_LAUNCHER = "hybrid_parsl.mpi.launcher"
-"""Takes the place of MPICH's mpirun on this host, without a port that others can connect to."""
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -261,7 +255,7 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         command = [python, "-P", "-m", "hybrid_parsl.mpi", str(folder.path)]
         if self.backend == LOCAL and launcher == "mpirun" and is_mpich(environment["PATH"]):
             launcher = "single"
-            command = [python, "-P", "-m", _LAUNCHER, str(request.num_ranks), *command]
+            command = [*launcher_command(python, request.num_ranks), *command]
         stdout, stderr = folder.stdout, folder.stderr
         if self.backend == LOCAL:  # seen from the job's folder: the scripts do not quote them
             stdout, stderr = Path(stdout.name), Path(stderr.name)
@@ -291,7 +285,6 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         if modules := os.environ.get("PYTHONPATH"):
             folders = [str(Path(folder).absolute()) for folder in modules.split(os.pathsep)]
             variables["PYTHONPATH"] = os.pathsep.join(folders)
-        variables |= _LAUNCHER_VARIABLES.get(self.launcher, {})
         if self.launcher == "single":
             variables[ALONE_VARIABLE] = "1"
         return {**variables, "PATH": path, "PYTHONUNBUFFERED": "1", **self.environment}

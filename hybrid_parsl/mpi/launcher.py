@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 OF_LAUNCHERS = ("PMI_", "PMIX_", "OMPI_", "PRTE_", "HYDI_")
 """How the variables begin by which launchers of MPI connect ranks to themselves."""
 
-_TRANSPORTS = {
+TRANSPORTS = {
     "UCX_TLS": "self,sysv",  # System V's shared memory: what /dev/shm holds is left to MPICH
     "UCX_NET_DEVICES": "lo",
     "FI_PROVIDER": "tcp",
@@ -72,7 +72,7 @@ class _Rank:
             pmi |= {"MPI_LOCALRANKID": number, "MPI_LOCALNRANKS": n_ranks}  # as Hydra does
             self.process = subprocess.Popen(  # noqa: S603 - what the caller asks for
                 command,
-                env={**_TRANSPORTS, **kept, **{key: str(value) for key, value in pmi.items()}},
+                env={**TRANSPORTS, **kept, **{key: str(value) for key, value in pmi.items()}},
                 stdin=None if number == 0 else subprocess.DEVNULL,
                 pass_fds=(other.fileno(),),
                 start_new_session=True,

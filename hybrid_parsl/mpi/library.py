@@ -1,4 +1,4 @@
-"""Which MPI this is."""
+"""Which MPI this is, and how its ranks are started on this host."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ def library_version() -> str | None:
 
     lines = MPI.Get_library_version().strip("\0\n ").splitlines()
     return " ".join(lines[0].split()) if lines else "unknown"
+
+
+def launcher_command(python: str, n_ranks: int) -> list[str]:
+    """Return what takes the place of MPICH's mpirun for ranks that all run on this host."""
+    return [python, "-P", "-m", "hybrid_parsl.mpi.launcher", str(n_ranks)]

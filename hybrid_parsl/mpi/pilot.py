@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from hybrid_parsl.mpi.task import TaskFolder, output_to
+from hybrid_parsl.mpi.task import N_RANKS_VARIABLE, TaskFolder, output_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,11 @@ class WarmRanks:
             process = subprocess.Popen(  # noqa: S603 - Parsl's launcher and our own module
                 [*command, "-P", "-m", "hybrid_parsl.mpi.warm_ranks"],
                 cwd=tasks,
-                env={**os.environ, "SLURM_OVERLAP": "1"},
+                env={
+                    **os.environ,
+                    "SLURM_OVERLAP": "1",
+                    N_RANKS_VARIABLE: os.environ.get("PARSL_NUM_RANKS", "0"),
+                },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

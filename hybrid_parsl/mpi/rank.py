@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hybrid_parsl import identity
-from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
+from hybrid_parsl.errors import ConfigurationError, HybridParslError, IdentityMismatchError
 from hybrid_parsl.mpi.frames import decode_frame, write_frame
 from hybrid_parsl.mpi.launcher import OF_LAUNCHERS
 from hybrid_parsl.mpi.live_lines import LiveLines
-from hybrid_parsl.mpi.shared_memory import check_shared_memory
+from hybrid_parsl.mpi.shared_memory import check_shared_memory, ranks_on_this_node
 from hybrid_parsl.mpi.stale_memory import remove_stale_segments
 from hybrid_parsl.mpi.task import (
     ALONE_VARIABLE,
+    N_RANKS_VARIABLE,
     TASK_FOLDER_VARIABLE,
     Failure,
     Request,
@@ -47,7 +48,7 @@ def main() -> None:
     _forget_outer_launcher()
     folder = TaskFolder(Path(sys.argv[1]))
     try:
-        check_shared_memory()
+        check_shared_memory(ranks_on_this_node())
     except HybridParslError as error:
         _report(folder, int(os.environ.get("PMI_RANK", "0")), error)
         sys.exit(_FAILED)
@@ -82,6 +83,7 @@ def run_task(folder: TaskFolder, world: MPI.Comm) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # lines of several ranks do not mix
         sys.stdout.reconfigure(line_buffering=True, write_through=False)
     try:
+        _check_size(world)
         result = _call(folder, world)
         world.Barrier()
         close_team()
@@ -91,6 +93,25 @@ def run_task(folder: TaskFolder, world: MPI.Comm) -> None:
     except BaseException as error:  # noqa: BLE001 - whatever it is, the job has to end
         _report(folder, world.rank, error)
         _abort(world)
+
+
+def _check_size(world: MPI.Comm) -> None:
+    """Refuse to work with fewer ranks than were asked for.
+
+    Raises
+    ------
+    ConfigurationError
+        If MPI connects fewer, as where it does not understand its launcher.
+    """
+    asked = int(os.environ.get(N_RANKS_VARIABLE, "0"))
+    if world.size < asked:
+        raise ConfigurationError(
+            "MPI connects fewer ranks than the search asks for",
+            None,
+            "resources.num_ranks",
+            f"{world.size} of {asked}",
+            "a launcher that the MPI library understands: see mpi_launcher, mpi_type and doctor",
+        )
 
 
 def _abort(world: MPI.Comm) -> NoReturn:

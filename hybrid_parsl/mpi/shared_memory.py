@@ -38,25 +38,40 @@ def needed_shared_memory(n_ranks: int, transports: str = "all") -> int:
     return n_ranks * (BYTES_PER_RANK if with_ucx else BYTES_WITHOUT_UCX)
 
 
-def check_shared_memory(folder: Path = SHARED_MEMORY) -> None:
+def ranks_on_this_node() -> int:
+    """Return how many ranks the launcher of this rank says that its node has, at least 1."""
+    stated = next(filter(None, map(os.environ.get, _N_LOCAL_RANKS)), "")
+    return max(map(int, _COUNT.findall(stated)), default=1)
+
+
+def check_shared_memory(
+    n_ranks: int, transports: str | None = None, folder: Path = SHARED_MEMORY
+) -> None:
     """Refuse to start ranks on a node whose shared memory is too small for them.
 
-    How many there are is what the launcher says; without that, or without such a folder, nothing
-    is refused. The size counts, not what is free: other ranks may have begun to use it.
+    Where there is no such folder, nothing is refused. The size counts, not what is free: other
+    ranks may have begun to use it.
+
+    Parameters
+    ----------
+    n_ranks
+        Ranks on this node; nothing is refused for 0.
+    transports
+        UCX's own list; ``$UCX_TLS`` if None.
+    folder
+        Where the system keeps shared memory.
 
     Raises
     ------
     ConfigurationError
         If it is too small; the error names the size, the size needed and what to change.
     """
-    stated = next(filter(None, map(os.environ.get, _N_LOCAL_RANKS)), "")
-    n_ranks = max(map(int, _COUNT.findall(stated)), default=1)
     try:
         size = os.statvfs(folder)
     except OSError:
         return
     found = size.f_blocks * size.f_frsize
-    needed = needed_shared_memory(n_ranks, os.environ.get("UCX_TLS", "all"))
+    needed = needed_shared_memory(n_ranks, transports or os.environ.get("UCX_TLS", "all"))
     if found < needed:
         message = f"is too small for {n_ranks} MPI ranks on {os.uname().nodename}"
         enough = f"{_mib(needed)} or more, such as docker run --shm-size={-(-needed // 2**20)}m"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ALONE_VARIABLE = "HYBRID_PARSL_ALONE"
 """Is set for the only rank of a task that no launcher of MPI starts."""
+N_RANKS_VARIABLE = "HYBRID_PARSL_N_RANKS"
+"""Environment variable that holds how many ranks were asked for."""
 TASK_FOLDER_VARIABLE = "HYBRID_PARSL_TASK_FOLDER"
 """Environment variable that tells a stage the folder of its task."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.mpi.rank import run_task
-from hybrid_parsl.mpi.shared_memory import check_shared_memory
+from hybrid_parsl.mpi.shared_memory import check_shared_memory, ranks_on_this_node
 from hybrid_parsl.mpi.stale_memory import remove_stale_segments
 from hybrid_parsl.mpi.task import TaskFolder, output_to
 from hybrid_parsl.parent_death import die_with_parent
@@ -33,7 +33,7 @@ def main() -> None:
     """Carry out tasks until the standard input of rank 0 ends."""
     die_with_parent()
     remove_stale_segments()
-    check_shared_memory()
+    check_shared_memory(ranks_on_this_node())
     from mpi4py import MPI
 
     world = MPI.COMM_WORLD

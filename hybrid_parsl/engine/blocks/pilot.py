@@ -265,6 +265,9 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         """Return what a task asks for, as far as the site lets it decide."""
         request = ResourceRequest.from_parsl(specification, self.overrides)
         request.check_fits(self.provider.nodes_per_block)
+        asked = ResourceRequest.from_parsl(specification)
+        if request.num_ranks < asked.num_ranks:
+            request = asked.spread_over(request.ranks_per_node, self.provider.nodes_per_block)
         self.provider.need(request)
         return request
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.mpi.task import N_RANKS_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,10 +136,16 @@ class ResourceRequest:
             )
 
     def launcher_variables(self, launcher: str) -> dict[str, str]:
-        """Return what a launcher reads of the request: srun has no cores from the job itself."""
-        if launcher == "srun" and self.cores_per_rank is not None:
-            return {"SRUN_CPUS_PER_TASK": str(self.cores_per_rank)}
-        return {}
+        """Return what launcher and ranks read of the request.
+
+        The job itself gives srun no cores, and some sites let srun wait when a rank is killed.
+        """
+        variables = {N_RANKS_VARIABLE: str(self.num_ranks)}
+        if launcher == "srun":
+            variables["SLURM_KILL_BAD_EXIT"] = "1"
+            if self.cores_per_rank is not None:
+                variables["SRUN_CPUS_PER_TASK"] = str(self.cores_per_rank)
+        return variables
 
     def launcher_options(self, launcher: str) -> str:
         """Return what a launcher inside a block is to give each rank; only srun can."""
@@ -162,6 +169,26 @@ class ResourceRequest:
                 str(self.num_nodes),
                 f"1 to {nodes_per_block}, or a larger setting nodes of the site",
             )
+
+    def spread_over(self, ranks_per_node: int, nodes_per_block: int) -> ResourceRequest:
+        """Return the same number of ranks, at most `ranks_per_node` of them on each node.
+
+        Raises
+        ------
+        ConfigurationError
+            If a block of `nodes_per_block` nodes holds fewer ranks.
+        """
+        most = nodes_per_block * ranks_per_node
+        if self.num_ranks > most:
+            raise ConfigurationError(
+                f"a block of {nodes_per_block} nodes with {ranks_per_node} ranks each holds fewer",
+                "resources",
+                "num_ranks",
+                str(self.num_ranks),
+                f"1 to {most}, or larger settings nodes and ranks_per_node of the site",
+            )
+        nodes = -(-self.num_ranks // ranks_per_node)
+        return replace(self, num_nodes=nodes, ranks_per_node=ranks_per_node)
 
     def to_psij(self) -> ResourceSpecV1:
         """Return the same as PSI/J's resource specification."""

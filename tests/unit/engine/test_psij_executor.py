@@ -6,6 +6,7 @@ import contextlib
 import os
 import pickle
 import stat
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +27,9 @@ from hybrid_parsl.errors import (
     StorageError,
     WalltimeExceededError,
 )
+from hybrid_parsl.mpi.frames import write_frame
+from hybrid_parsl.mpi.outcome import explain_failure
+from hybrid_parsl.mpi.task import Request, TaskFolder
 
 TWO = {"num_nodes": 1, "ranks_per_node": 2}
 PATIENCE = 60
@@ -325,3 +329,16 @@ def test_a_driver_that_is_a_rank_hands_no_connection_on(tmp_path, monkeypatch):
         assert executor.submit(functions.add, {}, 1, 2).result(PATIENCE) == 3
     finally:
         executor.shutdown()
+
+
+def test_fewer_ranks_than_asked_are_refused(tmp_path, monkeypatch):
+    # what a launcher gives that the MPI library does not understand: ranks that are alone
+    monkeypatch.setenv("UCX_TLS", "self,sysv")
+    folder = TaskFolder(tmp_path)
+    write_frame(folder.request, Request(identity.current(), functions.add, (1,), {}))
+    command = [sys.executable, "-P", "-m", "hybrid_parsl.mpi", str(tmp_path)]
+    environment = {**os.environ, "HYBRID_PARSL_N_RANKS": "2"}
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+    error = explain_failure(folder, "77", 1)
+    assert isinstance(error, ConfigurationError)
+    assert (error.key, error.found) == ("resources.num_ranks", "1 of 2")

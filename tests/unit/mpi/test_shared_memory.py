@@ -16,7 +16,11 @@ from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.mpi import shared_memory
 from hybrid_parsl.mpi.frames import write_frame
 from hybrid_parsl.mpi.outcome import explain_failure
-from hybrid_parsl.mpi.shared_memory import check_shared_memory, needed_shared_memory
+from hybrid_parsl.mpi.shared_memory import (
+    check_shared_memory,
+    needed_shared_memory,
+    ranks_on_this_node,
+)
 from hybrid_parsl.mpi.task import Request, TaskFolder
 
 if TYPE_CHECKING:
@@ -51,16 +55,16 @@ def test_a_node_with_too_little_is_refused(
     monkeypatch.setenv(name, stated)
     monkeypatch.delenv("UCX_TLS", raising=False)
     monkeypatch.setattr(shared_memory, "BYTES_PER_RANK", n_bytes // 12)
-    check_shared_memory(tmp_path)
+    check_shared_memory(ranks_on_this_node(), folder=tmp_path)
     monkeypatch.setattr(shared_memory, "BYTES_PER_RANK", n_bytes // 12 + MIB)
     with pytest.raises(ConfigurationError, match="too small for 12 MPI ranks") as caught:
-        check_shared_memory(tmp_path)
+        check_shared_memory(ranks_on_this_node(), folder=tmp_path)
     assert caught.value.found == f"{n_bytes / MIB:.0f} MiB"
     assert "--shm-size=" in str(caught.value)
 
 
 def test_a_node_without_such_a_folder_is_not_refused(tmp_path: Path) -> None:
-    check_shared_memory(tmp_path / "missing")
+    check_shared_memory(10**6, folder=tmp_path / "missing")
 
 
 def started(tmp_path: Path, size: str, *launcher: str) -> TaskFolder:

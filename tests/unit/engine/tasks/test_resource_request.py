@@ -111,3 +111,14 @@ def test_the_same_in_psijs_words() -> None:
     odd = ResourceRequest(2, 3, 5, 60).to_psij()
     assert odd.process_count == 5
     assert odd.computed_process_count == 5
+
+
+def test_ranks_are_spread_over_the_nodes_of_a_block() -> None:
+    asked = ResourceRequest.from_parsl({"num_nodes": 1, "ranks_per_node": 3})
+    spread = asked.spread_over(2, 2)
+    assert (spread.num_nodes, spread.ranks_per_node, spread.num_ranks) == (2, 2, 3)
+    with pytest.raises(ConfigurationError, match="a block of 1 nodes with 2 ranks each") as caught:
+        asked.spread_over(2, 1)
+    assert caught.value.found == "3"
+    assert caught.value.valid is not None
+    assert caught.value.valid.startswith("1 to 2, or larger")
