@@ -106,6 +106,7 @@ def test_a_job_that_could_not_be_canceled_is_named_and_can_be_canceled_later(
     assert "has ended already" in run.of_run("cancel").stdout
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", [(), PILOT])
 def test_the_next_driver_cancels_a_job_that_its_last_one_could_not(
     slurm: SlurmCluster, run: Command, tmp_path: Path, mode: tuple[str, ...]
