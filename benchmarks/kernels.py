@@ -24,9 +24,9 @@ import numpy as np
 
 from hybrid_parsl.simulate.alternating import (
     AlternatingState,
-    compile_kernels,
     ising_diagonal,
 )
+from hybrid_parsl.simulate.precompile import compile_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable

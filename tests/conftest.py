@@ -41,7 +41,7 @@ _ONCE = ("kubernetes", "globus", "image")
 _LIMIT_S = 600
 
 COMPILE = """
-from hybrid_parsl.simulate.alternating import compile_kernels
+from hybrid_parsl.simulate.precompile import compile_kernels
 compile_kernels("{}", real_costs=True)
 """
 

@@ -7,7 +7,6 @@ Goldstone and Gutmann, arXiv:1411.4028, equation 7.
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from .buffers import Buffers
 
-__all__ = ["AlternatingState", "compile_kernels", "ising_diagonal", "required_bytes"]
+__all__ = ["AlternatingState", "ising_diagonal", "required_bytes"]
 
 _ENERGY, _GRADIENT, _STATE = range(3)
 
@@ -274,28 +273,6 @@ class AlternatingState:
             msg = f"parameters is {array}; valid: finite numbers"
             raise ValueError(msg)
         return array
-
-
-def compile_kernels(precision: Precision = "double", *, real_costs: bool = False) -> float:
-    """Make sure that what most states need is compiled, and on disk where possible.
-
-    Parameters
-    ----------
-    precision
-        As in `AlternatingState`.
-    real_costs
-        Whether also to compile for costs that are not a few, equally spaced values.
-
-    Returns
-    -------
-    float
-        Seconds spent: about 10 the first time, a fraction of one afterwards.
-    """
-    start = perf_counter()
-    real = [np.sqrt(np.arange(2.0**7))] if real_costs else []
-    for cost in [ising_diagonal(7, np.zeros(7), [(0, 1)], [1.0]), *real]:
-        AlternatingState(cost, 1, precision=precision).energy_and_gradient([0.1, 0.2])
-    return perf_counter() - start
 
 
 def _buffers(

@@ -12,9 +12,13 @@ import os
 import subprocess
 import sys
 from inspect import signature
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 from .kernel_cache import TARGETS, cache_folder
+
+if TYPE_CHECKING:
+    from .layout import Precision
 
 _THIS = "this"
 
@@ -40,6 +44,32 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"kernels: {cache_folder() or 'no folder can be written'}\n")
         return 0 if cache_folder() else 1
     return max(_compile_for(target) for target in targets)
+
+
+def compile_kernels(precision: Precision = "double", *, real_costs: bool = False) -> float:
+    """Make sure that what most states need is compiled, and on disk where possible.
+
+    Parameters
+    ----------
+    precision
+        As in `AlternatingState`.
+    real_costs
+        Whether also to compile for costs that are not a few, equally spaced values.
+
+    Returns
+    -------
+    float
+        Seconds spent: about 10 the first time, a fraction of one afterwards.
+    """
+    import numpy as np
+
+    from .alternating import AlternatingState, ising_diagonal
+
+    start = perf_counter()
+    real = [np.sqrt(np.arange(2.0**7))] if real_costs else []
+    for cost in [ising_diagonal(7, np.zeros(7), [(0, 1)], [1.0]), *real]:
+        AlternatingState(cost, 1, precision=precision).energy_and_gradient([0.1, 0.2])
+    return perf_counter() - start
 
 
 def compile_all() -> None:

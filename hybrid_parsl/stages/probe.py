@@ -22,8 +22,8 @@ def probe_ranks(token: str) -> list[NodeReport] | None:
     list of NodeReport
         By rank, on rank 0; None on the others.
     """
-    from hybrid_parsl.simulate.alternating import compile_kernels
     from hybrid_parsl.simulate.kernel_cache import cache_folder
+    from hybrid_parsl.simulate.precompile import compile_kernels
 
     team = current_team()
     team.once_per_node(compile_kernels)

@@ -108,8 +108,9 @@ def build_objective(
     if bare.ansatz == "circuit" or diagonal is None:
         return _circuit_objective(bare, len(bare.bounds(experiment.ansatz.layers)))
     import hybrid_parsl.simulate.buffers  # noqa: F401 - on all ranks at once, before one compiles
-    from hybrid_parsl.simulate.alternating import AlternatingState, compile_kernels
+    from hybrid_parsl.simulate.alternating import AlternatingState
     from hybrid_parsl.simulate.diagonal import cost_scale, middle, power_of_two
+    from hybrid_parsl.simulate.precompile import compile_kernels
 
     if not isinstance(bare, IsingProblem):
         offset = middle(diagonal)

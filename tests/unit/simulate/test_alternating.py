@@ -17,10 +17,10 @@ from hybrid_parsl.errors import ConfigurationError, InsufficientMemoryError
 from hybrid_parsl.simulate import free_memory
 from hybrid_parsl.simulate.alternating import (
     AlternatingState,
-    compile_kernels,
     ising_diagonal,
     required_bytes,
 )
+from hybrid_parsl.simulate.precompile import compile_kernels
 
 _QUICK = settings(max_examples=20, deadline=None)
 
