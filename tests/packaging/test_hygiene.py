@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LONGEST_FILE = 300
 
 
 def tracked(*patterns):
@@ -20,15 +19,6 @@ def tracked(*patterns):
     if found.returncode:
         pytest.skip("not a git checkout")
     return [ROOT / name for name in found.stdout.splitlines() if (ROOT / name).exists()]
-
-
-def test_files_can_be_read_in_one_sitting():
-    long = {
-        str(path.relative_to(ROOT)): n_lines
-        for path in tracked("hybrid_parsl/**.py", "apps/*.py", "site_configs/*.py", "run.py")
-        if (n_lines := len(path.read_text().splitlines())) > LONGEST_FILE
-    }
-    assert not long
 
 
 def test_no_assert_outside_the_tests():
