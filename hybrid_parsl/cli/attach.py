@@ -58,7 +58,7 @@ def attach(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Watch a run until it ends; Ctrl-C ends only this command, and the run goes on."""
+    """Watch a run until it ends; Ctrl-C stops only the watching."""
     from hybrid_parsl.cli.display import make_display
     from hybrid_parsl.engine.interrupts import INTERRUPTED
     from hybrid_parsl.experiment_file import read_experiment

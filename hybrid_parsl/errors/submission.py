@@ -40,7 +40,7 @@ class BackendUnavailableError(SubmissionError):
 
 @dataclass(eq=False)
 class JobsLeftError(HybridParslError):
-    """Jobs were to be canceled, and may still run: their backend has not taken it.
+    """Jobs may still run although they were to be cancelled: the backend has not confirmed it.
 
     Attributes
     ----------
@@ -49,7 +49,6 @@ class JobsLeftError(HybridParslError):
     """
 
     exit_code = 3
-    retryable = True
 
     jobs: tuple[str, ...]
 

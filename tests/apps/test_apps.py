@@ -115,7 +115,7 @@ class FinishingBackend:
         on_end(JobEnd("1", "COMPLETED", 0, "", timed_out=False))
         return SimpleNamespace(job_id="1")
 
-    def close(self) -> None:
+    def close(self, *, leave_jobs: bool = False) -> None:
         """End nothing."""
 
 

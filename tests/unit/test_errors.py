@@ -29,7 +29,12 @@ from hybrid_parsl.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES = {"int": 7, "str": "a word", "str | None": "perhaps a word"}
+EXAMPLES = {
+    "int": 7,
+    "str": "a word",
+    "str | None": "perhaps a word",
+    "tuple[str, ...]": ("one", "two"),
+}
 
 
 def tree(root: type[HybridParslError]) -> Iterator[type[HybridParslError]]:
@@ -102,11 +107,12 @@ def test_an_error_can_be_copied(kind: type[HybridParslError]) -> None:
 def test_every_text_that_an_error_is_given_is_shown(kind: type[HybridParslError]) -> None:
     hidden = {"required_bytes", "available_bytes", "exit_code", "stderr_tail"}
     values = {
-        name: (11 if str(parameter.annotation) == "int" else f"<{name}>")
-        for name, parameter in inspect.signature(kind).parameters.items()
+        name: {"int": 11, "tuple[str, ...]": (f"<{name}>",)}.get(str(each.annotation), f"<{name}>")
+        for name, each in inspect.signature(kind).parameters.items()
     }
     text = str(kind(**values))
-    assert [name for name in values if str(values[name]) not in text and name not in hidden] == []
+    shown = {name: each[0] if isinstance(each, tuple) else each for name, each in values.items()}
+    assert [name for name in shown if str(shown[name]) not in text and name not in hidden] == []
 
 
 def test_a_configuration_error_is_laid_out_in_lines() -> None:

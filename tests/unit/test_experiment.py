@@ -34,6 +34,7 @@ LIMITS = [
     (Resources, "num_nodes", 1, 100_000),
     (Resources, "ranks_per_node", 1, 4096),
     (Resources, "walltime_s", 1, 31 * 86_400),
+    (Resources, "retries", 0, 1000),
 ]
 
 

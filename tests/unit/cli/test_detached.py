@@ -154,4 +154,4 @@ def test_local_jobs_are_in_sessions_of_their_own(here: Command) -> None:
     assert all(os.getsid(pid) != driver.pid for pid in pids)
     os.killpg(driver.pid, signal.SIGINT)
     assert driver.wait(PATIENCE) == 130
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))

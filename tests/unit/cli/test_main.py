@@ -122,7 +122,8 @@ def test_an_error_ends_the_process_with_its_code_and_text(
     monkeypatch.setattr(listings, "print_rows", fail)
     command("problems", code=kind.exit_code)
     assert command.out == ""
-    assert command.err == f"error: {error}\n"
+    first, *others = f"error: {error}\n".splitlines(keepends=True)
+    assert command.err == first + "".join(f"  {line.lstrip()}" for line in others)
 
 
 def test_an_error_of_a_stage_names_it_with_what_else_went_wrong(

@@ -131,7 +131,8 @@ def test_more_nodes_than_a_block_has_are_refused(command: Any) -> None:
 
 
 def test_memory_elsewhere_is_not_measured_here(command: Any) -> None:
-    assert "nodes = 40" in command("run", "maxcut", "-n", "--site", "slurm", *FORTY)
+    elsewhere = ["--site", "slurm", "--site-set", "stages=blocks"]
+    assert "nodes = 40" in command("run", "maxcut", "-n", *elsewhere, *FORTY)
 
 
 def test_a_run_given_as_its_folder(command: Any, tmp_path: Path) -> None:
@@ -154,6 +155,7 @@ def test_what_may_pass_is_told_with_how_to_go_on(
 ) -> None:
     class Failing:
         directory = SimpleNamespace(path=tmp_path / "a run")
+        site = SimpleNamespace(settings=lambda: None)
         experiment = SimpleNamespace(search=SimpleNamespace(starts=1))
 
         def execute(self, *_: object) -> None:
@@ -163,5 +165,8 @@ def test_what_may_pass_is_told_with_how_to_go_on(
     with pytest.raises(type(error)) as caught:
         execute(run, quiet=True, as_json=False)
     folder = tmp_path / "a run"
-    told = f"what was finished is in {folder}; go on with: hybrid-parsl resume '{folder}'"
-    assert getattr(caught.value, "__notes__", []) == [told] * notes
+    advice = f"what was finished is in {folder}; go on with: hybrid-parsl resume '{folder}'"
+    found = getattr(caught.value, "__notes__", [])
+    assert [note.partition("\n")[0] for note in found] == [advice] * notes
+    is_over = isinstance(error, WalltimeExceededError)
+    assert any("resources.retries" in note for note in found) == is_over

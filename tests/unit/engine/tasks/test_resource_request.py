@@ -100,8 +100,8 @@ def test_every_valid_table_of_an_experiment_is_a_valid_request(
         table = Resources.model_validate({k: v for k, v in keys.items() if v is not None})
     except (ValueError, ConfigurationError):
         return
-    request = ResourceRequest.from_parsl(table.model_dump())
-    assert vars(request) == table.model_dump()
+    asked = table.model_dump(exclude={"retries"})
+    assert vars(ResourceRequest.from_parsl(asked)) == asked
 
 
 def test_the_same_in_psijs_words() -> None:
