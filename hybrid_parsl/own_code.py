@@ -150,12 +150,16 @@ def find_own_code(modules: Iterable[str], folders: Sequence[Path]) -> OwnCode:
     return OwnCode(tuple(sorted(files, key=lambda file: (file.folder, file.name))))
 
 
+def python_path() -> set[Path]:
+    """Return the folders that the environment variable PYTHONPATH names."""
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return {Path(each).resolve() for each in named if each}
+
+
 def _users_places() -> set[Path]:
     """Return the current folder, if Python imports from it, and those of PYTHONPATH."""
-    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return {Path(each).resolve() for each in named if each} | (
-        {Path.cwd()} if {"", str(Path.cwd())} & set(sys.path) else set()
-    )
+    is_searched = {"", str(Path.cwd())} & set(sys.path)
+    return python_path() | ({Path.cwd()} if is_searched else set())
 
 
 def _files_of(name: str, places: set[Path]) -> Iterator[SourceFile]:

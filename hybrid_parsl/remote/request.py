@@ -22,6 +22,7 @@ from hybrid_parsl.errors import (
     RunOverlapError,
     SubmissionError,
 )
+from hybrid_parsl.own_code import python_path
 from hybrid_parsl.records.models import ErrorTable, check_record
 from hybrid_parsl.remote import remote_function
 from hybrid_parsl.strict_json import parse_json
@@ -83,14 +84,17 @@ class RunRequest:
 def check_code(experiment: Experiment) -> None:
     """Refuse an experiment whose problem or backend is a file that only this computer has.
 
+    One on PYTHONPATH may be on that of the endpoint as well, which decides whether to run it.
+
     Raises
     ------
     ConfigurationError
         If there is such a file: an endpoint runs nothing but what is installed there.
     """
-    if files := [file.name for file in experiment.own_code.files]:
+    shared = {str(folder) for folder in python_path()}
+    if files := [file.name for file in experiment.own_code.files if file.folder not in shared]:
         message = "an endpoint runs only what is installed there, and files are not sent to it"
-        valid = "a module of a package that is installed here and on the endpoint"
+        valid = "a module that is installed, or on PYTHONPATH, here and on the endpoint"
         raise ConfigurationError(message, None, "problem.kind", ", ".join(files), valid)
 
 

@@ -39,7 +39,7 @@ def runs(kubernetes, tmp_path):
     """Return the folder of the volume with the runs, which nobody provides in this cluster."""
     folder = tmp_path / "runs"
     folder.mkdir()
-    folder.chmod(0o777)  # the driver is not root
+    folder.chmod(0o1777)  # the driver is not root, and refuses what others could replace
     volume = {
         "apiVersion": "v1",
         "kind": "PersistentVolume",

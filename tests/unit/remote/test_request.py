@@ -17,7 +17,15 @@ from hybrid_parsl.errors import (
     RunOverlapError,
     SubmissionError,
 )
-from hybrid_parsl.remote.request import DEFAULT_FOLDER, Manifest, RunRequest, check_folder
+from hybrid_parsl.experiment import Experiment
+from hybrid_parsl.own_code import OwnCode, SourceFile
+from hybrid_parsl.remote.request import (
+    DEFAULT_FOLDER,
+    Manifest,
+    RunRequest,
+    check_code,
+    check_folder,
+)
 
 BASE = {
     "host": "login1",
@@ -137,3 +145,13 @@ def test_a_request_is_json_and_names_the_version():
     assert values["action"] == "collect"
     assert values["site"] == "slurm"
     assert values["version"] == __version__
+
+
+def test_a_file_that_the_endpoint_cannot_have_is_refused(tmp_path, monkeypatch):
+    plain = Experiment.model_validate({"name": "x", "problem": {"kind": "bell"}})
+    asked = plain.with_own_code(OwnCode((SourceFile(str(tmp_path), "mine.py", b""),)))
+    with pytest.raises(ConfigurationError) as caught:
+        check_code(asked)
+    assert caught.value.found == "mine.py"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # as it may be there, too
+    check_code(asked)
