@@ -70,7 +70,7 @@ class Canceler:
             ProcessTree.of(int(submitted.job_id)).end()
             self._end_if_unheard(submitted)
             return
-        submitted.note_cancellation(_NO_ANSWER)
+        submitted.note_cancellation(submitted.cancel_error or _NO_ANSWER)
         if (
             submitted.job.status.final
         ):  # PSI/J has only given it up: it is about to be followed anew

@@ -157,6 +157,7 @@ def test_impossible_resources_are_refused(executor: PsiJExecutor) -> None:
 def test_a_job_that_the_operator_cancels(executor: PsiJExecutor, slurm: SlurmCluster) -> None:
     future = executor.submit(functions.sleep, TWO, 300)
     wait_until(lambda: is_running(slurm, future.job.job_id))
+    wait_until(future.job.record.with_name("stderr.log").exists)  # slurmd opens it a little later
     slurm.command("scancel", future.job.job_id)
     with pytest.raises(JobCanceledError) as caught:
         future.result(PATIENCE)

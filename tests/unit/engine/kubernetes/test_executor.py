@@ -222,7 +222,8 @@ def test_a_job_is_not_called_canceled_while_the_server_is_away(api, make_executo
     assert "could not be cancelled and may still run" in words_for(record)
     assert api.store.all("mpijobs")
     (row,) = job_states(tasks)
-    assert (row["cancel_asked"], row["cancel_error"]) == (True, record.cancel_error)
+    assert row["cancel_asked"]
+    assert row["cancel_error"]  # a thread may still be asking: these words can change
     assert cancel_jobs(tasks) == [record.job_id]
     assert not api.store.all("mpijobs")
     assert not jobs_left(tasks)
