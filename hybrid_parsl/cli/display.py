@@ -14,8 +14,8 @@ from hybrid_parsl.cli.summary import print_summary
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.waiting import words_of_wait
 from hybrid_parsl.errors import StorageError
-from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.progress import SearchProgress
+from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -22,8 +22,8 @@ from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.mpi.library import is_mpich, launcher_command
-from hybrid_parsl.mpi.outcome import explain_failure
-from hybrid_parsl.mpi.task import ALONE_VARIABLE, TaskFolder
+from hybrid_parsl.tasks.failures import explain_failure
+from hybrid_parsl.tasks.folder import ALONE_VARIABLE, TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -32,7 +32,7 @@ from hybrid_parsl.errors import (
     SubmissionError,
     WalltimeExceededError,
 )
-from hybrid_parsl.mpi.outcome import log_tail
+from hybrid_parsl.tasks.failures import log_tail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

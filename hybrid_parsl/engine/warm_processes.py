@@ -26,9 +26,9 @@ from hybrid_parsl.engine.jobs.processes import ProcessTree
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.warm_worker import SAFE_PATH
 from hybrid_parsl.errors import HybridParslError, JobFailedError, ResultError
-from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import log_tail
-from hybrid_parsl.mpi.task import Request
+from hybrid_parsl.tasks.failures import log_tail
+from hybrid_parsl.tasks.folder import Request
+from hybrid_parsl.tasks.serialization import write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

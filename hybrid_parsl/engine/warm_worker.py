@@ -8,8 +8,8 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.mpi.task import TaskFolder, output_to
 from hybrid_parsl.parent_death import die_with_parent
+from hybrid_parsl.tasks.folder import TaskFolder, output_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from hybrid_parsl.mpi.task import N_RANKS_VARIABLE, TaskFolder, output_to
+from hybrid_parsl.tasks.folder import N_RANKS_VARIABLE, TaskFolder, output_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hybrid_parsl import identity
 from hybrid_parsl.errors import ConfigurationError, HybridParslError, IdentityMismatchError
-from hybrid_parsl.mpi.frames import decode_frame, write_frame
 from hybrid_parsl.mpi.launcher import OF_LAUNCHERS
 from hybrid_parsl.mpi.live_lines import LiveLines
 from hybrid_parsl.mpi.shared_memory import check_shared_memory, ranks_on_this_node
 from hybrid_parsl.mpi.stale_memory import remove_stale_segments
-from hybrid_parsl.mpi.task import (
+from hybrid_parsl.mpi.team import close_team
+from hybrid_parsl.parent_death import die_with_parent
+from hybrid_parsl.tasks.folder import (
     ALONE_VARIABLE,
     N_RANKS_VARIABLE,
     TASK_FOLDER_VARIABLE,
@@ -32,8 +33,7 @@ from hybrid_parsl.mpi.task import (
     Request,
     TaskFolder,
 )
-from hybrid_parsl.mpi.team import close_team
-from hybrid_parsl.parent_death import die_with_parent
+from hybrid_parsl.tasks.serialization import decode_frame, write_frame
 
 if TYPE_CHECKING:
     from mpi4py import MPI

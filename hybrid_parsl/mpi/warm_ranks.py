@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from hybrid_parsl.mpi.rank import run_task
 from hybrid_parsl.mpi.shared_memory import check_shared_memory, ranks_on_this_node
 from hybrid_parsl.mpi.stale_memory import remove_stale_segments
-from hybrid_parsl.mpi.task import TaskFolder, output_to
 from hybrid_parsl.parent_death import die_with_parent
+from hybrid_parsl.tasks.folder import TaskFolder, output_to
 
 if TYPE_CHECKING:
     from mpi4py import MPI

@@ -11,7 +11,6 @@ from threadpoolctl import threadpool_limits
 
 from hybrid_parsl.errors import ResultError
 from hybrid_parsl.mpi.live_lines import LiveLines
-from hybrid_parsl.mpi.task import current_task_folder
 from hybrid_parsl.mpi.team import current_team
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.scaling import Scaling
@@ -21,6 +20,7 @@ from hybrid_parsl.problems.ising_problem import IsingProblem, without_offset
 from hybrid_parsl.problems.registry import build_problem, code_fingerprint
 from hybrid_parsl.results import Execution, SearchResult
 from hybrid_parsl.stages.memory import check_search_memory
+from hybrid_parsl.tasks.folder import current_task_folder
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment

@@ -21,11 +21,11 @@ from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.tasks.calls import plain_function
 from hybrid_parsl.experiment import Experiment
-from hybrid_parsl.mpi.frames import encode_frame, read_frame, write_frame
-from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.project import Project
 from hybrid_parsl.results import Analysis, Circuit, Execution, Sample, SearchResult
 from hybrid_parsl.stages import analysis, quantum, search
+from hybrid_parsl.tasks.folder import TaskFolder
+from hybrid_parsl.tasks.serialization import encode_frame, read_frame, write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,9 +22,6 @@ from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.site_settings import read_settings
 from hybrid_parsl.errors import ConfigurationError, HybridParslError, ResultError
 from hybrid_parsl.experiment_file import parse_experiment, read_experiment
-from hybrid_parsl.mpi import outcome
-from hybrid_parsl.mpi.frames import encode_frame, read_frame
-from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.optimize.start import Start
@@ -45,6 +42,9 @@ from hybrid_parsl.schedule.attempts import History
 from hybrid_parsl.schedule.cron_expression import parse_cron
 from hybrid_parsl.schedule.definition import Schedule, read_definition
 from hybrid_parsl.schedule.environment import read_environment_file
+from hybrid_parsl.tasks import failures
+from hybrid_parsl.tasks.folder import TaskFolder
+from hybrid_parsl.tasks.serialization import encode_frame, read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -451,7 +451,7 @@ def ranks(folder: Path, data: bytes) -> None:
     put(task.stderr, b"PID 12 RUNNING AT a\n(signal 9)\n" + data[:200])
     put(task.waiting, data[:200])
     put(task.block, data[:200])
-    str(outcome.explain_failure(task, "7", 1))
+    str(failures.explain_failure(task, "7", 1))
     task.waits_for()
     task.block_name()
 

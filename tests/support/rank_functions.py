@@ -12,8 +12,8 @@ from unittest import mock
 
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.mpi.live_lines import LiveLines
-from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE, current_task_folder
 from hybrid_parsl.mpi.team import MpiTeam, current_team
+from hybrid_parsl.tasks.folder import TASK_FOLDER_VARIABLE, current_task_folder
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment

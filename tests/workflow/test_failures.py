@@ -15,8 +15,8 @@ import pytest
 from services import require
 
 from hybrid_parsl.experiment_file import parse_experiment
-from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE
 from hybrid_parsl.stages.search import search
+from hybrid_parsl.tasks.folder import TASK_FOLDER_VARIABLE
 
 DRAW = ["--set", "search.method=draw", "--set", "search.starts=2"]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.blocks.lifecycle import job_of, lost_block
 from hybrid_parsl.errors import HybridParslError, JobFailedError, WalltimeExceededError
-from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import await_result, explain_failure, log_of
 from hybrid_parsl.mpi.pilot import TIMED_OUT
+from hybrid_parsl.tasks.failures import await_result, explain_failure, log_of
+from hybrid_parsl.tasks.serialization import write_frame
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from parsl.executors import HighThroughputExecutor
 
     from hybrid_parsl.engine.tasks.folders import Task
-    from hybrid_parsl.mpi.task import TaskFolder
+    from hybrid_parsl.tasks.folder import TaskFolder
 
 
 def keep_result(

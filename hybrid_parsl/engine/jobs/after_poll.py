@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl.engine.jobs.open_jobs import job_status
 from hybrid_parsl.engine.jobs.record import TASK_RECORD
 from hybrid_parsl.errors import ResultError
-from hybrid_parsl.mpi.outcome import read_result
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.tasks.failures import read_result
+from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

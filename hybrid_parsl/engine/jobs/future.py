@@ -13,14 +13,14 @@ from hybrid_parsl.errors import (
     NodeFailedError,
     WalltimeExceededError,
 )
-from hybrid_parsl.mpi.outcome import explain_failure, log_of, read_result
+from hybrid_parsl.tasks.failures import explain_failure, log_of, read_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hybrid_parsl.engine.jobs.backend import JobBackend
     from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
-    from hybrid_parsl.mpi.task import TaskFolder
+    from hybrid_parsl.tasks.folder import TaskFolder
 
 _NODE_FAILURE = re.compile(
     r"node required by the job is down|node_?fail|\bits node (is gone|put it out|was)|"

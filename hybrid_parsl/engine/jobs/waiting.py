@@ -9,7 +9,7 @@ from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.engine.jobs.cluster import KUBERNETES
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
 from hybrid_parsl.errors import StorageError
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from hybrid_parsl.engine.kubernetes.manifest_text import as_yaml
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.tasks.kept_lines import collect_lines
 from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError, JobRejectedError
-from hybrid_parsl.mpi.task import KEPT_LINES, TaskFolder
+from hybrid_parsl.tasks.folder import KEPT_LINES, TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl import identity
 from hybrid_parsl.engine.tasks.calls import plain_function
 from hybrid_parsl.errors import ResultError, StorageError
-from hybrid_parsl.mpi.frames import read_frame, write_frame
-from hybrid_parsl.mpi.outcome import read_result
-from hybrid_parsl.mpi.task import Request, TaskFolder
 from hybrid_parsl.own_code import OwnCode
+from hybrid_parsl.tasks.failures import read_result
+from hybrid_parsl.tasks.folder import Request, TaskFolder
+from hybrid_parsl.tasks.serialization import read_frame, write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hybrid_parsl.mpi.task import TaskFolder
+    from hybrid_parsl.tasks.folder import TaskFolder
 
 logger = logging.getLogger(__name__)
 

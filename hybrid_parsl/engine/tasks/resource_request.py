@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.mpi.task import N_RANKS_VARIABLE
+from hybrid_parsl.tasks.folder import N_RANKS_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,12 +17,12 @@ from hybrid_parsl.engine.jobs.waiting import note_waiting
 from hybrid_parsl.engine.sites import Site
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.experiment import Experiment, ReadFrom
-from hybrid_parsl.mpi.task import TaskFolder
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.start import Start
 from hybrid_parsl.project import Project
 from hybrid_parsl.records.run_directory import RunDirectory
 from hybrid_parsl.runner import Run
+from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,9 +27,9 @@ from hybrid_parsl.errors import (
     StorageError,
     WalltimeExceededError,
 )
-from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import explain_failure
-from hybrid_parsl.mpi.task import Request, TaskFolder
+from hybrid_parsl.tasks.failures import explain_failure
+from hybrid_parsl.tasks.folder import Request, TaskFolder
+from hybrid_parsl.tasks.serialization import write_frame
 
 TWO = {"num_nodes": 1, "ranks_per_node": 2}
 PATIENCE = 60

@@ -17,10 +17,10 @@ import rank_functions as functions
 
 from hybrid_parsl import identity
 from hybrid_parsl.mpi import pilot
-from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import explain_failure, read_result
 from hybrid_parsl.mpi.pilot import TIMED_OUT, call_in_block, run_ranks
-from hybrid_parsl.mpi.task import Request, TaskFolder
+from hybrid_parsl.tasks.failures import explain_failure, read_result
+from hybrid_parsl.tasks.folder import Request, TaskFolder
+from hybrid_parsl.tasks.serialization import write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,14 +14,14 @@ import rank_functions as functions
 from hybrid_parsl import identity
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.mpi import shared_memory
-from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import explain_failure
 from hybrid_parsl.mpi.shared_memory import (
     check_shared_memory,
     needed_shared_memory,
     ranks_on_this_node,
 )
-from hybrid_parsl.mpi.task import Request, TaskFolder
+from hybrid_parsl.tasks.failures import explain_failure
+from hybrid_parsl.tasks.folder import Request, TaskFolder
+from hybrid_parsl.tasks.serialization import write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from rank_functions import search_on_1_to_4
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import parse_experiment
-from hybrid_parsl.mpi.task import TASK_FOLDER_VARIABLE
 from hybrid_parsl.stages.search import search
+from hybrid_parsl.tasks.folder import TASK_FOLDER_VARIABLE
 
 
 def experiment(**settings):

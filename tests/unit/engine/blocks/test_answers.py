@@ -13,10 +13,10 @@ from hybrid_parsl.engine.blocks.answers import keep_result, read_outcome
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import JobFailedError, RankFailedError, WalltimeExceededError
-from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import read_result
 from hybrid_parsl.mpi.pilot import TIMED_OUT
-from hybrid_parsl.mpi.task import Failure
+from hybrid_parsl.tasks.failures import read_result
+from hybrid_parsl.tasks.folder import Failure
+from hybrid_parsl.tasks.serialization import write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

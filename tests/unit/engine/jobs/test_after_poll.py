@@ -12,8 +12,8 @@ from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.waiting import waiting_reason
-from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.tasks.folder import TaskFolder
+from hybrid_parsl.tasks.serialization import write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from hybrid_parsl.engine.jobs.waiting import (
     waiting_reason,
     words_of_wait,
 )
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -34,7 +34,7 @@ from hybrid_parsl.errors import (
     RankFailedError,
     WalltimeExceededError,
 )
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.tasks.folder import TaskFolder
 
 TWO = {"num_nodes": 1, "ranks_per_node": 2}
 PATIENCE = 60

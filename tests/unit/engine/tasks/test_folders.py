@@ -10,7 +10,7 @@ import rank_functions as functions
 
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.errors import ResultError, StorageError
-from hybrid_parsl.mpi.frames import read_frame, write_frame
+from hybrid_parsl.tasks.serialization import read_frame, write_frame
 
 
 def names(*tasks):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.engine.tasks.kept_lines import collect_lines
-from hybrid_parsl.mpi.task import TaskFolder
+from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from hybrid_parsl.errors import (
     RankFailedError,
     ResultError,
 )
-from hybrid_parsl.mpi.frames import write_frame
-from hybrid_parsl.mpi.outcome import await_result, explain_failure, log_tail, read_result
-from hybrid_parsl.mpi.task import Failure, TaskFolder
+from hybrid_parsl.tasks.failures import await_result, explain_failure, log_tail, read_result
+from hybrid_parsl.tasks.folder import Failure, TaskFolder
+from hybrid_parsl.tasks.serialization import write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""The folder of an MPI task: what the driver puts there and what the ranks leave there."""
+"""The folder of a task: what the driver puts there and what the processes of the task leave."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ from hybrid_parsl.errors import (
     StorageError,
 )
 from hybrid_parsl.errors.task import signal_of
-from hybrid_parsl.mpi.frames import read_frame
 from hybrid_parsl.strict_json import parse_json
+from hybrid_parsl.tasks.serialization import read_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hybrid_parsl.mpi.task import Failure, TaskFolder
+    from hybrid_parsl.tasks.folder import Failure, TaskFolder
 
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.1

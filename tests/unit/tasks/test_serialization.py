@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_parsl.errors import ResultError, StorageError
-from hybrid_parsl.mpi.frames import decode_frame, encode_frame, read_frame, write_frame
+from hybrid_parsl.tasks.serialization import decode_frame, encode_frame, read_frame, write_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +113,7 @@ def test_a_function_of_a_script_travels_by_value(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from hybrid_parsl.mpi.frames import write_frame\n"
+        "from hybrid_parsl.tasks.serialization import write_frame\n"
         "def double(x):\n"
         "    return 2 * x\n"
         "write_frame(Path(sys.argv[1]), double)\n"

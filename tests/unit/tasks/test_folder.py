@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hybrid_parsl.mpi.task import (
+from hybrid_parsl.tasks.folder import (
     TASK_FOLDER_VARIABLE,
     Failure,
     Request,

@@ -1,0 +1,1 @@
+"""A call on disk: the folder of a task, how values are stored in it, and why a task failed."""
