@@ -23,7 +23,7 @@ from pathlib import Path
 import psij
 import psutil
 
-from hybrid_parsl.kubernetes_psij import JobOptions, KubernetesExecutorConfig
+from hybrid_parsl.psij_kubernetes import JobOptions, KubernetesExecutorConfig
 
 SUPPORT = Path(__file__).resolve().parents[1] / "tests" / "support"
 SERVER = """

@@ -8,6 +8,6 @@ __PSI_J_EXECUTORS__ = [
         name="kubernetes",
         nice_name="Kubernetes",
         version=Version("0.1.0"),
-        cls="hybrid_parsl.kubernetes_psij.plugin.KubernetesJobExecutor",
+        cls="hybrid_parsl.psij_kubernetes.plugin.KubernetesJobExecutor",
     )
 ]

@@ -2,7 +2,7 @@
 
 On a cluster whose nodes share no folder with the driver, its executor reads such lines from the
 log of the job and adds them to the file of that name in the task's folder; see
-`hybrid_parsl.kubernetes_psij.options.JobOptions.lines`.
+`hybrid_parsl.psij_kubernetes.options.JobOptions.lines`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class LiveLines:
     def tell(self, name: str, line: str) -> None:
         """Tell a line of the file `name`; in vain where nobody listens, or if it is too much.
 
-        The form is that of `hybrid_parsl.kubernetes_psij.told_lines`.
+        The form is that of `hybrid_parsl.psij_kubernetes.told_lines`.
 
         Parameters
         ----------

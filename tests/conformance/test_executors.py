@@ -25,7 +25,7 @@ def backend(request):
 
         return "slurm", lambda folder: executor_config("slurm", folder, 0.5)
 
-    from hybrid_parsl.kubernetes_psij import JobOptions, KubernetesExecutorConfig
+    from hybrid_parsl.psij_kubernetes import JobOptions, KubernetesExecutorConfig
 
     options = JobOptions(image="localhost/debian:local", image_pull_policy="Never", grace_s=1)
     kubeconfig = service.environment["KUBECONFIG"]

@@ -14,8 +14,8 @@ import yaml
 from services import require
 
 from hybrid_parsl import __version__
-from hybrid_parsl.kubernetes_psij.checks import _RIGHTS
-from hybrid_parsl.kubernetes_psij.pod_resources import _REQUESTS
+from hybrid_parsl.psij_kubernetes.checks import _RIGHTS
+from hybrid_parsl.psij_kubernetes.pod_resources import _REQUESTS
 
 ROOT = Path(__file__).parents[2]
 CONTAINERS = ROOT / "containers"
@@ -30,7 +30,7 @@ def run(*words, **more):
 
 @pytest.mark.parametrize("name", ["containers/entrypoint.sh", "wrapper.sh", "emitter.sh"])
 def test_scripts_are_clean(name):
-    path = ROOT / name if "/" in name else ROOT / "hybrid_parsl" / "kubernetes_psij" / name
+    path = ROOT / name if "/" in name else ROOT / "hybrid_parsl" / "psij_kubernetes" / name
     done = run(BIN / "shellcheck", path)
     assert done.returncode == 0, done.stdout
 

@@ -54,8 +54,8 @@ def test_psij_imports_nothing_of_ours_but_the_executor(wheel):
     )
     assert run(program, wheel).stdout.split() == [
         "hybrid_parsl",
-        "hybrid_parsl.kubernetes_psij",
-        "hybrid_parsl.kubernetes_psij.executor",
+        "hybrid_parsl.psij_kubernetes",
+        "hybrid_parsl.psij_kubernetes.executor",
     ]
 
 
@@ -68,5 +68,5 @@ def test_without_the_client_psij_works_and_the_executor_says_what_to_install(whe
 
 
 def test_the_scripts_of_the_wrapper_are_in_the_wheel(wheel):
-    folder = wheel / "hybrid_parsl" / "kubernetes_psij"
+    folder = wheel / "hybrid_parsl" / "psij_kubernetes"
     assert {path.name for path in folder.glob("*.sh")} == {"emitter.sh", "wrapper.sh"}

@@ -15,7 +15,7 @@ from hybrid_parsl.strict_json import parse_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hybrid_parsl.kubernetes_psij import KubernetesExecutorConfig
+    from hybrid_parsl.psij_kubernetes import KubernetesExecutorConfig
 
 KUBERNETES = "kubernetes"
 """PSI/J's name of the backend."""
@@ -54,7 +54,7 @@ class Cluster:
         patience_s
             Seconds for which an API server that does not answer is asked again.
         """
-        from hybrid_parsl.kubernetes_psij import KubernetesExecutorConfig
+        from hybrid_parsl.psij_kubernetes import KubernetesExecutorConfig
 
         return KubernetesExecutorConfig(**asdict(self), retry_s=patience_s)
 

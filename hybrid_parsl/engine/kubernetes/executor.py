@@ -56,7 +56,7 @@ class KubernetesExecutor(PsiJExecutor):
     cluster
         Where it is.
     options
-        What `hybrid_parsl.kubernetes_psij.options.JobOptions` lists, for all jobs.
+        What `hybrid_parsl.psij_kubernetes.options.JobOptions` lists, for all jobs.
     python
         The interpreter in the image.
     environment
@@ -180,7 +180,7 @@ class KubernetesExecutor(PsiJExecutor):
         JobRejectedError
             If it would not take the job, or the user lacks a right.
         """
-        from hybrid_parsl.kubernetes_psij.checks import API_SERVER, QUOTA
+        from hybrid_parsl.psij_kubernetes.checks import API_SERVER, QUOTA
 
         found = self.look_at_cluster(resource_specification, name)
         wrong = [each for each in found if each[1] is False and not each[0].startswith(QUOTA)]
@@ -229,8 +229,8 @@ class KubernetesExecutor(PsiJExecutor):
         ConfigurationError
             An option cannot be used.
         """
-        from hybrid_parsl.kubernetes_psij import JobOptions
-        from hybrid_parsl.kubernetes_psij.manifests import plan_job
+        from hybrid_parsl.psij_kubernetes import JobOptions
+        from hybrid_parsl.psij_kubernetes.manifests import plan_job
 
         spec = self._spec_of(name, request)
         try:
@@ -241,7 +241,7 @@ class KubernetesExecutor(PsiJExecutor):
 
     def _namespace(self) -> str:
         """Return the namespace of the jobs, as far as it is known without asking the cluster."""
-        from hybrid_parsl.kubernetes_psij.login import planned_namespace
+        from hybrid_parsl.psij_kubernetes.login import planned_namespace
 
         return planned_namespace(self.cluster.config())
 
@@ -280,7 +280,7 @@ class KubernetesExecutor(PsiJExecutor):
 
     def _is_on_volume(self, folder: TaskFolder) -> bool:
         """Return whether the pods see the folder of a task."""
-        from hybrid_parsl.kubernetes_psij.overlay import is_mounted
+        from hybrid_parsl.psij_kubernetes.overlay import is_mounted
 
         mounts = [each for each in self.options.get("volumes", []) if "mountPath" in each]
         return is_mounted(str(folder.path), mounts)
@@ -315,7 +315,7 @@ def _requests(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _kept_by_earlier_tries(folder: TaskFolder) -> dict[str, bytes]:
     """Return what an earlier try has told of its work, as far as it fits beside the request."""
-    from hybrid_parsl.kubernetes_psij.manifests import LARGEST_SECRET
+    from hybrid_parsl.psij_kubernetes.manifests import LARGEST_SECRET
 
     room = LARGEST_SECRET - folder.request.stat().st_size if folder.request.exists() else 0
     return collect_lines(folder, max(0, room))

@@ -15,7 +15,7 @@ from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.site_settings import SiteSettings
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.time_spans import Duration, PositiveDuration  # noqa: TC001 - pydantic reads it
-from hybrid_parsl.kubernetes_psij.names import label_value
+from hybrid_parsl.psij_kubernetes.names import label_value
 
 if TYPE_CHECKING:
     from pathlib import Path

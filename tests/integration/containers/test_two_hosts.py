@@ -15,8 +15,8 @@ from services import require_if_asked
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.errors import RankFailedError
 from hybrid_parsl.experiment_file import read_experiment
-from hybrid_parsl.kubernetes_psij.command import POD_ADDRESS, Layout, command_line
 from hybrid_parsl.ownership import TRUST_VARIABLE
+from hybrid_parsl.psij_kubernetes.command import POD_ADDRESS, Layout, command_line
 from hybrid_parsl.stages.search import search
 from hybrid_parsl.tasks.failures import explain_failure, read_result
 from hybrid_parsl.tasks.folder import TaskFolder

@@ -7,7 +7,7 @@ import pytest
 from command import Command
 from kubernetes_cluster import IMAGE
 
-from hybrid_parsl.kubernetes_psij import JobOptions, KubernetesExecutorConfig
+from hybrid_parsl.psij_kubernetes import JobOptions, KubernetesExecutorConfig
 
 
 @pytest.fixture(scope="module")

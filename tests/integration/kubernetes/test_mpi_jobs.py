@@ -10,7 +10,7 @@ import psij
 import pytest
 from psij import Job, JobAttributes, JobSpec, JobState, ResourceSpecV1
 
-from hybrid_parsl.kubernetes_psij import JobOptions, KubernetesExecutorConfig
+from hybrid_parsl.psij_kubernetes import JobOptions, KubernetesExecutorConfig
 
 PATIENCE = timedelta(seconds=120)
 PROGRAM = """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.kubernetes_psij.command import MARK_VARIABLE
-from hybrid_parsl.kubernetes_psij.told_lines import ToldLines
 from hybrid_parsl.mpi.live_lines import _BUDGET, LiveLines
+from hybrid_parsl.psij_kubernetes.command import MARK_VARIABLE
+from hybrid_parsl.psij_kubernetes.told_lines import ToldLines
 
 if TYPE_CHECKING:
     import pytest

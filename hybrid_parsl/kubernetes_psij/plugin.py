@@ -1,5 +1,0 @@
-"""What PSI/J loads, as a module of its own: nothing but the name of the executor."""
-
-from hybrid_parsl.kubernetes_psij.executor import KubernetesJobExecutor
-
-__all__ = ["KubernetesJobExecutor"]
