@@ -15,7 +15,7 @@ import tomli_w
 
 from hybrid_parsl import labels
 from hybrid_parsl.engine.interrupts import exit_code_of, uninterrupted
-from hybrid_parsl.engine.jobs.left import cancel_blocks, has_taken_jobs, jobs_left, words_for
+from hybrid_parsl.engine.jobs.orphans import cancel_blocks, has_taken_jobs, jobs_left, words_for
 from hybrid_parsl.engine.retries import allow_retries
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun

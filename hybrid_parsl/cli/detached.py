@@ -92,7 +92,7 @@ def _environment() -> dict[str, str]:
 
 def _wait_until_under_way(directory: RunDirectory, driver: subprocess.Popen[bytes]) -> None:
     """Wait until a backend has taken a job of the run, or its driver has ended."""
-    from hybrid_parsl.engine.jobs.left import has_job_ids
+    from hybrid_parsl.engine.jobs.orphans import has_job_ids
 
     deadline = time.monotonic() + _PATIENCE_S
     while driver.poll() is None and time.monotonic() < deadline:

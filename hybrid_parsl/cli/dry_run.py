@@ -139,7 +139,7 @@ def _verdict(
     A scheduler that did not answer for an earlier stage, as one of the `refusals` says, is not
     asked again.
     """
-    from hybrid_parsl.engine.jobs.verdict import verdict
+    from hybrid_parsl.engine.jobs.validate import validate_script
     from hybrid_parsl.errors import BackendUnavailableError, SubmissionError
 
     asked = stage["stage"], stage["resources"]
@@ -153,7 +153,7 @@ def _verdict(
         if isinstance(refusal, BackendUnavailableError) and refusal.backend == backend:
             return refusal.reason, refusal
     try:
-        said = own(*asked) if own else verdict(backend, script)
+        said = own(*asked) if own else validate_script(backend, script)
     except SubmissionError as error:
         return error.reason, error
     return said or f"{backend} cannot be asked without submitting", None

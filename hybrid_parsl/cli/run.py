@@ -97,7 +97,7 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
     """
     from hybrid_parsl.cli.display import make_display
     from hybrid_parsl.engine.interrupts import TerminatedError, terminable
-    from hybrid_parsl.engine.jobs.left import jobs_left, words_for
+    from hybrid_parsl.engine.jobs.orphans import jobs_left, words_for
     from hybrid_parsl.errors import BackendUnavailableError, JobFailedError
 
     display = make_display(run, quiet=quiet, as_json=as_json)
@@ -122,7 +122,7 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
 
 def _interrupted(run: Run, how: str, error: BaseException, code: int) -> typer.Exit:
     """Say how a run was ended and what is left of it, and return what ends the process."""
-    from hybrid_parsl.engine.jobs.left import check_none_is_left, jobs_left_alone
+    from hybrid_parsl.engine.jobs.orphans import check_none_is_left, jobs_left_alone
     from hybrid_parsl.errors import JobsLeftError
 
     say_aside("\n".join([f"{how}: {_what_is_left(run)}", *getattr(error, "__notes__", [])]))

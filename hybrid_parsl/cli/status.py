@@ -33,7 +33,7 @@ def status(
 def cancel(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
     """End a run and its jobs; what is finished stays, and resume goes on with it."""
     from hybrid_parsl import run_control
-    from hybrid_parsl.engine.jobs.left import jobs_left, words_for
+    from hybrid_parsl.engine.jobs.orphans import jobs_left, words_for
     from hybrid_parsl.errors import JobsLeftError
 
     directory = find_run(runs_dir, name)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from psij import JobSpec
 
-    from hybrid_parsl.engine.jobs.open_jobs import JobEnd
+    from hybrid_parsl.engine.jobs.registry import JobEnd
     from hybrid_parsl.engine.tasks.folders import Task
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

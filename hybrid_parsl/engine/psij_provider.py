@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from psij import JobSpec
 
-    from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
+    from hybrid_parsl.engine.jobs.registry import JobEnd, SubmittedJob
     from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 
 _ENDS = {"COMPLETED": JobState.COMPLETED, "FAILED": JobState.FAILED, "CANCELED": JobState.CANCELLED}

@@ -16,7 +16,7 @@ import pytest
 
 from hybrid_parsl import identity, labels
 from hybrid_parsl.engine import psij_executor
-from hybrid_parsl.engine.jobs.open_jobs import JobEnd
+from hybrid_parsl.engine.jobs.registry import JobEnd
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.tasks.calls import plain_function

@@ -17,7 +17,7 @@ import tomli_w
 from hybrid_parsl.cli.output import printable
 from hybrid_parsl.cli.summary import summary_rows
 from hybrid_parsl.engine.batch_site import BatchSettings
-from hybrid_parsl.engine.jobs.cluster import Cluster
+from hybrid_parsl.engine.jobs.kube_context import KubeContext
 from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.site_settings import read_settings
 from hybrid_parsl.errors import ConfigurationError, HybridParslError, ResultError
@@ -404,10 +404,10 @@ def job(folder: Path, data: bytes) -> None:
     json.dumps(asdict(found), allow_nan=False)
 
 
-@reader(asdict(Cluster(context="a", namespace="b")))
+@reader(asdict(KubeContext(context="a", namespace="b")))
 def cluster(folder: Path, data: bytes) -> None:
     put(folder / ".psij" / "kubernetes.json", data)
-    json.dumps(asdict(Cluster.read(folder / ".psij")), allow_nan=False)
+    json.dumps(asdict(KubeContext.read(folder / ".psij")), allow_nan=False)
 
 
 @reader({"host": "a", "pid": 123, "began": 1.5})

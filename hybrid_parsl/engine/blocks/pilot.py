@@ -12,8 +12,8 @@ from parsl.executors import HighThroughputExecutor, MPIExecutor
 from parsl.executors.high_throughput.mpi_prefix_composer import compose_all
 
 from hybrid_parsl.engine.blocks.addresses import LOOPBACK
-from hybrid_parsl.engine.blocks.answers import keep_result, read_outcome
 from hybrid_parsl.engine.blocks.lifecycle import block_scripts, settle
+from hybrid_parsl.engine.blocks.results import keep_result, read_outcome
 from hybrid_parsl.engine.blocks.tasks import BlockTasks
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.tasks.folders import TaskFolders

@@ -19,7 +19,7 @@ from hybrid_parsl.engine.doctor.probes import Probes, probe_layout
 from hybrid_parsl.engine.doctor.schedulers import examine_scheduler
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
-from hybrid_parsl.engine.jobs.cluster import KUBERNETES
+from hybrid_parsl.engine.jobs.kube_context import KUBERNETES
 from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.site_check import check_site
 from hybrid_parsl.errors import ConfigurationError

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hybrid_parsl.engine.jobs.batch_options import BatchOptions
-    from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
+    from hybrid_parsl.engine.jobs.registry import JobEnd, SubmittedJob
 
 _PAUSE_S = 0.1
 _REPORT_PATIENCE_S = 20.0

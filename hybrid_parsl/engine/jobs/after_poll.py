@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.engine.jobs.open_jobs import job_status
 from hybrid_parsl.engine.jobs.record import TASK_RECORD
+from hybrid_parsl.engine.jobs.registry import job_status
 from hybrid_parsl.errors import ResultError
 from hybrid_parsl.tasks.failures import read_result
 from hybrid_parsl.tasks.folder import TaskFolder
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from psij import Job, JobExecutor, JobStatus
 
-    from hybrid_parsl.engine.jobs.open_jobs import SubmittedJob
     from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
+    from hybrid_parsl.engine.jobs.registry import SubmittedJob
 
 logger = logging.getLogger(__name__)
 

@@ -22,11 +22,11 @@ from hybrid_parsl.engine.jobs.batch_scheduler import (
     put_right,
 )
 from hybrid_parsl.engine.jobs.cancellation import PATIENCE_S, Canceler
-from hybrid_parsl.engine.jobs.earlier import UNDER_WAY, find_job, job_id_of, job_state
-from hybrid_parsl.engine.jobs.open_jobs import OpenJobs, SubmittedJob
+from hybrid_parsl.engine.jobs.lookup import UNDER_WAY, find_job, job_id_of, job_state
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
+from hybrid_parsl.engine.jobs.registry import JobRegistry, SubmittedJob
 from hybrid_parsl.engine.jobs.submission import attach, hand_over, patiently
 from hybrid_parsl.errors import BackendUnavailableError, HybridParslError, JobRejectedError
 from hybrid_parsl.process_start import process_began
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from psij import Job, JobSpec, JobStatus
 
-    from hybrid_parsl.engine.jobs.open_jobs import JobEnd
+    from hybrid_parsl.engine.jobs.registry import JobEnd
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class JobBackend:
         config = executor_config(name, work_directory, polling_interval_s, patience_s)
         self._executor = load_psij().JobExecutor.get_instance(name, config=config)
         self._submitting = threading.local()
-        self._jobs = OpenJobs()
+        self._jobs = JobRegistry()
         self._watch = QueueWatch(name, lambda: self._ended.put(_POLLED))
         self._ended: queue.SimpleQueue[tuple[SubmittedJob, JobStatus] | str | None]
         self._ended = queue.SimpleQueue()

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.batch_options import DIRECTIVES
 from hybrid_parsl.engine.jobs.batch_script import finish, mark
-from hybrid_parsl.engine.jobs.cluster import KUBERNETES, Cluster
+from hybrid_parsl.engine.jobs.kube_context import KUBERNETES, KubeContext
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
 from hybrid_parsl.engine.jobs.scheduler_client import run_client
@@ -64,7 +64,7 @@ def executor_config(
     if backend == LOCAL:
         return psij.JobExecutorConfig(work_directory=folder)
     if backend == KUBERNETES:
-        return Cluster.read(folder).config(patience_s)
+        return KubeContext.read(folder).config(patience_s)
     from psij.executors.batch.batch_scheduler_executor import BatchSchedulerExecutorConfig
 
     return BatchSchedulerExecutorConfig(

@@ -12,10 +12,10 @@ import time
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
-from hybrid_parsl.engine.jobs.earlier import is_over, is_process
-from hybrid_parsl.engine.jobs.open_jobs import job_status
+from hybrid_parsl.engine.jobs.lookup import is_over, is_process
 from hybrid_parsl.engine.jobs.processes import ProcessTree
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.registry import job_status
 from hybrid_parsl.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from psij import Job, JobExecutor, JobStatus
 
-    from hybrid_parsl.engine.jobs.open_jobs import OpenJobs, SubmittedJob
+    from hybrid_parsl.engine.jobs.registry import JobRegistry, SubmittedJob
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Canceler:
     """
 
     def __init__(
-        self, executor: JobExecutor, jobs: OpenJobs, end: Callable[[Job, JobStatus], None]
+        self, executor: JobExecutor, jobs: JobRegistry, end: Callable[[Job, JobStatus], None]
     ) -> None:
         self._executor = executor
         self._jobs = jobs

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hybrid_parsl.engine.jobs.backend import JobBackend
-    from hybrid_parsl.engine.jobs.open_jobs import JobEnd, SubmittedJob
+    from hybrid_parsl.engine.jobs.registry import JobEnd, SubmittedJob
     from hybrid_parsl.tasks.folder import TaskFolder
 
 _NODE_FAILURE = re.compile(

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.atomic_file import write_atomically
-from hybrid_parsl.engine.jobs.cluster import KUBERNETES
+from hybrid_parsl.engine.jobs.kube_context import KUBERNETES
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.tasks.folder import TaskFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
-from hybrid_parsl.engine.jobs.cluster import FOLDER, KUBERNETES, Cluster
+from hybrid_parsl.engine.jobs.kube_context import FOLDER, KUBERNETES, KubeContext
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.kubernetes.manifest_text import as_yaml
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
@@ -75,7 +75,7 @@ class KubernetesExecutor(PsiJExecutor):
         self,
         label: str,
         work_directory: str | os.PathLike[str],
-        cluster: Cluster,
+        cluster: KubeContext,
         options: Mapping[str, Any],
         *,
         launcher: str = "mpirun",

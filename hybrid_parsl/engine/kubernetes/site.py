@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from hybrid_parsl import __version__, labels
-from hybrid_parsl.engine.jobs.cluster import Cluster
+from hybrid_parsl.engine.jobs.kube_context import KubeContext
 from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.site_settings import SiteSettings
 from hybrid_parsl.engine.tasks.folders import TaskFolders
@@ -147,9 +147,9 @@ class KubernetesSettings(SiteSettings):
         description="A job that waits longer for a queue or for its pods fails.",
     )
 
-    def cluster(self) -> Cluster:
+    def cluster(self) -> KubeContext:
         """Return where the jobs run."""
-        return Cluster(
+        return KubeContext(
             self.kubeconfig,
             self.context,
             self.namespace,

@@ -11,7 +11,7 @@ import rank_functions as functions
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
-from hybrid_parsl.engine.jobs.earlier import find_job
+from hybrid_parsl.engine.jobs.lookup import find_job
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import (
     JobCanceledError,
@@ -187,8 +187,8 @@ def test_a_reason_of_several_words_does_not_stall_us(
 
 
 def test_a_job_that_nobody_knows_ends_without_an_exit_code(tmp_path: Path) -> None:
-    from hybrid_parsl.engine.jobs.open_jobs import SubmittedJob
     from hybrid_parsl.engine.jobs.psij_loading import load_psij
+    from hybrid_parsl.engine.jobs.registry import SubmittedJob
 
     ends: list[Any] = []
     backend = JobBackend("slurm", tmp_path)

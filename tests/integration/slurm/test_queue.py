@@ -11,7 +11,7 @@ import pytest
 import rank_functions as functions
 
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
-from hybrid_parsl.engine.jobs.left import job_states
+from hybrid_parsl.engine.jobs.orphans import job_states
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.waiting import waiting_reason, words_of_wait
 from hybrid_parsl.engine.psij_executor import PsiJExecutor

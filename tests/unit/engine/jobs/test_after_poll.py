@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hybrid_parsl.engine.jobs.after_poll import look_after
-from hybrid_parsl.engine.jobs.open_jobs import SubmittedJob, job_status
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.registry import SubmittedJob, job_status
 from hybrid_parsl.engine.jobs.waiting import waiting_reason
 from hybrid_parsl.tasks.folder import TaskFolder
 from hybrid_parsl.tasks.serialization import write_frame
@@ -18,7 +18,7 @@ from hybrid_parsl.tasks.serialization import write_frame
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hybrid_parsl.engine.jobs.open_jobs import JobEnd
+    from hybrid_parsl.engine.jobs.registry import JobEnd
 
 
 class OneJob:

@@ -14,8 +14,8 @@ from datetime import timedelta
 import pytest
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
-from hybrid_parsl.engine.jobs.open_jobs import SubmittedJob
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.registry import SubmittedJob
 from hybrid_parsl.errors import (
     BackendUnavailableError,
     ConfigurationError,
@@ -182,7 +182,7 @@ def test_the_end_is_told_though_it_cannot_be_written_down(backend, tmp_path, mon
     def fail(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("hybrid_parsl.engine.jobs.open_jobs.SubmittedJob.note_end", fail)
+    monkeypatch.setattr("hybrid_parsl.engine.jobs.registry.SubmittedJob.note_end", fail)
     _wait_until(lambda: ends)
     assert ends[0].state == "COMPLETED"
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.engine.jobs.open_jobs import job_status
 from hybrid_parsl.engine.jobs.queue_watch import QueueEntry, QueueWatch
+from hybrid_parsl.engine.jobs.registry import job_status
 
 if TYPE_CHECKING:
     import pytest

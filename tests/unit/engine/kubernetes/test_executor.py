@@ -13,8 +13,8 @@ import yaml
 from kubernetes_api import KubernetesApi
 from pod_runner import PodRunner
 
-from hybrid_parsl.engine.jobs.cluster import Cluster
-from hybrid_parsl.engine.jobs.left import (
+from hybrid_parsl.engine.jobs.kube_context import KubeContext
+from hybrid_parsl.engine.jobs.orphans import (
     cancel_jobs,
     job_states,
     jobs_left,
@@ -56,7 +56,7 @@ def make_executor(api, tmp_path):
     made = []
 
     def make(**more):
-        cluster = Cluster(str(api.kubeconfig(tmp_path / "config")), start_patience_s=0.5)
+        cluster = KubeContext(str(api.kubeconfig(tmp_path / "config")), start_patience_s=0.5)
         values = {"python": sys.executable, "options": OPTIONS, **more}
         executor = KubernetesExecutor("mpi", tmp_path / "tasks", cluster, **values)
         executor.start()
@@ -358,7 +358,7 @@ def test_the_cluster_can_be_looked_at(api, executor):
 
 
 def test_an_option_that_cannot_be_is_refused_before_anything_runs(api, tmp_path):
-    cluster = Cluster(str(api.kubeconfig(tmp_path / "config")))
+    cluster = KubeContext(str(api.kubeconfig(tmp_path / "config")))
     options = {**OPTIONS, "volumes": [{"name": "x"}]}
     executor = KubernetesExecutor("mpi", tmp_path / "tasks", cluster, options)
     with pytest.raises(ConfigurationError, match="mountPath"):

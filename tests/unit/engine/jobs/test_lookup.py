@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from hybrid_parsl.engine.jobs.batch_scheduler import load_executor
-from hybrid_parsl.engine.jobs.earlier import find_job, job_id_of, job_state
-from hybrid_parsl.engine.jobs.left import cancel_jobs, job_states
+from hybrid_parsl.engine.jobs.lookup import find_job, job_id_of, job_state
+from hybrid_parsl.engine.jobs.orphans import cancel_jobs, job_states
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.errors import BackendUnavailableError, JobsLeftError
@@ -111,6 +111,6 @@ def test_a_scheduler_that_hangs_is_not_waited_for_without_end(monkeypatch, tmp_p
     (tmp_path / "squeue").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "squeue").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr("hybrid_parsl.engine.jobs.earlier._PATIENCE_S", 0.3)
+    monkeypatch.setattr("hybrid_parsl.engine.jobs.lookup._PATIENCE_S", 0.3)
     with pytest.raises(BackendUnavailableError, match="no answer in"):
         find_job("slurm", "x")

@@ -142,7 +142,7 @@ class SubmittedJob:
                 change(found).write(self.record)
 
 
-class OpenJobs:
+class JobRegistry:
     """The jobs that have not ended, for several threads."""
 
     def __init__(self) -> None:

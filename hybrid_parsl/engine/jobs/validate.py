@@ -1,4 +1,4 @@
-"""What a scheduler says of a batch script without running it."""
+"""Asks a scheduler whether it would accept a batch script, without submitting it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _COMMANDS = {"slurm": ("sbatch", "--test-only")}
 _PATIENCE_S = 60.0
 
 
-def verdict(backend: str, script: str) -> str | None:
-    """Return what a scheduler says of a script that it would take, None if it cannot be asked.
+def validate_script(backend: str, script: str) -> str | None:
+    """Return what a scheduler says about a script it would accept, None if it offers no check.
 
-    Slurm tells when and where the job would start (``sbatch --test-only``). PBS and LSF have no
-    such check: they tell when they get the job.
+    Slurm says when and where the job would start (``sbatch --test-only``). PBS and LSF offer no
+    such check.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ def verdict(backend: str, script: str) -> str | None:
     Raises
     ------
     JobRejectedError
-        It would not take the script.
+        If it would reject the script.
     BackendUnavailableError
-        It does not answer.
+        If it does not answer.
     """
     command = _COMMANDS.get(backend)
     if command is None:

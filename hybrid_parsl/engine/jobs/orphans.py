@@ -1,4 +1,4 @@
-"""The jobs of a run that are still there when its driver is not."""
+"""Orphaned jobs: those of a run whose driver has ended."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, load_executor
-from hybrid_parsl.engine.jobs.cluster import FOLDER
-from hybrid_parsl.engine.jobs.earlier import job_id_of, job_state
+from hybrid_parsl.engine.jobs.kube_context import FOLDER
+from hybrid_parsl.engine.jobs.lookup import job_id_of, job_state
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueEntry, QueueWatch
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
@@ -40,7 +40,7 @@ def cancel_jobs(run: Path) -> list[str]:
     JobsLeftError
         If a backend has not taken a cancellation; the others are canceled.
     """
-    canceled = _cancel([*run.rglob(TASK_RECORD), *run.rglob(f"*{BLOCK_RECORD}")], _CANCELING_S)
+    canceled = _cancel(_records(run), _CANCELING_S)
     check_none_is_left(run)
     return canceled
 
@@ -65,34 +65,30 @@ def cancel_blocks(run: Path) -> list[str]:
 
 
 def jobs_left(run: Path) -> list[JobRecord]:
-    """Return the records of the jobs that should have ended, and may not have."""
-    records = (JobRecord.read(path) for path in _records(run))
-    return [record for record in records if record is not None and record.may_run_on]
+    """Return the records of jobs that were cancelled and may still run."""
+    return [record for record in _known(run).values() if record.may_run_on]
 
 
 def jobs_left_alone(run: Path) -> list[JobRecord]:
-    """Return the records of the jobs that a scheduler or cluster has, and that may go on."""
-    records = (JobRecord.read(path) for path in _records(run))
+    """Return the records of unfinished jobs of schedulers and clusters that were not cancelled."""
     return [
         record
-        for record in records
-        if record is not None
-        and record.backend != LOCAL
-        and record.ended is None
-        and not record.may_run_on
+        for record in _known(run).values()
+        if record.backend != LOCAL and record.ended is None and not record.may_run_on
     ]
 
 
 def has_taken_jobs(run: Path) -> bool:
-    """Return whether a backend has taken a job of the run, or may have."""
-    records = [JobRecord.read(path) for path in _records(run)]
-    return any(record is None or record.job_id or record.ended is None for record in records)
+    """Return whether a backend has accepted a job of the run, or may have."""
+    known = _known(run).values()
+    return len(known) < len(_records(run)) or any(
+        record.job_id or record.ended is None for record in known
+    )
 
 
 def has_job_ids(run: Path) -> bool:
     """Return whether a backend has given an id to a job of the run."""
-    records = (JobRecord.read(path) for path in _records(run))
-    return any(record is not None and record.job_id is not None for record in records)
+    return any(record.job_id is not None for record in _known(run).values())
 
 
 def check_none_is_left(run: Path) -> None:
@@ -124,8 +120,7 @@ def job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]
     `patience_s` seconds. Of one that waits there is also why, by the scheduler's or its driver's
     latest word, else None; of one that was to be canceled, what its backend said.
     """
-    records = {path: JobRecord.read(path) for path in _records(run)}
-    known = {path: record for path, record in records.items() if record is not None}
+    known = _known(run)
     asked = {path: record for path, record in known.items() if record.ended is None}
     found = _ask(asked, patience_s)
     rows = []
@@ -151,6 +146,12 @@ def job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]
 def _records(run: Path) -> list[Path]:
     """Return the files of the records of all jobs of a run."""
     return sorted([*run.rglob(TASK_RECORD), *run.rglob(f"*{BLOCK_RECORD}")])
+
+
+def _known(run: Path) -> dict[Path, JobRecord]:
+    """Return the readable job records of a run, by file."""
+    records = {path: JobRecord.read(path) for path in _records(run)}
+    return {path: record for path, record in records.items() if record is not None}
 
 
 def _ask(records: Mapping[Path, JobRecord], patience_s: float) -> dict[Path, QueueEntry | None]:

@@ -9,8 +9,8 @@ import pytest
 import rank_functions as functions
 from parsl.executors.high_throughput.errors import ManagerLost
 
-from hybrid_parsl.engine.blocks.answers import keep_result, read_outcome
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
+from hybrid_parsl.engine.blocks.results import keep_result, read_outcome
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import JobFailedError, RankFailedError, WalltimeExceededError
 from hybrid_parsl.mpi.pilot import TIMED_OUT

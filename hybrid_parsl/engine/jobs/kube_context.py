@@ -24,7 +24,7 @@ _FILE = "kubernetes.json"
 
 
 @dataclass(frozen=True)
-class Cluster:
+class KubeContext:
     """How the jobs of a run reach their cluster.
 
     Attributes
@@ -73,7 +73,7 @@ class Cluster:
         write_atomically(folder / _FILE, json.dumps(asdict(self)).encode())
 
     @classmethod
-    def read(cls, folder: Path) -> Cluster:
+    def read(cls, folder: Path) -> KubeContext:
         """Return the cluster of the jobs whose backend keeps its files in `folder`.
 
         That is the folder of all tasks' backend, or one that stands for it beside a task; the
@@ -82,7 +82,7 @@ class Cluster:
         for place in (folder, folder.parent.parent / FOLDER):
             try:
                 values = parse_json((place / _FILE).read_bytes())
-                found: Cluster = TypeAdapter(cls).validate_python(values)
+                found: KubeContext = TypeAdapter(cls).validate_python(values)
             except (OSError, ValueError):
                 continue
             return found
