@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 GLOBUS := $(VENV)/globus
 WORKERS ?= auto
 
+# Tests and runs start many processes: without cached bytecode each compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-globus test-prefect check format lock clean
 
 run: $(VENV)/.run
