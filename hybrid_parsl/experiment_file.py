@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import math
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import Experiment
+from hybrid_parsl.messages import LONGEST_SHOWN, nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-_LONGEST_SHOWN = 120
 _DEEPEST = 32
 _UNKNOWN = "unknown key"
 _PATTERN = "string_pattern_mismatch"
@@ -196,24 +195,9 @@ def _explain(fault: ErrorDetails, model: type[BaseModel], table: str) -> Configu
     return ConfigurationError(_message(fault), None, key or None, found, rule, _suggest(fault))
 
 
-def shown(value: object) -> str:
-    """Return `value` as short text for a message."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # thousands of digits, or of levels
-        text = f"{type(value).__name__} too large to show"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
 def _printable(key: str) -> str:
     """Return `key` as it is if it fits a message, else as `shown` has it."""
-    return key if key.isprintable() and len(key) <= _LONGEST_SHOWN else shown(key)
-
-
-def nearest(word: str, valid: Iterable[str]) -> str | None:
-    """Return the word of `valid` that `word` was probably meant to be."""
-    matches = difflib.get_close_matches(word, list(valid), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    return key if key.isprintable() and len(key) <= LONGEST_SHOWN else shown(key)
 
 
 def _model_at(model: type[BaseModel], location: list[str]) -> type[BaseModel]:

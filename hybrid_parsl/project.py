@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.experiment_file import nearest
+from hybrid_parsl.messages import nearest
 from hybrid_parsl.ownership import check_source
 
 PROJECT_VARIABLE = "HYBRID_PARSL_PROJECT"

@@ -35,7 +35,7 @@ def logs(
 ) -> None:
     """Print the standard output and standard error of a run's tasks."""
     from hybrid_parsl.errors import ConfigurationError
-    from hybrid_parsl.experiment_file import nearest
+    from hybrid_parsl.messages import nearest
 
     if stage is not None and stage not in _FOLDERS:
         message, valid = "no such stage", ", ".join(_FOLDERS)

@@ -17,7 +17,7 @@ from hybrid_parsl.engine.site_settings import (
     settings_file,
 )
 from hybrid_parsl.errors import ConfigurationError, HybridParslError
-from hybrid_parsl.experiment_file import nearest
+from hybrid_parsl.messages import nearest
 from hybrid_parsl.ownership import check_source
 from hybrid_parsl.project import broken_file, load_file
 

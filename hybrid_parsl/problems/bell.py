@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.ising_form import spins_of
 from hybrid_parsl.problems.settings import ProblemSettings
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.instances.instance import Edge, Instance, InstanceError, Row, check_graph
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.graph import check_edges
 from hybrid_parsl.problems.instances.reading import read_instance
 from hybrid_parsl.problems.ising_form import IsingForm

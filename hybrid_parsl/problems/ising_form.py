@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hybrid_parsl.errors import ConfigurationError, ResultError
-from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.messages import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import Seed  # noqa: TC001 - pydantic reads it at run time
-from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.graph import (
     check_edges,
     random_edges,

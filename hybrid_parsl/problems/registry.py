@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from hybrid_parsl.errors import ConfigurationError, HybridParslError
-from hybrid_parsl.experiment_file import explain, nearest, shown
+from hybrid_parsl.experiment_file import explain
+from hybrid_parsl.messages import nearest, shown
 from hybrid_parsl.own_code import OwnCode, find_own_code
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.messages import shown
 
 if TYPE_CHECKING:
     from pathlib import Path

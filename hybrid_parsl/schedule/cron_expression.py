@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.experiment_file import nearest
+from hybrid_parsl.messages import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

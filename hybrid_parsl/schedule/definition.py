@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.engine.time_spans import Duration  # noqa: TC001 - pydantic reads it
 from hybrid_parsl.errors import ConfigurationError, StorageError, UntrustedFileError
-from hybrid_parsl.experiment_file import explain, nearest
+from hybrid_parsl.experiment_file import explain
+from hybrid_parsl.messages import nearest
 from hybrid_parsl.ownership import check_file, check_folder, is_own
 from hybrid_parsl.schedule.cron_expression import CronExpression, parse_cron
 from hybrid_parsl.schedule.entry_format import Format

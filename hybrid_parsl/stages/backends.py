@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hybrid_parsl.errors import ConfigurationError, HybridParslError, QuantumJobError
-from hybrid_parsl.experiment_file import nearest, shown
+from hybrid_parsl.messages import nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

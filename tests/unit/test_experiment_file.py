@@ -13,14 +13,7 @@ from pydantic import ValidationError
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import Experiment
-from hybrid_parsl.experiment_file import (
-    explain,
-    nearest,
-    origin,
-    parse_experiment,
-    read_experiment,
-    shown,
-)
+from hybrid_parsl.experiment_file import explain, origin, parse_experiment, read_experiment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,8 +147,6 @@ def test_a_key_cannot_write_to_the_terminal(file: Path) -> None:
 def test_what_was_found_is_shortened(file: Path) -> None:
     fault = fault_of(file, LEAST + f"[search]\nmethod = '{'x' * 10_000}'\n")
     assert len(str(fault)) < 600
-    assert shown("x" * 500).endswith("…")
-    assert shown(16**5000) == "int too large to show"
 
 
 # ---- what is no TOML
@@ -339,13 +330,6 @@ def test_the_origin_of_a_key() -> None:
 
 
 # ---- the small functions
-
-
-@pytest.mark.parametrize(
-    ("word", "expected"), [("start", "starts"), ("sarts", "starts"), ("xyz", None), ("", None)]
-)
-def test_the_nearest_word(word: str, expected: str | None) -> None:
-    assert nearest(word, ["method", "starts", "seed"]) == expected
 
 
 def test_faults_of_a_table_are_told_with_its_name() -> None:

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.experiment_file import nearest
+from hybrid_parsl.messages import nearest
 
 if TYPE_CHECKING:
     from types import ModuleType

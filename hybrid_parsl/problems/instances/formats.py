@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.instances.csv_table import read_csv
 from hybrid_parsl.problems.instances.dimacs import problem_line, read_dimacs, read_qbsolv
 from hybrid_parsl.problems.instances.instance import Instance, InstanceError

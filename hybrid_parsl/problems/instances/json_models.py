@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.instances.instance import Instance, InstanceError, Row
 
 _EDGE_KEYS = ("edges", "links")

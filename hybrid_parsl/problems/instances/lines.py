@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from hybrid_parsl.experiment_file import shown
+from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.instances.instance import InstanceError, Row
 from hybrid_parsl.problems.settings import MOST_QUBITS
 

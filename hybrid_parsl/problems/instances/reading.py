@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import ReadFrom
-from hybrid_parsl.experiment_file import nearest, shown
+from hybrid_parsl.messages import nearest, shown
 from hybrid_parsl.problems.instances.formats import (
     FORMATS,
     NUMERIC,

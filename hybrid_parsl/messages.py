@@ -1,0 +1,27 @@
+"""How a wrong value is shown in an error, and what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LONGEST_SHOWN = 120
+"""Characters of a value that an error shows."""
+
+
+def shown(value: object) -> str:
+    """Return `value` as short text for a message."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # thousands of digits, or of levels
+        text = f"{type(value).__name__} too large to show"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def nearest(word: str, valid: Iterable[str]) -> str | None:
+    """Return the word of `valid` that `word` was probably meant to be."""
+    matches = difflib.get_close_matches(word, list(valid), n=1, cutoff=0.6)
+    return matches[0] if matches else None
