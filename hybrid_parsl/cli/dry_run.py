@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from hybrid_parsl.engine.site_executor import SiteExecutor
     from hybrid_parsl.engine.sites import Site
     from hybrid_parsl.errors import SubmissionError
     from hybrid_parsl.experiment import Experiment
@@ -70,10 +71,11 @@ def describe(
     StorageError
         The documents cannot be written.
     """
+    from hybrid_parsl.engine.plain_executor import as_site_executor
     from hybrid_parsl.engine.site_check import settled_resources
 
     asked = experiment.model_dump(mode="json", exclude_none=True)
-    executors = {executor.label: executor for executor in config.executors}
+    executors = {each.label: as_site_executor(each) for each in config.executors}
     resources = settled_resources(executors[labels.MPI], experiment.search_resources)
     stages = [
         _stage("search", executors[labels.MPI], resources, []),
@@ -99,16 +101,18 @@ def describe(
     return text, refusals[0] if refusals else None
 
 
-def _stage(name: str, executor: Any, resources: dict[str, Any], after: list[str]) -> dict[str, Any]:
+def _stage(
+    name: str, executor: SiteExecutor, resources: dict[str, Any], after: list[str]
+) -> dict[str, Any]:
     """Return what is known of a stage before it runs."""
-    is_ours = hasattr(executor, "documents")
+    preview = executor.preview(name, resources)
     return {
         "stage": name,
-        "executor": type(executor).__name__,
+        "executor": executor.kind,
         "after": after,
         "resources": resources,
-        "launch": executor.headline(name, resources) if is_ours else None,
-        "documents": executor.documents(name, resources) if is_ours else {},
+        "launch": preview.headline or None,
+        "documents": dict(preview.documents),
     }
 
 
@@ -132,31 +136,22 @@ def _write(folder: Path, stages: list[dict[str, Any]]) -> None:
 
 
 def _verdict(
-    executor: Any, stage: dict[str, Any], refusals: Sequence[SubmissionError]
+    executor: SiteExecutor, stage: dict[str, Any], refusals: Sequence[SubmissionError]
 ) -> tuple[str, SubmissionError | None]:
     """Return what the scheduler of a stage says of its script, and the error if it is a no.
 
     A scheduler that did not answer for an earlier stage, as one of the `refusals` says, is not
     asked again.
     """
-    from hybrid_parsl.engine.jobs.validate import validate_script
     from hybrid_parsl.errors import BackendUnavailableError, SubmissionError
 
-    asked = stage["stage"], stage["resources"]
-    own = getattr(executor, "verdict", None)
-    write = getattr(executor, "batch_script", None)
-    script = write(*asked) if write and not own else ""
-    if not script and not own:
-        return "no scheduler is asked", None
-    backend = getattr(executor, "backend", None) or executor.provider.backend
     for refusal in refusals:
-        if isinstance(refusal, BackendUnavailableError) and refusal.backend == backend:
+        if isinstance(refusal, BackendUnavailableError) and refusal.backend == executor.backend:
             return refusal.reason, refusal
     try:
-        said = own(*asked) if own else validate_script(backend, script)
+        return executor.validate(stage["stage"], stage["resources"]), None
     except SubmissionError as error:
         return error.reason, error
-    return said or f"{backend} cannot be asked without submitting", None
 
 
 def _in_words(experiment: Experiment, site: Site, stages: list[dict[str, Any]]) -> str:

@@ -19,6 +19,8 @@ from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
 from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
+from hybrid_parsl.engine.jobs.validate import validate_script
+from hybrid_parsl.engine.site_executor import JobSource, Preview, SiteExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.mpi.library import is_mpich, launcher_command
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
+class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: ignore[misc]
     """Runs each task as one job of a PSI/J backend, started by an MPI launcher.
 
     Every rank calls the task's function; what rank 0 returns is the result of the task. The
@@ -67,14 +69,8 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
         Keys of the resource specification that the site decides, whatever a task asks for.
     """
 
-    keeps_processes = False
-    """Each task starts new processes, so nothing can be kept warm for it."""
-
+    runs_mpi = True
     checks_identity = True
-    """Each task compares the package of its ranks with the driver's."""
-
-    leaves_jobs = False
-    """Whether `shutdown` leaves the jobs of a scheduler or cluster to a later driver."""
 
     def __init__(
         self,
@@ -160,34 +156,54 @@ class PsiJExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
             self._start(self._backend, task, self._job_spec(task.folder, request), future)
         return future
 
-    def headline(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return how a task that calls the function `name` would be started, in a line or two.
+    @property
+    def runs_here(self) -> bool:
+        """Whether jobs are processes of this computer."""
+        return self.backend == LOCAL
+
+    def preview(self, name: str, resource_specification: dict[str, Any]) -> Preview:
+        """Return the command of a task, and the script that a batch scheduler would get.
+
+        The shell commands that each job runs first are a document of their own.
 
         Raises
         ------
         ConfigurationError
-            The resource specification has an unknown key or a value out of range.
+            If the resource specification has an unknown key or a value out of range.
         """
         request = self._request(resource_specification)
         spec = self._job_spec(TaskFolder(Path(self.work_directory) / name), request)
         command = shlex.join([spec.executable, *spec.arguments])
         head = f"PSI/J job on backend {self.backend}, launcher {spec.launcher}: "
-        return f"{head}{request.num_ranks} ranks of\n{command}"
+        files = {
+            f"{name}.sh": self.batch_script(name, resource_specification),
+            f"{name}.worker_init.sh": self.batch.worker_init,
+        }
+        documents = {file: text for file, text in files.items() if text}
+        return Preview(f"{head}{request.num_ranks} ranks of\n{command}", documents)
 
-    def documents(self, name: str, resource_specification: dict[str, Any]) -> dict[str, str]:
-        """Return the files that a task would be started with, by name.
-
-        For a batch scheduler, they are the script that is submitted, and the shell commands of the
-        site that each job runs first.
+    def validate(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Ask the scheduler whether it would accept the script of a task; return its answer.
 
         Raises
         ------
-        ConfigurationError
-            The resource specification has an unknown key or a value out of range.
+        JobRejectedError
+            If it would not.
+        BackendUnavailableError
+            If it does not answer.
         """
-        script = self.batch_script(name, resource_specification)
-        files = {f"{name}.sh": script, f"{name}.worker_init.sh": self.batch.worker_init}
-        return {file: text for file, text in files.items() if text}
+        return validate_script(self.backend, self.batch_script(name, resource_specification))
+
+    def job_source(self) -> JobSource | None:
+        """Return where jobs are submitted to, None if they are processes of this computer."""
+        if self.backend == LOCAL:
+            return None
+        return JobSource(self.backend, self.batch, self.python or sys.executable)
+
+    def job_id_of(self, future: Future[Any]) -> str | None:
+        """Return the backend's id of the job of a task."""
+        job = future.job if isinstance(future, JobFuture) else None
+        return None if job is None else job.job_id
 
     def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
         """Return the script that a scheduler would get; nothing where there is none.

@@ -24,6 +24,7 @@ from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD
 from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
 from hybrid_parsl.engine.jobs.script_folder import check_path
+from hybrid_parsl.engine.site_executor import JobSource
 from hybrid_parsl.engine.tasks.node_needs import NodeNeeds
 from hybrid_parsl.errors import (
     HybridParslError,
@@ -186,6 +187,16 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
             if entry is not None and self._backend is not None:
                 self._backend.cancel(entry["job"])
         return [entry is not None for entry in known]
+
+    def job_source(self) -> JobSource | None:
+        """Return where blocks are submitted to, None if they are processes of this computer."""
+        if self.backend == LOCAL:
+            return None
+        return JobSource(self.backend, self.batch, self.python or sys.executable)
+
+    def latest_block(self) -> str | None:
+        """Return the id of the block that was submitted last, None if there was none."""
+        return str(next(reversed(self.resources))) if self.resources else None
 
     def close(self) -> None:
         """End all blocks, and wait until the backend has taken note."""

@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from hybrid_parsl import identity, labels
-from hybrid_parsl.engine.interrupts import uninterrupted
+from hybrid_parsl.engine.interrupts import TerminatedError, uninterrupted
+from hybrid_parsl.engine.plain_executor import as_site_executor
 from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import parsl
-    from parsl.executors.base import ParslExecutor
+
+    from hybrid_parsl.engine.site_executor import SiteExecutor
 
 logger = logging.getLogger(__name__)
 _LAUNCH_INTERVAL_S = 0.01
@@ -61,8 +63,8 @@ class Session:
             raise
         try:
             for executor in self._executors():
-                if not getattr(executor, "checks_identity", False):
-                    self._handshakes[executor.label] = _call(executor, identity.current)
+                if not executor.checks_identity:
+                    self._handshakes[executor.label] = executor.call(identity.current)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
@@ -76,8 +78,8 @@ class Session:
     ) -> None:
         import parsl
 
-        if getattr(error, "leaves_jobs", False):
-            for executor in self._config.executors:
+        if isinstance(error, TerminatedError) and error.leaves_jobs:
+            for executor in map(as_site_executor, self._config.executors):
                 executor.leaves_jobs = True
         with uninterrupted():
             try:
@@ -89,7 +91,7 @@ class Session:
                 logger.debug("ending the session", exc_info=True)
             finally:
                 parsl.clear()
-                self._close_providers()
+                self._close_executors()
                 _parsl_log.propagate = True
 
     def submit(
@@ -125,8 +127,8 @@ class Session:
         """
         for executor in self._executors():
             function = functions.get(executor.label)
-            if function is not None and getattr(executor, "keeps_processes", False):
-                _call(executor, function)
+            if function is not None and executor.keeps_processes:
+                executor.call(function)
 
     def check_identity(self) -> None:
         """Compare the package of every executor that has answered with the driver's.
@@ -147,26 +149,18 @@ class Session:
             for executor in self._config.executors:
                 with contextlib.suppress(Exception):
                     executor.shutdown()
-            self._close_providers()
+            self._close_executors()
         _parsl_log.propagate = True
 
-    def _close_providers(self) -> None:
-        """End blocks and the threads that follow them."""
-        for executor in self._config.executors:
-            close = getattr(getattr(executor, "provider", None), "close", None)
-            if close is not None:
-                close()
+    def _close_executors(self) -> None:
+        """Cancel blocks and stop the threads that poll them."""
+        for executor in map(as_site_executor, self._config.executors):
+            executor.close()
 
-    def _executors(self) -> list[ParslExecutor]:
-        """Return the executors of the site, without Parsl's own."""
-        return [each for each in self._kernel.executors.values() if each.label in labels.ALL]
-
-
-def _call(executor: ParslExecutor, function: Callable[[], Any]) -> Future[Any]:
-    """Call a function where the tasks of `executor` run; it is none of the workflow's tasks."""
-    call = getattr(executor, "call", None)
-    future: Future[Any] = executor.submit(function, {}) if call is None else call(function)
-    return future
+    def _executors(self) -> list[SiteExecutor]:
+        """Return the executors of the site that apps use."""
+        executors = map(as_site_executor, self._config.executors)
+        return [each for each in executors if each.label in labels.ALL]
 
 
 def cancel(future: Future[Any]) -> None:
@@ -179,7 +173,8 @@ def cancel(future: Future[Any]) -> None:
     while record["exec_fu"] is None and not future.done():
         time.sleep(_LAUNCH_INTERVAL_S)
     if record["exec_fu"] is not None:
-        record["exec_fu"].cancel()
+        executor = as_site_executor(record["dfk"].executors[record["executor"]])
+        executor.cancel(record["exec_fu"])
 
 
 def check_config(config: object, source: str) -> None:

@@ -1,4 +1,4 @@
-"""Finds out whether a site can be used, before a run leaves anything behind."""
+"""Checks that a site can be used, before a run leaves anything behind."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import labels
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
+from hybrid_parsl.engine.plain_executor import as_site_executor
 from hybrid_parsl.engine.session import check_config
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
-from hybrid_parsl.engine.warm_processes import WarmProcessExecutor
 from hybrid_parsl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import parsl
-    from parsl.executors.base import ParslExecutor
 
+    from hybrid_parsl.engine.site_executor import SiteExecutor
     from hybrid_parsl.engine.sites import Site
 
-_FOR_RANKS = "PsiJExecutor, PilotMPIExecutor, or another one that knows num_nodes and walltime_s"
+_FOR_RANKS = "PsiJExecutor, PilotMPIExecutor, or another SiteExecutor with runs_mpi = True"
 
 
 def check_site(site: Site, resources: dict[str, Any], directory: Path) -> parsl.Config:
@@ -44,36 +43,33 @@ def check_site(site: Site, resources: dict[str, Any], directory: Path) -> parsl.
     """
     config = site.config(SiteRun(directory.absolute()))
     check_config(config, site.source)
-    for executor in config.executors:
-        check = getattr(executor, "check", None)
-        if check is not None:
-            check(resources if executor.label == labels.MPI else {})
-        elif executor.label == labels.MPI and type(executor).__module__.startswith("parsl."):
-            kind = type(executor).__name__
+    for executor in map(as_site_executor, config.executors):
+        if executor.label == labels.MPI and not executor.runs_mpi:
             message = f"the executor '{labels.MPI}' cannot run a search on ranks"
-            raise ConfigurationError(message, site.source, None, kind, _FOR_RANKS)
+            raise ConfigurationError(message, site.source, None, executor.kind, _FOR_RANKS)
+        executor.check(resources if executor.label == labels.MPI else {})
     return config
 
 
 def ranks_on_this_host(config: parsl.Config, resources: dict[str, Any]) -> int:
     """Return how many ranks of a search share this host; 0 if they run elsewhere."""
-    (executor,) = (each for each in config.executors if each.label == labels.MPI)
-    if not _is_local(executor):
+    executor = executor_of(config, labels.MPI)
+    if not executor.runs_here:
         return 0
     return int(settled_resources(executor, resources)["num_ranks"])
 
 
 def samples_on_this_host(config: parsl.Config) -> bool:
     """Return whether the quantum stage runs in a process of this host."""
-    (executor,) = (each for each in config.executors if each.label == labels.QUANTUM)
-    return isinstance(executor, WarmProcessExecutor) or _is_local(executor)
+    return executor_of(config, labels.QUANTUM).runs_here
 
 
-def _is_local(executor: ParslExecutor) -> bool:
-    return bool(getattr(executor, "backend", None) == LOCAL)
+def executor_of(config: parsl.Config, label: str) -> SiteExecutor:
+    """Return the executor of a label of a configuration that `check_config` has accepted."""
+    return as_site_executor(next(each for each in config.executors if each.label == label))
 
 
-def settled_resources(executor: ParslExecutor, resources: dict[str, Any]) -> dict[str, Any]:
+def settled_resources(executor: SiteExecutor, resources: dict[str, Any]) -> dict[str, Any]:
     """Return what a search gets that asks for `resources`, in Parsl's words.
 
     What the site says about its size takes the place of what is asked.
@@ -83,5 +79,5 @@ def settled_resources(executor: ParslExecutor, resources: dict[str, Any]) -> dic
     ConfigurationError
         A key is not known, or a value is not valid.
     """
-    request = ResourceRequest.from_parsl(resources, getattr(executor, "overrides", {}))
+    request = ResourceRequest.from_parsl(resources, executor.overrides)
     return {key: value for key, value in asdict(request).items() if value is not None}

@@ -23,6 +23,7 @@ from parsl.utils import RepresentationMixin
 from hybrid_parsl.engine import warm_worker
 from hybrid_parsl.engine.interrupts import uninterrupted
 from hybrid_parsl.engine.jobs.processes import ProcessTree
+from hybrid_parsl.engine.site_executor import SiteExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.warm_worker import SAFE_PATH
 from hybrid_parsl.errors import HybridParslError, JobFailedError, ResultError
@@ -180,7 +181,7 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = program
 
 
-class WarmProcessExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
+class WarmProcessExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: ignore[misc]
     """Runs each task in a process of this host that stays alive between tasks.
 
     What the process imports once is there for every later task, so a stage can be warmed up
@@ -198,7 +199,6 @@ class WarmProcessExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[m
     """
 
     keeps_processes = True
-    checks_identity = False
 
     def __init__(
         self, label: str, work_directory: str | os.PathLike[str], processes: WarmProcesses
@@ -208,6 +208,11 @@ class WarmProcessExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[m
         self.work_directory = str(work_directory)
         self.processes = processes
         self._folders = TaskFolders(Path(work_directory))
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether tasks run on the driver's host: always."""
+        return True
 
     def start(self) -> None:
         """Start the processes."""

@@ -13,6 +13,7 @@ from parsl.utils import RepresentationMixin
 
 from hybrid_parsl import labels
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
+from hybrid_parsl.engine.site_executor import SiteExecutor
 from hybrid_parsl.engine.tasks.calls import plain_function
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.errors import ConfigurationError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class FederatedExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[misc]
+class FederatedExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: ignore[misc]
     """Sends each task to an endpoint, through Parsl's ``GlobusComputeExecutor``.
 
     Functions and results travel as pickles, so Python and this package have to be the same on
@@ -41,8 +42,7 @@ class FederatedExecutor(ParslExecutor, RepresentationMixin):  # type: ignore[mis
         Values for the endpoint's template.
     """
 
-    checks_identity = False
-    keeps_processes = False
+    runs_mpi = True
 
     def __init__(
         self, label: str, endpoint: str, template: Mapping[str, Any] | None = None

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import Future
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parsl.executors import HighThroughputExecutor, MPIExecutor
+from parsl.executors import MPIExecutor
 from parsl.executors.high_throughput.mpi_prefix_composer import compose_all
 
-from hybrid_parsl.engine.blocks.addresses import LOOPBACK
-from hybrid_parsl.engine.blocks.lifecycle import block_scripts, settle
+from hybrid_parsl.engine.blocks.block_executor import BlockExecutor
 from hybrid_parsl.engine.blocks.results import keep_result, read_outcome
-from hybrid_parsl.engine.blocks.tasks import BlockTasks
-from hybrid_parsl.engine.jobs.psij_loading import load_psij
-from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.mpi.pilot import call_in_block, run_ranks
 
@@ -25,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hybrid_parsl.engine.psij_provider import PsiJProvider
+    from hybrid_parsl.engine.site_executor import Preview
 
 
-class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
-    """Parsl's executor for tasks of one process, on blocks of a `PsiJProvider`, encrypted.
+class PilotExecutor(BlockExecutor):
+    """Runs tasks of one process each in blocks of a `PsiJProvider`.
 
     Parameters
     ----------
@@ -49,36 +45,7 @@ class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
         provider: PsiJProvider,
         address: str | None = None,
     ) -> None:
-        super().__init__(
-            label=label,
-            provider=provider,
-            address=LOOPBACK,
-            max_workers_per_node=1,
-            encrypted=True,
-        )
-        self.work_directory = str(work_directory)
-        self._folders = TaskFolders(Path(work_directory))
-        self.open_tasks = BlockTasks(self._folders)
-        settle(self, address)
-
-    def check(self, resource_specification: dict[str, Any]) -> None:
-        """Find out, without starting anything, whether there could be blocks.
-
-        Raises
-        ------
-        ConfigurationError
-            PSI/J has no such backend.
-        """
-        del resource_specification
-        self.provider.check(Path(self.work_directory))
-
-    def start(self) -> None:
-        """Start Parsl's interchange.
-
-        PSI/J wants to be imported on the main thread; blocks are submitted from another.
-        """
-        load_psij()
-        super().start()
+        super().__init__(label, work_directory, provider, address, max_workers_per_node=1)
 
     def submit(
         self,
@@ -103,32 +70,21 @@ class PilotExecutor(HighThroughputExecutor):  # type: ignore[misc]
             call = task.request
             words = (str(task.folder.path), call.function, call.arguments, call.keywords)
             with self.open_tasks.handing_over(answer, task):
-                inner = super().submit(call_in_block, resource_specification, *words)
+                inner = self.submit_to_block(call_in_block, resource_specification, *words)
             inner.add_done_callback(lambda done: keep_result(self, answer, task, done))
         return answer
 
-    def headline(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return how a task that calls the function `name` would be started."""
+    def preview(self, name: str, resource_specification: dict[str, Any]) -> Preview:
+        """Return how a task would be started, and the scripts of the first block."""
         del resource_specification
-        return _headline(self, f"{name} in a worker process")
-
-    def documents(self, name: str, resource_specification: dict[str, Any]) -> dict[str, str]:
-        """Return the scripts of the first block, by file name."""
-        del resource_specification
-        return _documents(self, name)
-
-    def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return what the scheduler would get for the first block; nothing if there is none."""
-        del name, resource_specification
-        return block_scripts(self).batch
+        return self.block_preview(name, f"{name} in a worker process")
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:
         """Call `function` in a block, whatever an earlier driver did, and keep no result."""
-        future: Future[Any] = super().submit(function, {})
-        return future
+        return self.submit_to_block(function, {})
 
 
-class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
+class PilotMPIExecutor(BlockExecutor, MPIExecutor):  # type: ignore[misc]
     """Starts the ranks of each task on nodes of a block, several tasks side by side.
 
     The ranks are the same ``python -m hybrid_parsl.mpi`` as those of a `PsiJExecutor`, with
@@ -152,7 +108,7 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         The address of this computer that workers connect to; they try all of its own if None.
     """
 
-    keeps_processes = False
+    runs_mpi = True
     checks_identity = True
 
     def __init__(
@@ -166,39 +122,27 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         address: str | None = None,
     ) -> None:
         super().__init__(
-            label=label,
-            provider=provider,
-            address=LOOPBACK,
+            label,
+            work_directory,
+            provider,
+            address,
             mpi_launcher=mpi_launcher,
             max_workers_per_block=provider.nodes_per_block,
-            encrypted=True,
         )
-        settle(self, address)
-        self.work_directory = str(work_directory)
         self.python = python
         self.overrides = dict(overrides or {})
-        self._folders = TaskFolders(Path(work_directory))
-        self.open_tasks = BlockTasks(self._folders)
 
     def check(self, resource_specification: dict[str, Any]) -> None:
-        """Find out, without starting anything, whether a task could be submitted.
+        """Check, without starting anything, that a task could be submitted.
 
         Raises
         ------
         ConfigurationError
-            PSI/J has no such backend, or the resource specification has an unknown key or a
+            If PSI/J has no such backend, or the resource specification has an unknown key or a
             value out of range, or asks for more nodes than a block has.
         """
-        self.provider.check(Path(self.work_directory))
+        super().check(resource_specification)
         self._request(resource_specification)
-
-    def start(self) -> None:
-        """Start Parsl's interchange.
-
-        PSI/J wants to be imported on the main thread; blocks are submitted from another.
-        """
-        load_psij()
-        super().start()
 
     def submit(
         self,
@@ -225,12 +169,12 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         task.prepare()
         words = (str(task.folder.path), self.python or sys.executable, request.walltime_s)
         with self.open_tasks.handing_over(answer, task):
-            inner = super().submit(run_ranks, self._layout(request), *words)
+            inner = self.submit_to_block(run_ranks, self._layout(request), *words)
         inner.add_done_callback(lambda done: read_outcome(self, answer, task, done))
         return answer
 
-    def headline(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return how a task that calls the function `name` would be started.
+    def preview(self, name: str, resource_specification: dict[str, Any]) -> Preview:
+        """Return how the ranks of a task would be started, and the scripts of the first block.
 
         Raises
         ------
@@ -242,24 +186,12 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
         prefix = compose_all(self.mpi_launcher, layout, nodes)["PARSL_MPI_PREFIX"]
         python = self.python or sys.executable
         folder = Path(self.work_directory) / name
-        return _headline(self, f"{prefix} {python} -P -m hybrid_parsl.mpi {folder}")
-
-    def documents(self, name: str, resource_specification: dict[str, Any]) -> dict[str, str]:
-        """Return the scripts of the first block, by file name.
-
-        Raises
-        ------
-        ConfigurationError
-            As for `submit`.
-        """
-        self._request(resource_specification)
-        return _documents(self, name)
+        return self.block_preview(name, f"{prefix} {python} -P -m hybrid_parsl.mpi {folder}")
 
     def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
         """Return what the scheduler would get for the first block; nothing if there is none."""
-        del name
         self._request(resource_specification)
-        return block_scripts(self).batch
+        return super().batch_script(name, resource_specification)
 
     def _request(self, specification: dict[str, Any]) -> ResourceRequest:
         """Return what a task asks for, as far as the site lets it decide."""
@@ -279,19 +211,3 @@ class PilotMPIExecutor(MPIExecutor):  # type: ignore[misc]
             "ranks_per_node": request.ranks_per_node,
             "num_ranks": request.num_ranks,
         }
-
-
-def _headline(executor: PilotExecutor | PilotMPIExecutor, task: str) -> str:
-    """Return how a task is started, and in which blocks."""
-    provider = executor.provider
-    count, nodes = provider.max_blocks, provider.nodes_per_block
-    blocks = f"{count} block{'s' * (count > 1)} of {nodes} node{'s' * (nodes > 1)}"
-    walltime = timedelta(seconds=provider.walltime_s)
-    return f"{task}\nin at most {blocks}, {walltime} each, from PSI/J backend {provider.backend}"
-
-
-def _documents(executor: PilotExecutor | PilotMPIExecutor, name: str) -> dict[str, str]:
-    """Return what the scheduler gets for a block, and what that runs on its first node."""
-    scripts = block_scripts(executor)
-    files = {f"{name}.sh": scripts.batch, f"{name}.block.sh": scripts.block}
-    return {file: text for file, text in files.items() if text}

@@ -1,10 +1,10 @@
-"""What a task in a block answers, once Parsl tells how it went there."""
+"""The outcome of a task in a block, once Parsl reports its end."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.engine.blocks.lifecycle import job_of, lost_block
+from hybrid_parsl.engine.blocks.block_executor import lost_block
 from hybrid_parsl.errors import HybridParslError, JobFailedError, WalltimeExceededError
 from hybrid_parsl.mpi.pilot import TIMED_OUT
 from hybrid_parsl.tasks.failures import await_result, explain_failure, log_of
@@ -13,14 +13,13 @@ from hybrid_parsl.tasks.serialization import write_frame
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from parsl.executors import HighThroughputExecutor
-
+    from hybrid_parsl.engine.blocks.block_executor import BlockExecutor
     from hybrid_parsl.engine.tasks.folders import Task
     from hybrid_parsl.tasks.folder import TaskFolder
 
 
 def keep_result(
-    executor: HighThroughputExecutor, answer: Future[Any], task: Task, done: Future[Any]
+    executor: BlockExecutor, answer: Future[Any], task: Task, done: Future[Any]
 ) -> None:
     """Keep the result of a task of one process for a later driver, and give it to `answer`."""
     from parsl.executors.high_throughput.errors import ManagerLost
@@ -40,13 +39,13 @@ def keep_result(
 
 
 def read_outcome(
-    executor: HighThroughputExecutor, answer: Future[Any], task: Task, done: Future[Any]
+    executor: BlockExecutor, answer: Future[Any], task: Task, done: Future[Any]
 ) -> None:
     """Give `answer` what the ranks of a task have left in its folder."""
     if not executor.open_tasks.take(answer):
         return
     folder = task.folder
-    job_id = job_of(executor, folder.block_name()) or folder.path.name
+    job_id = executor.job_of_block(folder.block_name()) or folder.path.name
     try:
         code = int(done.result())
         if code == 0:
@@ -65,11 +64,9 @@ def read_outcome(
     executor.open_tasks.fail(answer, task, cause)
 
 
-def _not_run(
-    executor: HighThroughputExecutor, folder: TaskFolder, error: BaseException
-) -> BaseException:
+def _not_run(executor: BlockExecutor, folder: TaskFolder, error: BaseException) -> BaseException:
     """Return the error of a task that its block did not run to the end; it names the block."""
-    job_id = job_of(executor, folder.block_name()) or folder.path.name
+    job_id = executor.job_of_block(folder.block_name()) or folder.path.name
     reason = f"its block did not run it: {type(error).__name__}: {error}"
     failure = JobFailedError(job_id, reason, *log_of(folder))
     failure.__cause__ = error

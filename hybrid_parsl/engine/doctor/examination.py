@@ -5,23 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hybrid_parsl import identity
+from hybrid_parsl import identity, labels
 from hybrid_parsl.engine.doctor.finding import Finding, ok, skipped, wrong
 from hybrid_parsl.engine.doctor.first_job import FirstJob
 from hybrid_parsl.engine.doctor.probes import Probes, probe_layout
 from hybrid_parsl.engine.doctor.schedulers import examine_scheduler
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
-from hybrid_parsl.engine.jobs.kube_context import KUBERNETES
-from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
-from hybrid_parsl.engine.site_check import check_site
+from hybrid_parsl.engine.plain_executor import as_site_executor
+from hybrid_parsl.engine.site_check import check_site, executor_of
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.records.versions import software_versions
 
@@ -31,40 +26,19 @@ if TYPE_CHECKING:
     import parsl
 
     from hybrid_parsl.engine.doctor.probes import Probe
+    from hybrid_parsl.engine.site_executor import JobSource
     from hybrid_parsl.engine.sites import Site
 
 _TRIES = 20
 _PAUSE_S = 0.1
 
 
-@dataclass(frozen=True)
-class JobSource:
-    """Where an executor sends jobs.
-
-    Attributes
-    ----------
-    backend
-        PSI/J's name of the scheduler.
-    batch
-        What jobs tell it.
-    python
-        The interpreter on the nodes.
-    """
-
-    backend: str
-    batch: BatchOptions
-    python: str
-
-
 def job_sources(config: parsl.Config) -> list[JobSource]:
     """Return where the executors of a site send jobs, each once; this computer does not count."""
     found: list[JobSource] = []
-    for executor in config.executors:
-        holder: Any = executor if hasattr(executor, "backend") else getattr(executor, "provider", 0)
-        backend = getattr(holder, "backend", LOCAL)
-        python = getattr(holder, "python", None) or sys.executable
-        source = JobSource(backend, getattr(holder, "batch", BatchOptions()), python)
-        if backend not in (LOCAL, KUBERNETES) and source not in found:
+    for executor in map(as_site_executor, config.executors):
+        source = executor.job_source()
+        if source is not None and source not in found:
             found.append(source)
     return found
 
@@ -101,7 +75,8 @@ def examine(
             yield wrong("configuration", str(error), "put this right; nothing can run before")
             return
         yield ok("run directory", f"{folder.parent} can be written to")
-        _leave_no_job(config)
+        for executor in map(as_site_executor, config.executors):
+            executor.discard_failed_jobs()
         healthy = True
         for finding in _examine_cluster(config):
             healthy &= finding.state == "ok"
@@ -118,22 +93,12 @@ def examine(
         _remove(folder, runs)
 
 
-def _leave_no_job(config: parsl.Config) -> None:
-    """See to it that a cluster keeps no probe that fails: the doctor tells what it says."""
-    for executor in config.executors:
-        if isinstance(executor, KubernetesExecutor):
-            executor.cluster = replace(executor.cluster, keep="none")
-
-
 def _examine_cluster(config: parsl.Config) -> Iterator[Finding]:
-    """Look at a Kubernetes cluster, if the site is one."""
-    executors = (each for each in config.executors if isinstance(each, KubernetesExecutor))
-    executor = next(executors, None)
-    if executor is None:
-        return
+    """Check the cluster of the search, if the site is one."""
+    executor = executor_of(config, labels.MPI)
     advice = "ask who runs the cluster, or take another context or namespace"
     try:
-        checks = executor.look_at_cluster(probe_layout(executor))
+        checks = executor.diagnose(probe_layout(executor))
     except ConfigurationError as error:
         is_missing = "pip install" in (error.valid or "")
         advice = "install the client" if is_missing else "set kubeconfig and context of the site"

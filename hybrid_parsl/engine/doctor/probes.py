@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl import labels
 from hybrid_parsl.engine.doctor.finding import Finding, ok, wrong
 from hybrid_parsl.engine.doctor.schedulers import waiting_reason
-from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
+from hybrid_parsl.engine.plain_executor import as_site_executor
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.errors import HybridParslError, IdentityMismatchError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import parsl
 
+    from hybrid_parsl.engine.site_executor import SiteExecutor
     from hybrid_parsl.records.node_report import NodeReport
 
     Probe = Callable[[str], Sequence[NodeReport] | None]
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 _RANKS_PER_NODE = 2
 _GIB = 2**30
 _COMPARED = ("python", "hybrid-parsl", "parsl", "dill")
-_SAME = "install the same versions on both sides, or set python to where they are"
-_SAME_IMAGE = "build the image from what is installed here, and set image to it; see containers/"
 
 
 @dataclass
@@ -70,7 +69,7 @@ class Probes:
                 begun = time.monotonic()
                 sent = [
                     (each, self._send(each, str(token)))
-                    for each in self.config.executors
+                    for each in map(as_site_executor, self.config.executors)
                     if each.label in labels.ALL
                 ]
                 for executor, answer in sent:
@@ -79,7 +78,7 @@ class Probes:
         except Exception as error:  # noqa: BLE001 - of any executor that does not start
             yield wrong("executors", _in_words(error), "put this right; nothing can run before")
 
-    def _send(self, executor: Any, token: str) -> Future[Any] | Exception:
+    def _send(self, executor: SiteExecutor, token: str) -> Future[Any] | Exception:
         """Send the probe of an executor's label; return what went wrong if it cannot be sent."""
         layout = probe_layout(executor)
         try:
@@ -89,7 +88,7 @@ class Probes:
         return future
 
     def _receive(
-        self, executor: Any, answer: Future[Any] | Exception, left_s: float, secret: str
+        self, executor: SiteExecutor, answer: Future[Any] | Exception, left_s: float, secret: str
     ) -> Iterator[Finding]:
         """Wait for the answer of one executor, and tell what it says."""
         label = executor.label
@@ -106,26 +105,27 @@ class Probes:
             return
         yield from self._judge(executor, reports, secret)
 
-    def _overdue(self, executor: Any, answer: Future[Any]) -> Finding:
+    def _overdue(self, executor: SiteExecutor, answer: Future[Any]) -> Finding:
         """Return why there is no answer, as far as can be known."""
         label, waited = executor.label, f"no answer in {self.timeout_s:g} s"
-        backend, job_id = _job_of(executor, answer)
+        job_id = executor.job_id_of(answer)
         if job_id is None:
             return wrong(label, waited, "see whether its processes start; take a longer --timeout")
-        reason = waiting_reason(backend, job_id)
+        reason = waiting_reason(executor.backend, job_id)
         if not reason.startswith(("RUNNING", "R")):
             advice = "try again later, with a longer --timeout, or in another partition"
             return wrong(label, f"{waited}: job {job_id} waits in the queue: {reason}", advice)
-        addresses = getattr(executor, "all_addresses", None)
-        if addresses is not None and not executor.connected_managers():
-            where = f"{', '.join(sorted(addresses))}, port {executor.worker_port}"
-            message = f"block {job_id} runs, but no worker of it has reached this computer: {where}"
+        connection = executor.connection()
+        if connection is not None and not connection.is_made:
+            message = (
+                f"block {job_id} runs, but no worker of it has reached this computer: {connection}"
+            )
             advice = "set address to one that the nodes can reach, and let its ports through"
             return wrong(label, message, advice)
         return wrong(label, f"{waited}: job {job_id} runs", "take a longer --timeout")
 
     def _judge(
-        self, executor: Any, reports: Sequence[NodeReport], secret: str
+        self, executor: SiteExecutor, reports: Sequence[NodeReport], secret: str
     ) -> Iterator[Finding]:
         """Tell what is in the reports of one executor."""
         label = executor.label
@@ -135,7 +135,7 @@ class Probes:
         else:
             yield ok(label, _where(executor, nodes))
         blind = sorted({report.node for report in reports if report.token != secret})
-        if blind and getattr(executor, "shares_files", True):
+        if blind and executor.shares_files:
             message = f"{', '.join(blind)} cannot read {self.folder}"
             advice = "take a --runs-dir that the nodes see under the same path"
             yield wrong(f"{label}: run directory", message, advice)
@@ -143,17 +143,19 @@ class Probes:
         yield from _judge_equipment(label, reports)
 
 
-def probe_layout(executor: Any) -> dict[str, Any]:
+def probe_layout(executor: SiteExecutor) -> dict[str, Any]:
     """Return the resource specification of the probe of an executor's label."""
     if executor.label != labels.MPI:
         return {}
-    return {"num_nodes": _num_nodes(executor), "ranks_per_node": _RANKS_PER_NODE}
+    return {"num_nodes": executor.num_nodes, "ranks_per_node": _RANKS_PER_NODE}
 
 
-def _judge_ranks(executor: Any, reports: Sequence[NodeReport], nodes: list[str]) -> Finding:
+def _judge_ranks(
+    executor: SiteExecutor, reports: Sequence[NodeReport], nodes: list[str]
+) -> Finding:
     """Return whether the ranks found each other, on as many nodes as were asked for."""
-    n_nodes = _num_nodes(executor)
-    each = getattr(executor, "overrides", {}).get("ranks_per_node", _RANKS_PER_NODE)
+    n_nodes = executor.num_nodes
+    each = int(executor.overrides.get("ranks_per_node") or _RANKS_PER_NODE)
     text = f"{len(reports)} ranks on {', '.join(nodes)}; {reports[0].mpi_library}"
     if len(reports) != n_nodes * each:
         advice = "set mpi_launcher, or mpi_type to one of srun --mpi=list that fits the MPI library"
@@ -165,7 +167,7 @@ def _judge_ranks(executor: Any, reports: Sequence[NodeReport], nodes: list[str])
     return ok(labels.MPI, text)
 
 
-def _judge_versions(executor: Any, here: Mapping[str, str], report: NodeReport) -> Finding:
+def _judge_versions(executor: SiteExecutor, here: Mapping[str, str], report: NodeReport) -> Finding:
     """Return whether a node has the driver's versions."""
     label, check = executor.label, f"{executor.label}: versions"
     different = [
@@ -174,7 +176,7 @@ def _judge_versions(executor: Any, here: Mapping[str, str], report: NodeReport) 
         if name in here and not _agree(name, report.versions.get(name), here[name])
     ]
     if different:
-        return wrong(check, "; ".join(different), _where_the_same_is(executor))
+        return wrong(check, "; ".join(different), executor.version_advice)
     shown = ("python", "mpi4py", "parsl") if label == labels.MPI else ("python", "parsl", "qiskit")
     found = [f"{name} {report.versions[name]}" for name in shown if name in report.versions]
     return ok(check, f"as here: {', '.join(found)}")
@@ -185,11 +187,6 @@ def _agree(name: str, there: str | None, here: str) -> bool:
     if name == "python" and there is not None:
         return there.split(".")[:2] == here.split(".")[:2]
     return there == here
-
-
-def _where_the_same_is(executor: Any) -> str:
-    """Return how both sides get the same versions."""
-    return _SAME_IMAGE if isinstance(executor, KubernetesExecutor) else _SAME
 
 
 def _judge_equipment(label: str, reports: Sequence[NodeReport]) -> Iterator[Finding]:
@@ -207,30 +204,11 @@ def _judge_equipment(label: str, reports: Sequence[NodeReport]) -> Iterator[Find
         yield ok(f"{label}: kernels", f"compiled, kept in {reports[0].kernels}")
 
 
-def _where(executor: Any, nodes: list[str]) -> str:
+def _where(executor: SiteExecutor, nodes: list[str]) -> str:
     """Return where an executor's process runs, and how it reached this computer."""
     text = f"a process on {', '.join(nodes)}"
-    addresses = getattr(executor, "all_addresses", None)
-    if addresses is None:
-        return text
-    return f"{text}, connected back to {', '.join(sorted(addresses))}, port {executor.worker_port}"
-
-
-def _num_nodes(executor: Any) -> int:
-    """Return how many nodes a search gets on the site, as far as the site decides."""
-    asked = getattr(executor, "overrides", {}).get("num_nodes")
-    provider = getattr(executor, "provider", None)
-    return int(asked or getattr(provider, "nodes_per_block", None) or 1)
-
-
-def _job_of(executor: Any, answer: Future[Any]) -> tuple[str, str | None]:
-    """Return backend and id of the job that should answer, None if there is none."""
-    job = getattr(answer, "job", None)
-    if job is not None:
-        return executor.backend, str(job.job_id)
-    provider = getattr(executor, "provider", None)
-    blocks = list(getattr(provider, "resources", {}))
-    return getattr(provider, "backend", ""), str(blocks[-1]) if blocks else None
+    connection = executor.connection()
+    return text if connection is None else f"{text}, connected back to {connection}"
 
 
 def _in_words(error: Exception) -> str:
@@ -240,11 +218,10 @@ def _in_words(error: Exception) -> str:
     return name + "\n".join(lines)
 
 
-def _advice(executor: Any, error: Exception) -> str:
+def _advice(executor: SiteExecutor, error: Exception) -> str:
     """Return what to do about the exception of a probe."""
     if isinstance(error, IdentityMismatchError):
-        return _where_the_same_is(executor)
-    python = getattr(executor, "python", None)
-    if python and python in str(error):
+        return executor.version_advice
+    if executor.python and executor.python in str(error):
         return "set python to an interpreter of the nodes"
     return "put right what the last lines of its log say"

@@ -12,8 +12,8 @@ _COMMANDS = {"slurm": ("sbatch", "--test-only")}
 _PATIENCE_S = 60.0
 
 
-def validate_script(backend: str, script: str) -> str | None:
-    """Return what a scheduler says about a script it would accept, None if it offers no check.
+def validate_script(backend: str, script: str) -> str:
+    """Return what a scheduler says about a script it would accept.
 
     Slurm says when and where the job would start (``sbatch --test-only``). PBS and LSF offer no
     such check.
@@ -23,7 +23,7 @@ def validate_script(backend: str, script: str) -> str | None:
     backend
         PSI/J's name of the scheduler.
     script
-        The batch script.
+        The batch script; empty if there is none, and then nothing is asked.
 
     Raises
     ------
@@ -32,14 +32,16 @@ def validate_script(backend: str, script: str) -> str | None:
     BackendUnavailableError
         If it does not answer.
     """
+    if not script:
+        return "no scheduler is asked"
     command = _COMMANDS.get(backend)
     if command is None:
-        return None
+        return f"{backend} cannot be asked without submitting"
     try:
         done = run_client(command, script, _PATIENCE_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BackendUnavailableError(backend, str(error)) from error
     words = "\n".join(line for line in f"{done.stderr}{done.stdout}".splitlines() if line.strip())
     if not done.returncode:
-        return words.removeprefix(f"{command[0]}: ")
+        return words.removeprefix(f"{command[0]}: ") or "accepted"
     raise (BackendUnavailableError if is_unreachable(words) else JobRejectedError)(backend, words)

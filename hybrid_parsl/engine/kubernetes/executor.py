@@ -14,6 +14,7 @@ from hybrid_parsl.engine.jobs.kube_context import FOLDER, KUBERNETES, KubeContex
 from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
 from hybrid_parsl.engine.kubernetes.manifest_text import as_yaml
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
+from hybrid_parsl.engine.site_executor import Preview
 from hybrid_parsl.engine.tasks.kept_lines import collect_lines
 from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError, JobRejectedError
 from hybrid_parsl.tasks.folder import KEPT_LINES, TaskFolder
@@ -69,7 +70,9 @@ class KubernetesExecutor(PsiJExecutor):
     """
 
     shares_files = False
-    """The driver's files are not seen where tasks run."""
+    version_advice = (
+        "build the image from what is installed here, and set image to it; see containers/"
+    )
 
     def __init__(
         self,
@@ -128,61 +131,52 @@ class KubernetesExecutor(PsiJExecutor):
         check_backend(self.backend)
         self._plan("task", self._request(resource_specification))
 
-    def headline(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return what a task that calls the function `name` would be, and what it asks for.
+    @property
+    def runs_here(self) -> bool:
+        """Whether pods share the driver's memory: they do not."""
+        return False
+
+    def preview(self, name: str, resource_specification: dict[str, Any]) -> Preview:
+        """Return what a task would be and request, and its objects as YAML.
+
+        What the task is sent is added to the Secret only when the job is created.
 
         Raises
         ------
         ConfigurationError
-            The resource specification or an option cannot be used.
+            If the resource specification or an option cannot be used.
         """
         request = self._request(resource_specification)
-        manifest = self._plan(name, request).manifest
+        plan = self._plan(name, request)
         where = self.cluster.context or "the current context"
-        kind, metadata = manifest["kind"], manifest["metadata"]
-        asked = _requests(manifest)
+        kind, metadata = plan.manifest["kind"], plan.manifest["metadata"]
+        asked = _requests(plan.manifest)
         amounts = ", ".join(f"{resource} {amount}" for resource, amount in asked.items())
-        return (
+        headline = (
             f"{kind} in namespace {metadata['namespace']} of {where}\n"
             f"named {metadata['name']}, the last {_DIGITS} digits those of the run\n"
             f"{request.num_ranks} rank{'s' * (request.num_ranks > 1)} in {request.num_nodes} "
             f"pod{'s' * (request.num_nodes > 1)}, at most {timedelta(seconds=request.walltime_s)}; "
             f"each pod requests {amounts or 'nothing'}"
         )
+        manifests = f"{as_yaml(plan.manifest)}\n---\n{as_yaml(plan.secret)}"
+        return Preview(headline, {f"{name}.yaml": manifests})
 
-    def documents(self, name: str, resource_specification: dict[str, Any]) -> dict[str, str]:
-        """Return the objects that a task would be, as YAML, by file name.
-
-        The Secret has what is sent to the task only when the job is created.
-
-        Raises
-        ------
-        ConfigurationError
-            The resource specification or an option cannot be used.
-        """
-        plan = self._plan(name, self._request(resource_specification))
-        return {f"{name}.yaml": f"{as_yaml(plan.manifest)}\n---\n{as_yaml(plan.secret)}"}
-
-    def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return nothing: a cluster gets objects, which `documents` shows."""
-        del name, resource_specification
-        return ""
-
-    def verdict(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return what the cluster says of a task: rights, and a dry run of its own.
+    def validate(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Check the user's rights, and ask the cluster for a dry run of its own.
 
         Raises
         ------
         ConfigurationError
-            If the cluster cannot be reached as the site says.
+            If the cluster cannot be reached as the site is configured.
         BackendUnavailableError
             If the API server does not answer.
         JobRejectedError
-            If it would not take the job, or the user lacks a right.
+            If it would not accept the job, or the user lacks a right.
         """
         from hybrid_parsl.psij_kubernetes.checks import API_SERVER, QUOTA
 
-        found = self.look_at_cluster(resource_specification, name)
+        found = self.diagnose(resource_specification, name)
         wrong = [each for each in found if each[1] is False and not each[0].startswith(QUOTA)]
         for check, _, said in wrong:
             if check == API_SERVER:
@@ -190,10 +184,10 @@ class KubernetesExecutor(PsiJExecutor):
             raise JobRejectedError(self.backend, f"{check}: {said}")
         return found[-1][2]
 
-    def look_at_cluster(
+    def diagnose(
         self, resource_specification: dict[str, Any], name: str = "task"
     ) -> list[tuple[str, bool | None, str]]:
-        """Return name, whether all is well, and what was found, of all that a task needs there.
+        """Return name, outcome and details of checks on all that a task needs in the cluster.
 
         Parameters
         ----------
@@ -205,7 +199,7 @@ class KubernetesExecutor(PsiJExecutor):
         Raises
         ------
         ConfigurationError
-            If the cluster cannot be reached as the site says.
+            If the cluster cannot be reached as the site is configured.
         """
         spec = self._spec_of(name, self._request(resource_specification))
         config = replace(self.cluster.config(), retry_s=_CHECK_PATIENCE_S)
@@ -214,6 +208,13 @@ class KubernetesExecutor(PsiJExecutor):
             return [(each.name, each.is_fine, each.detail) for each in executor.check(spec)]
         finally:
             executor.close()
+
+    def job_source(self) -> None:
+        """Return None: a cluster is no batch scheduler."""
+
+    def discard_failed_jobs(self) -> None:
+        """Delete failed jobs as soon as their outcome is known."""
+        self.cluster = replace(self.cluster, keep="none")
 
     def _spec_of(self, name: str, request: ResourceRequest) -> JobSpec:
         """Return PSI/J's description of a task whose folder is not there."""

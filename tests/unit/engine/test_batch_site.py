@@ -102,7 +102,7 @@ def test_a_block_asks_for_what_the_ranks_of_its_searches_need(tmp_path: Path) ->
     lines = mpi.batch_script("search", asked).splitlines()
     for line in ("--cpus-per-task=8", "--mem=1048576K", "--gpus-per-node=4", "--exclusive"):
         assert f"#SBATCH {line}" in lines
-    assert "--cpus-per-task=2 --gpus-per-task=1" in mpi.headline("search", asked)
+    assert "--cpus-per-task=2 --gpus-per-task=1" in mpi.preview("search", asked).headline
     smaller = {"num_nodes": 2, "ranks_per_node": 1}
     assert mpi.batch_script("search", smaller).splitlines()[:8] == lines[:8]
 

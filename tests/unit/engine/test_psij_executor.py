@@ -296,7 +296,8 @@ def test_request_names_no_module_of_parsl(tmp_path):
 
 
 def test_preview_shows_the_command(tmp_path):
-    text = PsiJExecutor("mpi", tmp_path).headline("search", {"num_nodes": 2, "ranks_per_node": 3})
+    asked = {"num_nodes": 2, "ranks_per_node": 3}
+    text = PsiJExecutor("mpi", tmp_path).preview("search", asked).headline
     assert "6 ranks" in text
     ranks = f"{sys.executable} -P -m hybrid_parsl.mpi {tmp_path}/search"
     assert f"{sys.executable} -P -m hybrid_parsl.mpi.launcher 6 {ranks}" in text

@@ -6,11 +6,14 @@ import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from parsl.executors.threads import ThreadPoolExecutor
+
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
-from hybrid_parsl.engine.doctor.examination import JobSource, job_sources
+from hybrid_parsl.engine.doctor.examination import job_sources
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
+from hybrid_parsl.engine.site_executor import JobSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +30,7 @@ def test_each_source_of_jobs_counts_once_and_this_computer_not(tmp_path: Path) -
     block = PilotMPIExecutor("mpi", tmp_path, PsiJProvider("slurm", DEBUG, python="/opt/python"))
     here = PsiJExecutor("mpi", tmp_path)
     other = PsiJExecutor("mpi", tmp_path, "flux")
-    assert sources(job, block, here, other, SimpleNamespace(label="analysis")) == [
+    assert sources(job, block, here, other, ThreadPoolExecutor(label="analysis")) == [
         JobSource("slurm", DEBUG, "/opt/python"),
         JobSource("flux", BatchOptions(), sys.executable),
     ]

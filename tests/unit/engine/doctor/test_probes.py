@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hybrid_parsl.engine.doctor.probes import Probes
+from hybrid_parsl.engine.site_executor import Connection, SiteExecutor
 from hybrid_parsl.errors import IdentityMismatchError, JobFailedError
 from hybrid_parsl.records.node_report import NodeReport
 
@@ -36,8 +37,19 @@ def judge(executor: Any, reports: list[NodeReport], folder: Path) -> dict[str, F
     return {finding.check: finding for finding in probes._judge(executor, reports, "secret")}
 
 
-def ranks(num_nodes: int = 2, **more: Any) -> Any:
-    return SimpleNamespace(label="mpi", overrides={"num_nodes": num_nodes}, **more)
+class Executor(SiteExecutor):
+    def __init__(self, label: str, overrides: dict[str, int], reached: Connection | None) -> None:
+        self.label, self.overrides, self.reached = label, overrides, reached
+
+    def submit(self, *_: Any, **__: Any) -> Future[Any]:
+        return Future()
+
+    def connection(self) -> Connection | None:
+        return self.reached
+
+
+def ranks(num_nodes: int = 2) -> Executor:
+    return Executor("mpi", {"num_nodes": num_nodes}, None)
 
 
 def test_all_is_well(tmp_path: Path) -> None:
@@ -95,7 +107,7 @@ def test_another_version_of_ours_is_put_right_on_both_sides(tmp_path: Path) -> N
 
 
 def test_a_worker_of_a_block_tells_where_it_reached_us(tmp_path: Path) -> None:
-    block = SimpleNamespace(label="quantum", all_addresses={"10.0.0.1"}, worker_port=54321)
+    block = Executor("quantum", {}, Connection(("10.0.0.1",), 54321, is_made=True))
     found = judge(block, [report()], tmp_path)
     assert found["quantum"].message == "a process on n1, connected back to 10.0.0.1, port 54321"
     assert "quantum: kernels" not in found

@@ -67,7 +67,7 @@ def test_the_script_is_shown_without_being_written(
 ) -> None:
     executor = PsiJExecutor("mpi", tmp_path / "tasks", backend, batch=BatchOptions("debug"))
     resources = {"num_nodes": 2, "ranks_per_node": 3, "walltime_s": 120}
-    text = executor.documents("search", resources)["search.sh"]
+    text = executor.preview("search", resources).documents["search.sh"]
     for word in [*words, "debug", f"-m hybrid_parsl.mpi {tmp_path}/tasks/search"]:
         assert word in text
     assert f"{tmp_path}/tasks/.psij/{backend}" in text
@@ -85,7 +85,7 @@ def test_no_two_jobs_have_the_same_name_and_pbs_takes_it() -> None:
 def test_ranks_that_do_not_share_out_evenly_are_refused(tmp_path: Path) -> None:
     executor = PsiJExecutor("mpi", tmp_path, "slurm")
     with pytest.raises(ConfigurationError, match="same number of ranks") as caught:
-        executor.documents("search", {"num_nodes": 2, "ranks_per_node": 2, "num_ranks": 3})
+        executor.preview("search", {"num_nodes": 2, "ranks_per_node": 2, "num_ranks": 3})
     assert caught.value.key == "num_ranks"
 
 

@@ -283,7 +283,7 @@ def seen(api, plural):
 
 
 def test_preview_is_the_manifest_that_is_sent(api, executor):
-    text = executor.documents("add", TWO)["add.yaml"].partition("\n---")[0]
+    text = executor.preview("add", TWO).documents["add.yaml"].partition("\n---")[0]
     run(executor, functions.add, 1)
     (first, *_) = seen(api, "mpijobs")
     shown = yaml.safe_load(text)
@@ -314,10 +314,10 @@ def test_equal_calls_of_two_executors_are_two_tasks(api, make_executor, tmp_path
 
 
 def test_the_verdict_is_the_clusters(api, executor):
-    assert "would be created" in executor.verdict("add", TWO)
+    assert "would be created" in executor.validate("add", TWO)
     api.fail("POST", "/mpijobs", 422, message="spec: Invalid value")
     with pytest.raises(JobRejectedError, match="Invalid value"):
-        executor.verdict("add", TWO)
+        executor.validate("add", TWO)
     assert api.store.all("mpijobs") == []
 
 
@@ -325,36 +325,36 @@ def test_a_verdict_needs_every_right_that_a_run_needs(api, executor):
     for verb, resource in (("create", "secrets"), ("watch", "pods"), ("get", "pods")):
         api.denied = {(verb, resource)}
         with pytest.raises(JobRejectedError, match=f"rights on {resource}: not allowed.*{verb}"):
-            executor.verdict("add", TWO)
+            executor.validate("add", TWO)
 
 
 def test_a_verdict_without_the_operator_is_that_of_a_run(api, executor):
     api.has_mpi = False
     with pytest.raises(JobRejectedError, match="install the Kubeflow MPI Operator") as caught:
-        executor.verdict("add", TWO)
+        executor.validate("add", TWO)
     with pytest.raises(JobRejectedError) as refused:
         executor.submit(functions.add, TWO, 1)
     assert refused.value.reason in caught.value.reason
-    assert "would be created" in executor.verdict("add", {"num_ranks": 1})
+    assert "would be created" in executor.validate("add", {"num_ranks": 1})
     assert run(executor, functions.add, 1, resources={"num_ranks": 1}) == 1
 
 
 def test_a_server_that_is_away_is_no_refusal(api, executor):
     api.stop()
     with pytest.raises(BackendUnavailableError, match="does not answer"):
-        executor.verdict("add", TWO)
+        executor.validate("add", TWO)
     api.restart()
 
 
 def test_the_cluster_can_be_looked_at(api, executor):
     api.denied.add(("create", "secrets"))
-    looked = executor.look_at_cluster(TWO)
+    looked = executor.diagnose(TWO)
     found = {name: (is_fine, detail) for name, is_fine, detail in looked}
     assert found["API server"] == (True, "v1.36.0")
     assert found["rights on secrets"] == (False, "not allowed in namespace default: create")
     api.has_mpi = False
-    assert "MPI Operator" in {name for name, *_ in executor.look_at_cluster(TWO)}
-    assert "MPI Operator" not in {name for name, *_ in executor.look_at_cluster({"num_ranks": 1})}
+    assert "MPI Operator" in {name for name, *_ in executor.diagnose(TWO)}
+    assert "MPI Operator" not in {name for name, *_ in executor.diagnose({"num_ranks": 1})}
 
 
 def test_an_option_that_cannot_be_is_refused_before_anything_runs(api, tmp_path):

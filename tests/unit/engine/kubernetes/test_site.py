@@ -38,7 +38,8 @@ def preview(tmp_path, *assignments, label=labels.MPI, **resources):
     """Return the objects of a task, as the dry run shows them."""
     config = read(*assignments).parsl_config(tmp_path / "20260101-maxcut")
     (executor,) = (each for each in config.executors if each.label == label)
-    files = executor.documents("search", {"num_nodes": 2, "ranks_per_node": 2, **resources})
+    asked = {"num_nodes": 2, "ranks_per_node": 2, **resources}
+    files = executor.preview("search", asked).documents
     manifest, secret = yaml.safe_load_all(files["search.yaml"])
     assert secret["kind"] == "Secret"
     return manifest
@@ -57,11 +58,11 @@ def test_the_dry_run_says_what_a_search_asks_for(tmp_path, monkeypatch):
     config = read("cores_per_rank=3", "memory_gib_per_rank=2").parsl_config(tmp_path / "r")
     (mpi,) = (each for each in config.executors if each.label == labels.MPI)
     asked = {"num_nodes": 2, "ranks_per_node": 2, "walltime_s": 90}
-    first, names, sizes = mpi.headline("search", asked).splitlines()
+    first, names, sizes = mpi.preview("search", asked).headline.splitlines()
     assert first == "MPIJob in namespace quantum of the current context"
     assert re.match(r"named hybrid-parsl-search-[0-9a-f]{10}, the last 10 digits", names)
     assert sizes == "4 ranks in 2 pods, at most 0:01:30; each pod requests cpu 6, memory 4Gi"
-    (manifest, secret) = yaml.safe_load_all(mpi.documents("search", asked)["search.yaml"])
+    (manifest, secret) = yaml.safe_load_all(mpi.preview("search", asked).documents["search.yaml"])
     assert {each["metadata"]["namespace"] for each in (manifest, secret)} == {"quantum"}
 
 

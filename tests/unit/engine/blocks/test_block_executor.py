@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from parsl.jobs.states import JobState, JobStatus
 
-from hybrid_parsl.engine.blocks.lifecycle import look_after
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import JobFailedError
@@ -42,7 +41,7 @@ def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PilotMPIExecuto
 def test_when_no_further_block_is_tried(
     executor: Any, states: list[JobState], gives_up: Any
 ) -> None:
-    look_after(executor, {str(n): JobStatus(state) for n, state in enumerate(states)})
+    executor.look_after({str(n): JobStatus(state) for n, state in enumerate(states)})
     assert executor.bad_state_is_set == gives_up
     if gives_up:
         assert isinstance(executor.executor_exception, JobFailedError)
@@ -50,5 +49,5 @@ def test_when_no_further_block_is_tried(
 
 def test_workers_of_an_ended_block_get_no_task(executor: Any) -> None:
     for _ in range(2):
-        look_after(executor, {"0": JobStatus(ENDED), "1": JobStatus(RUNS)})
+        executor.look_after({"0": JobStatus(ENDED), "1": JobStatus(RUNS)})
     assert executor.held == ["0"]
