@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from psij import Job, JobSpec, ResourceSpecV1
@@ -71,10 +70,3 @@ def warn(api, thing, reason, message, **changes):
             **changes,
         },
     )
-
-
-def wait_until(condition, timeout_s=10):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

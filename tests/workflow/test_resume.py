@@ -7,12 +7,12 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 import uuid
 from datetime import datetime
 
 import pytest
 from command import ROOT, Command
+from waiting import wait_until
 
 PATIENCE_S = 90
 
@@ -29,13 +29,6 @@ def waiting(go):
     kind = "problem.kind=failing_problems:Waiting"
     draw = ["--set", "search.method=draw", "--set", "search.starts=2"]
     return ["bell", "--set", kind, "--set", f"problem.go={go}", *draw]
-
-
-def wait(condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def job_of(run):
@@ -58,7 +51,7 @@ def start(run, *arguments):
         stderr=subprocess.DEVNULL,
         env=dict(os.environ),
     )
-    wait(lambda: job_of(run).get("job_id"))
+    wait_until(lambda: job_of(run).get("job_id"))
     return driver
 
 
@@ -156,8 +149,8 @@ def test_a_failure_that_nobody_heard_is_told_and_then_tried_again(run, go):
     kill(start(run, *waiting(go)))
     go.write_text("fail")
     (folder,) = run.runs.iterdir()
-    wait(lambda: list(folder.glob("tasks/search/failure-*.frame")))
-    wait(
+    wait_until(lambda: list(folder.glob("tasks/search/failure-*.frame")))
+    wait_until(
         lambda: (
             "None" in repr(json.loads(run.of_run("status", "--json").stdout)["jobs"][0]["state"])
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from uuid import uuid4
 
 import psutil
 import pytest
+from waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -156,10 +156,7 @@ def test_the_endpoint_accepts_its_own_configuration(endpoint, tmp_path, values, 
 
 def test_the_secret_is_in_no_file_and_in_no_command_line(endpoint, tmp_path):
     ids = endpoint.detached(tmp_path, "bell", "--set", "problem.kind=failing_problems:Slow")
-    deadline = time.monotonic() + 200
-    while not list((endpoint.there / ids["run"]).glob("*/results.json")):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(lambda: list((endpoint.there / ids["run"]).glob("*/results.json")), 200)
     attach = ["python", "-m", "hybrid_parsl", "remote", "attach", "--runs-dir", str(tmp_path)]
     with endpoint.services.popen(*attach) as waiting:
         assert ids["run"] in waiting.stdout.readline()

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from command import Command
+from waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -31,14 +32,6 @@ def processes_of(services, run):
                 found.append(process)
         except psutil.NoSuchProcess:
             continue
-    return found
-
-
-def wait_for(condition, message):
-    deadline = time.monotonic() + 400
-    while not (found := condition()):
-        assert time.monotonic() < deadline, message
-        time.sleep(0.2)
     return found
 
 
@@ -107,7 +100,7 @@ def test_detach_then_attach_from_another_process(endpoint, tmp_path):
 def test_what_a_run_has_left_so_far(endpoint, tmp_path):
     ids = endpoint.detached(tmp_path, *SLOW)
     there = endpoint.there / ids["run"]
-    (begun,) = wait_for(lambda: list(there.glob("*/tasks/search/ranks.json")), "it has not begun")
+    (begun,) = wait_until(lambda: list(there.glob("*/tasks/search/ranks.json")), 400)
     runs = ["--runs-dir", str(tmp_path)]
     done = endpoint.services.hybrid_parsl("remote", "fetch", *runs, "--json")
     assert done.returncode == 0, done.stderr
@@ -136,7 +129,7 @@ def test_a_result_that_the_service_has_dropped_is_on_the_endpoint(endpoint, tmp_
     def is_there():
         return [e for e in endpoint.services.events("result") if e["task"] == ids["task"]]
 
-    wait_for(is_there, "no result")
+    wait_until(is_there, 400)
     endpoint.services.drop_result(ids["task"])
     attach = ["remote", "attach", "--runs-dir", str(tmp_path), "--json"]
     done = endpoint.services.hybrid_parsl(*attach)
@@ -174,7 +167,7 @@ def test_a_worker_that_is_killed_leaves_no_process(endpoint, tmp_path):
         ]
         return found if len(found) >= 2 else None
 
-    wait_for(ranks, "the search has not begun")
+    wait_until(ranks, 400)
     started = processes_of(endpoint.services, ids["run"])
     (driver,) = (each for each in started if "run" in each.cmdline())
     driver.parent().send_signal(signal.SIGKILL)
@@ -193,9 +186,9 @@ def test_an_endpoint_that_stops_loses_the_task_and_the_run_goes_on(endpoint, tmp
     long = ["bell", "--set", "search.starts=400000", "--set", "search.iterations=1"]
     ids = endpoint.detached(tmp_path, *long)
     there = endpoint.there / ids["run"]
-    wait_for(lambda: list(there.glob("*/tasks/search/ranks.json")), "it has not begun")
+    wait_until(lambda: list(there.glob("*/tasks/search/ranks.json")), 400)
     endpoint.stop()
-    wait_for(lambda: not processes_of(endpoint.services, ids["run"]), "processes are left")
+    wait_until(lambda: not processes_of(endpoint.services, ids["run"]), 400)
     runs = ["--runs-dir", str(tmp_path)]
     done = endpoint.services.hybrid_parsl("remote", "attach", *runs, "--timeout", "1s")
     assert done.returncode == 4

@@ -11,6 +11,7 @@ import uuid
 
 import pytest
 from command import Command
+from waiting import wait_until
 
 PATIENCE_S = 120
 TWO_NODES = "resources.num_nodes=2", "resources.ranks_per_node=1"
@@ -33,14 +34,6 @@ def start(run, *arguments):
     return subprocess.Popen(
         run.arguments(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-    return found
 
 
 def read_until(stream, *wanted):

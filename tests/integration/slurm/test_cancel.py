@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from command import Command
+from waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from slurm_cluster import SlurmCluster
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
 PATIENCE = 150
 SLOW = ("bell", "--set", "problem.kind=failing_problems:Slow")
 PILOT = ("--site-set", "mpi=pilot")
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import rank_functions as functions
 from command import Command
+from waiting import wait_until
 
 from hybrid_parsl.engine.jobs import backend as job_backend
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
@@ -32,13 +33,6 @@ ROOT = Path(__file__).parents[3]
 PATIENCE = 150
 TWO = {"num_nodes": 1, "ranks_per_node": 2}
 SLOW = ("--set", "problem.kind=failing_problems:Slow")
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def start(folder: Path, *arguments: str, settings: tuple[str, ...] = ()) -> Any:

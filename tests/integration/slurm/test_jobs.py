@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import rank_functions as functions
+from waiting import wait_until
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
@@ -22,7 +22,7 @@ from hybrid_parsl.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -55,13 +55,6 @@ def executor(slurm: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> I
 def overdue(executor: PsiJExecutor) -> Future[Any]:
     """A job that runs longer than it may; Slurm looks about once a minute."""
     return executor.submit(functions.sleep, {"num_ranks": 1, "walltime_s": 2}, 300)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def is_running(slurm: SlurmCluster, job_id: str) -> bool:

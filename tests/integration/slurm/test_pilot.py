@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import parsl
 import pytest
 import rank_functions as functions
 from parsl import Config
+from waiting import wait_until
 
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
@@ -29,7 +29,7 @@ from hybrid_parsl.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from slurm_cluster import SlurmCluster
 
@@ -56,13 +56,6 @@ def executor(slurm: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> I
         yield executor
     provider.close()
     assert slurm.queue() == []
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def run(site: str, runs: Path, *arguments: str) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import rank_functions as functions
+from waiting import wait_until
 
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.orphans import job_states
@@ -33,13 +33,6 @@ case " $* " in
 esac
 exec /usr/bin/qstat "$@"
 """
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.fixture

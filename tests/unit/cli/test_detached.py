@@ -9,14 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from command import Command
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from waiting import wait_until
 
 PATIENCE = 120
 SLOW = ("bell", "--set", "problem.kind=failing_problems:Slow")
@@ -35,13 +32,6 @@ def config(run):
     tasks = run.directory / "tasks"
     return parsl.Config(executors=[Refusing(label, tasks) for label in labels.ALL])
 '''
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from psij_jobs import (
     make_job,
     run,
     shell,
-    wait_until,
 )
+from waiting import wait_until
 
 
 @pytest.mark.parametrize("action", [429, 500, 502, 503, 504, "reset"])

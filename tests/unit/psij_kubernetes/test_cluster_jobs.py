@@ -8,7 +8,8 @@ import time
 import psij
 import pytest
 from psij import Job, JobState
-from psij_jobs import PATIENCE, held_job, history, make_job, shell, wait_until
+from psij_jobs import PATIENCE, held_job, history, make_job, shell
+from waiting import wait_until
 
 
 @pytest.fixture

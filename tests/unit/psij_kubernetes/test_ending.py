@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from psij import JobState
-from psij_jobs import PATIENCE, held_job, run, shell, wait_until
+from psij_jobs import PATIENCE, held_job, run, shell
+from waiting import wait_until
 
 
 @pytest.mark.usefixtures("pods")

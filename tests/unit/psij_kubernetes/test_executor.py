@@ -15,8 +15,8 @@ from psij_jobs import (
     make_job,
     run,
     shell,
-    wait_until,
 )
+from waiting import wait_until
 
 
 @pytest.mark.usefixtures("pods")

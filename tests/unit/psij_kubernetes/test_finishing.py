@@ -6,7 +6,8 @@ import sys
 
 import pytest
 from psij import JobState
-from psij_jobs import PATIENCE, run, shell, wait_until
+from psij_jobs import PATIENCE, run, shell
+from waiting import wait_until
 
 
 @pytest.mark.parametrize("keeps", ["nothing", "half", "tail", "changed"])

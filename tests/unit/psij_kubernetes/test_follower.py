@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from psij import JobState
-from psij_jobs import PATIENCE, held_job, wait_until
+from psij_jobs import PATIENCE, held_job
+from waiting import wait_until
 
 
 def test_another_job_of_the_same_name_is_not_taken_for_it(api, executor, pods):

@@ -13,9 +13,9 @@ from psij_jobs import (
     held_ranks,
     make_job,
     unschedulable,
-    wait_until,
     warn,
 )
+from waiting import wait_until
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from psij_jobs import (
     held_job,
     held_ranks,
     shell,
-    wait_until,
 )
+from waiting import wait_until
 
 from hybrid_parsl.psij_kubernetes import tracking
 

@@ -12,6 +12,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from waiting import wait_until
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
@@ -108,10 +109,10 @@ def test_canceling_ends_every_process_of_the_job(backend):
     marker = f"1234.{time.time_ns()}"
     script = f"sleep {marker} & (sleep {marker}; true) & sleep {marker}"
     submitted, ends = submit(backend, "/bin/bash", "-c", script)
-    _wait_until(lambda: _count(marker) >= 3)
+    wait_until(lambda: _count(marker) >= 3)
     backend.cancel(submitted)
     assert ends.get(timeout=PATIENCE).state == "CANCELED"
-    _wait_until(lambda: _count(marker) == 0)
+    wait_until(lambda: _count(marker) == 0)
 
 
 def test_the_duration_of_a_job_is_kept(backend):
@@ -168,13 +169,6 @@ def _count(marker):
     return int(found.stdout)
 
 
-def _wait_until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_the_end_is_told_though_it_cannot_be_written_down(backend, tmp_path, monkeypatch):
     ends = []
     backend.submit(spec("true"), ends.append, tmp_path / "job.json")
@@ -183,7 +177,7 @@ def test_the_end_is_told_though_it_cannot_be_written_down(backend, tmp_path, mon
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("hybrid_parsl.engine.jobs.registry.SubmittedJob.note_end", fail)
-    _wait_until(lambda: ends)
+    wait_until(lambda: ends)
     assert ends[0].state == "COMPLETED"
 
 
@@ -192,5 +186,5 @@ def test_a_local_job_leaves_no_list_of_nodes(backend, tmp_path, monkeypatch):
     ends = []
     resources = load_psij().ResourceSpecV1(process_count=2)
     backend.submit(spec("true", resources=resources, launcher="single"), ends.append)
-    _wait_until(lambda: ends)
+    wait_until(lambda: ends)
     assert not list(tmp_path.glob("*.nodelist"))
