@@ -94,9 +94,9 @@ def _name_group(item: pytest.Item) -> None:
         item._id = type(item._id).parse(f"{item.nodeid}@{group}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def several_runs() -> None:
-    """Skip a test of several whole runs unless they are required: together they take a minute."""
+    """Skip a test of whole runs unless they are required: each takes some 10 s of one processor."""
     require_if_asked("runs", "", lambda: True)
 
 

@@ -42,6 +42,7 @@ def test_the_wheel_is_what_runs(installed):
     assert done.stdout.strip() == str(installed / "hybrid_parsl" / "__init__.py")
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_the_default_experiment_runs_from_the_wheel_in_the_root_folder(installed, tmp_path):
     fewer = [
         "--set",

@@ -71,6 +71,11 @@ def site(request) -> Iterator[str]:
 
 
 @pytest.fixture
-def run(site, tmp_path) -> Command:
-    """Return the command line on the site, with a folder of runs of its own."""
+def run(site, tmp_path, request) -> Command:
+    """Return the command line on the site, with a folder of runs of its own.
+
+    On local, a test that uses it is skipped unless whole runs are required.
+    """
+    if site == "local":
+        request.getfixturevalue("several_runs")
     return Command(site, tmp_path / "runs")

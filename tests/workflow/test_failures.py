@@ -12,6 +12,7 @@ import time
 
 import psutil
 import pytest
+from command import Command
 from services import require
 
 from hybrid_parsl.experiment_file import parse_experiment
@@ -31,7 +32,8 @@ def last_run(run):
 
 
 @pytest.mark.everywhere
-def test_a_rank_that_raises(run):
+def test_a_rank_that_raises(site, tmp_path):
+    run = Command(site, tmp_path / "runs")
     done = run(*failing("Raising"))
     assert done.returncode == 4
     assert "error in the search stage: rank 1" in done.stderr

@@ -125,7 +125,6 @@ def test_cancel_ends_a_driver_that_lives(run, go):
     assert job_of(run)["ended"] in {"CANCELED", "COMPLETED"}
 
 
-@pytest.mark.usefixtures("several_runs")
 def test_finished_stages_are_taken_from_the_disk(run):
     first = run.document("bell")
     assert set(first["quantum"]["counts"]) <= {"00", "01", "10", "11"}
@@ -144,7 +143,6 @@ def test_finished_stages_are_taken_from_the_disk(run):
     assert json.loads(again.stdout) == document
 
 
-@pytest.mark.usefixtures("several_runs")
 def test_a_failure_that_nobody_heard_is_told_and_then_tried_again(run, go):
     kill(start(run, *waiting(go)))
     go.write_text("fail")
@@ -183,7 +181,6 @@ def test_a_job_is_canceled_whatever_the_last_word_on_the_run_was(run, go):
     assert results_of(run)["run"]["status"] == "failed"
 
 
-@pytest.mark.usefixtures("several_runs")
 def test_a_copy_of_a_run_leaves_the_job_of_the_original_alone(run, go, tmp_path):
     driver = start(run, *waiting(go))
     (folder,) = run.runs.iterdir()
@@ -212,7 +209,6 @@ class Changing(Waiting):
 """
 
 
-@pytest.mark.usefixtures("several_runs")
 def test_starts_of_another_version_of_the_problem_are_not_taken(run, go, tmp_path, monkeypatch):
     """The driver, its ranks and the next driver read the class from the same file."""
     module = tmp_path / "changing.py"
@@ -264,7 +260,6 @@ def test_a_run_that_is_not_there(run, command):
     assert "no such run" in done.stderr
 
 
-@pytest.mark.usefixtures("several_runs")
 def test_what_cannot_be_resumed_says_why(run):
     run("bell", "--set", "problem.kind=failing_problems:Raising", "--set", "search.method=draw")
     (folder,) = run.runs.iterdir()

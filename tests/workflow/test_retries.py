@@ -7,6 +7,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from command import Command
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 PATIENCE = 240
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_the_next_job_continues_after_the_finished_starts(tmp_path: Path) -> None:
     go = tmp_path / "go"
     settings = {

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from listening_sockets import open_addresses
 
 ROOT = Path(__file__).parents[2]
@@ -15,6 +16,7 @@ LIMIT_S = 300
 PAUSE_S = 0.1
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_no_phase_of_a_local_run_listens_beyond_loopback(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), "bell", "--site", "local"],

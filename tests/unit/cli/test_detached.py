@@ -15,6 +15,8 @@ import pytest
 from command import Command
 from waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("several_runs")
+
 PATIENCE = 120
 SLOW = ("bell", "--set", "problem.kind=failing_problems:Slow")
 RAISING = ("bell", "--set", "problem.kind=failing_problems:Raising")

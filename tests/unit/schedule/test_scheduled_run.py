@@ -113,6 +113,7 @@ def schedule(monkeypatch, tmp_path, make_schedule):
     return make
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_a_run_succeeds_in_silence(schedule):
     cron = schedule(keep=1)
     assert cron() == (0, "")
@@ -123,6 +124,7 @@ def test_a_run_succeeds_in_silence(schedule):
     assert document["search"]["energy"] == attempt.energy
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_a_file_of_the_home_folder_does_not_shadow_the_standard_library(schedule, tmp_path):
     for name in ("random.py", "json.py", "multiprocessing.py", "numpy.py", "signal.py"):
         (tmp_path / name).write_text(f"raise RuntimeError('imported {name}')\n")
@@ -209,6 +211,7 @@ def test_a_second_run_is_refused_and_the_lock_of_a_dead_one_is_taken_over(schedu
     assert outcomes == ["lost", "refused", "completed"]
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_a_run_is_stopped_at_its_deadline(schedule, tmp_path):
     cron = schedule("failing_problems:Waiting", f'go = "{tmp_path / "never"}"', deadline="1s")
     code, err = cron()
@@ -217,6 +220,7 @@ def test_a_run_is_stopped_at_its_deadline(schedule, tmp_path):
     assert [each.outcome for each in cron.attempts()] == ["deadline"]
 
 
+@pytest.mark.usefixtures("several_runs")
 @pytest.mark.parametrize(
     ("victim", "number", "code", "outcome"),
     [("schedule", signal.SIGTERM, 143, "interrupted"), ("driver", signal.SIGKILL, 137, "killed")],
