@@ -39,7 +39,7 @@ class LiveLines:
     def tell(self, name: str, line: str) -> None:
         """Tell a line of the file `name`; in vain where nobody listens, or if it is too much.
 
-        The form is that of `hybrid_parsl.psij_kubernetes.told_lines`.
+        The form is that of `hybrid_parsl.psij_kubernetes.log_protocol`.
 
         Parameters
         ----------

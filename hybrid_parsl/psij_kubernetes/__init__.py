@@ -1,9 +1,9 @@
 """A PSI/J executor for Kubernetes: Jobs, and MPIJobs of the Kubeflow MPI Operator.
 
-Any PSI/J program can use it, ``psij.JobExecutor.get_instance("kubernetes")``, and sets what PSI/J
-has no word for with custom attributes: see `hybrid_parsl.psij_kubernetes.options`.
+Any PSI/J program can use it: ``psij.JobExecutor.get_instance("kubernetes")``. Options that PSI/J
+does not have are custom attributes; see `hybrid_parsl.psij_kubernetes.options`.
 
-PSI/J loads every executor whenever it is imported, so nothing else is imported before one is made.
+``import psij`` loads all executors, so the heavy imports wait until an instance is created.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["JobOptions", "KubernetesExecutorConfig"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for."""
+    """Import a public class on first use."""
     if name == "JobOptions":
         from hybrid_parsl.psij_kubernetes.options import JobOptions
 

@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from psij import JobSpec
 
 HOST_FILE = "/etc/mpi/hostfile"
-"""Where the MPI Operator tells the launcher its workers."""
+"""File in which the MPI Operator lists the workers for the launcher."""
 POD_ADDRESS = "\0address"
-"""Stands in a command line for the address of its pod."""
+"""Placeholder in a command line for the IP address of the pod."""
 MARK_VARIABLE = "PSIJ_LOG_MARK"
-"""Where processes of a job find the digits with which they tell lines of files."""
+"""Variable with the mark digits that processes of a job need to emit live lines."""
 SINGLE, MULTIPLE, MPIRUN = "single", "multiple", "mpirun"
 _LONGEST_SCRIPT = 32_768
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Pods and processes of a job.
+class ProcessLayout:
+    """Number of pods and processes of a job.
 
     Attributes
     ----------
     launcher
         `SINGLE`, `MULTIPLE` or `MPIRUN`.
     n_nodes
-        Pods that compute, at least 1.
+        Number of pods that compute, at least 1.
     n_processes
-        All processes, at least 1.
+        Total number of processes, at least 1.
     """
 
     launcher: str
@@ -45,29 +45,29 @@ class Layout:
 
     @property
     def is_mpi(self) -> bool:
-        """Whether the job is an MPIJob: several processes that an MPI launcher starts."""
+        """Whether the job is an MPIJob: several processes started by an MPI launcher."""
         return self.launcher == MPIRUN and self.n_processes > 1
 
     @classmethod
-    def of(cls, spec: JobSpec) -> Layout:
-        """Return the layout that `spec` asks for.
+    def of(cls, spec: JobSpec) -> ProcessLayout:
+        """Return the layout that `spec` requests.
 
         Raises
         ------
         InvalidJobException
-            Pods cannot be laid out like that.
+            If pods cannot provide it.
         """
         launcher = spec.launcher or SINGLE
         known = (SINGLE, MULTIPLE, MPIRUN)
         if launcher not in known:
-            message = f"There is no launcher '{launcher}' in a pod; valid: {', '.join(known)}"
+            message = f"Unsupported launcher '{launcher}'; valid: {', '.join(known)}"
             raise InvalidJobException(message)
         resources = spec.resources or ResourceSpecV1()
         if resources.version != 1:
-            message = f"Resources of version {resources.version} are not known; valid: 1"
+            message = f"Unsupported resource spec version {resources.version}; valid: 1"
             raise InvalidJobException(message)
         if resources.exclusive_node_use:
-            message = "A pod cannot have a node for itself: leave out exclusive_node_use"
+            message = "Pods do not support exclusive_node_use: leave it out"
             raise InvalidJobException(message)
         nodes = resources.computed_node_count
         if nodes > 1 and launcher != MPIRUN:
@@ -81,16 +81,16 @@ class Layout:
 
 @dataclass(frozen=True)
 class Wrapping:
-    """What the wrapper around a job's command has to do.
+    """Configuration of the wrapper script around the command of a job.
 
     Attributes
     ----------
     mark
-        Begins each record in the log.
+        Prefix of each record in the log.
     patterns
-        Files to be told when the command has ended.
+        Files to send when the command has ended.
     folder
-        Where they are; the container's own working directory if None.
+        Folder of these files; the working directory of the container if None.
     """
 
     mark: str
@@ -98,10 +98,12 @@ class Wrapping:
     folder: str | None = None
 
 
-def command_line(spec: JobSpec, layout: Layout, mpi: str, wrapping: Wrapping | None) -> list[str]:
-    """Return what the container runs.
+def command_line(
+    spec: JobSpec, layout: ProcessLayout, mpi: str, wrapping: Wrapping | None
+) -> list[str]:
+    """Return the command line of the container.
 
-    Without a wrapper that is the executable itself, and the image needs no shell.
+    Without a wrapper, that is the executable itself, and the image needs no shell.
 
     Parameters
     ----------
@@ -110,14 +112,14 @@ def command_line(spec: JobSpec, layout: Layout, mpi: str, wrapping: Wrapping | N
     layout
         Its processes.
     mpi
-        Which MPI the image has.
+        MPI library of the image.
     wrapping
-        What the wrapper has to do; None if there is none.
+        Configuration of the wrapper; None to run without it.
 
     Raises
     ------
     InvalidJobException
-        The executable is missing, or a script is too long or not readable.
+        If there is no executable, or a script is too long or cannot be read.
     """
     if not spec.executable:
         message = "The job has no executable"
@@ -135,25 +137,25 @@ def command_line(spec: JobSpec, layout: Layout, mpi: str, wrapping: Wrapping | N
     shell = "bash" if pre or post else "sh"
     copies = layout.n_processes if layout.launcher == MULTIPLE else 1
     hosts = HOST_FILE if layout.is_mpi else ""
-    told = _emitter(wrapping)
+    emitter = _emitter(wrapping)
     return [
         shell, "-c", _text("wrapper.sh"), "psij",
-        wrapping.mark, str(copies), pre, post, told, hosts, *bare,
+        wrapping.mark, str(copies), pre, post, emitter, hosts, *bare,
     ]  # fmt: skip
 
 
 def _mpirun(mpi: str, n_processes: int, variables: Sequence[str]) -> list[str]:
-    """Return what starts the ranks; the MPI Operator tells it the hosts."""
+    """Return the mpirun command; the MPI Operator passes it the hosts."""
     size = ["-n", str(n_processes)]
-    if mpi == "openmpi":  # Hydra hands on the whole environment, Open MPI what it is told
-        handed_on = [word for name in variables for word in ("-x", name)]
-        return ["mpirun", *size, "--bind-to", "none", *handed_on]
-    # Hydra's proxies call back, and the cluster's DNS may not know the launcher's name yet
+    if mpi == "openmpi":  # Hydra forwards the whole environment, Open MPI only named variables
+        forwarded = [word for name in variables for word in ("-x", name)]
+        return ["mpirun", *size, "--bind-to", "none", *forwarded]
+    # Hydra's proxies connect back, and DNS may not resolve the launcher's name yet
     return ["mpirun", "-localhost", POD_ADDRESS, *size]
 
 
 def _emitter(wrapping: Wrapping) -> str:
-    """Return the script that tells the files of a host; nothing if none are wanted."""
+    """Return the script that sends the files of a host; empty if there are no patterns."""
     if not wrapping.patterns:
         return ""
     values = {
@@ -166,7 +168,7 @@ def _emitter(wrapping: Wrapping) -> str:
 
 
 def _script(path: Path | None) -> str:
-    """Return what to source: the text of a script that is here, else of one in the image."""
+    """Return shell code: the text of a local script, or a command to source one in the image."""
     if path is None:
         return ""
     try:
@@ -177,13 +179,13 @@ def _script(path: Path | None) -> str:
         message = f"The script {path} cannot be read: {error}"
         raise InvalidJobException(message) from error
     if len(text) > _LONGEST_SCRIPT:
-        message = f"The script {path} has {len(text)} characters; at most {_LONGEST_SCRIPT} fit"
+        message = f"The script {path} has {len(text)} characters; maximum: {_LONGEST_SCRIPT}"
         raise InvalidJobException(message)
     return text
 
 
 @cache
 def _text(name: str) -> str:
-    """Return a script of this package without its comments."""
+    """Return a script of this package, stripped of comments."""
     lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith("#"))

@@ -1,4 +1,4 @@
-"""How an executor reaches its cluster, and how patient it is."""
+"""Configuration of the executor: cluster, timeouts and defaults of all jobs."""
 
 from __future__ import annotations
 
@@ -20,32 +20,31 @@ class KubernetesExecutorConfig(JobExecutorConfig):  # type: ignore[misc]
     Attributes
     ----------
     kubeconfig
-        Path of a kubeconfig; those of ``$KUBECONFIG`` or ``~/.kube/config`` if None, and inside
-        a cluster, where there is none, the service account.
+        Path of a kubeconfig. If None: ``$KUBECONFIG``, ``~/.kube/config`` or, inside a cluster
+        without either, the service account.
     context
-        Its context; the current one if None.
+        Context of the kubeconfig; the current context if None.
     namespace
-        Where jobs run; the context's, or inside a cluster the executor's own, if None.
+        Namespace of the jobs. If None, that of the context or, inside a cluster, of the pod.
     options
-        What every job starts from; a job's custom attributes come on top.
+        Defaults of all jobs; custom attributes of a job override them.
     keep
-        Which finished jobs are left to their ``ttl_s`` instead of being deleted at once:
+        Which finished jobs to keep until their ``ttl_s`` expires instead of deleting them at once:
         ``"none"``, ``"failed"`` or ``"all"``.
     start_patience_s
-        Seconds until a job whose pod cannot start fails, where the cause may pass by itself: an
-        image that is not pulled, a volume that is not mounted. A cause that cannot pass fails it
-        at once, and a cluster that is only busy never does.
+        Seconds until a job fails if its pod cannot start for a reason that may be temporary, such
+        as an image that cannot be pulled or a volume that cannot be mounted. A permanent reason
+        fails the job at once; a busy cluster never does.
     live_log_s
-        Seconds between two looks at the log of a job that runs, so that the files of its streams
-        grow; None to write them when it has ended.
+        Seconds between two fetches of the log of a running job, so that its stream files grow;
+        None to write them only when the job has ended.
     retry_s
-        Seconds for which a call is repeated while the API server does not answer; one try waits
-        no longer for a connection or an answer.
+        Seconds during which a failed API call is retried; also the upper limit of the connect and
+        read timeouts of one attempt.
     silence_s
-        Seconds without a word after which a watch is taken for broken; the API server speaks
-        once a minute.
+        Read timeout of a watch in seconds; the API server sends a bookmark every minute.
     n_threads
-        Threads for logs and deletions, for all jobs together.
+        Maximum number of threads for logs and deletions of all jobs.
     """
 
     kubeconfig: str | Path | None = None
@@ -63,9 +62,9 @@ class KubernetesExecutorConfig(JobExecutorConfig):  # type: ignore[misc]
         super().__init__()
 
     def in_context(self, context: str | None) -> KubernetesExecutorConfig:
-        """Return this configuration with another context of the kubeconfig, if one is given."""
+        """Return a copy with `context`; this configuration if it is None."""
         return self if context is None else replace(self, context=context)
 
     def keeps(self, state: str) -> bool:
-        """Return whether a job that ended in the state `state` is left to its time to live."""
+        """Return whether a job that ended in `state` is kept until its time to live expires."""
         return self.keep == "all" or (self.keep == "failed" and state != "COMPLETED")

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
-# Prints the files that match $patterns, as records with length and SHA-256, each with its
-# content in base64; `mark`, `folder` and `patterns` are set in front of this.
+# Print the files that match $patterns as records with length, SHA-256 and base64 content. The
+# caller prepends assignments of `mark`, `folder` and `patterns`.
 cd "$folder" 2>/dev/null || exit 0
 count=0
 IFS='

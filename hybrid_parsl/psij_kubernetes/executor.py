@@ -1,4 +1,4 @@
-"""The executor as PSI/J knows it. Imported with PSI/J itself, so all that is heavy is elsewhere."""
+"""The PSI/J executor class; ``import psij`` imports this module, so heavy imports are deferred."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from psij import JobExecutor
 if TYPE_CHECKING:
     from psij import Job, JobExecutorConfig, JobSpec
 
-    from hybrid_parsl.psij_kubernetes.checks import Check
+    from hybrid_parsl.psij_kubernetes.preflight import Check
 
 
 class KubernetesJobExecutor(JobExecutor):  # type: ignore[misc]
-    """Runs PSI/J jobs on Kubernetes.
+    """PSI/J executor for Kubernetes.
 
-    A job of one process is a Job, one of more that an MPI launcher starts is an MPIJob of the
-    Kubeflow MPI Operator. What PSI/J has no word for is said by custom attributes; see
+    A job with one process becomes a Job; with several processes and an MPI launcher, an MPIJob of
+    the Kubeflow MPI Operator. Options that PSI/J does not have are custom attributes; see
     `hybrid_parsl.psij_kubernetes.options.JobOptions`.
 
-    It keeps to PSI/J's contract and adds one promise: a job's name comes from the key of its task,
-    so submitting a task again, by whatever process, finds the job that is there.
+    Beyond the contract of PSI/J, submission is idempotent: the name of a job derives from the key
+    of its task, and submitting the task again, from any process, adopts the existing job.
 
     Parameters
     ----------
     url
-        A context of the kubeconfig; the configuration's own if None.
+        Context of the kubeconfig; that of the configuration if None.
     config
-        A `KubernetesExecutorConfig`; any other means its defaults.
+        A `KubernetesExecutorConfig`; defaults are used for any other type.
 
     Raises
     ------
     ConfigurationError
-        The Kubernetes client is not installed, or the cluster's configuration cannot be used.
+        If the official client is not installed or the configuration is invalid.
     """
 
     def __init__(self, url: str | None = None, config: JobExecutorConfig | None = None) -> None:
-        from hybrid_parsl.psij_kubernetes.cluster_jobs import ClusterJobs
         from hybrid_parsl.psij_kubernetes.config import KubernetesExecutorConfig
+        from hybrid_parsl.psij_kubernetes.jobs import ClusterJobs
 
         if not isinstance(config, KubernetesExecutorConfig):
             config = KubernetesExecutorConfig()
@@ -45,58 +45,58 @@ class KubernetesJobExecutor(JobExecutor):  # type: ignore[misc]
         self._jobs = ClusterJobs(config.in_context(url), self._set_job_status)
 
     def submit(self, job: Job) -> None:
-        """Create a job in the cluster, or find the one that its key names.
+        """Create a job, or adopt the existing job with its key.
 
         Raises
         ------
         InvalidJobException
-            It can never run as it is described.
+            If the job is invalid.
         SubmitException
-            The cluster did not take it this time.
+            If the cluster did not accept it.
         """
         self._check_job(job)
         try:
             self._jobs.submit(job)
         except BaseException:
-            job.executor = job._native_id = None  # noqa: SLF001 - it was never submitted
+            job.executor = job._native_id = None  # noqa: SLF001 - allow another submission
             raise
 
     def planned_id(self, job: Job) -> str | None:
-        """Return the id that `submit` gives to a job; None if it can never run."""
+        """Return the id that `submit` will assign to a job; None if the job is invalid."""
         return self._jobs.planned_id(job)
 
     def cancel(self, job: Job) -> None:
-        """Delete a job from the cluster; it is CANCELED when all of it is gone.
+        """Delete a job from the cluster; it is CANCELED when the deletion is complete.
 
         Raises
         ------
         SubmitException
-            The cluster could not be told.
+            If the request failed.
         """
         self._jobs.cancel(job)
 
     def list(self) -> list[str]:
-        """Return the ids of all Jobs and MPIJobs in the namespace, whoever made them.
+        """Return the ids of all Jobs and MPIJobs in the namespace, including those of others.
 
         Raises
         ------
         SubmitException
-            The cluster did not answer.
+            If the request failed.
         """
         return self._jobs.list()
 
     def attach(self, job: Job, native_id: str) -> None:
-        """Follow a job that was submitted before, by whatever process.
+        """Track a job that was submitted earlier, by any process.
 
-        Its log is fetched to the places that the specification of `job` names, if it has one. A
-        job that is not in the cluster any more FAILED, without an exit code.
+        Its log is written to the paths in the specification of `job`, if it has one. A job that no
+        longer exists in the cluster is FAILED without an exit code.
 
         Raises
         ------
         InvalidJobException
-            `job` is not new, or `native_id` is none of a job made through PSI/J.
+            If `job` is not new, or `native_id` is not that of a job created through PSI/J.
         SubmitException
-            The cluster did not answer.
+            If the request failed.
         """
         earlier, job.executor = job.executor, self
         try:
@@ -106,34 +106,34 @@ class KubernetesJobExecutor(JobExecutor):  # type: ignore[misc]
             raise
 
     def state(self, native_id: str) -> str | None:
-        """Return PSI/J's name of the state of a job, without following it.
+        """Return the name of the `psij.JobState` of a job, without tracking it.
 
-        None if it is not in the cluster any more.
+        None if the job does not exist.
 
         Raises
         ------
         InvalidJobException
-            `native_id` is no id of a job.
+            If `native_id` is not a valid id.
         SubmitException
-            The cluster did not answer.
+            If the request failed.
         """
         return self._jobs.state(native_id)
 
     def check(self, spec: JobSpec | None = None) -> tuple[Check, ...]:
-        """Return what was found out about the cluster, without making anything.
+        """Check the cluster without creating anything.
 
         Parameters
         ----------
         spec
-            A job that the cluster is asked to create in a dry run of its own; none if None.
+            A job to create in a server-side dry run; None to omit that.
 
         Raises
         ------
         InvalidJobException
-            The job can never run as it is described.
+            If the job is invalid.
         """
         return self._jobs.check(spec)
 
     def close(self) -> None:
-        """Follow jobs no more and end all threads; jobs go on in the cluster."""
+        """Stop tracking jobs and stop all threads; jobs continue in the cluster."""
         self._jobs.close()

@@ -1,4 +1,4 @@
-"""What a job is in a cluster: pure functions from PSI/J's words to Kubernetes' objects."""
+"""Convert a PSI/J job specification to Kubernetes objects, without API calls."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from psij import InvalidJobException
 
 from hybrid_parsl.psij_kubernetes import names
-from hybrid_parsl.psij_kubernetes.command import MULTIPLE, Layout, Wrapping, command_line
-from hybrid_parsl.psij_kubernetes.pods import INPUTS, Pods
+from hybrid_parsl.psij_kubernetes.command import MULTIPLE, ProcessLayout, Wrapping, command_line
+from hybrid_parsl.psij_kubernetes.pod_spec import INPUTS, Pods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
     from hybrid_parsl.psij_kubernetes.options import JobOptions
 
 Manifest = dict[str, Any]
-LARGEST_SECRET = 1_048_576
-"""Bytes that a Secret can hold."""
+MAX_SECRET_BYTES = 1_048_576
+"""Maximum size of a Secret."""
 SCRATCH = "/psij"
-"""The job's directory where it needs one and names none."""
+"""Working directory of jobs that need one and do not set it."""
 
 
 @dataclass(frozen=True)
 class Collection:
-    """What is fetched from the log of a job.
+    """Local destinations of what a job produces.
 
     Attributes
     ----------
     stdout, stderr
-        Where to write the two streams; None to drop one.
+        Files for the two streams; None to discard one.
     outputs
-        Where to write files, by their path or pattern in the pod.
+        Destinations of files by path or pattern in the pod.
     mark
-        What begins a record in the log; None if the log holds no records.
+        Prefix of the records in the log; None if the log contains no records.
     lines
-        Where to write lines that are told while the job runs, by the name or pattern of a file.
-    why
-        Where to write why the job does not start; None for nowhere.
+        Destinations of live lines by file name or pattern.
+    pending_reason
+        File for the reason why the job cannot start yet; None to discard it.
     """
 
     stdout: Path | None
@@ -54,21 +54,21 @@ class Collection:
     outputs: Mapping[str, Path]
     mark: str | None
     lines: Mapping[str, Path] = field(default_factory=dict)
-    why: Path | None = None
+    pending_reason: Path | None = None
 
     @property
     def grows(self) -> bool:
-        """Whether something is wanted while the job runs."""
+        """Whether something is collected while the job runs."""
         return bool(self.stdout or self.stderr or self.lines)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is wanted."""
+        """Whether nothing is collected from the log."""
         return not (self.grows or self.outputs)
 
 
 NOTHING = Collection(None, None, {}, None)
-"""What is fetched of a job that nobody wants anything of."""
+"""The collection of a job without files and streams."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ class JobPlan:
     Attributes
     ----------
     native_id
-        Its name in the cluster.
+        Kind, namespace and name.
     manifest
         The Job or MPIJob.
     secret
-        The Secret with its inputs; None if it has none.
+        The Secret with the inputs; None if there are none.
     collection
-        What is fetched from its log.
+        Destinations of what it produces.
     """
 
     native_id: names.NativeId
@@ -94,30 +94,28 @@ class JobPlan:
 
 
 def plan_job(spec: JobSpec, options: JobOptions, namespace: str, key: str) -> JobPlan:
-    """Return what to create for a job.
+    """Return the objects to create for a job.
 
     Parameters
     ----------
     spec
-        PSI/J's description of it.
+        The job.
     options
-        The rest, with the job's custom attributes.
+        Options with the custom attributes of the job applied.
     namespace
-        Where it runs.
+        Namespace of the objects.
     key
-        Names its task; the names of all objects come from it.
+        Unique key of the task; determines the object names.
 
     Raises
     ------
     InvalidJobException
-        A pod cannot be what is asked for.
+        If Kubernetes cannot run the job as specified.
     """
-    _refuse(spec, options)
-    layout = Layout.of(spec)
+    _validate(spec, options)
+    layout = ProcessLayout.of(spec)
     if layout.is_mpi and not spec.inherit_environment:
-        message = (
-            "MPI ranks need the variables of their launcher: inherit_environment cannot be False"
-        )
+        message = "inherit_environment must be True for MPI jobs: ranks need launcher variables"
         raise InvalidJobException(message)
     native_id = names.NativeId(
         names.MPI_JOB if layout.is_mpi else names.JOB, namespace, names.object_name(spec.name, key)
@@ -129,7 +127,7 @@ def plan_job(spec: JobSpec, options: JobOptions, namespace: str, key: str) -> Jo
         wrapping = Wrapping(collection.mark, tuple(options.outputs), folder)
     command = command_line(spec, layout, options.mpi, wrapping)
     inputs = _read_inputs(options.inputs)
-    # each job of this name has one of its own: that of an earlier one may be about to go
+    # unique per submission: the Secret of an earlier job of this name may be about to be deleted
     secret = f"{native_id.name}-inputs-{secrets.token_hex(3)}"
     pods = Pods(spec, options, layout, native_id.name, folder, tuple(inputs), secret)
     manifest = pods.mpi_job(command) if layout.is_mpi else pods.job(command)
@@ -140,34 +138,34 @@ def plan_job(spec: JobSpec, options: JobOptions, namespace: str, key: str) -> Jo
 
 
 def collection_of(spec: JobSpec, options: JobOptions, name: str) -> Collection:
-    """Return what is fetched from the log of the job `name`.
+    """Return the collection of the job `name`.
 
-    The two streams are told apart, and files are told, only by a wrapper around the command;
-    a log that is wanted as it is, or not at all, needs none.
+    Separate streams, files and live lines require the wrapper script and hence a mark; a raw log
+    does not.
     """
-    wanted = bool(spec.stdout_path or spec.stderr_path)
-    as_it_is = spec.stdout_path == spec.stderr_path
+    has_streams = bool(spec.stdout_path or spec.stderr_path)
+    is_combined = spec.stdout_path == spec.stderr_path
     scripts = spec.pre_launch or spec.post_launch
-    told = options.outputs or options.lines
-    wrapped = scripts or told or spec.launcher == MULTIPLE or (wanted and not as_it_is)
+    files = options.outputs or options.lines
+    wrapped = scripts or files or spec.launcher == MULTIPLE or (has_streams and not is_combined)
     mark = "\x1e" + hashlib.sha256(name.encode()).hexdigest()[:8] if wrapped else None
     outputs = {pattern: Path(path) for pattern, path in options.outputs.items()}
     lines = {pattern: Path(path) for pattern, path in options.lines.items()}
-    why = Path(options.why) if options.why else None
-    return Collection(spec.stdout_path, spec.stderr_path, outputs, mark, lines, why)
+    reason = Path(options.pending_reason) if options.pending_reason else None
+    return Collection(spec.stdout_path, spec.stderr_path, outputs, mark, lines, reason)
 
 
 def secret_for(owner: Manifest, secret: Manifest) -> Manifest:
-    """Return `secret` as that of the job `owner`: under the name that its pods wait for.
+    """Return `secret` with the name that the pods of `owner` mount, and owned by it.
 
-    A job that was there before waits for another name than the plan's. The Secret goes when the
-    job goes.
+    The pods of an adopted job mount another name than that of the plan. The Secret is deleted
+    together with its owner.
     """
     spec = owner["spec"]
     template = spec["mpiReplicaSpecs"]["Launcher"] if "mpiReplicaSpecs" in spec else spec
     volumes = template["template"]["spec"].get("volumes", [])
-    asked = [each["secret"]["secretName"] for each in volumes if each["name"] == INPUTS]
-    name = asked[0] if asked else secret["metadata"]["name"]
+    mounted = [each["secret"]["secretName"] for each in volumes if each["name"] == INPUTS]
+    name = mounted[0] if mounted else secret["metadata"]["name"]
     reference = {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
@@ -180,47 +178,47 @@ def secret_for(owner: Manifest, secret: Manifest) -> Manifest:
     return {**secret, "metadata": metadata}
 
 
-def _refuse(spec: JobSpec, options: JobOptions) -> None:
-    """Refuse what a pod cannot mean.
+def _validate(spec: JobSpec, options: JobOptions) -> None:
+    """Validate the parts of a job that do not depend on its layout.
 
     Raises
     ------
     InvalidJobException
-        Something is asked for that is not there.
+        If something is missing, invalid or not supported.
     """
     attributes = spec.attributes
     if spec.stdin_path is not None:
-        message = "A pod has no standard input: pass stdin_path's file with 'kubernetes.inputs'"
+        message = "stdin_path is not supported: pass the file with 'kubernetes.inputs'"
         raise InvalidJobException(message)
     if attributes and attributes.reservation_id:
-        message = "Kubernetes has no reservations: leave out reservation_id, or name a queue"
+        message = "reservation_id is not supported: leave it out, or set queue_name"
         raise InvalidJobException(message)
     if attributes and attributes.duration.total_seconds() < 1:
-        message = f"A duration of {attributes.duration} is too short; valid: 1 second or more"
+        message = f"Invalid duration {attributes.duration}; valid: 1 second or more"
         raise InvalidJobException(message)
     if not options.image:
-        message = "The job has no image: set 'kubernetes.image', or the executor's options"
+        message = "The job has no image: set 'kubernetes.image' or the options of the executor"
         raise InvalidJobException(message)
     for label in set(options.labels).intersection(names.RESERVED):
-        message = f"The label '{label}' is reserved: the executor sets it"
+        message = f"The label '{label}' is reserved for the executor"
         raise InvalidJobException(message)
     for path in (*options.inputs, *options.outputs, *options.lines):
         if not path or "\n" in path or ".." in path.split("/"):
-            message = f"{path!r} is no path of a file in a pod"
+            message = f"Invalid path {path!r} of a file in a pod"
             raise InvalidJobException(message)
     for pattern, target in (*options.outputs.items(), *options.lines.items()):
         if is_pattern(pattern) and Path(target).is_file():
-            message = f"The files {pattern!r} go to a folder, and {target} is a file"
+            message = f"The destination {target} of {pattern!r} must be a folder, not a file"
             raise InvalidJobException(message)
 
 
 def is_pattern(path: str) -> bool:
-    """Return whether `path` may stand for several files."""
+    """Return whether `path` contains wildcards."""
     return any(letter in path for letter in "*?[")
 
 
 def target_of(name: str, outputs: Mapping[str, Path]) -> Path | None:
-    """Return where the file `name` of a pod is written here; None if nobody wants it."""
+    """Return the local destination of the file `name` of a pod; None if not requested."""
     for pattern, target in outputs.items():
         if name == pattern and not is_pattern(pattern):
             return target
@@ -230,23 +228,29 @@ def target_of(name: str, outputs: Mapping[str, Path]) -> Path | None:
 
 
 def _folder(spec: JobSpec, options: JobOptions) -> str | None:
-    """Return the directory of the job in its pods; None if it is that of the image."""
+    """Return the working directory in the pods; None for that of the image.
+
+    Raises
+    ------
+    InvalidJobException
+        If it is not an absolute path.
+    """
     if spec.directory is not None:
         folder = str(spec.directory)
         if not folder.startswith("/"):
-            message = f"The directory {folder!r} is not absolute: a pod has no current directory"
+            message = f"The directory {folder!r} must be an absolute path"
             raise InvalidJobException(message)
         return folder
     return SCRATCH if options.inputs or options.outputs else None
 
 
 def _read_inputs(inputs: Mapping[str, str | Path | bytes]) -> dict[str, bytes]:
-    """Return the content of the inputs, by their path in the pods.
+    """Return the content of the inputs by path in the pods.
 
     Raises
     ------
     InvalidJobException
-        One cannot be read, or they do not fit into a Secret.
+        If one cannot be read, or they exceed the size of a Secret.
     """
     found = {}
     for path, source in inputs.items():
@@ -256,10 +260,10 @@ def _read_inputs(inputs: Mapping[str, str | Path | bytes]) -> dict[str, bytes]:
             message = f"The input {source!s} cannot be read: {error.strerror or error}"
             raise InvalidJobException(message) from error
     total = sum(map(len, found.values()))
-    if total > LARGEST_SECRET:
+    if total > MAX_SECRET_BYTES:
         sizes = ", ".join(f"{path} {len(data)}" for path, data in found.items())
         message = (
-            f"The inputs have {total} bytes ({sizes}); at most {LARGEST_SECRET} fit: put larger "
+            f"The inputs have {total} bytes ({sizes}); maximum: {MAX_SECRET_BYTES}. Put larger "
             "files on a volume ('kubernetes.volumes')"
         )
         raise InvalidJobException(message)
@@ -269,7 +273,7 @@ def _read_inputs(inputs: Mapping[str, str | Path | bytes]) -> dict[str, bytes]:
 def _secret(
     native_id: names.NativeId, name: str, labels: Mapping[str, str], inputs: Mapping[str, bytes]
 ) -> Manifest | None:
-    """Return the Secret `name` that holds `inputs`, numbered; None if there are none."""
+    """Return the Secret `name` with the inputs under numeric keys; None without inputs."""
     if not inputs:
         return None
     data = {str(n): base64.b64encode(data).decode() for n, data in enumerate(inputs.values())}

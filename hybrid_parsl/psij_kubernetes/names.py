@@ -1,4 +1,4 @@
-"""Names, labels and ids of what a job is made of in a cluster."""
+"""Names, labels and ids of the Kubernetes objects of a job."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 
 _APP = "app.kubernetes.io"
 MANAGED_BY = f"{_APP}/managed-by"
-"""Label that every object carries."""
+"""Label of every object that the executor creates."""
 MANAGER = "psij"
-"""Its value."""
+"""Value of `MANAGED_BY`."""
 SELECTOR = f"{MANAGED_BY}={MANAGER}"
 JOB_LABEL = "psij/job"
-"""Label of pods: the name of their job."""
+"""Label of pods: name of the job."""
 ROLE_LABEL = "psij/role"
 """Label of pods: `MAIN`, `LAUNCHER` or `WORKER`."""
 ACCOUNT_LABEL = "psij/account"
 KEY_ANNOTATION = "psij/key"
-"""Annotation of a job: `key_digest` of the task that it carries out."""
+"""Annotation of a job: `key_digest` of its task."""
 RESERVED = (MANAGED_BY, JOB_LABEL, ROLE_LABEL, ACCOUNT_LABEL)
-"""Labels that the executor sets itself."""
+"""Labels that users cannot set."""
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 MAIN, LAUNCHER, WORKER = "main", "launcher", "worker"
 CONTAINER = "job"
-"""Name of the container in every pod."""
+"""Name of the main container of every pod."""
 
 JOB, MPI_JOB, POD = "job", "mpijob", "pod"
 _LONGEST_SLUG = 28
@@ -35,14 +35,14 @@ _LONGEST_LABEL = 63
 
 @dataclass(frozen=True)
 class NativeId:
-    """What PSI/J knows a job by: ``job/NAMESPACE/NAME`` or ``mpijob/NAMESPACE/NAME``.
+    """Native id of a job in PSI/J: ``job/NAMESPACE/NAME`` or ``mpijob/NAMESPACE/NAME``.
 
     Attributes
     ----------
     kind
         `JOB` or `MPI_JOB`.
     namespace, name
-        Where it is.
+        Of the object.
     """
 
     kind: str
@@ -54,33 +54,33 @@ class NativeId:
 
     @classmethod
     def parse(cls, text: str) -> NativeId:
-        """Read an id.
+        """Parse an id.
 
         Raises
         ------
         ValueError
-            It is none.
+            If `text` is not a valid id.
         """
         kind, _, rest = text.partition("/")
         namespace, _, name = rest.partition("/")
         if kind not in (JOB, MPI_JOB) or not namespace or not name or "/" in name:
-            message = f"{text!r} is no id of a job: job/NAMESPACE/NAME or mpijob/NAMESPACE/NAME"
+            message = f"invalid job id {text!r}; valid: job/NAMESPACE/NAME or mpijob/NAMESPACE/NAME"
             raise ValueError(message)
         return cls(kind, namespace, name)
 
 
 def object_name(name: str | None, key: str) -> str:
-    """Return the name of the job that carries out the task `key`: the same each time.
+    """Return the object name of the job of a task; deterministic.
 
     At most 39 characters of a DNS label (RFC 1035) that begins with a letter: the MPI Operator
-    makes a Service of that name, and longer names from it.
+    creates a Service of that name and derives longer names from it.
 
     Parameters
     ----------
     name
-        For people; what does not fit is left out.
+        Human-readable prefix, sanitized and truncated.
     key
-        The task; two tasks have two keys.
+        Unique key of the task.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", (name or "").rpartition("/")[2].lower()).strip("-0123456789")
     slug = slug[:_LONGEST_SLUG].strip("-") or "job"
@@ -88,23 +88,21 @@ def object_name(name: str | None, key: str) -> str:
 
 
 def key_digest(key: str) -> str:
-    """Return the digest of a task's key: the key itself may hold host names and paths."""
+    """Return the SHA-256 of a task's key, which may contain host names and paths."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def recommended_labels(name: str | None, instance: str, component: str) -> dict[str, str]:
-    """Return the labels that Kubernetes recommends for all objects.
-
-    See "Recommended Labels" in Kubernetes' documentation.
+    """Return the labels of "Recommended Labels" in the documentation of Kubernetes.
 
     Parameters
     ----------
     name
-        The application, for people.
+        Human-readable name of the application.
     instance
-        The job.
+        Name of the job.
     component
-        The role of the object in it.
+        Role of the object in the job.
     """
     return {
         f"{_APP}/name": label_value(name or "job"),
@@ -115,6 +113,6 @@ def recommended_labels(name: str | None, instance: str, component: str) -> dict[
 
 
 def label_value(text: str) -> str:
-    """Return `text` as the value of a label: what is not allowed there becomes a dash."""
+    """Return `text` as a valid label value, with invalid characters replaced by dashes."""
     allowed = re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST_LABEL]
     return re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$", "", allowed)

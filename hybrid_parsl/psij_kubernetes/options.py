@@ -1,7 +1,7 @@
-"""What a job on Kubernetes needs that PSI/J has no word for.
+"""Options of jobs on Kubernetes that PSI/J does not have.
 
-Each field of `JobOptions` can be given for all jobs of an executor, in its configuration, and for
-one job as the custom attribute ``kubernetes.FIELD``::
+Set a field of `JobOptions` for all jobs of an executor in its configuration, or for one job with
+the custom attribute ``kubernetes.FIELD``::
 
     attributes = psij.JobAttributes(
         custom_attributes={
@@ -33,86 +33,86 @@ _PULL = ("Always", "IfNotPresent", "Never")
 
 @dataclass(frozen=True, kw_only=True)
 class JobOptions:
-    """What a job on Kubernetes is besides its `psij.JobSpec`.
+    """Options of a job that a `psij.JobSpec` cannot express.
 
     Attributes
     ----------
     key
-        Names the task. A second submission with the same key, under the same name, finds the
-        first one's job instead of running it again; one that has failed is replaced. Each
-        `psij.Job` is a task of its own if None.
+        Unique key of the task. A second submission with the same key and name adopts the job of
+        the first instead of running it again; a failed job is replaced. If None, each `psij.Job`
+        is its own task.
     image
-        The container image; there is no default.
+        Container image; required.
     image_pull_policy
-        ``Always``, ``IfNotPresent`` or ``Never``; Kubernetes' own default if None.
+        ``Always``, ``IfNotPresent`` or ``Never``; the default of Kubernetes if None.
     image_pull_secrets
-        Names of Secrets for the image's registry.
+        Names of Secrets for the registry of the image.
     namespace
-        The namespace; the executor's if None.
+        Namespace; that of the executor if None.
     service_account
-        The pods' service account. Without one they get no token of the cluster.
+        Service account of the pods. If None, they get no API token.
     node_selector
         Labels that nodes must have.
     tolerations
-        As in a pod's specification.
+        As in a pod spec.
     volumes
-        Each a volume in Kubernetes' words with ``name``, ``mountPath``, perhaps ``readOnly`` and
-        ``subPath``, and its source, for example ``persistentVolumeClaim``.
+        Each a mapping with ``name``, ``mountPath``, optionally ``readOnly`` and ``subPath``, and
+        a volume source such as ``persistentVolumeClaim``.
     labels, annotations
-        Added to the job, its pods and its Secret. Labels that the executor relies on are reserved.
+        Added to the job, its pods and its Secret. The executor's own labels are reserved.
     inputs
-        Files in the pods, by their path there (relative to the job's directory): bytes, or the
-        path of a file here. They travel as a Secret, so together at most 1 MiB.
+        Files in the pods by path (relative to the directory of the job): bytes, or the path of a
+        local file. Transferred as a Secret, so at most 1 MiB in total.
     outputs
-        Where to write files that the job leaves, by their path in the pod: that may have
-        wildcards, and then it names a folder here. They travel through the log of the pod, with
-        length and checksum: a damaged or missing one fails the job, never gives a wrong result.
+        Local destination of files that the job leaves, by path in the pod. A path with wildcards
+        maps to a local folder. Files are transferred through the log of the pod with length and
+        checksum: a damaged or missing file fails the job and never yields a wrong result.
     lines
-        Where to write lines that the job's processes tell while it runs, by the name of a file,
-        which may have wildcards as those of `outputs`; how a process tells one is said in
-        `hybrid_parsl.psij_kubernetes.told_lines`. A line that the file has is not written again.
-        One may be lost where several processes print at once.
-    why
-        A file here that says, while the job does not start, why.
+        Local destination of lines that processes emit while the job runs, by file name; wildcards
+        as in `outputs`. `hybrid_parsl.psij_kubernetes.log_protocol` describes the format. A line
+        that the file contains is not written again. A line may be lost if several processes
+        print at the same time.
+    pending_reason
+        Local file that holds the reason while the job cannot start.
     restricted
-        Keep to the Pod Security Standard "restricted", with a read-only root file system and a
-        /tmp in memory. The image has to name a user that is not root, by number.
+        Comply with the Pod Security Standard "restricted", with a read-only root file system and
+        /tmp in memory. The image must declare a numeric non-root user.
     pod
-        Laid over the pod template at last, whatever it holds: tables are merged, lists of named
-        things (containers, volumes) by name, all else is replaced.
+        Merged into the pod template last: mappings recursively, lists of named items (containers,
+        volumes) by name; other values are replaced.
     ttl_s
-        Seconds until the cluster removes a finished job that nobody has removed.
+        Seconds after which the cluster deletes a finished job that is still there.
     longest_wait_s
-        Seconds that a job may wait, in queues and for its pods, before it fails.
+        Maximum seconds between creation and start, queues included, before the job fails.
     priority_class
         PriorityClass of the pods.
     requests
-        What each process requests where the job's resources do not say, as Kubernetes' quantities;
-        1 CPU and 512Mi of memory if left out. Quotas and Kueue do not see pods without requests.
+        Default resource requests of each process, as Kubernetes quantities; 1 CPU and 512Mi of
+        memory if not set. Quotas and Kueue ignore pods without requests.
     limits
-        What each process may use at most, as quantities. Without one, memory is limited to what
-        the job's resources ask for, and CPU is not limited.
+        Resource limits of each process, as quantities. By default memory is limited to the
+        requested memory of the job, and CPU is not limited.
     launcher_resources
-        Resources of the launcher's pod of an MPIJob, as in a container's specification. Ranks run
-        in the workers, so the launcher needs little.
+        Resources of the launcher container of an MPIJob. Ranks run in the workers, so the
+        launcher needs little.
     run_launcher_as_worker
-        Run ranks in the launcher's pod too: an MPIJob on N nodes has N - 1 workers.
+        Run ranks in the launcher pod too: an MPIJob on N nodes has N - 1 workers.
     scheduling_policy
         ``runPolicy.schedulingPolicy`` of an MPIJob, for operators with ``--gang-scheduling``.
         ``minAvailable`` defaults to the number of workers, because the launcher is created only
         when they are ready.
     scratch_limit
-        Size limit of each volume that the executor adds for temporary files, as a quantity.
+        Size limit of each scratch volume that the executor adds, as a quantity.
     grace_s
         Seconds between SIGTERM and SIGKILL when a job is canceled.
     gpu_resource
-        What the cluster calls a GPU.
+        Resource name of a GPU in the cluster.
     mpi
-        The MPI of the image: ``mpich``, ``openmpi`` or ``intel``.
+        MPI library of the image: ``mpich``, ``openmpi`` or ``intel``.
     ssh_path
-        Where the image's ssh looks for its keys.
+        Folder in the image where ssh expects its keys.
     worker_command
-        What runs on the workers of an MPI job: the ssh server, in the foreground.
+        Command of the workers of an MPIJob: the ssh server, in the foreground.
     """
 
     key: str | None = None
@@ -129,7 +129,7 @@ class JobOptions:
     inputs: Mapping[str, str | Path | bytes] = field(default_factory=dict)
     outputs: Mapping[str, str | Path] = field(default_factory=dict)
     lines: Mapping[str, str | Path] = field(default_factory=dict)
-    why: str | None = None
+    pending_reason: str | None = None
     restricted: bool = False
     pod: Mapping[str, Any] = field(default_factory=dict)
     ttl_s: int = 3600
@@ -155,12 +155,12 @@ class JobOptions:
     )
 
     def for_job(self, spec: JobSpec) -> JobOptions:
-        """Return these options with those that `spec` sets by custom attributes.
+        """Return a copy with the custom attributes of `spec` applied.
 
         Raises
         ------
         InvalidJobException
-            An attribute is not known, or its value is not what it should be.
+            If an attribute is unknown or its value has the wrong type.
         """
         given = spec.attributes.custom_attributes if spec.attributes else None
         values = {
@@ -177,11 +177,11 @@ class JobOptions:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    """Return what to say about an attribute that there is not."""
+    """Return the message for an unknown attribute."""
     near = difflib.get_close_matches(name, known, 1)
     hint = f" Did you mean '{PREFIX}{near[0]}'?" if near else ""
     names = ", ".join(known)
-    return f"There is no custom attribute '{PREFIX}{name}'.{hint} Valid after '{PREFIX}': {names}"
+    return f"Unknown custom attribute '{PREFIX}{name}'.{hint} Valid after '{PREFIX}': {names}"
 
 
 _TABLES = (
@@ -199,12 +199,12 @@ _CHOICES = {
 
 
 def _check(name: str, value: object) -> None:
-    """Refuse a value of a wrong type.
+    """Validate the type of an attribute.
 
     Raises
     ------
     InvalidJobException
-        It is one.
+        If `value` is invalid.
     """
     if name in _TABLES:
         _require(isinstance(value, Mapping), name, value, "a dict")
@@ -212,22 +212,24 @@ def _check(name: str, value: object) -> None:
         is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
         _require(is_list, name, value, "a list")
     elif name in _NUMBERS:
-        _require(type(value) is int and value >= 0, name, value, "a whole number of seconds")
+        _require(
+            type(value) is int and value >= 0, name, value, "a number of seconds, an integer >= 0"
+        )
     elif name in _CHOICES:
         words = ", ".join(map(str, _CHOICES[name]))
         _require(value in _CHOICES[name], name, value, f"one of {words}")
     else:
-        _require(isinstance(value, str) and bool(value), name, value, "a text")
+        _require(isinstance(value, str) and bool(value), name, value, "a non-empty string")
 
 
 def _require(fits: bool, name: str, value: object, valid: str) -> None:  # noqa: FBT001
-    """Refuse `value` unless it fits.
+    """Raise an error that names the valid values unless `fits`.
 
     Raises
     ------
     InvalidJobException
-        It does not.
+        If `fits` is False.
     """
     if not fits:
-        message = f"The custom attribute '{PREFIX}{name}' should be {valid}, not {value!r}"
+        message = f"The custom attribute '{PREFIX}{name}' must be {valid}, not {value!r}"
         raise InvalidJobException(message)

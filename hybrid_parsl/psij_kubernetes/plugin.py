@@ -1,4 +1,4 @@
-"""What PSI/J loads, as a module of its own: nothing but the name of the executor."""
+"""Entry point for PSI/J: a module that contains only the executor class."""
 
 from hybrid_parsl.psij_kubernetes.executor import KubernetesJobExecutor
 

@@ -1,9 +1,9 @@
-"""Follows all objects of one kind, over everything that can happen to a connection.
+"""Watch all objects of one kind and survive every kind of connection failure.
 
-The protocol is Kubernetes' own (API concepts, "Efficient detection of changes"): a list tells the
-state at a resource version, a watch from that version tells every change after it, so nothing is
-lost between the two. Each change and each bookmark brings a newer version, from which a watch that
-ended goes on. Only when the server has forgotten that version (``410 Gone``) is there a new list.
+Follows "Efficient detection of changes" of the API concepts of Kubernetes: a list returns the state
+at a resource version, and a watch from that version returns every later change, so nothing is lost.
+Each change and bookmark has a newer version, from which an interrupted watch continues. Only if the
+server no longer has that version (``410 Gone``) are the objects listed again.
 """
 
 from __future__ import annotations
@@ -17,64 +17,64 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hybrid_parsl.psij_kubernetes import names
-from hybrid_parsl.psij_kubernetes.answers import ApiError, Pauses
-from hybrid_parsl.psij_kubernetes.api import path
+from hybrid_parsl.psij_kubernetes.client import GONE, ApiError, Backoff, object_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from hybrid_parsl.psij_kubernetes.api import Api
+    from hybrid_parsl.psij_kubernetes.client import ApiClient, Object
 
 logger = logging.getLogger(__name__)
 
 _PAGE = "500"
 _WATCH_S = 300
-_GONE = 410
-_PIECE = 65_536
+_CHUNK = 65_536
 
 
-class Follower(Protocol):
-    """Is told what a watch sees."""
+class WatchHandler(Protocol):
+    """Receiver of the events of a watch."""
 
-    def changed(self, kind: str, event: str, thing: dict[str, Any]) -> None:
-        """Hear of an object: ``ADDED`` (or just listed), ``MODIFIED`` or ``DELETED``."""
+    def on_event(self, kind: str, event: str, item: Object) -> None:
+        """Handle an object that was ``ADDED`` (or listed), ``MODIFIED`` or ``DELETED``."""
 
-    def listed(self, kind: str, namespace: str, found: Mapping[str, str], asked: float) -> None:
-        """Hear of all there are.
+    def on_list(
+        self, kind: str, namespace: str, uids: Mapping[str, str], requested_at: float
+    ) -> None:
+        """Handle a complete list, after `on_event` was called for each of its objects.
 
         Parameters
         ----------
         kind, namespace
-            Of what.
-        found
-            Their names, with the uid of each.
-        asked
-            When that was asked, on the clock of `time.monotonic`.
+            What was listed.
+        uids
+            Uids of all objects by name.
+        requested_at
+            Time of the request, on the clock of `time.monotonic`.
         """
 
 
 class Watch:
-    """Follows one kind of objects in one namespace, on a thread of its own.
+    """Watch of one kind of objects in one namespace, on a thread of its own.
 
     Parameters
     ----------
     api
-        The cluster.
+        Client of the cluster.
     kind, namespace
-        What to follow; only objects made through PSI/J.
-    follower
-        Is told, on the thread of the watch.
+        What to watch; only objects created through PSI/J.
+    handler
+        Called on the thread of the watch.
     silence_s
-        Seconds without a word after which a connection is taken for broken.
+        Read timeout in seconds after which the connection is considered broken.
     """
 
     def __init__(
-        self, api: Api, kind: str, namespace: str, follower: Follower, silence_s: float
+        self, api: ApiClient, kind: str, namespace: str, handler: WatchHandler, silence_s: float
     ) -> None:
         self.kind = kind
         self.namespace = namespace
         self._api = api
-        self._follower = follower
+        self._handler = handler
         self._silence_s = silence_s
         self._version: str | None = None
         self._stopped = threading.Event()
@@ -83,27 +83,27 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """List what is there, and follow it from then on.
+        """List the objects and watch them from then on.
 
         Raises
         ------
         ApiError
-            It cannot be listed: the kind is not there, or it is forbidden.
+            If they cannot be listed: the kind does not exist, or access is denied.
         """
         self._list()
         self._thread.start()
 
     def stop(self) -> None:
-        """Follow no more; returns when the thread has ended."""
+        """Stop watching and wait for the thread."""
         self._stopped.set()
-        with contextlib.suppress(Exception):  # the connection may end by itself just now
+        with contextlib.suppress(Exception):  # the connection may be closing
             self._response.shutdown()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        """Watch, and list again when that is needed, until stopped."""
-        pauses = Pauses()
+        """Watch, and list again when necessary, until stopped."""
+        backoff = Backoff()
         while not self._stopped.is_set():
             before = self._version
             try:
@@ -111,54 +111,54 @@ class Watch:
                     self._list()
                 self._watch()
             except ApiError as error:
-                if error.status == _GONE:
+                if error.status == GONE:
                     self._version = None
-                if not error.is_transient and error.status != _GONE:
-                    logger.warning("watching %ss: %s", self.kind, error)
-                pause = error.retry_after_s or pauses.next()
-                logger.info("watching %ss: %s; again in %.1f s", self.kind, error, pause)
-                self._stopped.wait(pause)
-            except Exception:  # a thread that ends would leave its jobs without an end
-                logger.exception("watching %ss", self.kind)
+                if not error.is_transient and error.status != GONE:
+                    logger.warning("watch of %ss: %s", self.kind, error)
+                delay = error.retry_after_s or backoff.next_delay()
+                logger.info("watch of %ss: %s; next attempt in %.1f s", self.kind, error, delay)
+                self._stopped.wait(delay)
+            except Exception:  # without its watch, a job would never end
+                logger.exception("watch of %ss", self.kind)
                 self._version = None
-                self._stopped.wait(pauses.next())
+                self._stopped.wait(backoff.next_delay())
             else:
-                if self._version == before:  # a server that ends each watch at once
-                    self._stopped.wait(pauses.next())
+                if self._version == before:  # do not flood a server that closes each watch
+                    self._stopped.wait(backoff.next_delay())
             if self._version != before and self._version is not None:
-                pauses = Pauses()
+                backoff = Backoff()
 
     def _list(self) -> None:
-        """Tell the follower all that is there.
+        """List all objects and pass them to the handler.
 
         Raises
         ------
         ApiError
-            It cannot be listed.
+            If they cannot be listed.
         """
-        asked = time.monotonic()
-        found: dict[str, str] = {}
-        following = ""
+        requested_at = time.monotonic()
+        uids: dict[str, str] = {}
+        token = ""
         while True:
             query = {"labelSelector": names.SELECTOR, "limit": _PAGE}
-            query |= {"continue": following} if following else {}
-            page = self._api.call("GET", path(self.kind, self.namespace), query)
-            for thing in page.get("items") or []:
-                found[thing["metadata"]["name"]] = thing["metadata"]["uid"]
-                self._tell("ADDED", thing)
-            following = page["metadata"].get("continue") or ""
-            if not following:
+            query |= {"continue": token} if token else {}
+            page = self._api.request("GET", object_path(self.kind, self.namespace), query)
+            for item in page.get("items") or []:
+                uids[item["metadata"]["name"]] = item["metadata"]["uid"]
+                self._dispatch("ADDED", item)
+            token = page["metadata"].get("continue") or ""
+            if not token:
                 break
         self._version = page["metadata"]["resourceVersion"]
-        self._follower.listed(self.kind, self.namespace, found, asked)
+        self._handler.on_list(self.kind, self.namespace, uids, requested_at)
 
     def _watch(self) -> None:
-        """Tell the follower every change until the connection ends.
+        """Pass changes to the handler until the connection ends.
 
         Raises
         ------
         ApiError
-            The connection broke, was refused, or the version is too old.
+            If the connection broke or was rejected, or the version is too old.
         """
         query = {
             "labelSelector": names.SELECTOR,
@@ -167,61 +167,61 @@ class Watch:
             "resourceVersion": self._version or "",
             "timeoutSeconds": str(_WATCH_S + random.randrange(60)),  # noqa: S311 - no secret
         }
-        where = path(self.kind, self.namespace)
-        response = self._api.open("GET", where, query, answer_s=self._silence_s)
+        path = object_path(self.kind, self.namespace)
+        response = self._api.open("GET", path, query, read_s=self._silence_s)
         self._response = response
         try:
-            if self._stopped.is_set():  # before it was there to be shut down
+            if self._stopped.is_set():  # `stop` may have missed this response
                 return
             for line in _lines(response, self._stopped):
-                self._take(line)
+                self._on_line(line)
         finally:
             self._response = None
             response.close()
 
-    def _take(self, line: bytes) -> None:
-        """Tell the follower of one event.
+    def _on_line(self, line: bytes) -> None:
+        """Decode an event and pass it to the handler.
 
         Raises
         ------
         ApiError
-            The event says that the watch has failed.
+            If the event is invalid or reports an error.
         """
         try:
             event = json.loads(line)
-            kind, thing = event["type"], event["object"]
+            kind, item = event["type"], event["object"]
         except (ValueError, KeyError, TypeError) as error:
-            message = f"the server sent no event: {line[:200]!r}"
+            message = f"invalid event of the API server: {line[:200]!r}"
             raise ApiError(0, message) from error
         if kind == "ERROR":
-            code = int(thing.get("code") or 0)
-            raise ApiError(code, str(thing.get("message")), str(thing.get("reason")))
+            code = int(item.get("code") or 0)
+            raise ApiError(code, str(item.get("message")), str(item.get("reason")))
         if kind != "BOOKMARK":
-            self._tell(kind, thing)
-        self._version = thing["metadata"]["resourceVersion"]
+            self._dispatch(kind, item)
+        self._version = item["metadata"]["resourceVersion"]
 
-    def _tell(self, event: str, thing: dict[str, Any]) -> None:
-        """Tell the follower; an error of its own must not end the watch."""
+    def _dispatch(self, event: str, item: Object) -> None:
+        """Call the handler; its errors must not end the watch."""
         try:
-            self._follower.changed(self.kind, event, thing)
+            self._handler.on_event(self.kind, event, item)
         except Exception:
-            logger.exception("%s %s", event, thing.get("metadata", {}).get("name"))
+            logger.exception("%s %s", event, item.get("metadata", {}).get("name"))
 
 
 def _lines(response: Any, stopped: threading.Event) -> Iterator[bytes]:
-    """Yield the whole lines of a response; a last one that was cut off is left out.
+    """Yield the complete lines of a response.
 
     Raises
     ------
     ApiError
-        The connection broke, or was silent for too long.
+        If the connection broke or was silent for too long.
     """
     import urllib3
 
     rest = b""
     try:
-        for piece in response.stream(_PIECE):
-            *lines, rest = (rest + piece).split(b"\n")
+        for chunk in response.stream(_CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
             yield from (line for line in lines if line.strip())
             if stopped.is_set():
                 return

@@ -1,14 +1,14 @@
 # shellcheck shell=sh disable=SC2329
-# Runs a job in its container and tells, on standard output, how it went. Plain POSIX.
-# $1 mark, $2 number of copies, $3 pre-launch, $4 post-launch, $5 emitter, $6 host file;
-# then the command.
+# Run a job in its container and report its progress on standard output (POSIX shell).
+# Arguments: mark, number of copies, pre-launch script, post-launch script, emitter script, host
+# file; then the command.
 #
-# A record is the mark, a letter, and the rest of a line. What stands between records is what
-# the command printed. S: the command begins. E, e: a line of its standard error, with and
-# without its end. T: the command has ended. N: a host has told all its files. !: it cannot.
-# X: the exit code, and how many hosts were asked; always the last line. Processes of the job tell
-# lines of files by records of another kind; told_lines.py says what they are made of. They find
-# the digits of the mark in PSIJ_LOG_MARK.
+# A record consists of the mark, a letter, and the rest of the line. Text between records is output
+# of the command. S: command started. E, e: a line of its standard error, with and without a line
+# feed. T: command ended. F: a file (see emitter.sh). N: end of the files of a host. !: a file or
+# host failed. X: exit code and number of hosts that were asked for files; always the last line.
+# Processes emit live lines in another format, described in log_protocol.py; they find the digits
+# of the mark in PSIJ_LOG_MARK.
 mark=$1 copies=$2 pre=$3 post=$4 emitter=$5 hosts=$6
 shift 6
 exec 3>&1 2>&1
@@ -38,8 +38,8 @@ launch() {
     return "$result"
 }
 
-# each of these shells outlives a SIGTERM, which its command gets as well; a command does not
-# inherit a trap
+# each of these shells survives a SIGTERM, which its command receives too; commands do not inherit
+# traps
 main() {
     trap : TERM
     code=$(
@@ -55,7 +55,7 @@ stage() {
     echo $? >&4
 }
 
-# a name may be unknown for a moment: the files of that host are worth the wait
+# wait until DNS resolves the name of a host
 find_host() {
     command -v getent >/dev/null || return 0
     tries=0
@@ -81,7 +81,7 @@ while :; do
     code=$?
     kill -0 "$child" 2>/dev/null || break
 done
-# a wait that a signal has cut short told no exit code, and the command may have ended since
+# an interrupted wait returns no exit code, and the command may have ended since
 wait "$child" 2>/dev/null
 last=$?
 [ "$last" -eq 127 ] || code=$last
@@ -100,7 +100,7 @@ if [ -n "$emitter" ]; then
     if [ -r "$hosts" ]; then
         while IFS=': ' read -r host _; do
             [ -n "$host" ] || continue
-            # a launcher that is a worker too stands among the hosts
+            # the host file contains the launcher if it is a worker too
             [ "${host%%.*}" != "$(uname -n)" ] || continue
             asked=$((asked + 1))
             find_host "$host"

@@ -14,8 +14,8 @@ import yaml
 from services import require
 
 from hybrid_parsl import __version__
-from hybrid_parsl.psij_kubernetes.checks import _RIGHTS
-from hybrid_parsl.psij_kubernetes.pod_resources import _REQUESTS
+from hybrid_parsl.psij_kubernetes.pod_spec import _DEFAULT_REQUESTS
+from hybrid_parsl.psij_kubernetes.preflight import PERMISSIONS
 
 ROOT = Path(__file__).parents[2]
 CONTAINERS = ROOT / "containers"
@@ -191,7 +191,7 @@ def test_the_role_allows_what_the_executor_asks_for_and_no_more(objects):
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    asked = {(group, name, verb) for group, name, verbs in _RIGHTS for verb in verbs}
+    asked = {(group, name, verb) for group, name, verbs in PERMISSIONS for verb in verbs}
     assert allowed == asked
 
 
@@ -255,7 +255,7 @@ def test_the_example_of_a_queue_is_of_this_namespace(objects):
     versions = {each["apiVersion"] for each in (flavor, cluster_queue, queue)}
     assert versions == {"kueue.x-k8s.io/v1beta2"}
     covered = cluster_queue["spec"]["resourceGroups"][0]["coveredResources"]
-    assert set(_REQUESTS) == set(covered)
+    assert set(_DEFAULT_REQUESTS) == set(covered)
     assert queue["metadata"]["namespace"] == objects["Role"]["metadata"]["namespace"]
     assert queue["spec"]["clusterQueue"] == cluster_queue["metadata"]["name"]
     (group,) = cluster_queue["spec"]["resourceGroups"]

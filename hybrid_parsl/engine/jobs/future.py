@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hybrid_parsl.tasks.folder import TaskFolder
 
 _NODE_FAILURE = re.compile(
-    r"node required by the job is down|node_?fail|\bits node (is gone|put it out|was)|"
-    r"\bnode\b.*\b(failed|lost|unreachable|shut ?down)\b|evicted to empty its node",
+    r"node required by the job is down|node_?fail|\bits node was|evicted to drain its node|"
+    r"\bnode\b.*\b(failed|lost|unreachable|shut ?down)\b|(evicted|terminated) by its node",
     re.IGNORECASE,
 )
 _WALLTIME = re.compile(r"the walltime of (\d+ s) is over")

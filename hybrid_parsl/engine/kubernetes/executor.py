@@ -174,7 +174,7 @@ class KubernetesExecutor(PsiJExecutor):
         JobRejectedError
             If it would not accept the job, or the user lacks a right.
         """
-        from hybrid_parsl.psij_kubernetes.checks import API_SERVER, QUOTA
+        from hybrid_parsl.psij_kubernetes.preflight import API_SERVER, QUOTA
 
         found = self.diagnose(resource_specification, name)
         wrong = [each for each in found if each[1] is False and not each[0].startswith(QUOTA)]
@@ -205,7 +205,7 @@ class KubernetesExecutor(PsiJExecutor):
         config = replace(self.cluster.config(), retry_s=_CHECK_PATIENCE_S)
         executor = load_psij().JobExecutor.get_instance(self.backend, config=config)
         try:
-            return [(each.name, each.is_fine, each.detail) for each in executor.check(spec)]
+            return [(each.name, each.passed, each.detail) for each in executor.check(spec)]
         finally:
             executor.close()
 
@@ -242,9 +242,9 @@ class KubernetesExecutor(PsiJExecutor):
 
     def _namespace(self) -> str:
         """Return the namespace of the jobs, as far as it is known without asking the cluster."""
-        from hybrid_parsl.psij_kubernetes.login import planned_namespace
+        from hybrid_parsl.psij_kubernetes.auth import resolve_namespace
 
-        return planned_namespace(self.cluster.config())
+        return resolve_namespace(self.cluster.config())
 
     def _job_spec(self, folder: TaskFolder, request: ResourceRequest) -> JobSpec:
         """Return PSI/J's description of the job."""
@@ -281,7 +281,7 @@ class KubernetesExecutor(PsiJExecutor):
 
     def _is_on_volume(self, folder: TaskFolder) -> bool:
         """Return whether the pods see the folder of a task."""
-        from hybrid_parsl.psij_kubernetes.overlay import is_mounted
+        from hybrid_parsl.psij_kubernetes.pod_spec import is_mounted
 
         mounts = [each for each in self.options.get("volumes", []) if "mountPath" in each]
         return is_mounted(str(folder.path), mounts)
@@ -290,7 +290,7 @@ class KubernetesExecutor(PsiJExecutor):
         """Return what PSI/J has no word for."""
         ours: dict[str, Any] = {
             "key": _key_of(folder),
-            "why": str(folder.waiting),
+            "pending_reason": str(folder.waiting),
             "inputs": {folder.request.name: folder.request},
             "outputs": {
                 folder.result.name: folder.result,
@@ -316,9 +316,9 @@ def _requests(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _kept_by_earlier_tries(folder: TaskFolder) -> dict[str, bytes]:
     """Return what an earlier try has told of its work, as far as it fits beside the request."""
-    from hybrid_parsl.psij_kubernetes.manifests import LARGEST_SECRET
+    from hybrid_parsl.psij_kubernetes.manifests import MAX_SECRET_BYTES
 
-    room = LARGEST_SECRET - folder.request.stat().st_size if folder.request.exists() else 0
+    room = MAX_SECRET_BYTES - folder.request.stat().st_size if folder.request.exists() else 0
     return collect_lines(folder, max(0, room))
 
 

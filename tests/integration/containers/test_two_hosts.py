@@ -16,7 +16,7 @@ from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.errors import RankFailedError
 from hybrid_parsl.experiment_file import read_experiment
 from hybrid_parsl.ownership import TRUST_VARIABLE
-from hybrid_parsl.psij_kubernetes.command import POD_ADDRESS, Layout, command_line
+from hybrid_parsl.psij_kubernetes.command import POD_ADDRESS, ProcessLayout, command_line
 from hybrid_parsl.stages.search import search
 from hybrid_parsl.tasks.failures import explain_failure, read_result
 from hybrid_parsl.tasks.folder import TaskFolder
@@ -61,7 +61,7 @@ def run_on(hosts, function, *arguments):
         resources=psij.ResourceSpecV1(node_count=hosts.n_workers, processes_per_node=hosts.slots),
     )
     mpi = IMPLEMENTATIONS[hosts.image.mpi]
-    words = command_line(spec, Layout.of(spec), mpi, None)
+    words = command_line(spec, ProcessLayout.of(spec), mpi, None)
     text = " ".join(OWN_ADDRESS if word == POD_ADDRESS else shlex.quote(word) for word in words)
     return hosts.launch("bash", "-c", text, **variables), task.folder
 

@@ -92,7 +92,7 @@ def test_a_worker_that_somebody_deletes_is_told(kubernetes, executor, tmp_path):
     begun = time.monotonic()
     status = job.wait(PATIENCE)
     assert status.state == JobState.FAILED
-    assert status.message.startswith(f"{name}-worker-1: PodDeleted: somebody deleted its pod")
+    assert status.message.startswith(f"{name}-worker-1: PodDeleted: the pod was deleted")
     assert time.monotonic() - begun < 60
     kubernetes.kubectl("delete", "mpijob", name)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hybrid_parsl.mpi.live_lines import _BUDGET, LiveLines
 from hybrid_parsl.psij_kubernetes.command import MARK_VARIABLE
-from hybrid_parsl.psij_kubernetes.told_lines import ToldLines
+from hybrid_parsl.psij_kubernetes.log_protocol import LiveLineDecoder
 
 if TYPE_CHECKING:
     import pytest
@@ -21,7 +21,7 @@ def test_a_line_is_marked(
     lines.tell("ranks.json", "[1, 2]")
     told = capfd.readouterr().out
     found: list[tuple[str, bytes]] = []
-    lines = ToldLines("0123abcd", b"\x1e0123abcd", lambda *words: found.append(words))
+    lines = LiveLineDecoder("0123abcd", b"\x1e0123abcd", lambda *words: found.append(words))
     assert lines.feed(told.encode()) + lines.finish() == b""
     assert found == [("starts-00001.jsonl", b"{}"), ("ranks.json", b"[1, 2]")]
 

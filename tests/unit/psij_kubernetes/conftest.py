@@ -10,9 +10,9 @@ from pod_runner import PodRunner
 from hybrid_parsl.psij_kubernetes import (
     JobOptions,
     KubernetesExecutorConfig,
-    finishing,
-    follower,
-    stuck,
+    completion,
+    pending,
+    tracker,
 )
 
 
@@ -20,10 +20,10 @@ from hybrid_parsl.psij_kubernetes import (
 def quick(monkeypatch):
     """Let the executor look around more often than a real cluster needs."""
     for module, name, seconds in (
-        (finishing, "_PAUSE_S", 0.03),
-        (stuck, "_FIRST_S", 0.2),
-        (stuck, "_EVERY_S", 0.2),
-        (follower, "_TICK_S", 0.1),
+        (completion, "_DELAY_S", 0.03),
+        (pending, "_FIRST_CHECK_S", 0.2),
+        (pending, "_INTERVAL_S", 0.2),
+        (tracker, "_TICK_S", 0.1),
     ):
         monkeypatch.setattr(module, name, seconds)
 

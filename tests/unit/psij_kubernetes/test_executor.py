@@ -210,7 +210,7 @@ def test_an_unknown_id_has_failed_without_an_exit_code(executor):
     executor.attach(job, "job/default/none")
     status = job.wait(PATIENCE)
     assert (status.state, status.exit_code) == (JobState.FAILED, None)
-    assert "no job/default/none any more" in status.message
+    assert "job/default/none no longer exists" in status.message
 
 
 @pytest.mark.parametrize("text", ["17", "pod/default/x"])
@@ -231,7 +231,7 @@ def test_list_has_all_jobs_but_those_that_others_control(api, executor):
 
 def test_jobs_of_others_can_be_listed_but_not_attached(api, executor):
     api.store.put("jobs", {"metadata": {"name": "a", "namespace": "default"}})
-    with pytest.raises(psij.InvalidJobException, match="not made through PSI/J"):
+    with pytest.raises(psij.InvalidJobException, match="not created through PSI/J"):
         executor.attach(Job(), "job/default/a")
 
 
@@ -308,7 +308,7 @@ def test_a_name_that_is_taken_by_another_task_is_refused(api, executor):
 
     name = object_name("true", "k")
     api.store.put("jobs", {"metadata": {"name": name, "namespace": "default"}})
-    with pytest.raises(psij.InvalidJobException, match="not of the task 'k'"):
+    with pytest.raises(psij.InvalidJobException, match="another task than 'k'"):
         executor.submit(make_job("true", attributes={"key": "k"}))
 
 
@@ -329,4 +329,4 @@ def test_many_jobs_share_the_watches_and_the_threads(api, executor):
 def test_finished_jobs_are_forgotten(executor):
     for _ in range(5):
         run(executor, make_job("true"))
-    assert executor._jobs._follower._jobs == {}
+    assert executor._jobs._tracker._jobs == {}

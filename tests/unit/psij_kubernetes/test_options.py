@@ -30,8 +30,8 @@ def test_a_slip_is_named():
 @pytest.mark.parametrize(
     ("name", "value", "valid"),
     [
-        ("image", "", "a text"),
-        ("image", 3, "a text"),
+        ("image", "", "a non-empty string"),
+        ("image", 3, "a non-empty string"),
         ("node_selector", ["a"], "a dict"),
         ("volumes", "data", "a list"),
         ("ttl_s", -1, "seconds"),

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from kubernetes_api import KubernetesApi
 
 from hybrid_parsl.psij_kubernetes import KubernetesExecutorConfig
-from hybrid_parsl.psij_kubernetes.answers import ApiError
-from hybrid_parsl.psij_kubernetes.api import Api
+from hybrid_parsl.psij_kubernetes.client import ApiClient, ApiError
 from hybrid_parsl.psij_kubernetes.watch import Watch
 
 LABELS = {"app.kubernetes.io/managed-by": "psij"}
@@ -27,7 +26,7 @@ class Notes:
         self.lists = 0
         self.heard = threading.Condition()
 
-    def changed(self, _kind, event, thing):
+    def on_event(self, _kind, event, thing):
         with self.heard:
             name, version = thing["metadata"]["name"], int(thing["metadata"]["resourceVersion"])
             self.events.append((event, name, version))
@@ -37,7 +36,7 @@ class Notes:
                 self.there[name] = version
             self.heard.notify_all()
 
-    def listed(self, _kind, _namespace, found, _asked):
+    def on_list(self, _kind, _namespace, found, _asked):
         with self.heard:
             self.lists += 1
             self.there = {name: at for name, at in self.there.items() if name in found}
@@ -63,7 +62,7 @@ def notes():
 @pytest.fixture
 def client(api, tmp_path):
     config = KubernetesExecutorConfig(kubeconfig=api.kubeconfig(tmp_path / "config"), retry_s=5)
-    client = Api(config)
+    client = ApiClient(config)
     yield client
     client.stop()
     client.close()
@@ -170,10 +169,10 @@ def test_a_kind_that_is_forbidden_is_told_at_the_start(api, watch):
         watch.start()
 
 
-def test_a_follower_that_fails_does_not_end_the_watch(api, client):
+def test_a_tracker_that_fails_does_not_end_the_watch(api, client):
     class Failing(Notes):
-        def changed(self, kind, event, thing):
-            super().changed(kind, event, thing)
+        def on_event(self, kind, event, thing):
+            super().on_event(kind, event, thing)
             if thing["metadata"]["name"] == "bad":
                 message = "told to fail"
                 raise ValueError(message)
@@ -235,7 +234,7 @@ steps = st.lists(
 def test_after_any_story_the_state_is_the_clusters(steps, tmp_path_factory):
     api = KubernetesApi(bookmark_s=0.05)
     file = api.kubeconfig(tmp_path_factory.mktemp("config") / "config")
-    client, notes = Api(KubernetesExecutorConfig(kubeconfig=file)), Notes()
+    client, notes = ApiClient(KubernetesExecutorConfig(kubeconfig=file)), Notes()
     watch = Watch(client, "job", "default", notes, 0.5)
     watch.start()
     try:

@@ -258,7 +258,7 @@ def test_a_driver_that_dies_before_it_knows_the_id(
         take = first._backend._executor.submit
         monkeypatch.setattr(first._backend._executor, "submit", lambda job: (take(job), die()))
     else:
-        monkeypatch.setattr("hybrid_parsl.psij_kubernetes.cluster_jobs.create_inputs", die)
+        monkeypatch.setattr("hybrid_parsl.psij_kubernetes.jobs.create_inputs", die)
     with pytest.raises(DriverIsKilled):
         first.submit(functions.add, TWO, 1)
     monkeypatch.undo()

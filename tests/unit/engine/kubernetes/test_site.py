@@ -169,5 +169,5 @@ def test_a_setting_that_cannot_be_is_refused_by_its_name(assignment, key):
 
 
 def test_a_limit_below_the_request_is_refused_before_anything_runs(tmp_path):
-    with pytest.raises(ConfigurationError, match=r"requests 4Gi memory.*limit of 2Gi"):
+    with pytest.raises(ConfigurationError, match=r"4Gi memory.*limit of 2Gi"):
         preview(tmp_path, "memory_gib_per_rank=2", "memory_limit_gib_per_rank=1")

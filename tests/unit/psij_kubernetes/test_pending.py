@@ -1,0 +1,321 @@
+"""What keeps a job from starting is told as what it is, or waited for."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from psij import Job, JobState, ResourceSpecV1
+from psij_jobs import (
+    PATIENCE,
+    held_job,
+    held_ranks,
+    make_job,
+    unschedulable,
+    warn,
+)
+from waiting import wait_until
+
+from hybrid_parsl.psij_kubernetes import names
+from hybrid_parsl.psij_kubernetes.diagnostics import Patience, StartProblem
+from hybrid_parsl.psij_kubernetes.manifests import NOTHING
+from hybrid_parsl.psij_kubernetes.pending import overdue_problem
+from hybrid_parsl.psij_kubernetes.tracked_job import PodState, TrackedJob
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "expected"),
+    [
+        ("InvalidImageName", "bad name", "InvalidImageName: bad name"),
+        ("ErrImageNeverPull", "not there", "ErrImageNeverPull"),
+        ("ErrImagePull", "manifest unknown", "ErrImagePull: manifest unknown"),
+        ("ErrImagePull", "connection timed out", "ErrImagePull: connection timed out"),
+        ("CreateContainerError", "no such user", "CreateContainerError: no such user"),
+    ],
+)
+def test_a_pod_that_cannot_start_is_told_and_removed(
+    api, executor, pods, reason, message, expected
+):
+    job, thing = held_job(executor, pods)
+    pods.set_waiting(pods.make_pod(thing), reason, message)
+    status = job.wait(PATIENCE)
+    assert status.state == JobState.FAILED
+    assert expected in status.message
+    assert status.metadata["reason"] == reason
+    assert api.store.all("jobs") == api.store.all("pods") == []
+
+
+def test_a_pull_that_backs_off_is_told_by_its_first_cause(executor, pods):
+    job, thing = held_job(executor, pods)
+    pod = pods.make_pod(thing)
+    pods.set_waiting(pod, "ErrImagePull", "registry does not answer")
+    pods.set_waiting(pod, "ImagePullBackOff", "Back-off pulling image")
+    assert "registry does not answer" in job.wait(PATIENCE).message
+
+
+def test_trouble_that_passes_is_forgiven(make_executor, pods):
+    executor = make_executor(start_patience_s=2.0)
+    job, thing = held_job(executor, pods)
+    pod = pods.make_pod(thing)
+    pods.set_waiting(pod, "ErrImagePull", "registry does not answer")
+    time.sleep(0.7)
+    pods.set_running(pod)
+    time.sleep(2)
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_a_pod_that_no_node_takes_is_told(executor, pods):
+    job, thing = held_job(executor, pods)
+    message = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
+    pods.make_pod(thing, **unschedulable(message))
+    assert "Unschedulable: 0/2 nodes are available" in job.wait(PATIENCE).message
+
+
+def test_why_a_job_does_not_start_can_be_read_meanwhile(executor, pods, tmp_path):
+    why = tmp_path / "why"
+    job, thing = held_job(executor, pods, pending_reason=str(why))
+    pod = pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    wait_until(why.exists)
+    expected = "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.\n"
+    wait_until(lambda: why.read_text() == expected)
+    pods.set_running(pod)
+    wait_until(lambda: not why.exists())
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_a_busy_cluster_is_waited_for(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    api.nodes = [{"status": {"allocatable": {"cpu": "8", "memory": "16Gi"}}}]
+    pod = pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    assert job.wait(timedelta(seconds=1)) is None
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_a_job_larger_than_every_node_is_told(api, make_executor, pods):
+    api.nodes = [{"status": {"allocatable": {"cpu": "8", "memory": "16Gi"}}}]
+    pods.hold.add("held")
+    job = make_job("true", name="held", resources=ResourceSpecV1(cpu_cores_per_process=9))
+    make_executor().submit(job)
+    (thing,) = api.store.all("jobs")
+    pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    assert "no node is large enough" in job.wait(PATIENCE).message
+
+
+QUOTA = (
+    "Error creating: pods is forbidden: exceeded quota: q, requested: cpu={}, "
+    "used: cpu=3, limited: cpu=4"
+)
+
+
+def test_a_quota_that_can_never_hold_a_job_is_told(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    warn(api, thing, "FailedCreate", QUOTA.format(5))
+    status = job.wait(PATIENCE)
+    assert status.message.startswith("QuotaExceeded: Error creating: pods is forbidden")
+
+
+def test_a_quota_that_others_use_is_waited_for(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    warn(api, thing, "FailedCreate", QUOTA.format(2))
+    assert job.wait(timedelta(seconds=1.5)) is None
+    pods.end(pods.make_pod(thing), 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_a_pod_that_may_not_be_made_is_told(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    warn(api, thing, "FailedCreate", "Error creating: violates PodSecurity restricted")
+    assert "FailedCreate: Error creating: violates" in job.wait(PATIENCE).message
+
+
+def test_a_worker_that_may_not_be_made_is_told_though_others_are_there(api, executor, pods):
+    job, thing = held_ranks(executor, pods)
+    pods.make_pod(thing, "worker", "-worker-0")
+    refused = "worker pod created failed: pods is forbidden: violates PodSecurity restricted"
+    warn(api, thing, "MPIJobFailed", refused)
+    assert f"FailedCreate: {refused}" in job.wait(PATIENCE).message
+
+
+def test_a_quota_that_a_job_itself_would_fill_is_told(api, executor, pods):
+    job, thing = held_ranks(executor, pods)
+    pods.make_pod(thing, "worker", "-worker-0")
+    over = "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1"
+    warn(api, thing, "MPIJobFailed", f"worker pod created failed: pods is forbidden: {over}")
+    assert job.wait(PATIENCE).message.startswith("QuotaExceeded: worker pod created failed")
+
+
+@pytest.mark.parametrize("role", ["worker", "launcher"])
+def test_a_pod_that_could_be_made_at_last_is_no_trouble_any_more(api, executor, pods, role):
+    job, thing = held_ranks(executor, pods)
+    for number in range(2):
+        pods.make_pod(thing, "worker", f"-worker-{number}")
+    launcher = pods.make_pod(thing, "launcher", "-launcher-x")
+    warn(api, thing, "MPIJobFailed", f"{role} pod created failed: try again")
+    assert job.wait(timedelta(seconds=1.5)) is None
+    pods.end(launcher, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_a_job_that_the_operator_finds_invalid_is_told(api, executor, pods):
+    job, thing = held_ranks(executor, pods)
+    warn(api, thing, "ValidationError", "Found validation errors: spec.slotsPerWorker")
+    assert job.wait(PATIENCE).message.startswith("ValidationError: Found validation errors")
+
+
+def test_a_volume_that_is_not_mounted_is_told(api, executor, pods):
+    job, thing = held_job(executor, pods)
+    pods.make_pod(thing)
+    warn(api, thing, "FailedMount", 'secret "data" not found')
+    assert "FailedMount" in job.wait(PATIENCE).message
+
+
+def test_a_mount_that_came_in_the_end_is_no_trouble_while_the_image_is_pulled(
+    api, make_executor, pods, tmp_path
+):
+    why = tmp_path / "why"
+    job, thing = held_job(make_executor(start_patience_s=3.0), pods, pending_reason=str(why))
+    pod = pods.make_pod(thing)
+    about = {"involvedObject": {"kind": "Pod", "name": pod[1]}}
+    warn(api, thing, "FailedMount", 'secret "inputs" not found', **about)
+    wait_until(why.exists)
+    warn(api, thing, "Pulling", "pulling image", **about, type="Normal")
+    wait_until(lambda: not why.exists())
+    assert job.wait(timedelta(seconds=3.5)) is None
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+def test_the_time_in_a_busy_cluster_is_not_counted(make_executor, pods):
+    executor = make_executor(start_patience_s=3.0)
+    job, thing = held_job(executor, pods)
+    pod = pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    time.sleep(3.5)
+    pods.set_status(pod, **unschedulable("0/1 nodes are available: 1 node(s) had a taint."))
+    assert job.wait(timedelta(seconds=0.4)) is None
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+@pytest.mark.parametrize("nodes", [[], [{"status": {"allocatable": {"cpu": "8"}}}]])
+def test_a_node_that_is_about_to_come_is_waited_for(api, executor, pods, nodes):
+    api.nodes = nodes
+    pods.hold.add("held")
+    job = make_job("true", name="held", resources=ResourceSpecV1(cpu_cores_per_process=9))
+    executor.submit(job)
+    (thing,) = api.store.all("jobs")
+    pod = pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    about = {"involvedObject": {"kind": "Pod", "name": pod[1]}, "type": "Normal"}
+    warn(api, thing, "TriggeredScaleUp", "pod triggered scale-up", **about)
+    assert job.wait(timedelta(seconds=1.5)) is None
+    pods.end(pod, 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"involvedObject": {"kind": "MPIJob", "name": None}},
+        {"involvedObject": {"kind": "MPIJob", "name": "held", "uid": "of an earlier one"}},
+        {"involvedObject": None},
+    ],
+)
+def test_events_of_others_are_passed_over(api, make_executor, pods, changes):
+    job, thing = held_ranks(make_executor(start_patience_s=30), pods)
+    if (changes.get("involvedObject") or {}).get("name"):
+        changes["involvedObject"]["name"] = thing["metadata"]["name"]
+    warn(api, thing, "ValidationError", "of another one", **changes)
+    assert job.wait(timedelta(seconds=1)) is None
+    warn(api, thing, "ValidationError", "of this one")
+    assert job.wait(PATIENCE).message == "ValidationError: of this one"
+
+
+def test_a_launcher_that_could_not_be_made_is_no_trouble_while_workers_are_on_their_way(
+    api, executor, pods
+):
+    job, thing = held_ranks(executor, pods)
+    workers = [pods.make_pod(thing, "worker", f"-worker-{number}") for number in range(2)]
+    warn(api, thing, "MPIJobFailed", "launcher pod created failed: Internal error")
+    assert job.wait(timedelta(seconds=1.5)) is None
+    for worker in workers:
+        pods.set_running(worker)
+    assert "FailedCreate: launcher pod created failed" in job.wait(PATIENCE).message
+
+
+def test_an_mpi_job_that_nobody_takes_up_is_told(make_executor, pods):
+    job, _ = held_ranks(make_executor(start_patience_s=1.0), pods)
+    assert job.wait(PATIENCE).message.startswith("NotReconciled: ")
+
+
+def test_an_mpi_job_that_is_taken_up_late_is_waited_for(api, make_executor, pods):
+    job, thing = held_ranks(make_executor(start_patience_s=3.0), pods)
+    time.sleep(1)
+    status = {"conditions": [{"type": "Created", "status": "True"}]}
+    where = ("mpijobs", "default", thing["metadata"]["name"])
+    api.store.update(*where, lambda found: found.update(status=status))
+    assert job.wait(timedelta(seconds=3.5)) is None
+    pods.end(pods.make_pod(thing, "launcher", "-launcher-x"), 0)
+    assert job.wait(PATIENCE).state == JobState.COMPLETED
+
+
+# --- maximum wait
+
+BORN = "2026-01-01T00:00:00Z"
+
+
+def job(**more):
+    return TrackedJob(
+        names.NativeId("job", "space", "x"), Job(), NOTHING, creation_timestamp=BORN, **more
+    )
+
+
+def after(seconds):
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+def test_a_job_is_overdue_when_its_time_has_passed():
+    assert overdue_problem(job(), after(60), 60) is None
+    found = overdue_problem(job(), after(61), 60)
+    assert (found.reason, found.patience) == ("WaitedTooLong", Patience.NONE)
+    assert found.message == "it has not started in 0:01:00"
+
+
+def test_it_says_for_what_it_has_waited():
+    problem = StartProblem("Unschedulable", "1 Insufficient cpu", Patience.UNLIMITED)
+    found = overdue_problem(job(problem=problem), after(7201), 7200)
+    assert found.message == "it has not started in 2:00:00; Unschedulable: 1 Insufficient cpu"
+
+
+def test_time_in_a_queue_counts():
+    assert overdue_problem(job(suspended=True), after(61), 60) is not None
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"pods": {"p": PodState("p", names.MAIN, running=True)}},
+        {"succeeded": True},
+        {"completing": True},
+    ],
+)
+def test_one_that_has_started_is_not_overdue_problem(state):
+    assert overdue_problem(job(**state), after(1e9), 60) is None
+
+
+def test_one_that_is_not_there_yet_is_not_overdue_problem():
+    tracked = job()
+    tracked.creation_timestamp = ""
+    assert overdue_problem(tracked, after(1e9), 60) is None
+
+
+def test_a_job_that_waits_too_long_fails_and_is_removed(api, executor, pods):
+    job, thing = held_job(executor, pods, longest_wait_s=1)
+    pods.make_pod(thing, **unschedulable("0/1 nodes are available: 1 Insufficient cpu."))
+    status = job.wait(PATIENCE)
+    assert status.state == JobState.FAILED
+    assert status.metadata["reason"] == "WaitedTooLong"
+    assert "it has not started in 0:00:01; Unschedulable: 0/1 nodes" in status.message
+    assert api.store.all("jobs") == api.store.all("pods") == []
