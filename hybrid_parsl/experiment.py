@@ -22,14 +22,6 @@ Name = Annotated[
     ),
 ]
 SearchMethod = Literal["multistart", "grid", "sobol", "spsa", "cobyla", "draw"]
-AerMethod = Literal[
-    "automatic",
-    "statevector",
-    "density_matrix",
-    "stabilizer",
-    "extended_stabilizer",
-    "matrix_product_state",
-]
 
 
 class _Table(BaseModel):
@@ -155,19 +147,23 @@ class Quantum(_Table):
     Attributes
     ----------
     backend
-        ``aer``, or ``package.module:factory`` of something shaped like a SamplerV2.
+        A built-in backend, one of an installed plug-in, or ``package.module:name`` of a
+        `hybrid_parsl.quantum.QuantumBackend` or of a function that makes a sampler or a device.
     method
-        Simulation method of Aer.
+        Simulation method, for backends that have several.
     shots
         Number of measurements, 1 to 100 000 000.
     seed
         Seed of the sampler.
+    options
+        The keys that the backend defines.
     """
 
     backend: str = Field(default="aer", min_length=1)
-    method: AerMethod = "automatic"
+    method: str = Field(default="automatic", min_length=1)
     shots: int = Field(default=4096, ge=1, le=100_000_000)
     seed: Seed = 0
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class AnalysisSettings(_Table):

@@ -15,6 +15,7 @@ from hybrid_parsl.errors import ConfigurationError, HybridParslError
 from hybrid_parsl.experiment_file import explain
 from hybrid_parsl.messages import nearest, shown
 from hybrid_parsl.own_code import OwnCode, find_own_code
+from hybrid_parsl.quantum.registry import backend_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +129,7 @@ def embed_code(experiment: Experiment, folders: Sequence[Path]) -> Experiment:
         If they are too large.
     """
     kind = experiment.problem.kind
-    targets = (problem_kinds().get(kind, kind), experiment.quantum.backend)
+    targets = (problem_kinds().get(kind, kind), backend_target(experiment.quantum.backend)[0])
     modules = [target.partition(":")[0] for target in targets if ":" in target]
     return experiment.with_own_code(find_own_code(modules, folders) if modules else OwnCode())
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hybrid_parsl.errors import InsufficientMemoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _RETRIES = 4
 _PAUSE_S = 0.25
@@ -36,7 +36,12 @@ def available_bytes(root: Path = Path("/")) -> int:
     return max(0, min([_of_the_machine(root), *_of_control_groups(root)]))
 
 
-def check_memory(required: int, what: str) -> None:
+def check_memory(
+    required: int,
+    what: str,
+    key: str | None = None,
+    fitting: Callable[[int], str] | None = None,
+) -> None:
     """Raise an error if `required` bytes are not free.
 
     A virtual machine may get its memory back from its host only on demand, and says for a
@@ -47,7 +52,11 @@ def check_memory(required: int, what: str) -> None:
     required
         Bytes about to be allocated.
     what
-        What for, to be told to the user.
+        What for, as text for the user.
+    key
+        The dotted key of the experiment that decides how much.
+    fitting
+        Returns, for a number of free bytes, what would fit, as text.
 
     Raises
     ------
@@ -61,7 +70,8 @@ def check_memory(required: int, what: str) -> None:
         time.sleep(_PAUSE_S)
         free = available_bytes()
     if required > free:
-        raise InsufficientMemoryError(required_bytes=required, available_bytes=free, what=what)
+        fits = fitting(free) if fitting else None
+        raise InsufficientMemoryError(required, free, what, key, fits)
 
 
 def _of_the_machine(root: Path) -> int:

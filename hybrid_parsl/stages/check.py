@@ -11,7 +11,7 @@ from hybrid_parsl.optimize.search import check_method
 from hybrid_parsl.problems.contract import check_contract
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.problems.settings import MOST_QUBITS
-from hybrid_parsl.stages.backends import check_backend
+from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.stages.memory import check_sample_memory, check_search_memory, size_key
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def check_experiment(experiment: Experiment) -> None:
     problem = build_problem(experiment.problem)
     check_contract(problem, experiment.ansatz.layers)
     bounds = problem.bounds(experiment.ansatz.layers)
-    check_backend(experiment.quantum, lambda: problem.circuit(seeded_point(bounds, 0, 0).tolist()))
+    backend = open_backend(experiment.quantum)
+    backend.check(lambda: problem.circuit(seeded_point(bounds, 0, 0).tolist()))
     alternating = problem.ansatz == "alternating"
     check_method(experiment.search.method, differentiable=alternating)
     if experiment.search.method == "grid":

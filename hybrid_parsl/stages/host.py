@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.errors import ConfigurationError, InsufficientMemoryError
+from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.simulate.free_memory import check_memory
 
 if TYPE_CHECKING:
@@ -42,13 +42,12 @@ def check_ranks_here(asked: Resources, n_ranks: int) -> None:
     if asked.memory_gib_per_rank:
         needed = round(n_ranks * asked.memory_gib_per_rank * _GIB)
         what = f"{asked.memory_gib_per_rank:g} GiB for each of {n_ranks} ranks"
-        try:
-            check_memory(needed, what)
-        except InsufficientMemoryError as error:
-            free = error.available_bytes
-            fits = f"at most {free / n_ranks / _GIB:.3g} GiB a rank"
-            key = "resources.memory_gib_per_rank"
-            raise InsufficientMemoryError(needed, free, what, key, fits) from error
+        check_memory(
+            needed,
+            what,
+            "resources.memory_gib_per_rank",
+            lambda free: f"at most {free / n_ranks / _GIB:.3g} GiB a rank",
+        )
 
 
 def _check_count(key: str, each: int | None, n_ranks: int, available: int, what: str) -> None:

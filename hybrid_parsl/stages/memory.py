@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.errors import InsufficientMemoryError
 from hybrid_parsl.optimize.search import STRATEGIES
 from hybrid_parsl.problems.ising_problem import IsingProblem
 from hybrid_parsl.problems.settings import MOST_QUBITS
+from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.simulate.diagonal import diagonal_bytes
 from hybrid_parsl.simulate.free_memory import check_memory
 from hybrid_parsl.simulate.layout import required_bytes
-from hybrid_parsl.stages.backends import AER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.problems.protocol import Problem
 
 _COST_BYTES = 8
-_AMPLITUDE_BYTES = 16
-# Aer's methods that hold 2**n or 4**n amplitudes; "automatic" begins with a state vector
-_AMPLITUDE_POWERS = {"automatic": 1, "statevector": 1, "density_matrix": 2}
 _OUTCOME_BYTES = 400  # of a measured bitstring: as text in a sample and a result, and its energy
 _SPIN_BYTES = 24  # of each of its spins while energies are computed
 
@@ -58,11 +52,11 @@ def check_search_memory(experiment: Experiment, problem: Problem, n_ranks: int) 
         alone = f", {_most_qubits(experiment, problem, free)} on 1 rank"
         return fits + alone if n_ranks > 1 else fits
 
-    _check(needed, what, size_key(experiment, problem), fitting)
+    check_memory(needed, what, size_key(experiment, problem), fitting)
 
 
 def check_sample_memory(experiment: Experiment, problem: Problem) -> None:
-    """Refuse a simulation by Aer, or a number of shots, that needs more memory than is free.
+    """Refuse a simulation, or a number of shots, that needs more memory than is free.
 
     Parameters
     ----------
@@ -79,30 +73,11 @@ def check_sample_memory(experiment: Experiment, problem: Problem) -> None:
     quantum, n_qubits = experiment.quantum, problem.n_qubits
     outcomes = min(quantum.shots, 2**n_qubits)
     each = _OUTCOME_BYTES + _SPIN_BYTES * n_qubits
-    _check(outcomes * each, f"a sample of {outcomes} bitstrings", "quantum.shots",
-           lambda free: f"at most {free // each} shots")  # fmt: skip
-    powers = _AMPLITUDE_POWERS.get(quantum.method) if quantum.backend == AER else None
-    if powers is None:
-        return
-    key = size_key(experiment, problem) if powers == 1 else "quantum.method"
-    _check(_AMPLITUDE_BYTES << powers * n_qubits, f"Aer's {quantum.method} of {n_qubits} qubits",
-           key, lambda free: _fitting_method(n_qubits, powers, free))  # fmt: skip
-
-
-def _fitting_method(n_qubits: int, powers: int, available: int) -> str:
-    """Return what of Aer fits into `available` bytes."""
-    most = max(0, (available // _AMPLITUDE_BYTES).bit_length() - 1)
-    fits = f"{most // powers} qubits"
-    return f"statevector, or {fits}" if powers > 1 and n_qubits <= most else fits
-
-
-def _check(needed: int, what: str, key: str, fitting: Callable[[int], str]) -> None:
-    """Refuse `needed` bytes that are not free, and say what would fit."""
-    try:
-        check_memory(needed, what)
-    except InsufficientMemoryError as error:
-        free = error.available_bytes
-        raise InsufficientMemoryError(needed, free, what, key, fitting(free)) from error
+    what = f"a sample of {outcomes} bitstrings"
+    check_memory(
+        outcomes * each, what, "quantum.shots", lambda free: f"at most {free // each} shots"
+    )
+    open_backend(quantum).check_memory(n_qubits, size_key(experiment, problem))
 
 
 def size_key(experiment: Experiment, problem: Problem) -> str:

@@ -13,17 +13,17 @@ from hybrid_parsl.errors import HybridParslError, QuantumJobError
 from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.ising_problem import without_offset
 from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.results import Circuit, Execution, Sample
-from hybrid_parsl.stages.backends import open_backend
 
 if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
     from qiskit import QuantumCircuit
 
-    from hybrid_parsl.experiment import Experiment, Quantum
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.quantum import QuantumBackend
     from hybrid_parsl.results import SearchResult
-    from hybrid_parsl.stages.backends import Backend
 
 
 def sample(experiment: Experiment, search: SearchResult) -> Sample:
@@ -49,7 +49,7 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     backend = open_backend(experiment.quantum)
     circuit = problem.circuit(search.parameters)
     described = describe(circuit)
-    counts = measure(circuit, experiment.quantum, backend)
+    counts = measure(circuit, backend)
     of_each = np.array(list(counts.values()), dtype=np.float64)
     bare, offset = without_offset(problem)
     energy, standard_error = mean_energy(bare.energies(list(counts)), of_each)
@@ -65,25 +65,28 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     )
 
 
-def measure(circuit: QuantumCircuit, quantum: Quantum, backend: Backend) -> dict[str, int]:
+def measure(circuit: QuantumCircuit, backend: QuantumBackend) -> dict[str, int]:
     """Measure all qubits of a circuit; return how often each bitstring came, sorted.
 
     Parameters
     ----------
     circuit
         Without measurements.
-    quantum
-        Its number of shots is used.
     backend
-        What runs the circuit.
+        Runs the circuit, with the number of shots of its table ``[quantum]``.
 
     Raises
     ------
     QuantumJobError
         The backend failed, or gave something other than counts of bitstrings.
     """
+    quantum = backend.settings
     try:
-        counts = backend.measure(circuit.measure_all(inplace=False), quantum.shots)
+        prepared = backend.prepare(circuit.measure_all(inplace=False))
+        job = backend.sampler().run([prepared], shots=quantum.shots)
+        register = prepared.cregs[-1].name  # that of measure_all comes after the circuit's own
+        returned = getattr(job.result()[0].data, register).get_counts()
+        counts = {str(bits): int(count) for bits, count in returned.items()}
     except HybridParslError:
         raise
     except Exception as error:  # a backend may raise anything

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 def warm_up_quantum() -> None:
     """Import what the quantum stage needs."""
-    import qiskit_aer.primitives  # noqa: F401
+    from hybrid_parsl.quantum import aer
+
+    aer.warm_up()
 
 
 def warm_up_analysis() -> None:

@@ -117,7 +117,7 @@ EXPERIMENT = {
     "problem": {"kind": "maxcut", "edges": [[0, 1, 1.5], [1, 2]], "offset": 1.0},
     "ansatz": {"layers": 2},
     "search": {"method": "cobyla", "starts": 8, "seed": 1, "tolerance": 1e-6},
-    "quantum": {"backend": "aer", "shots": 64},
+    "quantum": {"backend": "aer", "shots": 64, "options": {"precision": "single"}},
     "analysis": {"top": 4},
     "resources": {"num_nodes": 1, "ranks_per_node": 2, "walltime_s": 60},
 }

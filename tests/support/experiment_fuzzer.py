@@ -23,7 +23,13 @@ WHOLE: dict[str, Any] = {
         "precision": "double",
         "threads": 1,
     },
-    "quantum": {"backend": "aer", "method": "automatic", "shots": 64, "seed": 1},
+    "quantum": {
+        "backend": "aer",
+        "method": "automatic",
+        "shots": 64,
+        "seed": 1,
+        "options": {"precision": "double", "max_parallel_threads": 1},
+    },
     "analysis": {"top": 4, "bootstrap": 10, "seed": 2, "landscape": 0},
     "resources": {"num_nodes": 1, "ranks_per_node": 2, "num_ranks": 2, "walltime_s": 60},
 }

@@ -14,9 +14,9 @@ from qiskit import QuantumCircuit, qasm3
 from hybrid_parsl.errors import ConfigurationError, HybridParslError, QuantumJobError, ResultError
 from hybrid_parsl.experiment import Experiment, Quantum
 from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.quantum.aer import AerBackend
 from hybrid_parsl.results import Execution, Sample, SearchResult
 from hybrid_parsl.simulate.alternating import AlternatingState
-from hybrid_parsl.stages.backends import Backend
 from hybrid_parsl.stages.quantum import describe, mean_energy, measure, sample
 
 MAXCUT = {"kind": "maxcut", "nodes": 6, "weights": "integer"}
@@ -175,18 +175,21 @@ def test_a_sampler_that_fails(monkeypatch: pytest.MonkeyPatch, outcome: Any, mes
     assert caught.value.backend == "lab:factory"
 
 
-def test_an_error_of_ours_passes_as_it_is() -> None:
-    def fail(circuit: object, shots: int) -> dict[str, int]:  # noqa: ARG001
+def test_an_error_of_ours_passes_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ResultError("ours")
 
+    monkeypatch.setattr("hybrid_parsl.quantum.aer.AerSampler.run", fail)
     with pytest.raises(HybridParslError, match=r"^ours$"):
-        measure(QuantumCircuit(1), Quantum(), Backend("b", fail))
+        measure(QuantumCircuit(1), AerBackend(Quantum()))
 
 
 @pytest.mark.parametrize(
     ("problem", "quantum", "key"),
     [
         ({"kind": "bell"}, {"backend": "nowhere"}, "quantum.backend"),
+        ({"kind": "bell"}, {"method": "exact"}, "quantum.method"),
+        ({"kind": "bell"}, {"options": {"a": 1}}, "quantum.options.a"),
         ({"kind": "maxcut"}, {}, "problem.nodes"),
     ],
 )

@@ -1,0 +1,5 @@
+"""Quantum backends: the contract, the built-in Aer backend, and the registry of names."""
+
+from hybrid_parsl.quantum.backend import BackendOptions, Estimator, QuantumBackend, Sampler
+
+__all__ = ["BackendOptions", "Estimator", "QuantumBackend", "Sampler"]
