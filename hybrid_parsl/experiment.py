@@ -21,7 +21,6 @@ Name = Annotated[
         description="a letter or digit, then at most 63 letters, digits and . _ -",
     ),
 ]
-SearchMethod = Literal["multistart", "grid", "sobol", "spsa", "cobyla", "draw"]
 
 
 class _Table(BaseModel):
@@ -116,7 +115,11 @@ class Search(_Table):
     ----------
     method
         ``multistart`` (L-BFGS-B with exact gradients), ``grid``, ``sobol``, ``spsa``,
-        ``cobyla`` or ``draw`` (each parameter drawn once, nothing optimised).
+        ``cobyla`` or ``draw`` (each parameter drawn once, nothing optimised); any method of
+        ``scipy.optimize.minimize``; an optimiser of an installed plug-in, or
+        ``package.module:Class``.
+    options
+        Options of the method, which it defines.
     starts
         Number of starts, or of points for ``grid`` and ``sobol``; 1 to 10 000 000.
     seed
@@ -132,7 +135,8 @@ class Search(_Table):
         Threads of one rank, 1 to 256.
     """
 
-    method: SearchMethod = "multistart"
+    method: str = Field(default="multistart", min_length=1)
+    options: dict[str, Any] = Field(default_factory=dict)
     starts: int = Field(default=32, ge=1, le=10_000_000)
     seed: Seed = 0
     iterations: int = Field(default=200, ge=1, le=100_000)

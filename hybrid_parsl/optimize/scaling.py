@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from hybrid_parsl.optimize.objective import DifferentiableObjective
 
 if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
+    from hybrid_parsl.optimize.objective import Objective
     from hybrid_parsl.optimize.start import Start
 
 
@@ -55,12 +58,12 @@ class Scaled:
     Parameters
     ----------
     objective
-        In the units of the cost; with a gradient if the strategy needs one.
+        In the units of the cost.
     scaling
         The units; its offset is left aside.
     """
 
-    def __init__(self, objective: Any, scaling: Scaling) -> None:
+    def __init__(self, objective: Objective, scaling: Scaling) -> None:
         self._objective = objective
         self._scaling = scaling
 
@@ -74,8 +77,29 @@ class Scaled:
         inner = parameters / self._scaling.parameters
         return float(self._objective.energy(inner) / self._scaling.energy)
 
+
+class ScaledDifferentiable(Scaled):
+    """An objective with a gradient in the units of a search.
+
+    Parameters
+    ----------
+    objective, scaling
+        As of `Scaled`.
+    """
+
+    def __init__(self, objective: DifferentiableObjective, scaling: Scaling) -> None:
+        super().__init__(objective, scaling)
+        self._differentiable = objective
+
     def energy_and_gradient(self, parameters: NDArray[float64]) -> tuple[float, NDArray[float64]]:
         """Return the energy at `parameters` and its gradient."""
         units = self._scaling.parameters
-        energy, gradient = self._objective.energy_and_gradient(parameters / units)
+        energy, gradient = self._differentiable.energy_and_gradient(parameters / units)
         return energy / self._scaling.energy, gradient / self._scaling.energy / units
+
+
+def scaled(objective: Objective, scaling: Scaling) -> Scaled:
+    """Return an objective in the units of a search, with a gradient if it has one."""
+    if isinstance(objective, DifferentiableObjective):
+        return ScaledDifferentiable(objective, scaling)
+    return Scaled(objective, scaling)

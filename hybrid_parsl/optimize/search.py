@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.optimize.local import cobyla, multistart, spsa
 from hybrid_parsl.optimize.objective import DifferentiableObjective
-from hybrid_parsl.optimize.points import draw, grid, sobol
-from hybrid_parsl.optimize.scaling import Scaled, Scaling
+from hybrid_parsl.optimize.registry import check_gradient, load_optimizer
+from hybrid_parsl.optimize.scaling import Scaling, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,40 +20,9 @@ if TYPE_CHECKING:
     from hybrid_parsl.experiment import Search
     from hybrid_parsl.optimize.journal import Journal
     from hybrid_parsl.optimize.objective import Objective
+    from hybrid_parsl.optimize.optimizer import Optimizer
     from hybrid_parsl.optimize.start import Start
     from hybrid_parsl.optimize.team import Team
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """How one start is carried out.
-
-    Attributes
-    ----------
-    run
-        Called with the objective, the box, the index of the start and the settings.
-    needs_gradient
-        Whether the objective has to be differentiable.
-    moves
-        Whether a start is improved step by step.
-    portion
-        Starts that a rank takes at once: 1 for a start that takes long.
-    """
-
-    run: Callable[[Any, NDArray[float64], int, Search], Start]
-    needs_gradient: bool = False
-    moves: bool = True
-    portion: int = 1
-
-
-STRATEGIES: Final[dict[str, Strategy]] = {
-    "multistart": Strategy(multistart, needs_gradient=True),
-    "cobyla": Strategy(cobyla),
-    "spsa": Strategy(spsa),
-    "grid": Strategy(grid, moves=False, portion=64),
-    "sobol": Strategy(sobol, moves=False, portion=64),
-    "draw": Strategy(draw, moves=False, portion=64),
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +38,7 @@ class Outcome:
     n_evaluations
         Evaluations of the energy over all starts.
     n_unmoved
-        How many starts ended where they began, of a strategy that moves.
+        How many starts ended where they began, of an optimiser that moves.
     """
 
     best: Start
@@ -105,22 +72,23 @@ def search(
     journal
         Keeps finished starts.
     scaling
-        The units in which strategies that move work; those of the objective if left out.
+        The units in which optimisers that move work; those of the objective if left out.
 
     Raises
     ------
     ConfigurationError
-        The method needs a gradient that the objective does not have, or more starts.
+        The method or its options are not valid, it needs a gradient that the objective does not
+        have, or more starts.
     StorageError
         A finished start cannot be written to the journal.
     """
-    check_method(settings.method, differentiable=isinstance(objective, DifferentiableObjective))
-    strategy = STRATEGIES[settings.method]
+    optimizer = load_optimizer(settings)
+    check_gradient(optimizer, differentiable=isinstance(objective, DifferentiableObjective))
     finished: dict[int, Start] = team.share(journal.read() if team.rank == 0 else None)
     missing = [index for index in range(settings.starts) if index not in finished]
     mine: list[Start] = []
-    run = _runner(strategy, objective, bounds, settings, scaling)
-    for portion in _portions(missing, strategy.portion, team):
+    run = _runner(optimizer, objective, bounds, scaling)
+    for portion in _portions(missing, optimizer.portion, team):
         done = [run(index) for index in portion]
         journal.append(team.rank, done)
         mine.extend(done)
@@ -133,28 +101,7 @@ def search(
     for start in candidates:
         if start is not None:
             finished[start.index] = start
-    return _reduce(finished, settings.starts, moves=strategy.moves)
-
-
-def check_method(method: str, *, differentiable: bool) -> None:
-    """Refuse a method that needs a gradient where there is none.
-
-    Parameters
-    ----------
-    method
-        One of `STRATEGIES`.
-    differentiable
-        Whether the objective knows its exact gradient.
-
-    Raises
-    ------
-    ConfigurationError
-        It needs one.
-    """
-    if STRATEGIES[method].needs_gradient and not differentiable:
-        free = ", ".join(name for name, each in STRATEGIES.items() if not each.needs_gradient)
-        message = "needs an exact gradient, which this problem's circuit does not have"
-        raise ConfigurationError(message, None, "search.method", method, free)
+    return _reduce(finished, settings.starts, moves=optimizer.moves)
 
 
 def _portions(indices: list[int], size: int, team: Team) -> Iterator[list[int]]:
@@ -165,18 +112,17 @@ def _portions(indices: list[int], size: int, team: Team) -> Iterator[list[int]]:
 
 
 def _runner(
-    strategy: Strategy,
+    optimizer: Optimizer,
     objective: Objective,
     bounds: NDArray[float64],
-    settings: Search,
     scaling: Scaling | None,
 ) -> Callable[[int], Start]:
     """Return what carries out a start by its index and gives it in the units of the cost."""
     units = scaling or Scaling(np.ones(len(bounds)))
-    if not strategy.moves:
+    if not optimizer.moves:
         units = Scaling(np.ones(len(bounds)), offset=units.offset)
-    inner, box = Scaled(objective, units), units.bounds(bounds)
-    return lambda index: units.restore(strategy.run(inner, box, index, settings))
+    inner, box = scaled(objective, units), units.bounds(bounds)
+    return lambda index: units.restore(optimizer.run(inner, box, index))
 
 
 def _reduce(finished: dict[int, Start], n_starts: int, *, moves: bool) -> Outcome:

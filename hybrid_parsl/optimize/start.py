@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from hybrid_parsl.optimize.objective import DifferentiableObjective
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -81,8 +84,9 @@ class Start:
 class Recorder:
     """An objective that remembers its best point and how the energy went down.
 
-    An energy that is not a finite number counts as infinitely high, so that a start that
-    runs into one can still end with the best point before it.
+    It is what an optimiser minimises in one start. An energy that is not a finite number counts
+    as infinitely high, so that a start that runs into one can still end with the best point
+    before it.
     """
 
     objective: Objective
@@ -92,9 +96,33 @@ class Recorder:
     trace: list[float] = field(default_factory=list)
     moved: bool = False
 
+    @cached_property
+    def _differentiable(self) -> DifferentiableObjective | None:
+        """The objective, if it has an exact gradient."""
+        return self.objective if isinstance(self.objective, DifferentiableObjective) else None
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the objective has an exact gradient."""
+        return self._differentiable is not None
+
     def energy(self, parameters: NDArray[float64]) -> float:
         """Evaluate the energy and remember it."""
         return self.note(parameters, self.objective.energy(parameters))
+
+    def energy_and_gradient(self, parameters: NDArray[float64]) -> tuple[float, NDArray[float64]]:
+        """Evaluate the energy, and its exact gradient, and remember the energy.
+
+        Raises
+        ------
+        TypeError
+            If the objective has no gradient.
+        """
+        differentiable = self._differentiable
+        if differentiable is None:
+            raise TypeError("this objective has no exact gradient")
+        energy, gradient = differentiable.energy_and_gradient(parameters)
+        return self.note(parameters, energy), gradient
 
     def note(self, parameters: NDArray[float64], energy: float) -> float:
         """Remember that `energy` was found at `parameters`; return it."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.ising_form import spins_of
+from hybrid_parsl.problems.problem import Problem
 from hybrid_parsl.problems.settings import ProblemSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy import float64
     from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class BellSettings(ProblemSettings):
     """A Bell problem has no keys of its own."""
 
 
-class Bell:
+class Bell(Problem):
     """The parity ``<Z Z>`` of a Bell pair after turns by theta and phi.
 
     The circuit is H(0), CX(0, 1), RZ(phi, 1), RX(theta, 0). A turn about Z leaves the parity as
@@ -43,28 +43,11 @@ class Bell:
     """
 
     Settings: ClassVar[type[BaseModel]] = BellSettings
-    ansatz: ClassVar[Literal["alternating", "circuit"]] = "circuit"
-
-    def __init__(self, settings: BellSettings) -> None:
-        self.settings = settings
-
-    @property
-    def n_qubits(self) -> int:
-        """Number of qubits: 2."""
-        return 2
-
-    @classmethod
-    def embed(cls, settings: dict[str, Any], folder: Path) -> dict[str, Any]:  # noqa: ARG003
-        """Return `settings`, which name no file."""
-        return settings
+    n_qubits = 2
 
     def bounds(self, layers: int) -> NDArray[float64]:  # noqa: ARG002 - it has no layers
         """Return the box of theta and phi: 0 to pi radians each, shape ``(2, 2)``."""
         return np.array([[0.0, np.pi], [0.0, np.pi]])
-
-    def cost_diagonal(self) -> NDArray[float64]:
-        """Return the parity of the states 00, 01, 10 and 11, shape ``(4,)``."""
-        return np.array([1.0, -1.0, -1.0, 1.0])
 
     def observable(self) -> SparsePauliOp:
         """Return the parity, Pauli Z on both qubits."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.problems.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from qiskit.quantum_info import SparsePauliOp
 
     from hybrid_parsl.problems.ising_form import IsingForm
-    from hybrid_parsl.problems.protocol import Problem
 
 
 def without_offset(problem: Problem) -> tuple[Problem, float]:
@@ -31,7 +32,7 @@ def without_offset(problem: Problem) -> tuple[Problem, float]:
     return bare, problem.form.offset
 
 
-class IsingProblem:
+class IsingProblem(Problem):
     """A problem with the alternating circuit of an Ising form.
 
     Parameters
@@ -41,20 +42,15 @@ class IsingProblem:
 
     Attributes
     ----------
-    size_keys
-        The keys of ``[problem]`` that decide on the number of qubits, the first that is given.
+    form
+        The cost.
     """
 
-    size_keys: ClassVar[tuple[str, ...]] = ()
-    ansatz: ClassVar[Literal["alternating", "circuit"]] = "alternating"
+    ansatz = "alternating"
 
     def __init__(self, form: IsingForm) -> None:
         self.form = form
-
-    @property
-    def n_qubits(self) -> int:
-        """Number of qubits, at least 1."""
-        return self.form.n_qubits
+        self.n_qubits = form.n_qubits
 
     def bounds(self, layers: int) -> NDArray[float64]:
         """Return the box in radians that starts are drawn from, shape ``(2 * layers, 2)``."""

@@ -2,71 +2,66 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import sys
-from importlib.metadata import entry_points
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+import inspect
+from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
 
 from hybrid_parsl.errors import ConfigurationError, HybridParslError
 from hybrid_parsl.experiment_file import explain
-from hybrid_parsl.messages import nearest, shown
+from hybrid_parsl.messages import shown
+from hybrid_parsl.optimize.registry import OPTIMIZERS, optimizer_class
 from hybrid_parsl.own_code import OwnCode, find_own_code
+from hybrid_parsl.plugins import PluginGroup, source_fingerprint
+from hybrid_parsl.problems.problem import Problem
 from hybrid_parsl.quantum.registry import backend_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from pydantic import BaseModel
 
     from hybrid_parsl.experiment import Experiment, ProblemTable
-    from hybrid_parsl.problems.protocol import Problem
 
-BUILT_IN = {
-    "bell": "hybrid_parsl.problems.bell:Bell",
-    "ising": "hybrid_parsl.problems.ising:Ising",
-    "maxcut": "hybrid_parsl.problems.maxcut:MaxCut",
-}
-ENTRY_POINTS = "hybrid_parsl.problems"
+PROBLEMS = PluginGroup(
+    what="kind of problem",
+    key="problem.kind",
+    entry_points="hybrid_parsl.problems",
+    built_in={
+        "bell": "hybrid_parsl.problems.bell:Bell",
+        "ising": "hybrid_parsl.problems.ising:Ising",
+        "maxcut": "hybrid_parsl.problems.maxcut:MaxCut",
+    },
+)
 
 
 def problem_kinds() -> dict[str, str]:
     """Return every known kind with the ``package.module:Class`` behind it, sorted."""
-    plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
-    return dict(sorted({**plugins, **BUILT_IN}.items()))
+    return PROBLEMS.targets()
 
 
 def problem_class(kind: str) -> type[Problem]:
     """Return the class of a `kind` of problem.
 
+    A class that is not a subclass of `Problem` gets what it does not define from it.
+
     Raises
     ------
     ConfigurationError
-        No such kind is known, or its class cannot be imported or is no problem.
+        If no such kind is known, or its class cannot be imported or is not a problem.
     """
-    kinds = problem_kinds()
-    target = kinds.get(kind, kind)
-    module, colon, name = target.partition(":")
-    if not colon or not module or not name:
-        valid = f"{', '.join(kinds)}, or package.module:Class"
-        raise ConfigurationError(
-            "unknown kind of problem",
-            None,
-            "problem.kind",
-            shown(kind),
-            valid,
-            nearest(kind, kinds),
-        )
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except Exception as error:  # a plug-in may raise anything while it is imported
-        message = f"cannot import it: {type(error).__name__}: {error}"
-        raise ConfigurationError(message, None, "problem.kind", shown(kind)) from error
-    lacking = [word for word in ("Settings", "ansatz", "circuit") if not hasattr(found, word)]
-    if lacking:
-        message = f"is not a problem: it has no {', '.join(lacking)}"
-        raise ConfigurationError(message, None, "problem.kind", shown(kind))
+    found = PROBLEMS.load(kind)
+    if not isinstance(found, type):
+        valid = "a subclass of hybrid_parsl.problems.Problem"
+        raise ConfigurationError("is not a problem", None, PROBLEMS.key, shown(kind), valid)
+    if not issubclass(found, Problem):
+        names = {"__module__": found.__module__, "__doc__": found.__doc__}
+        found = type(found.__name__, (found, Problem), names)
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        message = f"is not a problem: it does not define {missing}"
+        raise ConfigurationError(message, None, PROBLEMS.key, shown(kind))
     return cast("type[Problem]", found)
 
 
@@ -76,41 +71,43 @@ def build_problem(table: ProblemTable) -> Problem:
     Raises
     ------
     ConfigurationError
-        The kind is not known, a key or value of it is not valid, or its class fails.
+        If the kind is not known, a key or value of it is not valid, or its class fails.
     """
     found = problem_class(table.kind)
     try:
         settings = found.Settings.model_validate(table.settings)
     except ValidationError as error:
         raise explain(error, found.Settings, "problem") from error
-    make: Any = found
     try:
-        return cast("Problem", make(settings))
+        return _made(found, settings)
     except HybridParslError:
         raise
-    except Exception as error:  # the class is anybody's
+    except Exception as error:  # a plug-in may raise anything
         message = f"cannot make it: {type(error).__name__}: {error}"
-        raise ConfigurationError(message, None, "problem.kind", shown(table.kind)) from error
+        raise ConfigurationError(message, None, PROBLEMS.key, shown(table.kind)) from error
+
+
+def _made(found: type[Problem], settings: BaseModel) -> Problem:
+    """Return an instance; a class without keys of its own need not take its settings."""
+    if not found.Settings.model_fields:
+        try:
+            inspect.signature(found).bind(settings)
+        except TypeError:
+            return found()
+    return found(settings)
 
 
 def problem_fingerprint(kind: str) -> str:
-    """Return the fingerprint of the file that holds the class of a `kind`, 16 hexadecimal digits.
+    """Return the fingerprint of the file that holds the class of a `kind`.
 
-    Nothing for a class of this package, whose own identity counts, and for one without a file.
+    16 hexadecimal digits; nothing for a class of this package and for one without a file.
 
     Raises
     ------
     ConfigurationError
-        There is no such class.
+        If there is no such class.
     """
-    found = problem_class(kind)
-    if found.__module__.partition(".")[0] == __name__.partition(".")[0]:
-        return ""
-    try:
-        path = Path(sys.modules[found.__module__].__file__ or "")
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    except (AttributeError, KeyError, OSError):
-        return ""
+    return source_fingerprint(problem_class(kind))
 
 
 def embed_code(experiment: Experiment, folders: Sequence[Path]) -> Experiment:
@@ -119,7 +116,7 @@ def embed_code(experiment: Experiment, folders: Sequence[Path]) -> Experiment:
     Parameters
     ----------
     experiment
-        Names a problem and a backend.
+        Names a problem, an optimiser and a backend.
     folders
         Where such files may lie besides the current folder and ``PYTHONPATH``.
 
@@ -128,23 +125,30 @@ def embed_code(experiment: Experiment, folders: Sequence[Path]) -> Experiment:
     ConfigurationError
         If they are too large.
     """
-    kind = experiment.problem.kind
-    targets = (problem_kinds().get(kind, kind), backend_target(experiment.quantum.backend)[0])
-    modules = [target.partition(":")[0] for target in targets if ":" in target]
+    named = (
+        PROBLEMS.target(experiment.problem.kind),
+        OPTIMIZERS.target(experiment.search.method),
+        backend_target(experiment.quantum.backend)[0],
+    )
+    modules = [target.partition(":")[0] for target in named if ":" in target]
     return experiment.with_own_code(find_own_code(modules, folders) if modules else OwnCode())
 
 
 def code_fingerprint(experiment: Experiment) -> str:
-    """Return the fingerprint of the code of a problem that is not of this package.
+    """Return the fingerprint of the problem and optimiser that are not of this package.
 
     Raises
     ------
     ConfigurationError
-        If there is no such class.
+        If there is no such problem or optimiser.
     """
-    kind = experiment.problem.kind
-    own = experiment.own_code.reached_from(problem_kinds().get(kind, kind).partition(":")[0])
-    return own.fingerprint or problem_fingerprint(kind)
+    kind, method = experiment.problem.kind, experiment.search.method
+    own = experiment.own_code
+    problem = own.reached_from(PROBLEMS.target(kind).partition(":")[0])
+    optimizer = own.reached_from(OPTIMIZERS.target(method).partition(":")[0])
+    return (problem.fingerprint or problem_fingerprint(kind)) + (
+        optimizer.fingerprint or source_fingerprint(optimizer_class(method))
+    )
 
 
 def embed_files(experiment: Experiment, folder: Path) -> Experiment:

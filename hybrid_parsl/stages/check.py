@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.optimize.local import seeded_point
-from hybrid_parsl.optimize.points import points_per_axis
-from hybrid_parsl.optimize.search import check_method
-from hybrid_parsl.problems.contract import check_contract
-from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.optimize.optimizer import seeded_point
+from hybrid_parsl.optimize.registry import check_gradient, load_optimizer
+from hybrid_parsl.problems.contract import check_contract, compare_with_observable
+from hybrid_parsl.problems.registry import PROBLEMS, build_problem
 from hybrid_parsl.problems.settings import MOST_QUBITS
 from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.stages.memory import check_sample_memory, check_search_memory, size_key
@@ -28,17 +27,19 @@ def check_experiment(experiment: Experiment) -> None:
     """
     problem = build_problem(experiment.problem)
     check_contract(problem, experiment.ansatz.layers)
-    bounds = problem.bounds(experiment.ansatz.layers)
-    backend = open_backend(experiment.quantum)
-    backend.check(lambda: problem.circuit(seeded_point(bounds, 0, 0).tolist()))
     alternating = problem.ansatz == "alternating"
-    check_method(experiment.search.method, differentiable=alternating)
-    if experiment.search.method == "grid":
-        points_per_axis(len(bounds), experiment.search.starts)
     if alternating and problem.n_qubits > MOST_QUBITS:
         message = "has more qubits than any memory holds the state of"
         key, found = size_key(experiment, problem), f"{problem.n_qubits} qubits"
         raise ConfigurationError(message, None, key, found, f"at most {MOST_QUBITS}")
+    if experiment.problem.kind not in PROBLEMS.built_in:  # those are compared by our own tests
+        compare_with_observable(problem, experiment.ansatz.layers)
+    bounds = problem.bounds(experiment.ansatz.layers)
+    backend = open_backend(experiment.quantum)
+    backend.check(lambda: problem.circuit(seeded_point(bounds, 0, 0).tolist()))
+    optimizer = load_optimizer(experiment.search)
+    check_gradient(optimizer, differentiable=alternating)
+    optimizer.check(len(bounds))
 
 
 def check_memory_here(experiment: Experiment, n_ranks: int, *, samples: bool) -> None:

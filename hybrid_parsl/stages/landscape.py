@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
-    from hybrid_parsl.problems.protocol import Problem
+    from hybrid_parsl.problems.problem import Problem
 
 MOST_QUBITS = 16
 _MOST_AMPLITUDES = 2**25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.optimize.search import STRATEGIES
+from hybrid_parsl.optimize.registry import load_optimizer
 from hybrid_parsl.problems.ising_problem import IsingProblem
 from hybrid_parsl.problems.settings import MOST_QUBITS
 from hybrid_parsl.quantum.registry import open_backend
@@ -14,7 +14,7 @@ from hybrid_parsl.simulate.layout import required_bytes
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
-    from hybrid_parsl.problems.protocol import Problem
+    from hybrid_parsl.problems.problem import Problem
 
 _COST_BYTES = 8
 _OUTCOME_BYTES = 400  # of a measured bitstring: as text in a sample and a result, and its energy
@@ -82,8 +82,7 @@ def check_sample_memory(experiment: Experiment, problem: Problem) -> None:
 
 def size_key(experiment: Experiment, problem: Problem) -> str:
     """Return the dotted key that decides on the number of qubits of `problem`."""
-    keys = problem.size_keys if isinstance(problem, IsingProblem) else ()
-    given = [key for key in keys if key in experiment.problem.settings]
+    given = [key for key in problem.size_keys if key in experiment.problem.settings]
     return ".".join(["problem", *given[:1]])
 
 
@@ -101,7 +100,7 @@ def _rank_bytes(experiment: Experiment, problem: Problem, n_qubits: int) -> int:
     are wanted. A cost that is not known to lack the symmetry is taken to have it.
     """
     fields = isinstance(problem, IsingProblem) and problem.form.linear.any()
-    gradients = STRATEGIES[experiment.search.method].needs_gradient
+    gradients = load_optimizer(experiment.search).gradient != "unused"
     state = required_bytes(
         n_qubits,
         precision=experiment.search.precision,

@@ -13,9 +13,10 @@ from hybrid_parsl.errors import ResultError
 from hybrid_parsl.mpi.live_lines import LiveLines
 from hybrid_parsl.mpi.team import current_team
 from hybrid_parsl.optimize.journal import Journal
+from hybrid_parsl.optimize.registry import load_optimizer
 from hybrid_parsl.optimize.scaling import Scaling
 from hybrid_parsl.optimize.search import search as search_starts
-from hybrid_parsl.problems.contract import check_diagonal
+from hybrid_parsl.problems.contract import check_diagonal, compare_diagonal
 from hybrid_parsl.problems.ising_problem import IsingProblem, without_offset
 from hybrid_parsl.problems.registry import build_problem, code_fingerprint
 from hybrid_parsl.results import Execution, SearchResult
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.optimize.objective import Objective
     from hybrid_parsl.optimize.team import Team
-    from hybrid_parsl.problems.protocol import Problem
-
-_SCIPY_METHODS = ("multistart", "cobyla")
+    from hybrid_parsl.problems.problem import Problem
 
 
 def search(experiment: Experiment) -> SearchResult | None:
@@ -60,7 +59,7 @@ def search(experiment: Experiment) -> SearchResult | None:
     tell = lines.tell if lines.is_heard else None
     key = f"{experiment.search_key}{code_fingerprint(experiment)}"
     journal = Journal(current_task_folder(), key, tell)
-    with _one_blas_thread(experiment.search.method):
+    with _one_blas_thread(loads_scipy=load_optimizer(experiment.search).moves):
         outcome = search_starts(objective, bounds, experiment.search, team, journal, scaling)
     if outcome is None:
         return None
@@ -82,13 +81,13 @@ def search(experiment: Experiment) -> SearchResult | None:
     )
 
 
-def _one_blas_thread(method: str) -> threadpool_limits:
+def _one_blas_thread(*, loads_scipy: bool) -> threadpool_limits:
     """Keep BLAS from using threads, which for a few angles only wait for each other.
 
     On a busy node they make a start several times slower. SciPy brings a BLAS of its own, and
     only what has been loaded can be limited.
     """
-    if method in _SCIPY_METHODS:
+    if loads_scipy:
         import scipy.optimize  # noqa: F401
     return threadpool_limits(1, "blas")
 
@@ -113,6 +112,7 @@ def build_objective(
     from hybrid_parsl.simulate.precompile import compile_kernels
 
     if not isinstance(bare, IsingProblem):
+        compare_diagonal(diagonal, bare.observable())
         offset = middle(diagonal)
         diagonal = diagonal - offset
     settings, layers = experiment.search, experiment.ansatz.layers

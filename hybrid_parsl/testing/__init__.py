@@ -5,5 +5,5 @@ import sys
 if "pytest" in sys.modules:  # workers import this package without it
     import pytest
 
-    for _contract in ("backend", "problem", "site"):
+    for _contract in ("backend", "optimizer", "problem", "site"):
         pytest.register_assert_rewrite(f"{__name__}.{_contract}_contract")

@@ -6,37 +6,48 @@ import os
 import signal
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hybrid_parsl.mpi.team import current_team
-from hybrid_parsl.optimize.search import STRATEGIES
+from hybrid_parsl.optimize.local import Cobyla
 from hybrid_parsl.problems.bell import Bell, BellSettings
+from hybrid_parsl.tasks.folder import current_task_folder
 
 
-class Raising(Bell):
-    """Raises on rank 1 while the search is made ready."""
+class InTask(Bell):
+    """Does something while the search is made ready, and nothing when it is checked before."""
 
     def observable(self) -> Any:
-        if current_team().rank == 1:
-            raise ValueError("no such observable")
+        if current_task_folder() is not None:
+            self.begin()
         return super().observable()
 
+    def begin(self) -> None:
+        """Do it."""
 
-class Killed(Bell):
+
+class Raising(InTask):
+    """Raises on rank 1 while the search is made ready."""
+
+    def begin(self) -> None:
+        if current_team().rank == 1:
+            raise ValueError("no such observable")
+
+
+class Killed(InTask):
     """Rank 1 is killed while the search is made ready."""
 
-    def observable(self) -> Any:
+    def begin(self) -> None:
         if current_team().rank == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(300)
 
 
-class Slow(Bell):
+class Slow(InTask):
     """The search takes minutes."""
 
-    def observable(self) -> Any:
+    def begin(self) -> None:
         time.sleep(300)
 
 
@@ -53,8 +64,12 @@ class Huge(Bell):
 class BrokenCircuit(Bell):
     """The search finds angles, but what is sampled there has no energies."""
 
+    is_checked = False
+
     def energies(self, bitstrings: Any) -> Any:
-        if list(bitstrings) == ["00", "11"]:  # asked before the run, whether it can be used
+        if list(bitstrings) == ["00", "11"]:  # the first question of a check before the run
+            self.is_checked = True
+        if self.is_checked:
             return super().energies(bitstrings)
         raise RuntimeError(f"energies of {len(bitstrings)} outcomes are out of order")
 
@@ -66,39 +81,37 @@ class WaitingSettings(BellSettings):
     """The path of a file."""
 
 
-class Waiting(Bell):
+class Waiting(InTask):
     """The search does not begin until there is a file; one that says ``fail`` makes it fail."""
 
     Settings = WaitingSettings
 
-    def observable(self) -> Any:
+    def begin(self) -> None:
         path = Path(self.settings.go)
         while not path.exists():
             time.sleep(0.05)
         if path.read_text() == "fail":
             raise ValueError("told to fail")
-        return super().observable()
 
 
 class Talking(Waiting):
     """Each rank says where it is, and then waits."""
 
-    def observable(self) -> Any:
+    def begin(self) -> None:
         sys.stdout.write(f"rank {current_team().rank} is here\n")
         sys.stdout.flush()
-        return super().observable()
+        super().begin()
 
 
 class Stalling(Waiting):
     """The search finishes three starts, and the others not before there is a file."""
 
-    def observable(self) -> Any:
-        strategy, go = STRATEGIES["cobyla"], Path(self.settings.go)
+    def begin(self) -> None:
+        run, go = Cobyla.run, Path(self.settings.go)
 
-        def run(objective: Any, bounds: Any, index: int, settings: Any) -> Any:
+        def stall(self: Cobyla, objective: Any, bounds: Any, index: int) -> Any:
             while index >= 3 and not go.exists():
                 time.sleep(0.05)
-            return strategy.run(objective, bounds, index, settings)
+            return run(self, objective, bounds, index)
 
-        STRATEGIES["cobyla"] = replace(strategy, run=run)
-        return Bell.observable(self)
+        Cobyla.run = stall

@@ -67,8 +67,17 @@ def test_files_of_other_editors(file: Path, content: str | bytes) -> None:
         ("[search]\ntolerance = 1", "search.tolerance", "less", "1", "less than 1", None),
         ("[search]\ntolerance = 0.0", "search.tolerance", "greater", "0.0", "more than 0", None),
         ("[ansatz]\nlayers = 999", "ansatz.layers", "should be", "999", "at most 128", None),
-        ("[search]\nmethod = 'gird'", "search.method", "'grid'", "'gird'", "sobol, spsa", "grid"),
-        ("[search]\nmethod = 5", "search.method", "'grid'", "5", "multistart, grid", None),
+        (
+            "[search]\nprecision = 'dobule'",
+            "search.precision",
+            "'double'",
+            "'dobule'",
+            "double, single",
+            "double",
+        ),
+        ("[search]\nprecision = 5", "search.precision", "'double'", "5", "double, single", None),
+        ("[search]\nmethod = 5", "search.method", "valid string", "5", None, None),
+        ("[search]\noptions = 5", "search.options", "should be a table", "5", None, None),
         ("[[search]]\nstarts = 3", "search", "should be a table", "[{'starts': 3}]", None, None),
         (
             "[resources]\nnum_ranks = 0",
@@ -145,7 +154,7 @@ def test_a_key_cannot_write_to_the_terminal(file: Path) -> None:
 
 
 def test_what_was_found_is_shortened(file: Path) -> None:
-    fault = fault_of(file, LEAST + f"[search]\nmethod = '{'x' * 10_000}'\n")
+    fault = fault_of(file, LEAST + f"[search]\nprecision = '{'x' * 10_000}'\n")
     assert len(str(fault)) < 600
 
 

@@ -130,14 +130,14 @@ def wait_for_ranks(pid):
 
 DIES_AT_5 = """
 import os, signal, sys
-import hybrid_parsl.optimize.search as optimize
 from hybrid_parsl.experiment import Experiment
+from hybrid_parsl.optimize.local import Multistart
 from hybrid_parsl.stages.search import search
-run = optimize.STRATEGIES["multistart"].run
-def die_at_5(objective, bounds, index, settings):
+run = Multistart.run
+def die_at_5(self, objective, bounds, index):
     if index == 5: os.kill(os.getpid(), signal.SIGKILL)
-    return run(objective, bounds, index, settings)
-optimize.STRATEGIES["multistart"] = optimize.Strategy(die_at_5, True)
+    return run(self, objective, bounds, index)
+Multistart.run = die_at_5
 search(Experiment.model_validate_json(sys.argv[1]))
 """
 

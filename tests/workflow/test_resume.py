@@ -206,6 +206,12 @@ class Changing(Waiting):
 
     def observable(self):
         return self.SCALE * super().observable()
+
+    def energies(self, bitstrings):
+        return self.SCALE * super().energies(bitstrings)
+
+    def spectrum(self):
+        return -self.SCALE, self.SCALE
 """
 
 

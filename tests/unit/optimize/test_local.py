@@ -8,16 +8,17 @@ import pytest
 from analytic_objectives import BOX, Cosines, Quadratic, WithoutGradient
 
 from hybrid_parsl.experiment import Search
-from hybrid_parsl.optimize.local import cobyla, multistart, seeded_point, spsa
+from hybrid_parsl.optimize.local import Cobyla, Multistart, Spsa
+from hybrid_parsl.optimize.optimizer import seeded_point
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy import float64
     from numpy.typing import NDArray
 
-STRATEGIES = [multistart, cobyla, spsa]
-CLOSE = {multistart: 1e-8, cobyla: 1e-4, spsa: 2e-2}
+    from hybrid_parsl.optimize.optimizer import Optimizer
+
+OPTIMIZERS = [Multistart, Cobyla, Spsa]
+CLOSE = {Multistart: 1e-8, Cobyla: 1e-4, Spsa: 2e-2}
 
 
 def test_a_seeded_point_is_in_the_box_and_depends_on_seed_and_index_alone() -> None:
@@ -30,28 +31,28 @@ def test_a_seeded_point_is_in_the_box_and_depends_on_seed_and_index_alone() -> N
     assert np.all(np.abs(spread.mean(axis=0) - 0.5) < 0.1)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("index", [0, 1, 7])
-def test_a_quadratic_is_minimised(strategy: Callable, index: int) -> None:
+def test_a_quadratic_is_minimised(optimizer: type[Optimizer], index: int) -> None:
     objective = Quadratic(3)
     settings = Search(seed=3, iterations=400)
-    start = strategy(objective, np.array([[0.0, math.pi]] * 3), index, settings)
-    assert start.energy == pytest.approx(-3, abs=CLOSE[strategy])
-    assert start.parameters == pytest.approx([1, 1, 1], abs=10 * CLOSE[strategy] ** 0.5)
+    start = optimizer(settings).run(objective, np.array([[0.0, math.pi]] * 3), index)
+    assert start.energy == pytest.approx(-3, abs=CLOSE[optimizer])
+    assert start.parameters == pytest.approx([1, 1, 1], abs=10 * CLOSE[optimizer] ** 0.5)
     assert start.index == index
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_cosine_is_minimised_beyond_the_box(strategy: Callable) -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_cosine_is_minimised_beyond_the_box(optimizer: type[Optimizer]) -> None:
     settings = Search(seed=5, iterations=300)
-    start = strategy(Cosines(), BOX / 2, 2, settings)  # pi is not in this box
-    assert start.energy == pytest.approx(-2, abs=CLOSE[strategy])
+    start = optimizer(settings).run(Cosines(), BOX / 2, 2)  # pi is not in this box
+    assert start.energy == pytest.approx(-2, abs=CLOSE[optimizer])
     turns = np.array(start.parameters) / math.pi
     assert np.round(turns) % 2 == pytest.approx([1, 1])
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_start_tells_the_truth_about_itself(strategy: Callable) -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_start_tells_the_truth_about_itself(optimizer: type[Optimizer]) -> None:
     calls: list[float] = []
 
     class Counted(Quadratic):
@@ -59,7 +60,7 @@ def test_a_start_tells_the_truth_about_itself(strategy: Callable) -> None:
             calls.append(super().energy(parameters))
             return calls[-1]
 
-    start = strategy(Counted(), BOX, 4, Search(iterations=25, seed=1))
+    start = optimizer(Search(iterations=25, seed=1)).run(Counted(), BOX, 4)
     assert start.n_evaluations == len(calls)
     assert start.energy == min(calls)
     assert start.energy == Quadratic().energy(np.array(start.parameters))
@@ -70,18 +71,20 @@ def test_a_start_tells_the_truth_about_itself(strategy: Callable) -> None:
     assert 1 <= len(start.trace) <= 27
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_start_repeats_to_the_last_bit_and_differs_from_the_next(strategy: Callable) -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_start_repeats_to_the_last_bit_and_differs_from_the_next(
+    optimizer: type[Optimizer],
+) -> None:
     settings = Search(iterations=5, seed=11)
-    first, again, other = (strategy(Quadratic(), BOX, index, settings) for index in (3, 3, 4))
+    first, again, other = (optimizer(settings).run(Quadratic(), BOX, index) for index in (3, 3, 4))
     assert first == again
     assert first.trace != other.trace
-    assert strategy(Quadratic(), BOX, 3, Search(iterations=5, seed=12)).trace != first.trace
+    assert optimizer(Search(iterations=5, seed=12)).run(Quadratic(), BOX, 3).trace != first.trace
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_iterations_are_bounded(strategy: Callable) -> None:
-    few = strategy(Cosines(), BOX, 0, Search(iterations=3, seed=2))
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_iterations_are_bounded(optimizer: type[Optimizer]) -> None:
+    few = optimizer(Search(iterations=3, seed=2)).run(Cosines(), BOX, 0)
     assert len(few.trace) <= 4
     assert few.n_evaluations <= 60
 
@@ -98,27 +101,29 @@ def test_each_start_of_spsa_is_perturbed_in_its_own_way() -> None:
     signs = set()
     for index in range(6):
         calls.clear()
-        spsa(Seen(12), box, index, Search(iterations=1))
+        Spsa(Search(iterations=1)).run(Seen(12), box, index)
         signs.add(tuple(np.sign(calls[0] - seeded_point(box, 0, index))))
     assert len(signs) == 6
 
 
 def test_a_looser_tolerance_ends_sooner() -> None:
     tight, loose = (
-        multistart(Cosines(), BOX, 0, Search(seed=1, tolerance=value)) for value in (1e-14, 0.5)
+        Multistart(Search(seed=1, tolerance=value)).run(Cosines(), BOX, 0) for value in (1e-14, 0.5)
     )
     assert loose.n_evaluations < tight.n_evaluations
 
 
-@pytest.mark.parametrize("strategy", [cobyla, spsa])
-def test_no_gradient_is_needed(strategy: Callable) -> None:
+@pytest.mark.parametrize("optimizer", [Cobyla, Spsa])
+def test_no_gradient_is_needed(optimizer: type[Optimizer]) -> None:
     settings = Search(iterations=30, seed=2)
-    with_gradient = strategy(Quadratic(), BOX, 0, settings)
-    assert strategy(WithoutGradient(Quadratic()), BOX, 0, settings) == with_gradient
+    with_gradient = optimizer(settings).run(Quadratic(), BOX, 0)
+    assert optimizer(settings).run(WithoutGradient(Quadratic()), BOX, 0) == with_gradient
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_an_energy_that_is_nowhere_finite_ends_a_start_without_an_error(strategy: Callable) -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_energy_that_is_nowhere_finite_ends_a_start_without_an_error(
+    optimizer: type[Optimizer],
+) -> None:
     class Nowhere(Quadratic):
         def energy(self, parameters: NDArray[float64]) -> float:  # noqa: ARG002
             return float("nan")
@@ -129,17 +134,19 @@ def test_an_energy_that_is_nowhere_finite_ends_a_start_without_an_error(strategy
             return float("nan"), np.full_like(parameters, np.nan)
 
     with np.errstate(invalid="ignore"):
-        start = strategy(Nowhere(), BOX, 0, Search(iterations=4))
+        start = optimizer(Search(iterations=4)).run(Nowhere(), BOX, 0)
     assert start.energy == math.inf
     assert start.parameters == []
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_wall_of_nan_is_survived(strategy: Callable) -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_wall_of_nan_is_survived(optimizer: type[Optimizer]) -> None:
     class Walled(Quadratic):
         def energy(self, parameters: NDArray[float64]) -> float:
             return float("nan") if parameters[0] > 1.5 else super().energy(parameters)
 
-    ends = [strategy(Walled(), BOX, index, Search(iterations=50, seed=4)) for index in range(8)]
+    ends = [
+        optimizer(Search(iterations=50, seed=4)).run(Walled(), BOX, index) for index in range(8)
+    ]
     assert min(end.energy for end in ends) < -2.5
     assert all(end.energy == math.inf or end.parameters[0] <= 1.5 for end in ends)

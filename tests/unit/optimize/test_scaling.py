@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybrid_parsl.optimize.scaling import Scaled, Scaling
+from hybrid_parsl.optimize.objective import DifferentiableObjective
+from hybrid_parsl.optimize.scaling import Scaling, scaled
 from hybrid_parsl.optimize.start import Start
 
 SCALING = Scaling(np.array([4.0, 1.0]), energy=2.0, offset=10.0)
@@ -22,12 +23,13 @@ class Bowl:
 
 
 def test_the_objective_is_seen_in_the_units_of_the_search() -> None:
-    scaled = Scaled(Bowl(), SCALING)
+    inner = scaled(Bowl(), SCALING)
+    assert isinstance(inner, DifferentiableObjective)
     at = np.array([8.0, 3.0])
-    energy, gradient = scaled.energy_and_gradient(at)
-    assert energy == scaled.energy(at) == (2.0**2 + 3.0**2) / 2
+    energy, gradient = inner.energy_and_gradient(at)
+    assert energy == inner.energy(at) == (2.0**2 + 3.0**2) / 2
     for k, step in enumerate(np.eye(2) * 1e-6):
-        slope = (scaled.energy(at + step) - scaled.energy(at - step)) / 2e-6
+        slope = (inner.energy(at + step) - inner.energy(at - step)) / 2e-6
         assert gradient[k] == pytest.approx(slope, rel=1e-6)
     assert SCALING.bounds(np.array([[0.0, 1.0], [-1.0, 1.0]])).tolist() == [[0, 4], [-1, 1]]
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from thread_team import on_threads
 
 from hybrid_parsl.errors import ConfigurationError, StorageError
-from hybrid_parsl.experiment import Search, SearchMethod
-from hybrid_parsl.optimize import search as room
+from hybrid_parsl.experiment import Search
 from hybrid_parsl.optimize.journal import Journal
-from hybrid_parsl.optimize.search import STRATEGIES, Outcome, Strategy, search
+from hybrid_parsl.optimize.points import SobolPoints
+from hybrid_parsl.optimize.registry import OPTIMIZERS, load_optimizer
+from hybrid_parsl.optimize.search import Outcome, search
 from hybrid_parsl.optimize.team import SoloTeam
 
 if TYPE_CHECKING:
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
 
     from thread_team import ThreadTeam
 
-    from hybrid_parsl.optimize.start import Start
-
 NOTHING = Journal(None, "")
-METHODS = sorted(STRATEGIES)
+ONE_POINT = {"draw", "grid", "sobol"}
+METHODS = sorted(OPTIMIZERS.built_in)
 
 
 def alone(asked: Search, journal: Journal = NOTHING, objective: Any = None) -> Outcome:
@@ -50,22 +50,19 @@ def together(size: int, asked: Search, journal: Journal = NOTHING) -> Outcome:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
     """How often each start of ``sobol`` is carried out."""
     runs: Counter[int] = Counter()
+    first_point = SobolPoints.first_point
 
-    def run(objective: Any, bounds: Any, index: int, asked: Search) -> Start:
+    def counting(self: SobolPoints, bounds: Any, index: int) -> Any:
         runs[index] += 1
-        return room.sobol(objective, bounds, index, asked)
+        return first_point(self, bounds, index)
 
-    monkeypatch.setitem(STRATEGIES, "sobol", Strategy(run, portion=64))
+    monkeypatch.setattr(SobolPoints, "first_point", counting)
     return runs
-
-
-def test_every_method_of_the_experiment_has_a_strategy() -> None:
-    assert set(get_args(SearchMethod)) == set(STRATEGIES)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_finds_the_minimum_of_a_cosine(method: str) -> None:
-    starts = 400 if STRATEGIES[method].portion > 1 else 3
+    starts = 400 if method in ONE_POINT else 3
     outcome = alone(Search(method=method, starts=starts, iterations=200, seed=2))
     near = 0.02 if starts == 400 else 0.001
     assert outcome.best.energy == pytest.approx(-2, abs=near)
@@ -76,7 +73,7 @@ def test_every_method_finds_the_minimum_of_a_cosine(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_outcome_is_the_same_however_starts_are_shared(method: str) -> None:
-    starts = 300 if STRATEGIES[method].portion > 1 else 11
+    starts = 300 if method in ONE_POINT else 11
     asked = Search(method=method, starts=starts, iterations=6, seed=3)
     expected = alone(asked)
     for size in (1, 2, 3, 4):
@@ -153,7 +150,7 @@ def test_all_energies_infinite_is_an_outcome_of_its_own() -> None:
 def torn(folder: Path, expected: Outcome, asked: Search) -> None:
     """Leave what a killed search of two ranks might: whole lines, a torn one, old ones, twice."""
     journal = Journal(folder, "key")
-    starts = [STRATEGIES[asked.method].run(Cosines(), BOX, index, asked) for index in range(12)]
+    starts = [load_optimizer(asked).run(Cosines(), BOX, index) for index in range(12)]
     journal.append(0, starts[:5])
     journal.append(1, starts[3:9])
     other = [dataclasses.replace(start, energy=-99.0) for start in starts]

@@ -1,0 +1,137 @@
+"""What a problem has to offer: the contract of ``[problem] kind``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from hybrid_parsl.problems.settings import ProblemSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy import float64
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+    from qiskit import QuantumCircuit
+    from qiskit.quantum_info import SparsePauliOp
+
+_MOST_ENUMERATED = 22
+
+
+class Problem(ABC):
+    """A cost to be minimised, and a circuit with free angles.
+
+    A subclass has to define `circuit`, `observable` and `bounds`. Everything else is derived from
+    them; what a subclass overrides for speed is compared with `observable` before a run.
+
+    Parameters
+    ----------
+    settings
+        An instance of `Settings`; its defaults if left out.
+
+    Attributes
+    ----------
+    Settings
+        Pydantic model of the keys of ``[problem]`` other than ``kind``; it should forbid unknown
+        keys.
+    ansatz
+        ``"alternating"`` if `circuit` is the alternating-operator state of the cost diagonal
+        with X mixers (parameters gamma_1..gamma_p, beta_1..beta_p, in radians), which the
+        package simulates with its own kernels; ``"circuit"`` for any other circuit.
+    size_keys
+        The keys of ``[problem]`` that decide on the number of qubits, for errors.
+    settings
+        The values of the keys.
+    """
+
+    Settings: ClassVar[type[BaseModel]] = ProblemSettings
+    ansatz: ClassVar[Literal["alternating", "circuit"]] = "circuit"
+    size_keys: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, settings: BaseModel | None = None) -> None:
+        self.settings: Any = self.Settings() if settings is None else settings
+
+    @abstractmethod
+    def circuit(self, parameters: Sequence[float]) -> QuantumCircuit:
+        """Return the circuit with its angles bound, without measurements.
+
+        Parameters
+        ----------
+        parameters
+            As many angles as `bounds` has rows, in radians.
+        """
+
+    @abstractmethod
+    def observable(self) -> SparsePauliOp:
+        """Return the cost as an operator on the qubits of the circuit."""
+
+    @abstractmethod
+    def bounds(self, layers: int) -> NDArray[float64]:
+        """Return the box in radians that starts are drawn from, shape ``(n_parameters, 2)``.
+
+        For an alternating circuit, gamma is in radians per unit of the cost: a box that follows
+        the scale of the cost makes the search independent of its unit.
+
+        Parameters
+        ----------
+        layers
+            ``ansatz.layers``; a circuit without layers ignores it.
+        """
+
+    @cached_property
+    def n_qubits(self) -> int:
+        """Number of qubits, at least 1. Qubit 0 is the rightmost bit of a bitstring."""
+        angles = [float(low) for low, _ in self.bounds(1)]
+        return int(self.circuit(angles).num_qubits)
+
+    @classmethod
+    def embed(cls, settings: dict[str, Any], folder: Path) -> dict[str, Any]:  # noqa: ARG003
+        """Return `settings` with the content of the files they name, relative to `folder`.
+
+        It is called once, before a run, so that workers need no files; the default returns
+        `settings` as they are.
+        """
+        return settings
+
+    def energies(self, bitstrings: Sequence[str]) -> NDArray[float64]:
+        """Return the cost of each bitstring, shape ``(len(bitstrings),)``.
+
+        Raises
+        ------
+        ConfigurationError
+            If the observable is not diagonal.
+        ResultError
+            If one of them is not a bitstring of `n_qubits` qubits.
+        """
+        from hybrid_parsl.problems.pauli_sum import check_diagonal_terms, diagonal_energies
+
+        observable = self.observable()
+        check_diagonal_terms(observable)
+        return diagonal_energies(observable, bitstrings)
+
+    def cost_diagonal(self) -> NDArray[float64] | None:
+        """Return the cost of every basis state, shape ``(2**n_qubits,)``.
+
+        None if the observable is not diagonal.
+
+        Raises
+        ------
+        InsufficientMemoryError
+            If it does not fit into the free memory.
+        """
+        from hybrid_parsl.problems.pauli_sum import cost_diagonal
+
+        return cost_diagonal(self.observable())
+
+    def spectrum(self) -> tuple[float, float] | None:
+        """Return the lowest and highest cost of any bitstring, or None if not known.
+
+        The default does not know it for more than 22 qubits.
+        """
+        if self.n_qubits > _MOST_ENUMERATED:
+            return None
+        diagonal = self.cost_diagonal()
+        return None if diagonal is None else (float(diagonal.min()), float(diagonal.max()))

@@ -1,0 +1,87 @@
+"""The built-in problems pass the contract tests, and what breaks the contract fails them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+from qiskit import QuantumCircuit
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.experiment import ProblemTable
+from hybrid_parsl.problems.bell import Bell
+from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.testing.problem_contract import ProblemContract
+
+TABLES: list[dict[str, Any]] = [
+    {"kind": "bell"},
+    {"kind": "maxcut", "nodes": 6},
+    {"kind": "maxcut", "nodes": 5, "degree": 4, "weights": "uniform", "seed": 2},
+    {"kind": "maxcut", "nodes": 20},
+    {"kind": "ising", "h": [1.0, -0.5, 0.0], "J": [[0, 1, 2.0], [1, 2, -1.0]], "offset": 5.0},
+    {"kind": "ising", "qubo": [[1.0, -2.0], [0.0, 3.0]]},
+]
+
+
+class TestBuiltIn(ProblemContract):
+    @pytest.fixture(params=TABLES, ids=str)
+    def problem(self, request):
+        return build_problem(ProblemTable.model_validate(request.param))
+
+
+class WrongSign(Bell):
+    def energies(self, bitstrings):
+        return -super().energies(bitstrings)
+
+
+class Measured(Bell):
+    def circuit(self, parameters):
+        circuit = super().circuit(parameters)
+        circuit.measure_all()
+        return circuit
+
+
+class Random(Bell):
+    def bounds(self, layers):
+        return super().bounds(layers) + np.random.default_rng().random()
+
+
+class Wider(Bell):
+    def circuit(self, parameters):  # noqa: ARG002
+        return QuantumCircuit(3)
+
+
+class Loose(Bell):
+    class Settings(BaseModel):
+        pass
+
+
+class Ordered(Bell):
+    def energies(self, bitstrings):
+        return super().energies(bitstrings) + np.arange(len(bitstrings))
+
+
+class Imaginary(Bell):
+    def observable(self):
+        return 1j * super().observable()
+
+
+@pytest.mark.parametrize(
+    ("problem", "test", "error"),
+    [
+        (WrongSign(), "test_it_agrees_with_its_observable", ConfigurationError),
+        (Wider(), "test_it_agrees_with_its_observable", ConfigurationError),
+        (Measured(), "test_the_circuit_is_unitary", AssertionError),
+        (Random(), "test_it_depends_on_its_arguments_alone", AssertionError),
+        (Ordered(), "test_energies_do_not_depend_on_their_order", AssertionError),
+        (Loose(), "test_settings_are_read_strictly", AssertionError),
+        (Imaginary(), "test_the_observable_is_hermitian", AssertionError),
+        (object(), "test_it_is_a_problem", AssertionError),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Bell) else None,
+)
+def test_what_breaks_the_contract_fails(problem, test, error):
+    with pytest.raises(error):
+        vars(ProblemContract)[test](ProblemContract(), problem)
