@@ -68,7 +68,7 @@ class BatchSettings(SiteSettings):
         default="srun", description="What starts the ranks."
     )
     mpi_type: str = Field(
-        default="pmi2", description="How srun tells the ranks of each other; see srun --mpi=list."
+        default="pmi2", description="How srun connects the ranks; see srun --mpi=list."
     )
     attributes: dict[str, str] = Field(
         default={}, description='More options of the scheduler, such as { qos = "debug" }.'
@@ -85,7 +85,7 @@ class BatchSettings(SiteSettings):
     )
 
     def batch_options(self) -> BatchOptions:
-        """Return what each job tells the scheduler besides its size."""
+        """Return the options of each job besides its size."""
         return BatchOptions(
             queue_name=self.partition,
             account=self.account,

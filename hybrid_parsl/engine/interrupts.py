@@ -1,4 +1,4 @@
-"""Turns SIGTERM into an exception, so that a run that is told to end cleans up first."""
+"""Turns SIGTERM into an exception, so that a terminated run cleans up first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 class TerminatedError(BaseException):
-    """The process was asked to end; like KeyboardInterrupt, no error of anybody's.
+    """The process was terminated by a signal; like KeyboardInterrupt, not an error.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
     environment
         Variables that the ranks get besides those of the driver.
     batch
-        What the jobs tell a batch scheduler; nothing but nodes, ranks and time if None.
+        Options of the jobs for a batch scheduler; only nodes, ranks and time if None.
     overrides
         Keys of the resource specification that the site decides, whatever a task asks for.
     """
@@ -245,8 +245,8 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         if task.answer_from_disk(future):
             _note_end(folder, "COMPLETED")
             return
-        if folder.failures() and (unheard := _note_end(folder, "FAILED")) is not None:
-            future.set_exception(explain_failure(folder, unheard.job_id or unheard.name, None))
+        if folder.failures() and (missed := _note_end(folder, "FAILED")) is not None:
+            future.set_exception(explain_failure(folder, missed.job_id or missed.name, None))
             return
         task.prepare()
         if self.batch.worker_init:
@@ -307,7 +307,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
 
 
 def _note_end(folder: TaskFolder, state: str) -> JobRecord | None:
-    """Write down how the job of a task has ended if nobody has; return its record if so."""
+    """Write down how the job of a task has ended unless that is known; return its record if so."""
     path = folder.path / TASK_RECORD
     record = JobRecord.read(path)
     if record is None or record.ended is not None:

@@ -70,7 +70,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
     backend
         PSI/J's name of the backend: ``slurm``, ``pbs``, ``lsf``, ``flux``, ``local``, ...
     batch
-        What a block tells the scheduler besides its size.
+        Options of a block besides its size.
     walltime_s
         Longest run time of a block in seconds.
     nodes_per_block
@@ -177,7 +177,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         return submitted.job_id
 
     def status(self, job_ids: Sequence[object]) -> list[JobStatus]:
-        """Return the state of each block; one that ended at its walltime is no failure."""
+        """Return the state of each block; one that ended at its walltime has not failed."""
         return [self._status(str(job_id)) for job_id in job_ids]
 
     def cancel(self, job_ids: Sequence[object]) -> list[bool]:
@@ -222,7 +222,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         return BlockScripts(render_script(self.backend, spec, base.parent / ".psij"), block)
 
     def cause(self, job_id: str | None = None) -> HybridParslError:
-        """Return why there is a block no more, or why there is none.
+        """Return why a block ended, or why none could be started.
 
         Parameters
         ----------
@@ -270,7 +270,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
             return self._backend
 
     def _folder(self) -> Path:
-        """Return where the scripts are kept, which Parsl has told."""
+        """Return the folder of the scripts, which Parsl has set."""
         folder = Path(self.script_dir or ".").absolute()
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -39,7 +39,7 @@ class Session:
     Raises
     ------
     ConfigurationError
-        On entering: the configuration is none of Parsl's, or lacks an executor for a label.
+        On entering: if the configuration is not Parsl's, or lacks an executor for a label.
     """
 
     def __init__(self, config: parsl.Config, source: str) -> None:
@@ -123,7 +123,7 @@ class Session:
         """Call each function where its label runs, ahead of the stage that profits from it.
 
         Only executors whose processes outlive a task are warmed up. A function that fails
-        costs nothing: the stage itself will tell.
+        is ignored: the stage itself will report the error.
         """
         for executor in self._executors():
             function = functions.get(executor.label)
@@ -183,7 +183,7 @@ def check_config(config: object, source: str) -> None:
     Raises
     ------
     ConfigurationError
-        It is no configuration of Parsl's, or lacks an executor for a label.
+        If it is not a configuration of Parsl's, or lacks an executor for a label.
     """
     import parsl
 

@@ -87,7 +87,7 @@ def read_settings(
     ------
     ConfigurationError
         A value is missing or not valid, or the user's file cannot be read; where several
-        values are, it tells all of them.
+        values are, the error lists all of them.
     """
     values, sources, faults = _gather(model, site, assignments, recorded)
     refused = {fault.key for fault in faults}

@@ -34,7 +34,7 @@ ENTRY_POINTS = "hybrid_parsl.sites"
 
 @dataclass(frozen=True)
 class SiteRun:
-    """What a site is told about the run it configures Parsl for.
+    """The run that a site configures Parsl for.
 
     Attributes
     ----------

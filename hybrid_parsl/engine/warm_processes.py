@@ -286,14 +286,14 @@ class WarmProcessExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # 
 def _answer(answer: Future[Any], done: Future[Any], folder: Path) -> None:
     """Give `answer` the outcome of `done`, a failure of the process as an error of ours."""
     if done.cancelled():
-        answer.set_exception(JobFailedError(folder.name, "was dropped before it began"))
+        answer.set_exception(JobFailedError(folder.name, "was cancelled before it started"))
         return
     error = done.exception()
     if error is None:
         answer.set_result(done.result())
     elif isinstance(error, BrokenProcessPool):
         log = folder / "stderr.log"
-        reason = "its process ended without a word (killed, or out of memory)"
+        reason = "its process died unexpectedly (killed, or out of memory)"
         answer.set_exception(JobFailedError(folder.name, reason, str(log), log_tail(log)))
     elif isinstance(error, PicklingError | AttributeError | TypeError) and "pickle" in str(error):
         answer.set_exception(ResultError(f"{folder.name}: {error}"))

@@ -117,11 +117,11 @@ def await_result(folder: TaskFolder, job_id: str, patience_s: float = _PATIENCE_
 def explain_failure(folder: TaskFolder, job_id: str, exit_code: int | None) -> HybridParslError:
     """Return the first cause of a failed task.
 
-    A rank that raised told so itself: the earliest such report counts, and an error of our
+    A rank that raised has reported it: the earliest such report counts, and an error of our
     own tree stands for itself; where the disk is full, none could. A rank that was killed could
     not: srun names it, MPICH's launcher names its process, and the list of ranks says which rank
     that was. (On a busy node it now and then names one that it has ended itself for the first
-    one's sake: its proxy puts down the signal of whichever it hears of in time.) A launcher that
+    one's sake: its proxy records the signal of whichever it notices in time.) A launcher that
     was killed itself says nothing.
 
     Parameters
@@ -192,11 +192,11 @@ def _killed_rank(folder: TaskFolder) -> tuple[int, str, int]:
     if ours := _OURS.findall(logs):
         rank, host, how, number = ours[-1]  # an earlier try's stands before it
         return int(rank), host, int(number) + (0 if how == "ended" else _SIGNAL_OFFSET)
-    told, signals = _HYDRA_PID.findall(logs), _HYDRA_SIGNAL.findall(logs)
+    killed, signals = _HYDRA_PID.findall(logs), _HYDRA_SIGNAL.findall(logs)
     code = _SIGNAL_OFFSET + int(signals[-1]) if signals else 0
-    if not told:
+    if not killed:
         return -1, "", code
-    pid, host = told[-1]  # what an earlier try was told stands before it
+    pid, host = killed[-1]  # lines of an earlier try stand before it
     for rank, member in enumerate(_members(folder)):
         if member.pid == int(pid):
             return rank, member.host, code
@@ -204,7 +204,7 @@ def _killed_rank(folder: TaskFolder) -> tuple[int, str, int]:
 
 
 def _srun_status(words: str) -> int:
-    """Return the exit code that srun tells of a rank in words, 0 if it does not."""
+    """Return the exit code that srun reports for a rank in words, 0 if it does not."""
     for name, number in _SIGNALS.items():
         if words.startswith(name):
             return _SIGNAL_OFFSET + number

@@ -17,7 +17,7 @@ ALONE_VARIABLE = "HYBRID_PARSL_ALONE"
 N_RANKS_VARIABLE = "HYBRID_PARSL_N_RANKS"
 """Environment variable that holds how many ranks were asked for."""
 TASK_FOLDER_VARIABLE = "HYBRID_PARSL_TASK_FOLDER"
-"""Environment variable that tells a stage the folder of its task."""
+"""Environment variable that holds the folder of a task."""
 
 KEPT_LINES = "*.jsonl"
 """Files in the folder of a task to which a stage adds lines that another try can go on with."""

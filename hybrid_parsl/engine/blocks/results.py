@@ -57,7 +57,7 @@ def read_outcome(
             cause = WalltimeExceededError(job_id, "its walltime is over", *details)
         else:
             cause = explain_failure(folder, job_id, code)
-    except Exception as error:  # noqa: BLE001 - whatever Parsl tells of the block
+    except Exception as error:  # noqa: BLE001 - whatever Parsl reports about the block
         cause = lost_block(error)
         if not isinstance(cause, HybridParslError):
             cause = _not_run(executor, folder, cause)

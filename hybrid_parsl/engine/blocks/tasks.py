@@ -1,6 +1,6 @@
 """The tasks that run inside blocks, and what becomes of them when their block ends.
 
-Parsl notices only by its silence that a worker is gone, after two minutes. The scheduler tells at
+Parsl notices only by its silence that a worker is gone, after two minutes. The scheduler reports at
 once that a block has ended, and why; which tasks ran in it is noted in their folders.
 """
 
@@ -46,7 +46,7 @@ class BlockTasks:
 
     @contextlib.contextmanager
     def handing_over(self, answer: Future[Any], task: Task) -> Iterator[None]:
-        """Add a task while it is handed over; one that is not taken is none any more."""
+        """Add a task while it is handed over; one that is refused is removed again."""
         self.add(answer, task)
         try:
             yield

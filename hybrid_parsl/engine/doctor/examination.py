@@ -1,4 +1,4 @@
-"""The doctor: looks at a site from the outside in, and tells what it finds as it goes."""
+"""The doctor: checks a site from the outside in, and reports findings as it goes."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def examine(
         try:
             config = check_site(site, {}, folder)
         except ConfigurationError as error:
-            yield wrong("configuration", str(error), "put this right; nothing can run before")
+            yield wrong("configuration", str(error), "fix this first; nothing can run before")
             return
         yield ok("run directory", f"{folder.parent} can be written to")
         for executor in map(as_site_executor, config.executors):

@@ -34,10 +34,10 @@ def ok(check: str, message: str) -> Finding:
 
 
 def wrong(check: str, message: str, advice: str) -> Finding:
-    """Return a finding that has to be put right."""
+    """Return a finding that has to be fixed."""
     return Finding(check, "wrong", message, advice)
 
 
 def skipped(check: str, message: str) -> Finding:
-    """Return a finding that says why there is none."""
+    """Return a finding that says why a check was skipped."""
     return Finding(check, "skipped", message)

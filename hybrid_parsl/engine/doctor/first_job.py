@@ -1,6 +1,6 @@
 """The smallest job there is: submitted, followed, and canceled.
 
-It needs nothing on the node but a shell, so that what it finds missing there can be told: the
+It needs nothing on the node but a shell, so that it can report what is missing there: the
 folder of the run, the interpreter, the package.
 """
 
@@ -67,7 +67,7 @@ class FirstJob:
     backend
         PSI/J's name of the scheduler.
     batch
-        What the job tells it.
+        Options of the job.
     python
         The interpreter that has to be on the node.
     identity
@@ -87,13 +87,13 @@ class FirstJob:
     _end: list[JobEnd] = field(default_factory=list)
 
     def examine(self) -> Iterator[Finding]:
-        """Submit, follow and cancel the job, and tell of each step."""
+        """Submit, follow and cancel the job, and report each step."""
         jobs = JobBackend(self.backend, self.folder / ".psij", self.batch.polling_interval_s)
         try:
             submitted = jobs.submit(self._spec(), self._end.append)
         except HybridParslError as error:
             jobs.close()
-            yield wrong("submit", str(error), "put right what the scheduler says")
+            yield wrong("submit", str(error), "fix what the scheduler reports")
             return
         try:
             yield ok("submit", f"job {submitted.job_id}")
@@ -146,7 +146,7 @@ class FirstJob:
             yield ok("package", f"the same on {node} as here")
 
     def _cancel(self, jobs: JobBackend, submitted: SubmittedJob) -> Finding:
-        """Cancel the job, and tell whether it went."""
+        """Cancel the job, and report whether that worked."""
         if self._end:
             return skipped("cancel", "the job had ended")
         jobs.cancel(submitted)

@@ -60,7 +60,7 @@ class Probes:
     timeout_s: float
 
     def examine(self) -> Iterator[Finding]:
-        """Start the executors, send the probes, and tell what comes back."""
+        """Start the executors, send the probes, and report their results."""
         secret = secrets.token_hex(8)
         token = self.folder / "token"
         token.write_text(secret, encoding="utf-8")
@@ -76,7 +76,7 @@ class Probes:
                     left_s = max(0.1, self.timeout_s - (time.monotonic() - begun))
                     yield from self._receive(executor, answer, left_s, secret)
         except Exception as error:  # noqa: BLE001 - of any executor that does not start
-            yield wrong("executors", _in_words(error), "put this right; nothing can run before")
+            yield wrong("executors", _in_words(error), "fix this first; nothing can run before")
 
     def _send(self, executor: SiteExecutor, token: str) -> Future[Any] | Exception:
         """Send the probe of an executor's label; return what went wrong if it cannot be sent."""
@@ -90,10 +90,10 @@ class Probes:
     def _receive(
         self, executor: SiteExecutor, answer: Future[Any] | Exception, left_s: float, secret: str
     ) -> Iterator[Finding]:
-        """Wait for the answer of one executor, and tell what it says."""
+        """Wait for the result of one executor, and report it."""
         label = executor.label
         if isinstance(answer, Exception):
-            yield wrong(label, _in_words(answer), "put right what it says")
+            yield wrong(label, _in_words(answer), "fix what it reports")
             return
         try:
             reports: Sequence[NodeReport] = answer.result(left_s)
@@ -127,7 +127,7 @@ class Probes:
     def _judge(
         self, executor: SiteExecutor, reports: Sequence[NodeReport], secret: str
     ) -> Iterator[Finding]:
-        """Tell what is in the reports of one executor."""
+        """Judge the reports of one executor."""
         label = executor.label
         nodes = sorted({report.node for report in reports})
         if label == labels.MPI:
@@ -190,7 +190,7 @@ def _agree(name: str, there: str | None, here: str) -> bool:
 
 
 def _judge_equipment(label: str, reports: Sequence[NodeReport]) -> Iterator[Finding]:
-    """Tell of memory and of the place for compiled kernels."""
+    """Judge memory and the cache of compiled kernels."""
     least = min(reports, key=lambda report: report.available_bytes)
     yield ok(f"{label}: memory", f"{least.available_bytes / _GIB:.1f} GiB free on {least.node}")
     if label != labels.MPI:
@@ -224,4 +224,4 @@ def _advice(executor: SiteExecutor, error: Exception) -> str:
         return executor.version_advice
     if executor.python and executor.python in str(error):
         return "set python to an interpreter of the nodes"
-    return "put right what the last lines of its log say"
+    return "fix what the last lines of its log report"

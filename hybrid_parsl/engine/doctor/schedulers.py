@@ -81,7 +81,7 @@ class PbsChecks:
             return
         yield ok("qstat -F json", "prints JSON")
         if batch.account:
-            yield ok("account", f"{batch.account}; only a job can tell whether PBS takes it")
+            yield ok("account", f"{batch.account}; only a job shows whether PBS accepts it")
 
     def reason(self, job_id: str) -> str:
         """Return state and comment of a job."""
@@ -109,7 +109,7 @@ def examine_scheduler(backend: str, batch: BatchOptions) -> Iterator[Finding]:
     backend
         PSI/J's name of it.
     batch
-        What jobs tell it.
+        Options of every job.
     """
     checks = CHECKS.get(backend)
     if checks is None:
@@ -127,7 +127,7 @@ def examine_scheduler(backend: str, batch: BatchOptions) -> Iterator[Finding]:
 
 
 def waiting_reason(backend: str, job_id: str) -> str:
-    """Return why a job waits, as far as its scheduler tells."""
+    """Return why a job waits, as far as its scheduler reports."""
     checks = CHECKS.get(backend)
     return checks.reason(job_id) if checks else "unknown"
 

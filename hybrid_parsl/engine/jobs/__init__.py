@@ -1,1 +1,1 @@
-"""Jobs of PSI/J: submitted, followed, found again, and told once how they ended."""
+"""PSI/J jobs: submission, tracking, recovery, and one notification of how each ended."""

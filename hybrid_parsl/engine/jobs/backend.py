@@ -45,7 +45,7 @@ _POLLED = "the scheduler was asked"
 
 
 class JobBackend:
-    """One PSI/J executor and one thread that tells how jobs ended.
+    """One PSI/J executor and one thread that reports how jobs ended.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ class JobBackend:
         put_right(self._executor, self._jobs.has, inherited, self._watch)
         self._canceler = Canceler(self._executor, self._jobs, self._status_changed)
         self._closed = False
-        self._teller = threading.Thread(target=self._tell, name=f"{name} jobs", daemon=True)
-        self._teller.start()
+        self._reporter = threading.Thread(target=self._report, name=f"{name} jobs", daemon=True)
+        self._reporter.start()
 
     def submit(
         self, spec: JobSpec, on_end: Callable[[JobEnd], None], record: Path | None = None
@@ -127,7 +127,7 @@ class JobBackend:
     ) -> SubmittedJob | None:
         """Follow the job that an earlier driver has left in `record`, if it still waits or runs.
 
-        One that was to be canceled, and may run on, is canceled first: then there is none.
+        One that was to be canceled, and may run on, is canceled first, and None is returned.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class JobBackend:
         BackendUnavailableError
             The backend cannot be asked, or a job that is to be canceled may still run.
         JobRejectedError
-            The job is none that can be followed.
+            If the job cannot be followed.
         """
         found = JobRecord.read_open(record, self.name)
         if found is None or (found.job_id is None and found.planned_id and not found.may_run_on):
@@ -162,7 +162,7 @@ class JobBackend:
         BackendUnavailableError
             The backend cannot be asked.
         JobRejectedError
-            The job is none that can be followed.
+            If the job cannot be followed.
         """
         found = JobRecord.read_open(record, self.name)
         job_id = job_id_of(found) if found is not None else None
@@ -179,7 +179,7 @@ class JobBackend:
                 return None
             submitted.begun = self._begun(submitted)
             found.with_id(job_id, submitted.begun).write(record)
-            if self.name == LOCAL:  # PSI/J would wait for ever for one that nobody has reaped
+            if self.name == LOCAL:  # PSI/J would wait for ever for one that was never reaped
                 submitted.adopted = True
                 left_s = found.seconds_left(spec.attributes.duration)
                 submitted.deadline = time.monotonic() + left_s
@@ -209,7 +209,7 @@ class JobBackend:
             self._canceler.cancel_all(self._jobs.all(), patience_s)
         getattr(self._executor, "close", bool)()  # ours has one, PSI/J's own have none
         self._ended.put(None)
-        self._teller.join(timeout=10)
+        self._reporter.join(timeout=10)
 
     def _hand_over_on_record(self, submitted: SubmittedJob, record: Path) -> None:
         """Do as `_hand_over`, between two lines of the job's record.
@@ -267,12 +267,12 @@ class JobBackend:
         self._attach(submitted, job_id)
 
     def _status_changed(self, job: Job, status: JobStatus) -> None:
-        """Hand the first final state of a job to the teller; called on PSI/J's thread."""
+        """Hand the first final state of a job to the reporting thread; called on PSI/J's thread."""
         if status.final and (submitted := self._jobs.take(job)) is not None:
             self._ended.put((submitted, status))
 
-    def _tell(self) -> None:
-        """Tell how jobs ended, and end local jobs that are over their walltime."""
+    def _report(self) -> None:
+        """Report how jobs ended, and end local jobs that exceed their walltime."""
         while True:
             try:
                 item = self._ended.get(timeout=self._jobs.seconds_to_deadline())
@@ -297,4 +297,4 @@ class JobBackend:
                     if not submitted.answered:
                         submitted.on_end(end)
             except Exception:
-                logger.exception("telling the end of job %s", submitted.job_id)
+                logger.exception("reporting the end of job %s", submitted.job_id)

@@ -177,7 +177,7 @@ def one_word_reasons(table: str, is_ours: Callable[[str], bool]) -> str:
 
 
 def is_poll_failure(message: str | None) -> bool:
-    """Return whether PSI/J calls a job failed only because nobody could be asked about it."""
+    """Return whether PSI/J reports a job as failed only because polling failed."""
     return (message or "").startswith(_POLL_FAILURES)
 
 

@@ -32,7 +32,7 @@ _SETTLING_S = 60.0
 """Slurm and Kubernetes give a job half a minute to end."""
 _PAUSE_S = 0.01
 _RETRY_S = 1.0
-_HEARING_S = 1.0
+_NOTICE_S = 1.0
 _NO_ANSWER = "no answer so far"
 
 
@@ -61,14 +61,14 @@ class Canceler:
 
         PSI/J's own cancellation of a local job overwrites the state of one that has just
         completed, and its thread fails for good on one that is gone when it comes to kill it:
-        so local processes are killed here, and PSI/J only hears that they ended.
+        so local processes are killed here, and PSI/J only notices that they ended.
         """
         submitted.canceled = True
         if submitted.job.native_id is None:  # being submitted: that goes on with its cancellation
             return
         if self._executor.name == LOCAL:
             ProcessTree.of(int(submitted.job_id)).end()
-            self._end_if_unheard(submitted)
+            self._end_if_missed(submitted)
             return
         submitted.note_cancellation(submitted.cancel_error or _NO_ANSWER)
         if (
@@ -136,12 +136,12 @@ class Canceler:
         """Return those jobs that have not ended."""
         return [each for each in submitted if each.job in self._jobs]
 
-    def _end_if_unheard(self, submitted: SubmittedJob) -> None:
+    def _end_if_missed(self, submitted: SubmittedJob) -> None:
         """Report the end of a local job ourselves if PSI/J does not.
 
-        It does not hear in time of a process that ends while it is being started.
+        It misses a process that ends while it is being started.
         """
-        deadline = time.monotonic() + _HEARING_S
+        deadline = time.monotonic() + _NOTICE_S
         while submitted.job in self._jobs and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
         if is_over(self._executor, submitted.job_id, submitted.begun):

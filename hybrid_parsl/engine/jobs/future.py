@@ -94,8 +94,8 @@ def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
     """Return why a job did not complete."""
     details = log_of(folder)
     if end.timed_out:
-        told = _WALLTIME.search(end.message)
-        reason = "its walltime is over" + (f": {told[1]}" if told else "")
+        found = _WALLTIME.search(end.message)
+        reason = "its walltime is over" + (f": {found[1]}" if found else "")
         return WalltimeExceededError(end.job_id, reason, *details)
     if end.state == "CANCELED":
         return JobCanceledError(end.job_id, end.message or "was canceled", *details)
@@ -105,8 +105,8 @@ def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
     if end.state == "COMPLETED" and end.exit_code is None:
         reason = "has left the queue without a result and without an exit code"
         return JobFailedError(end.job_id, reason, *details)
-    tells = lost_node or end.has_cause or end.exit_code is None or not folder.has_begun()
-    if end.message and tells:
+    explains = lost_node or end.has_cause or end.exit_code is None or not folder.has_begun()
+    if end.message and explains:
         log = details[1]  # its last lines are shown anyway
         reason = end.message.splitlines()[0] if log else end.message
         return job_failure(end.job_id, reason, *details)

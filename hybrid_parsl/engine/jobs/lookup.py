@@ -45,7 +45,7 @@ def find_job(backend: str, name: str) -> str | None:
         try:
             jobs: dict[str, dict[str, Any]] = json.loads(_ask(backend, *_QSTAT)).get("Jobs", {})
         except ValueError as error:
-            message = f"{_QSTAT[0]} printed what is no JSON: {error}"
+            message = f"{_QSTAT[0]} printed invalid JSON: {error}"
             raise BackendUnavailableError(backend, message) from error
         return next((key for key, job in jobs.items() if job.get("Job_Name") == name), None)
     return None
@@ -87,7 +87,7 @@ def job_state(executor: JobExecutor, job_id: str, begun: float | None = None) ->
 
 
 def job_id_of(record: JobRecord) -> str | None:
-    """Return the id of the job of a record, None if nobody knows the job any more.
+    """Return the id of the job of a record, None if the job is not known any more.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def job_id_of(record: JobRecord) -> str | None:
             return None  # this host was started anew since
         message = (
             f"job {record.job_id or record.name} is a process of {record.host}, and only that host "
-            "can tell of it: go on from there, or, if it is gone, remove the job.json of the job"
+            "can query it: continue there, or, if it is gone, remove the job.json of the job"
         )
         raise BackendUnavailableError(LOCAL, message)
     if record.job_id is not None and record.begun is not None:

@@ -115,7 +115,7 @@ def words_for(record: JobRecord) -> str:
 def job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]:
     """Return name, id, backend and state of each job of the run in the folder `run`.
 
-    The state is PSI/J's name of it; that of a job that nobody has seen end is the backend's
+    The state is PSI/J's name of it; that of a job whose end was not seen is the backend's
     word, None where it does not know the job, and `UNKNOWN` where it does not answer in
     `patience_s` seconds. Of one that waits there is also why, by the scheduler's or its driver's
     latest word, else None; of one that was to be canceled, what its backend said.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def load_psij() -> ModuleType:
     """Import PSI/J.
 
-    Imported on the main thread, its local backend takes over SIGCHLD to hear of ended
+    Imported on the main thread, its local backend takes over SIGCHLD to notice ended
     processes at once; a handler that was there before is called as well.
     """
     loaded = sys.modules.get("psij")
@@ -46,7 +46,7 @@ def check_backend(name: str) -> None:
     ConfigurationError
         It has not.
     """
-    executors = load_psij().JobExecutor._executors  # noqa: SLF001 - its names are all it tells
+    executors = load_psij().JobExecutor._executors  # noqa: SLF001 - why one failed to load
     known = sorted(executors)
     if name not in known:
         message, valid = "PSI/J has no such backend", ", ".join(known)

@@ -1,7 +1,7 @@
 """What a driver leaves on the disk about a job, so that the next one finds the job again.
 
-The record is there before the backend is asked to take the job, under a name that no other job
-has; the backend's own id follows as soon as it is known, and how the job ended when that is told.
+The record is there before the backend is asked to take the job, under a name that no other job has;
+the backend's own id follows as soon as it is known, and how the job ended once that is reported.
 """
 
 from __future__ import annotations

@@ -96,13 +96,13 @@ class SubmittedJob:
 
     def end_of(self, status: JobStatus) -> JobEnd:
         """Return how the job ended; `status` is PSI/J's."""
-        told = status.state.name
+        reported = status.state.name
         # of a job that has left the queue, or of another's process, it is only known to be over
-        is_vague = told == "FAILED" or self.adopted or status.exit_code is None
+        is_vague = reported == "FAILED" or self.adopted or status.exit_code is None
         was_ours = self.canceled and is_vague
         return JobEnd(
             job_id=self.job_id,
-            state="CANCELED" if was_ours else told,
+            state="CANCELED" if was_ours else reported,
             exit_code=status.exit_code,
             message=status.message or "",
             timed_out=self.timed_out or is_time_over(status.message),

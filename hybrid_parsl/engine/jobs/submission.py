@@ -70,7 +70,7 @@ def attach(executor: JobExecutor, job: Job, job_id: str) -> None:
     Raises
     ------
     JobRejectedError
-        It is none that can be followed.
+        If the job cannot be followed.
     BackendUnavailableError
         The backend does not answer.
     """

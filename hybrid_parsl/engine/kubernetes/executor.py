@@ -210,7 +210,7 @@ class KubernetesExecutor(PsiJExecutor):
             executor.close()
 
     def job_source(self) -> None:
-        """Return None: a cluster is no batch scheduler."""
+        """Return None: a cluster is not a batch scheduler."""
 
     def discard_failed_jobs(self) -> None:
         """Delete failed jobs as soon as their outcome is known."""
@@ -315,7 +315,7 @@ def _requests(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept_by_earlier_tries(folder: TaskFolder) -> dict[str, bytes]:
-    """Return what an earlier try has told of its work, as far as it fits beside the request."""
+    """Return what an earlier try has reported of its work, as far as it fits beside the request."""
     from hybrid_parsl.psij_kubernetes.manifests import MAX_SECRET_BYTES
 
     room = MAX_SECRET_BYTES - folder.request.stat().st_size if folder.request.exists() else 0

@@ -131,7 +131,7 @@ class TaskFolders:
             self._free.setdefault(name, []).append(task.folder)
 
     def logs(self, name: str) -> Path:
-        """Return a folder for the output of calls whose results nobody keeps.
+        """Return a folder for the output of calls whose results are not kept.
 
         Raises
         ------

@@ -100,7 +100,7 @@ class ResourceRequest:
         return cls(nodes, each, total, walltime_s, **per_rank)
 
     def check_even(self) -> None:
-        """Refuse what PSI/J cannot tell a batch scheduler: nodes with different numbers of ranks.
+        """Refuse what PSI/J cannot request: nodes with different numbers of ranks.
 
         Raises
         ------

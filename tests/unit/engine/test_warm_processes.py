@@ -86,7 +86,7 @@ def test_an_exception_arrives_as_it_is_with_its_traceback(executor):
 
 
 def test_a_process_that_is_killed_is_told(executor):
-    with pytest.raises(JobFailedError, match="without a word"):
+    with pytest.raises(JobFailedError, match="died unexpectedly"):
         run(executor, functions.kill_on, 0)
 
 

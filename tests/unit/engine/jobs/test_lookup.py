@@ -103,7 +103,7 @@ def test_a_scheduler_that_prints_what_cannot_be_read(monkeypatch, tmp_path, scri
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(BackendUnavailableError, match="qstat printed what is no JSON"):
+    with pytest.raises(BackendUnavailableError, match="qstat printed invalid JSON"):
         find_job("pbs", "x")
 
 
