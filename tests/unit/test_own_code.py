@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.primitives import StatevectorSampler
 
 from hybrid_parsl import own_code
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import Experiment
 from hybrid_parsl.own_code import OwnCode, find_own_code
+from hybrid_parsl.problems.registry import embed_code
 
 PROVIDE = """
 import pickle, sys
@@ -20,6 +24,32 @@ code = pickle.loads(sys.stdin.buffer.read())
 code.provide()
 import own_first
 print(own_first.value(), own_first.__file__)
+"""
+BACKEND = """
+from qiskit.primitives import StatevectorEstimator, StatevectorSampler
+from own_second import VALUE
+from hybrid_parsl.quantum import BackendOptions, QuantumBackend
+
+class Exact(QuantumBackend):
+    class Options(BackendOptions):
+        offset: int
+
+    def sampler(self):
+        return StatevectorSampler(seed=self.settings.seed + self.options.offset + VALUE)
+
+    def estimator(self):
+        return StatevectorEstimator()
+"""
+MEASURE = """
+import pickle, sys
+from qiskit import QuantumCircuit
+from hybrid_parsl.quantum.registry import open_backend
+from hybrid_parsl.stages.quantum import measure
+experiment = pickle.loads(sys.stdin.buffer.read())
+experiment.own_code.provide()
+circuit = QuantumCircuit(1)
+circuit.h(0)
+print(measure(circuit, open_backend(experiment.quantum)))
 """
 
 
@@ -129,3 +159,26 @@ def test_an_experiment_carries_them_and_is_still_the_same(folder: Path) -> None:
     assert carrying.model_dump() == asked.model_dump()
     assert pickle.loads(pickle.dumps(carrying)).own_code.files == carrying.own_code.files
     assert asked.own_code.files == ()
+
+
+def test_a_backend_travels_with_its_options(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (folder / "own_backend.py").write_text(BACKEND)
+    quantum = {"backend": "own_backend:Exact", "options": {"offset": 4}, "shots": 100, "seed": 2}
+    table = {"name": "x", "problem": {"kind": "bell"}, "quantum": quantum}
+    experiment = embed_code(Experiment.model_validate(table), [folder])
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE],
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+        input=pickle.dumps(experiment),
+        capture_output=True,
+        check=True,
+    )
+    circuit = QuantumCircuit(1)
+    circuit.h(0)
+    measured = circuit.measure_all(inplace=False)
+    counts = (
+        StatevectorSampler(seed=7).run([measured], shots=100).result()[0].data.meas.get_counts()
+    )
+    assert ast.literal_eval(done.stdout.decode()) == counts
