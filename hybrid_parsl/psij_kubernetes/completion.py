@@ -237,12 +237,13 @@ def deleted_status(tracked: TrackedJob, *, was_observed: bool) -> JobStatus:
     if tracked.canceled:
         return JobStatus(JobState.CANCELED)
     if was_observed:
-        return JobStatus(JobState.CANCELED, message="Deleted: another client deleted the job")
+        message = "Deleted: another client deleted the job"
+        return JobStatus(JobState.CANCELED, message=message, metadata={"reason": "Deleted"})
     message = (
         f"Gone: {tracked.native_id} no longer exists; it was deleted or its time to live has "
         "expired, and how it ended is unknown"
     )
-    return JobStatus(JobState.FAILED, message=message)
+    return JobStatus(JobState.FAILED, message=message, metadata={"reason": "Gone"})
 
 
 def start_failure_status(tracked: TrackedJob) -> JobStatus:

@@ -1,4 +1,4 @@
-"""A small API server, and executors that use it."""
+"""A small API server and executors that use it."""
 
 from __future__ import annotations
 

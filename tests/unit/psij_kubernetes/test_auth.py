@@ -1,13 +1,15 @@
-"""Every way to log in leads to the cluster, or to an error that says which file is wrong."""
+"""Authentication methods, and errors that name the wrong file."""
 
 from __future__ import annotations
 
 import json
 import stat
+import threading
 import time
 
 import psij
 import pytest
+from waiting import wait_until
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.psij_kubernetes import KubernetesExecutorConfig, auth
@@ -46,7 +48,7 @@ def plugin(tmp_path):
     script.write_text(
         "#!/bin/sh\n"
         f"cd {tmp_path}\n"
-        "[ ! -e hangs ] || exec sleep 60\n"
+        "[ ! -e hangs ] || { while [ -e hangs ]; do sleep .05; done; exit 1; }\n"
         "[ ! -e away ] || { echo 'i/o timeout' >&2; exit 1; }\n"
         "n=$(cat count 2>/dev/null || echo 0)\n"
         "echo $((n + 1)) > count\n"
@@ -63,7 +65,7 @@ def plugin(tmp_path):
     }
 
 
-def test_an_exec_plug_in_is_asked_again_when_its_token_expires(api, tmp_path, plugin):
+def test_exec_plugin_is_run_again_when_its_token_expires(api, tmp_path, plugin):
     api.token = "token-0"
     found = executor(api.kubeconfig(tmp_path / "config", user=plugin))
     assert found.list() == []
@@ -72,7 +74,7 @@ def test_an_exec_plug_in_is_asked_again_when_its_token_expires(api, tmp_path, pl
     assert (tmp_path / "count").read_text() == "2\n"
 
 
-def test_an_exec_plug_in_that_fails_leaves_nobody_anonymous(api, tmp_path, plugin):
+def test_failed_exec_plugin_is_a_transient_error_not_anonymous_access(api, tmp_path, plugin):
     api.token = "token-0"
     found = executor(api.kubeconfig(tmp_path / "config", user=plugin))
     api.token = "token-1"
@@ -86,15 +88,13 @@ def test_an_exec_plug_in_that_fails_leaves_nobody_anonymous(api, tmp_path, plugi
     assert works(found)
 
 
-def test_an_exec_plug_in_that_fails_at_first_is_told(api, tmp_path, plugin):
+def test_failed_exec_plugin_at_start_is_a_configuration_error(api, tmp_path, plugin):
     (tmp_path / "away").touch()
     with pytest.raises(ConfigurationError, match="login returned no credentials of u"):
         executor(api.kubeconfig(tmp_path / "config", user=plugin))
 
 
-def test_an_exec_plug_in_that_hangs_is_not_waited_for_without_end(
-    api, tmp_path, plugin, monkeypatch
-):
+def test_hanging_exec_plugin_times_out(api, tmp_path, plugin, monkeypatch):
     monkeypatch.setattr(auth, "_RENEWAL_S", 0.5)
     api.token = "token-0"
     found = executor(api.kubeconfig(tmp_path / "config", user=plugin))
@@ -106,9 +106,10 @@ def test_an_exec_plug_in_that_hangs_is_not_waited_for_without_end(
     assert time.monotonic() - begun < 20
     (tmp_path / "hangs").unlink()
     assert works(found)
+    wait_until(lambda: not [each for each in threading.enumerate() if "login" in each.name])
 
 
-def test_the_variable_and_the_home_folder(api, tmp_path, monkeypatch):
+def test_kubeconfig_from_variable_or_home_folder(api, tmp_path, monkeypatch):
     (tmp_path / ".kube").mkdir()
     api.kubeconfig(tmp_path / ".kube" / "config", namespace="home")
     found = executor()
@@ -151,7 +152,7 @@ def test_inside_a_cluster_the_service_account_is_used(api, tmp_path, monkeypatch
     found.close()
 
 
-def test_a_context_that_there_is_not(api, tmp_path):
+def test_unknown_context_is_an_error(api, tmp_path):
     path = api.kubeconfig(tmp_path / "config")
     with pytest.raises(ConfigurationError, match="context") as caught:
         executor(path, context="none")
@@ -159,14 +160,14 @@ def test_a_context_that_there_is_not(api, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "\t[", "[]", "a: b", "clusters: 7\ncurrent-context: x"])
-def test_a_file_that_is_no_kubeconfig(tmp_path, text):
+def test_invalid_kubeconfig_is_an_error(tmp_path, text):
     (tmp_path / "config").write_text(text)
     with pytest.raises(ConfigurationError) as caught:
         executor(tmp_path / "config")
     assert (caught.value.source, caught.value.key) == (str(tmp_path / "config"), None)
 
 
-def test_no_kubeconfig_at_all(tmp_path):
+def test_missing_kubeconfig_is_an_error(tmp_path):
     with pytest.raises(ConfigurationError, match="no such file") as caught:
         executor()
     assert str(tmp_path) in caught.value.source

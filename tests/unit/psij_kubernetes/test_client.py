@@ -1,4 +1,4 @@
-"""A server that fails is asked again, or told."""
+"""Retries and errors of the API client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from waiting import wait_until
 
 @pytest.mark.parametrize("action", [429, 500, 502, 503, 504, "reset"])
 @pytest.mark.usefixtures("pods")
-def test_every_call_is_repeated(api, executor, tmp_path, action):
+def test_every_request_is_retried(api, executor, tmp_path, action):
     for method, path in [
         ("GET", "/jobs"),
         ("GET", "/pods"),
@@ -33,14 +33,14 @@ def test_every_call_is_repeated(api, executor, tmp_path, action):
     wait_until(lambda: not api.store.all("jobs"))
 
 
-def test_a_server_that_says_when_is_obeyed(api, executor):
+def test_retry_after_is_respected(api, executor):
     api.fail("GET", "/jobs", 429, headers={"Retry-After": "1"})
     begun = time.monotonic()
     executor.list()
     assert time.monotonic() - begun >= 1
 
 
-def test_a_server_that_stays_away_is_a_transient_error(api, make_executor):
+def test_unreachable_server_is_a_transient_error(api, make_executor):
     executor = make_executor(retry_s=0.3)
     api.stop()
     job = make_job("true")
@@ -50,14 +50,14 @@ def test_a_server_that_stays_away_is_a_transient_error(api, make_executor):
     api.restart()
 
 
-def test_what_may_not_be_done_is_a_lasting_error(api, executor):
+def test_forbidden_request_is_a_permanent_error(api, executor):
     api.denied.add(("create", "jobs"))
     with pytest.raises(psij.SubmitException, match="forbidden") as caught:
         executor.submit(make_job("true"))
     assert not caught.value.transient
 
 
-def test_what_may_not_be_watched_is_told_before_anything_is_made(api, executor):
+def test_forbidden_watch_fails_before_the_job_is_created(api, executor):
     api.denied.add(("get", "pods"))
     with pytest.raises(psij.SubmitException, match="pods is forbidden"):
         executor.submit(make_job("true"))
@@ -71,13 +71,14 @@ def test_a_quota_of_jobs_is_transient(api, executor):
     assert caught.value.transient
 
 
-def test_a_job_that_the_server_finds_invalid_is_invalid(api, executor):
+def test_job_rejected_by_validation_is_invalid(api, executor):
     api.fail("POST", "/jobs", 422, message="spec.template: Invalid value")
     with pytest.raises(psij.InvalidJobException, match="Invalid value"):
         executor.submit(make_job("true"))
 
 
-def test_jobs_outlive_a_restart_of_the_server(api, executor, pods, tmp_path):
+@pytest.mark.usefixtures("pods")
+def test_jobs_survive_a_restart_of_the_server(api, executor, tmp_path):
     job = shell("sleep 1.5; echo 1", stdout_path=tmp_path / "out")
     executor.submit(job)
     job.wait(PATIENCE, [JobState.ACTIVE])
@@ -86,10 +87,9 @@ def test_jobs_outlive_a_restart_of_the_server(api, executor, pods, tmp_path):
     api.restart()
     assert job.wait(PATIENCE).state == JobState.COMPLETED
     assert (tmp_path / "out").read_text() == "1\n"
-    assert pods
 
 
-def test_a_job_that_is_gone_after_a_relist_is_told(api, executor, pods):
+def test_job_missing_from_a_relist_fails(api, executor, pods):
     job, thing = held_job(executor, pods)
     wait_until(lambda: api.count("GET", "/jobs", watch=True))
     api.stop()
@@ -99,10 +99,11 @@ def test_a_job_that_is_gone_after_a_relist_is_told(api, executor, pods):
     api.restart()
     status = job.wait(PATIENCE)
     assert status.state == JobState.FAILED
-    assert "how it ended is unknown" in status.message
+    assert status.metadata["reason"] == "Gone"
 
 
-def test_an_expired_token_is_renewed_from_the_kubeconfig(api, make_executor, tmp_path, pods):
+@pytest.mark.usefixtures("pods")
+def test_an_expired_token_is_renewed_from_the_kubeconfig(api, make_executor, tmp_path):
     api.token = "first"
     token = tmp_path / "token"
     token.write_text("first")
@@ -111,10 +112,9 @@ def test_an_expired_token_is_renewed_from_the_kubeconfig(api, make_executor, tmp
     api.token = "second"
     token.write_text("second")
     assert run(executor, make_job("true")).state == JobState.COMPLETED
-    assert pods
 
 
-def test_a_login_that_cannot_be_renewed_now_is_waited_for(api, make_executor, tmp_path, pods):
+def test_renewal_of_credentials_is_retried(api, make_executor, tmp_path, pods):
     api.token = "first"
     token = tmp_path / "token"
     token.write_text("first")

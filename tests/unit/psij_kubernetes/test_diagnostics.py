@@ -1,4 +1,4 @@
-"""The states of a pod, and what is said about them."""
+"""Diagnosis of pods, conditions and quotas."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ def waiting(reason, message=""):
         ({"running": {}}, None),
     ],
 )
-def test_only_what_cannot_pass_is_hopeless(state, patience):
+def test_permanent_container_problems_have_no_patience(state, patience):
     found = start_problem(pod(state=state))
     assert (found.patience if found else None) == patience
 
 
-def test_an_init_container_can_be_the_trouble():
+def test_problem_of_an_init_container_is_found():
     assert start_problem(pod(init=waiting("ErrImageNeverPull"))).reason == "ErrImageNeverPull"
 
 
-def test_a_pod_that_runs_or_has_ended_has_no_trouble():
+def test_running_or_finished_pod_has_no_start_problem():
     for phase in ("Running", "Succeeded", "Failed"):
         assert start_problem(pod(phase, state=waiting("ErrImagePull"))) is None
 
@@ -73,7 +73,7 @@ def test_a_pod_that_runs_or_has_ended_has_no_trouble():
         ('persistentvolumeclaim "data" not found', Patience.LIMITED),
     ],
 )
-def test_a_full_cluster_is_waited_for_and_a_wrong_one_is_not(message, patience):
+def test_full_nodes_have_unlimited_patience_and_excluded_ones_not(message, patience):
     assert unschedulable(message).patience is patience
 
 
@@ -88,7 +88,7 @@ def test_a_full_cluster_is_waited_for_and_a_wrong_one_is_not(message, patience):
         ("requested: pods=1, used: pods=9, limited: pods=9", Patience.UNLIMITED),
     ],
 )  # fmt: skip
-def test_a_quota_is_compared_with_what_is_asked(amounts, patience):
+def test_quota_is_compared_with_the_request(amounts, patience):
     found = creation_problem(f'pods "x" is forbidden: exceeded quota: compute, {amounts}', {})
     assert (found.reason, found.patience) == ("QuotaExceeded", patience)
 
@@ -101,11 +101,11 @@ def test_a_quota_is_compared_with_what_is_asked(amounts, patience):
         "failed quota: q: must specify requests.cpu",
     ],
 )
-def test_a_pod_against_the_rules_never_may_be_made(message):
+def test_forbidden_pod_is_a_permanent_problem(message):
     assert creation_problem(message, {}).patience is Patience.NONE
 
 
-def test_other_refusals_of_a_pod_may_pass():
+def test_other_creation_failures_may_be_temporary():
     assert creation_problem("serviceaccount not found", {}).patience is Patience.LIMITED
 
 
@@ -130,17 +130,17 @@ def ended(code, reason="Error", **more):
         (pod("Failed", reason="OutOfcpu", message="no cpu"), None, "OutOfcpu", "no cpu"),
     ],
 )
-def test_an_end_has_its_code_and_its_reason(thing, code, reason, words):
+def test_termination_has_exit_code_and_reason(thing, code, reason, words):
     found = termination_of(thing)
     assert (found.exit_code, found.reason) == (code, reason)
     assert words in found.message
 
 
-def test_a_pod_that_runs_has_not_ended():
+def test_running_pod_has_no_termination():
     assert termination_of(pod("Running", state={"running": {}})) is None
 
 
-def test_only_conditions_that_are_true_count():
+def test_only_true_conditions_are_returned():
     status = {"conditions": [{"type": "A", "status": "True"}, {"type": "B", "status": "False"}]}
     assert set(true_conditions({"status": status})) == {"A"}
 
@@ -154,7 +154,7 @@ def test_an_invalid_quantity_fails_no_job(text):
     assert not exceeds_quota(message, {})
 
 
-def test_a_pod_fits_a_node_that_has_all_it_needs():
+def test_pod_fits_a_node_with_enough_resources():
     node = {"status": {"allocatable": {"cpu": "4", "memory": "8Gi"}}}
 
     def needs(**requests):
@@ -170,7 +170,7 @@ def replicas(n_pods, **resources):
     return {"replicas": n_pods, "template": {"spec": pod}}
 
 
-def test_a_job_asks_for_what_all_of_its_pods_ask_for():
+def test_resource_demand_is_the_sum_over_all_pods():
     launcher = replicas(1, requests={"cpu": "100m", "memory": "64Mi"})
     worker = replicas(3, requests={"cpu": "2"}, limits={"memory": "1Gi", "nvidia.com/gpu": "1"})
     job = {"spec": {"mpiReplicaSpecs": {"Launcher": launcher, "Worker": worker}}}
@@ -193,7 +193,7 @@ def test_a_job_asks_for_what_all_of_its_pods_ask_for():
         ("limits.memory=1Gi", {"pods": 3}, False),
     ],
 )
-def test_more_than_a_whole_quota_is_seen(requested, demand, is_over):
+def test_demand_beyond_a_whole_quota_is_detected(requested, demand, is_over):
     limited = "pods=2,limits.memory=2Gi"
     words = f"exceeded quota: q, requested: {requested}, used: pods=1, limited: {limited}"
     assert exceeds_quota(words, demand) == is_over

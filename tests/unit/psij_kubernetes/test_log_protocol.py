@@ -1,4 +1,4 @@
-"""A log comes back exactly, in whatever pieces it is read; what is missing is seen."""
+"""A log is decoded exactly, in any chunks; missing or damaged parts are detected."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_scripts_are_sourced_around_the_command(tmp_path):
     assert tail == ["before", "2", "noise"]
 
 
-def test_a_script_that_fails_is_the_end(tmp_path):
+def test_failed_pre_launch_script_ends_the_job(tmp_path):
     (tmp_path / "pre").write_text("echo gone; false")
     done = log_of("echo", "x", folder=tmp_path, shell=None, pre_launch=tmp_path / "pre")
     report, out, _, tail = read(done.stdout, tmp_path)
@@ -106,7 +106,7 @@ def test_a_script_that_fails_is_the_end(tmp_path):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_many_copies_know_which_one_they_are(tmp_path, shell):
+def test_copies_know_their_index(tmp_path, shell):
     more = {"resources": ResourceSpecV1(process_count=3), "launcher": "multiple", "shell": shell}
     script = 'echo "$_PSI_J_PROCESS_INDEX_"; [ "$_PSI_J_PROCESS_INDEX_" != 2 ] || exit 5'
     done = log_of("sh", "-c", script, folder=tmp_path, **more)
@@ -116,7 +116,7 @@ def test_many_copies_know_which_one_they_are(tmp_path, shell):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_termination_reaches_the_command_and_its_end_is_told(tmp_path, shell):
+def test_sigterm_reaches_the_command_and_its_exit_code_is_reported(tmp_path, shell):
     script = 'trap "echo caught; exit 9" TERM; echo ready; while :; do sleep .05; done'
     line = wrapped("sh", "-c", script, folder=tmp_path, shell=shell)
     process = subprocess.Popen(line, stdout=subprocess.PIPE, start_new_session=True)
@@ -138,7 +138,7 @@ def told(name, line, mark=MARK):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_told_lines_are_no_output(tmp_path, shell):
+def test_live_lines_are_not_output(tmp_path, shell):
     program = tmp_path / "program.py"
     program.write_text(TELLING)
     words = (sys.executable, str(program))
@@ -162,7 +162,7 @@ write(os.environ["PSIJ_LOG_MARK"]); write("end")
 """
 
 
-def test_a_line_into_which_another_process_prints_is_lost_alone(tmp_path):
+def test_interleaved_live_line_is_dropped_alone(tmp_path):
     whole, cut = told("a", "{2}"), told("a", "{33333}")[:-5]
     mark = MARK.encode()
     log = mark + b"S\n" + mark + b"Ewo" + whole + b"rds\n" + cut + mark + b"Emore\n"
@@ -176,7 +176,7 @@ def test_a_line_into_which_another_process_prints_is_lost_alone(tmp_path):
     ("name", "line"),
     [("..", "x"), ("a/b", "x"), ("a" * 300, "x"), ("nul\0", "x"), ("folder", "x"), ("", "x")],
 )
-def test_a_line_that_cannot_be_kept_harms_nothing(tmp_path, name, line):
+def test_live_line_that_cannot_be_written_is_harmless(tmp_path, name, line):
     (tmp_path / "folder").mkdir()
     records = f"{MARK}S\nout\n\n{MARK}T\n\n{MARK}X0 0\n".encode()
     log = records[:12] + told(name, line) + records[12:]
@@ -189,7 +189,7 @@ def test_a_line_that_cannot_be_kept_harms_nothing(tmp_path, name, line):
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_no_damage_to_told_lines_makes_a_wrong_one_or_harms_a_result(tmp_path, data):
+def test_damaged_live_lines_are_never_wrong_and_never_harm_results(tmp_path, data):
     folder = Path(tempfile.mkdtemp(dir=tmp_path))
     payload = b"result"
     digest = hashlib.sha256(payload).hexdigest()
@@ -212,7 +212,7 @@ def test_no_damage_to_told_lines_makes_a_wrong_one_or_harms_a_result(tmp_path, d
         assert len(lines) == len(mine)
 
 
-def test_a_record_that_has_not_come_whole_is_not_taken_for_output(tmp_path):
+def test_incomplete_live_line_is_not_output(tmp_path):
     log = f"{MARK}S\nout\n".encode() + told("a", "{1}")[:-3]
     _, out, *_ = read(log, tmp_path, lines={"a": tmp_path / "a"})
     assert out == b"out\n"
@@ -252,7 +252,7 @@ def whole_log(tmp_path_factory):
 
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
-def test_a_log_that_was_cut_gives_no_result(tmp_path_factory, whole_log, data):
+def test_truncated_log_gives_no_result(tmp_path_factory, whole_log, data):
     log, _ = whole_log
     at = data.draw(st.integers(0, len(log) - 1))
     folder = tmp_path_factory.mktemp("cut")
@@ -282,21 +282,21 @@ def test_a_rotated_log_lacks_its_beginning(tmp_path, whole_log):
     assert (tmp_path / "result").read_bytes() == right
 
 
-def test_a_pod_that_tells_nothing_is_missed(tmp_path):
+def test_missing_pod_is_an_error(tmp_path):
     mark = MARK.encode()
     log = b"".join([mark, b"S\n\n", mark, b"T\n\n", mark, b"N0\n\n", mark, b"X0 2\n"])
     report, *_ = read(log, tmp_path)
     assert report.errors == ["the files of 1 pods are missing"]
 
 
-def test_what_a_pod_cannot_send_is_told(tmp_path):
+def test_file_that_cannot_be_sent_is_an_error(tmp_path):
     mark = MARK.encode()
     log = mark + b"S\n\n" + mark + b"T\n\n" + mark + b"!big cannot be sent\n" + mark + b"X0 0\n"
     report, *_ = read(log, tmp_path)
     assert report.errors == ["big cannot be sent"]
 
 
-def test_the_tail_is_both_streams_and_short(tmp_path):
+def test_tail_has_the_last_lines_of_both_streams(tmp_path):
     script = "for n in $(seq 100); do echo $n; done; echo oops >&2"
     done = log_of("sh", "-c", script, folder=tmp_path)
     *_, tail = read(done.stdout, tmp_path)
@@ -337,7 +337,7 @@ def test_workers_are_asked_for_their_files(tmp_path, monkeypatch):
         assert (tmp_path / "here" / "result").read_text() == "found"
 
 
-def test_a_log_that_breaks_off_takes_nothing_from_what_was_read_before(tmp_path):
+def test_broken_fetch_keeps_earlier_output(tmp_path):
     done = log_of("sh", "-c", "echo first; echo second >&2; echo third", folder=tmp_path)
     read(done.stdout, tmp_path)
     whole = [(tmp_path / name).read_bytes() for name in ("stdout", "stderr")]
@@ -346,7 +346,7 @@ def test_a_log_that_breaks_off_takes_nothing_from_what_was_read_before(tmp_path)
     assert [(tmp_path / name).read_bytes() for name in ("stdout", "stderr")] == whole
 
 
-def test_a_log_that_was_rotated_takes_nothing_from_what_was_read_before(tmp_path):
+def test_rotated_log_keeps_earlier_output(tmp_path):
     done = log_of("sh", "-c", "echo first; echo second >&2; echo third", folder=tmp_path)
     read(done.stdout, tmp_path)
     rotated = done.stdout[done.stdout.index(b"S\n") + 2 :]
@@ -356,7 +356,7 @@ def test_a_log_that_was_rotated_takes_nothing_from_what_was_read_before(tmp_path
     assert sorted(tail) == ["first", "second", "third"]
 
 
-def test_a_line_that_is_longer_than_every_piece_comes_back_whole(tmp_path):
+def test_line_longer_than_a_chunk_is_complete(tmp_path):
     text = bytes(range(32, 127)) * 5_000
     log = f"{MARK}S\n{MARK}E".encode() + text + f"\n\n{MARK}T\n\n{MARK}X0 0\n".encode()
     report, out, err, _ = read(log, tmp_path, sizes=(1_000, 7, 65_536))
@@ -378,7 +378,7 @@ def test_a_line_is_written_once(tmp_path):
     assert written(path, b"a", b"b", b"c") == b"a\nb\nc\n"
 
 
-def test_a_line_without_an_end_is_left_to_itself(tmp_path):
+def test_incomplete_last_line_is_terminated(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"a\nhal")
     assert written(path, b"half", b"a") == b"a\nhal\nhalf\n"

@@ -1,4 +1,4 @@
-"""What a job becomes in a cluster."""
+"""Kubernetes objects of a job."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_the_launcher_knows_its_own_address():
     assert launcher["env"][0] == {"name": "PSIJ_POD_IP", "valueFrom": where}
 
 
-def test_ranks_of_mpich_keep_to_what_a_seccomp_profile_allows():
+def test_mpich_avoids_process_vm_readv():
     for variables, value in ({}, "0"), ({"MPIR_CVAR_CH4_CMA_ENABLE": "1"}, "1"):
         found = plan("x", environment=variables, **mpi())
         launcher = pod_of(found.manifest, "Launcher")["containers"][0]
@@ -200,7 +200,7 @@ def test_a_default_request_is_not_above_a_limit():
     assert container["resources"]["requests"] == {"cpu": "250m", "memory": "100Mi"}
 
 
-def test_default_requests_may_be_others_or_nothing():
+def test_default_requests_can_be_changed_or_removed():
     container = pod_of(plan(options={"requests": {"cpu": "0.2"}}).manifest)["containers"][0]
     assert container["resources"] == {"requests": {"cpu": "200m", "memory": "512Mi"}}
     nothing = {"cpu": "0", "memory": "0"}
@@ -226,7 +226,7 @@ def test_the_launcher_may_be_a_worker():
     assert alone["runPolicy"]["schedulingPolicy"] == {"minAvailable": 1}
 
 
-def test_the_scheduling_policy_is_the_users():
+def test_scheduling_policy_can_be_overridden():
     policy = {"queue": "q", "priorityClass": "high", "scheduleTimeoutSeconds": 9}
     found = plan("x", options={"scheduling_policy": policy}, **mpi())
     assert found.manifest["spec"]["runPolicy"]["schedulingPolicy"] == {"minAvailable": 2, **policy}
@@ -243,7 +243,7 @@ def test_ranks_get_shared_memory_for_their_number(role):
     assert found == ([{"name": "psij-shm", "emptyDir": directory}] if role == "Worker" else [])
 
 
-def test_shared_memory_of_the_users_own_stays():
+def test_shared_memory_volume_of_the_user_is_kept():
     volume = {"name": "s", "mountPath": "/dev/shm", "emptyDir": {"medium": "Memory"}}
     pod = pod_of(plan("x", options={"volumes": [volume]}, **mpi()).manifest, "Worker")
     assert [each["name"] for each in pod["volumes"]] == ["s"]
@@ -264,7 +264,7 @@ def test_attributes_become_labels_and_deadlines():
     assert manifest["spec"]["template"]["metadata"]["labels"]["psij/account"] == "Project-X"
 
 
-def test_pods_get_what_the_options_say():
+def test_options_are_applied_to_pods():
     options = {
         "service_account": "robot",
         "image_pull_policy": "Never",
@@ -372,14 +372,14 @@ def test_inputs_are_a_secret_mounted_where_they_are_wanted(tmp_path):
     assert pod["containers"][0]["workingDir"] == "/work"
 
 
-def test_a_folder_on_a_volume_is_used_as_it_is():
+def test_folder_on_a_volume_needs_no_scratch_volume():
     volumes = [{"name": "v", "mountPath": "/data", "hostPath": {"path": "/x"}}]
     options = {"inputs": {"a": b""}, "volumes": volumes}
     pod = pod_of(plan(directory="/data/run", options=options).manifest)
     assert [volume["name"] for volume in pod["volumes"]] == ["v", "psij-inputs"]
 
 
-def test_inputs_that_do_not_fit_are_refused_with_their_sizes():
+def test_inputs_larger_than_a_secret_are_rejected():
     with pytest.raises(InvalidJobException, match=r"big 1048577.*volume"):
         plan(options={"inputs": {"big": bytes(2**20 + 1)}})
 
@@ -411,12 +411,12 @@ def test_inputs_that_do_not_fit_are_refused_with_their_sizes():
         ({"inherit_environment": False, **mpi()}, {}, "inherit_environment"),
     ],
 )
-def test_what_a_pod_cannot_mean_is_refused(spec, options, match):
+def test_unsupported_jobs_are_rejected(spec, options, match):
     with pytest.raises(InvalidJobException, match=match):
         plan(options=options, **spec)
 
 
-def test_a_job_without_an_executable_is_refused():
+def test_missing_executable_is_rejected():
     with pytest.raises(InvalidJobException, match="no executable"):
         plan(None)
 
@@ -463,7 +463,7 @@ def test_every_manifest_is_json_and_holds_what_was_asked(
     assert (found.collection.mark is not None) == bool(outputs)
 
 
-def test_files_go_where_their_pattern_says(tmp_path):
+def test_patterns_determine_local_destinations(tmp_path):
     outputs = {"a.json": tmp_path / "b.json", "logs/*.txt": tmp_path / "logs"}
     assert target_of("a.json", outputs) == tmp_path / "b.json"
     assert target_of("logs/x.txt", outputs) == tmp_path / "logs" / "x.txt"

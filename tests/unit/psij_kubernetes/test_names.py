@@ -1,4 +1,4 @@
-"""Names that a cluster takes, the same each time."""
+"""Object names are valid and deterministic."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_two_tasks_have_two_names(first, second):
     assert (object_name("search", first) == object_name("search", second)) == (first == second)
 
 
-def test_a_name_says_what_it_is_of():
+def test_object_name_starts_with_the_job_name():
     assert object_name("/usr/bin/Find it!", "k").startswith("find-it-")
     assert object_name("42", "k").startswith("job-")
 
@@ -43,6 +43,6 @@ def test_ids_can_be_read_again():
 
 
 @pytest.mark.parametrize("text", ["", "17", "job/x", "pod/a/b", "job/a/b/c", "job//b"])
-def test_other_texts_are_no_ids(text):
+def test_invalid_ids_are_rejected(text):
     with pytest.raises(ValueError, match="job/NAMESPACE/NAME"):
         NativeId.parse(text)

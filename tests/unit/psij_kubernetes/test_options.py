@@ -1,4 +1,4 @@
-"""Custom attributes: read strictly, with what is valid in every error."""
+"""Custom attributes are validated, and errors list the valid values."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ def read(**attributes):
     return JobOptions(image="default").for_job(spec)
 
 
-def test_a_job_wins_over_the_executor():
+def test_job_overrides_the_executor():
     assert read(**{"kubernetes.image": "mine"}).image == "mine"
     assert read().image == "default"
 
 
-def test_attributes_of_other_executors_are_theirs():
+def test_attributes_of_other_executors_are_ignored():
     assert read(**{"slurm.qos": "debug"}) == JobOptions(image="default")
 
 
-def test_a_slip_is_named():
+def test_unknown_option_suggests_a_similar_one():
     with pytest.raises(InvalidJobException, match=r"Did you mean 'kubernetes\.namespace'"):
         read(**{"kubernetes.namspace": "x"})
 
@@ -41,7 +41,7 @@ def test_a_slip_is_named():
         ("restricted", "yes", "True, False"),
     ],
 )
-def test_values_of_a_wrong_type_are_refused(name, value, valid):
+def test_values_of_a_wrong_type_are_rejected(name, value, valid):
     with pytest.raises(InvalidJobException, match=valid) as caught:
         read(**{f"kubernetes.{name}": value})
     assert f"kubernetes.{name}" in caught.value.message

@@ -23,7 +23,7 @@ def test_quantities_are_those_of_kubernetes(number, unit):
         ("100u", 1e-4), ("5n", 5e-9), (".5", 0.5), ("1.", 1.0), ("+2", 2.0),
     ],
 )  # fmt: skip
-def test_all_that_is_a_quantity_is_read(text, amount):
+def test_valid_quantities_are_parsed(text, amount):
     assert parse_quantity(text) == pytest.approx(amount)
 
 

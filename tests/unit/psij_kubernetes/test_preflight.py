@@ -1,4 +1,4 @@
-"""What is found out about a cluster before anything runs."""
+"""Checks of a cluster before anything runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def by_name(checks):
     return {check.name: check for check in checks}
 
 
-def test_a_cluster_that_passed_passed(executor):
+def test_all_checks_pass_on_a_working_cluster(executor):
     found = by_name(executor.check())
     assert all(check.passed for check in found.values()), found
     assert found["API server"].detail == "v1.36.0"
@@ -25,21 +25,21 @@ def test_a_missing_right_is_named(api, executor):
     assert found["rights on jobs"].passed
 
 
-def test_a_namespace_that_there_is_not_is_all_there_is_to_say(api, executor):
+def test_missing_namespace_ends_the_checks(api, executor):
     api.namespaces = {"other"}
     *_, found = executor.check()
     assert (found.name, found.passed) == ("namespace", False)
     assert 'namespaces "default" not found' in found.detail
 
 
-def test_who_may_not_ask_for_the_namespace_is_not_kept_back(api, executor):
+def test_unreadable_namespace_is_unknown(api, executor):
     api.fail("GET", "/namespaces/default$", 403)
     found = by_name(executor.check())
     assert found["namespace"].passed is None
     assert found["rights on jobs"].passed
 
 
-def test_a_cluster_without_the_operator_is_told(api, executor):
+def test_missing_operator_fails_its_check(api, executor):
     api.has_mpi = False
     found = by_name(executor.check())
     assert found["MPI Operator"].passed is False
@@ -53,7 +53,7 @@ def test_quotas_are_shown(api, executor):
     assert (found.passed, found.detail) == (False, "cpu 4 of 4, pods 1 of 10")
 
 
-def test_a_dry_run_makes_nothing(api, executor):
+def test_dry_run_creates_nothing(api, executor):
     spec = JobSpec("true", launcher="mpirun", resources=ResourceSpecV1(process_count=2))
     assert by_name(executor.check(spec))["dry run of mpijob"].passed
     assert api.store.all("mpijobs") == []
@@ -61,11 +61,11 @@ def test_a_dry_run_makes_nothing(api, executor):
     assert "Invalid value" in by_name(executor.check(spec))["dry run of mpijob"].detail
 
 
-def test_a_job_that_asks_for_nothing_special_can_be_tried(executor):
+def test_dry_run_of_a_plain_job_passes(executor):
     assert by_name(executor.check(JobSpec("true")))["dry run of job"].passed
 
 
-def test_a_server_that_is_away_is_all_there_is_to_say(api, make_executor):
+def test_unreachable_server_ends_the_checks(api, make_executor):
     executor = make_executor(retry_s=0.2)
     api.stop()
     (check,) = executor.check()
@@ -73,14 +73,14 @@ def test_a_server_that_is_away_is_all_there_is_to_say(api, make_executor):
     api.restart()
 
 
-def test_a_job_on_one_process_does_not_ask_for_the_operator(api, executor):
+def test_job_with_one_process_does_not_need_the_operator(api, executor):
     api.has_mpi = False
     found = by_name(executor.check(JobSpec("true")))
     assert "MPI Operator" not in found
     assert found["dry run of job"].passed
 
 
-def test_the_missing_operator_is_named_as_a_submission_names_it(api, executor):
+def test_missing_operator_has_the_message_of_a_submission(api, executor):
     api.has_mpi = False
     spec = JobSpec("true", launcher="mpirun", resources=ResourceSpecV1(process_count=2))
     with pytest.raises(InvalidJobException) as caught:
@@ -91,7 +91,7 @@ def test_the_missing_operator_is_named_as_a_submission_names_it(api, executor):
     assert "dry run of mpijob" not in found
 
 
-def test_the_inputs_of_a_job_are_tried_as_well(api, executor):
+def test_dry_run_includes_the_inputs(api, executor):
     attributes = JobAttributes(custom_attributes={"kubernetes.inputs": {"a": b"x"}})
     spec = JobSpec("true", attributes=attributes)
     assert by_name(executor.check(spec))["dry run of job"].passed
@@ -101,7 +101,7 @@ def test_the_inputs_of_a_job_are_tried_as_well(api, executor):
     assert api.store.all("secrets") == []
 
 
-def test_an_answer_is_not_waited_for_longer_than_the_executor_is_patient(api, make_executor):
+def test_read_timeout_is_limited_by_retry_s(api, make_executor):
     executor = make_executor(retry_s=1.0)
     api.fail("GET", "/version", "silent", times=9)
     (check,) = executor.check()

@@ -1,4 +1,4 @@
-"""Jobs are followed through all that watches can miss."""
+"""Jobs are tracked through disconnects and namesakes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from psij_jobs import PATIENCE, held_job
 from waiting import wait_until
 
 
-def test_another_job_of_the_same_name_is_not_taken_for_it(api, executor, pods):
+def test_another_job_of_the_same_name_is_not_confused(api, executor, pods):
     job, thing = held_job(executor, pods)
     wait_until(lambda: api.count("GET", "/jobs", watch=True))
     api.stop()
@@ -18,11 +18,11 @@ def test_another_job_of_the_same_name_is_not_taken_for_it(api, executor, pods):
     api.restart()
     status = job.wait(PATIENCE)
     assert status.state == JobState.FAILED
-    assert "how it ended is unknown" in status.message
+    assert status.metadata["reason"] == "Gone"
     assert api.store.all("jobs")[0]["metadata"]["uid"] == "another"
 
 
-def test_what_is_no_list_is_asked_for_again(api, executor, pods):
+def test_invalid_list_is_retried(api, executor, pods):
     job, thing = held_job(executor, pods)
     wait_until(lambda: api.count("GET", "/jobs", watch=True))
     api.stop()

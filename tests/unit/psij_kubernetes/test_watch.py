@@ -1,4 +1,4 @@
-"""Nothing is lost and nothing invented, whatever happens to a connection."""
+"""A watch loses no event and invents none, whatever happens to its connection."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def watch(client, notes):
     watch.stop()
 
 
-def test_what_was_there_and_what_comes_is_told(api, watch, notes):
+def test_existing_and_new_objects_are_reported(api, watch, notes):
     put(api, "a")
     put(api, "other", labels={})
     watch.start()
@@ -87,7 +87,7 @@ def test_what_was_there_and_what_comes_is_told(api, watch, notes):
     assert api.count("GET", "/jobs", watch=False) == 1
 
 
-def test_a_list_comes_in_pages(api, watch, notes, monkeypatch):
+def test_list_is_paginated(api, watch, notes, monkeypatch):
     monkeypatch.setattr("hybrid_parsl.psij_kubernetes.watch._PAGE", "3")
     for number in range(10):
         put(api, f"n{number}")
@@ -98,7 +98,7 @@ def test_a_list_comes_in_pages(api, watch, notes, monkeypatch):
 
 
 @pytest.mark.parametrize("action", ["reset", "silent", "end", "garbage"])
-def test_a_watch_that_breaks_goes_on_where_it_was(api, watch, notes, action):
+def test_broken_watch_continues_from_its_version(api, watch, notes, action):
     put(api, "a")
     api.fail("GET", "/jobs", action, after=1, watch=True)
     watch.start()
@@ -112,7 +112,7 @@ def test_a_watch_that_breaks_goes_on_where_it_was(api, watch, notes, action):
 
 
 @pytest.mark.parametrize("action", [429, 500, 503, "reset"])
-def test_a_watch_that_is_refused_is_tried_again(api, watch, notes, action):
+def test_rejected_watch_is_retried(api, watch, notes, action):
     api.fail("GET", "/jobs", action, times=2, watch=True)
     watch.start()
     put(api, "a")
@@ -121,7 +121,7 @@ def test_a_watch_that_is_refused_is_tried_again(api, watch, notes, action):
 
 
 @pytest.mark.parametrize("how", ["status", "event"])
-def test_a_version_that_is_gone_is_listed_anew(api, watch, notes, how):
+def test_expired_version_is_listed_again(api, watch, notes, how):
     put(api, "a")
     api.fail("GET", "/jobs", 410 if how == "status" else "error", watch=True)
     watch.start()
@@ -130,7 +130,7 @@ def test_a_version_that_is_gone_is_listed_anew(api, watch, notes, how):
     notes.wait(lambda: set(notes.there) == {"a", "b"})
 
 
-def test_what_was_deleted_while_nobody_looked_is_gone(api, watch, notes):
+def test_deletion_during_a_disconnect_is_detected(api, watch, notes):
     put(api, "a")
     put(api, "b")
     watch.start()
@@ -143,7 +143,7 @@ def test_what_was_deleted_while_nobody_looked_is_gone(api, watch, notes):
     assert notes.lists == 2
 
 
-def test_a_bookmark_spares_a_list(api, watch, notes):
+def test_bookmark_avoids_a_list(api, watch, notes):
     watch.start()
     for number in range(20):
         put(api, f"other{number}", labels={})
@@ -156,20 +156,20 @@ def test_a_bookmark_spares_a_list(api, watch, notes):
     assert notes.lists == 1
 
 
-def test_a_server_that_ends_every_watch_is_not_flooded(api, watch):
+def test_server_that_closes_every_watch_is_not_flooded(api, watch):
     api.fail("GET", "/jobs", "end", times=999, watch=True)
     watch.start()
     time.sleep(1.5)
     assert api.count("GET", "/jobs", watch=True) < 15
 
 
-def test_a_kind_that_is_forbidden_is_told_at_the_start(api, watch):
+def test_forbidden_kind_fails_at_start(api, watch):
     api.denied.add(("get", "jobs"))
     with pytest.raises(ApiError, match="forbidden"):
         watch.start()
 
 
-def test_a_tracker_that_fails_does_not_end_the_watch(api, client):
+def test_handler_error_does_not_end_the_watch(api, client):
     class Failing(Notes):
         def on_event(self, kind, event, thing):
             super().on_event(kind, event, thing)
@@ -186,7 +186,7 @@ def test_a_tracker_that_fails_does_not_end_the_watch(api, client):
     watch.stop()
 
 
-def test_an_error_that_nobody_thought_of_does_not_end_the_watch(api, client, monkeypatch):
+def test_unexpected_error_does_not_end_the_watch(api, client, monkeypatch):
     notes = Notes()
     watch = Watch(client, "job", "default", notes, 2)
     watch.start()
@@ -231,7 +231,7 @@ steps = st.lists(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=steps)
-def test_after_any_story_the_state_is_the_clusters(steps, tmp_path_factory):
+def test_state_converges_after_any_sequence_of_events(steps, tmp_path_factory):
     api = KubernetesApi(bookmark_s=0.05)
     file = api.kubeconfig(tmp_path_factory.mktemp("config") / "config")
     client, notes = ApiClient(KubernetesExecutorConfig(kubeconfig=file)), Notes()
