@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from services import require, require_if_asked
+from services import is_required, require, require_if_asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 SUPPORT = Path(__file__).parent / "support"
 
-settings.register_profile("any machine", deadline=None)  # how quick one is, is no property
-settings.load_profile("any machine")
+settings.register_profile("thorough", deadline=None)  # the speed of a machine is no property
+settings.register_profile("fast", settings.get_profile("thorough"), max_examples=10)
+settings.load_profile("thorough" if is_required("thorough") else "fast")
 
 _USUAL = {
     signal.SIGINT: signal.default_int_handler,
@@ -98,6 +99,12 @@ def _name_group(item: pytest.Item) -> None:
 def several_runs() -> None:
     """Skip a test of whole runs unless they are required: each takes some 10 s of one processor."""
     require_if_asked("runs", "", lambda: True)
+
+
+@pytest.fixture(scope="session")
+def thorough() -> None:
+    """Skip a test that takes seconds of a processor, and repeats or extends a quicker one."""
+    require_if_asked("thorough", "", lambda: True)
 
 
 @pytest.fixture(scope="session")

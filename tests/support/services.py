@@ -22,7 +22,7 @@ def require(service: str, package: str, *, available: bool) -> None:
     if available:
         return
     message = f"{service} is not there: install {package}"
-    if _is_required(service):
+    if is_required(service):
         pytest.fail(message)
     pytest.skip(message, allow_module_level=True)
 
@@ -32,14 +32,14 @@ def require_if_asked(service: str, package: str, available: Callable[[], bool]) 
 
     That is for services whose tests take minutes.
     """
-    if not _is_required(service):
+    if not is_required(service):
         asked = f"set HYBRID_PARSL_REQUIRE={service}"
         pytest.skip(f"{asked}, and install {package}" if package else asked)
     require(service, package, available=available())
 
 
-def _is_required(service: str) -> bool:
-    """Return whether the variable HYBRID_PARSL_REQUIRE names the service."""
+def is_required(service: str) -> bool:
+    """Return whether HYBRID_PARSL_REQUIRE names the service."""
     return service in os.environ.get("HYBRID_PARSL_REQUIRE", "").split(",")
 
 

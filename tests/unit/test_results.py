@@ -4,7 +4,7 @@ import json
 import pickle
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -77,7 +77,6 @@ def test_a_result_is_frozen_and_knows_its_keys(result: SearchResult | Sample | A
             type(result).model_validate({k: v for k, v in values.items() if k != key})
 
 
-@settings(max_examples=50, deadline=None)
 @given(energies=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_numbers_keep_all_their_digits(energies: list[float]) -> None:
     result = SEARCH.model_copy(update={"energies": energies})

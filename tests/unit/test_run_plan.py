@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 from experiment_fuzzer import damaged_table
+from services import is_required
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.project import Project, find_project
@@ -40,11 +41,12 @@ def test_the_experiments_of_the_project_are_valid(name: str) -> None:
     assert type(asked).model_validate(tomllib.loads(text)) == asked
 
 
-def test_1000_damaged_experiments_are_valid_or_refused_before_they_run(tmp_path: Path) -> None:
+def test_damaged_experiments_are_valid_or_refused_before_they_run(tmp_path: Path) -> None:
     generator = random.Random("before they run")
     path = tmp_path / "damaged.toml"
     outcomes = []
-    for _ in range(1000):
+    n_inputs = 1000 if is_required("thorough") else 100
+    for _ in range(n_inputs):
         table = damaged_table(generator)
         try:
             path.write_text(tomli_w.dumps(table))
@@ -57,4 +59,4 @@ def test_1000_damaged_experiments_are_valid_or_refused_before_they_run(tmp_path:
         else:
             outcomes.append("valid")
     assert set(outcomes) == {str(path), "valid"}
-    assert outcomes.count("valid") > 40
+    assert outcomes.count("valid") > n_inputs / 25

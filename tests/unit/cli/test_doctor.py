@@ -13,6 +13,7 @@ from kubernetes_api import KubernetesApi
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_this_computer_works_and_no_trace_is_left(command: Any) -> None:
     findings = json.loads(command("doctor", "--json"))
     assert {finding["state"] for finding in findings} == {"ok"}

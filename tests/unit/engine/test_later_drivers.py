@@ -44,6 +44,7 @@ def left_job(tmp_path):
     go.touch()
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("id_is_known", [True, False])
 def test_a_later_driver_follows_the_job_that_still_runs(tmp_path, left_job, id_is_known):
     path = tmp_path / "tasks" / "wait_for" / "job.json"
@@ -63,6 +64,7 @@ def test_a_later_driver_follows_the_job_that_still_runs(tmp_path, left_job, id_i
     assert JobRecord.read(path).ended == "COMPLETED"
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_later_driver_can_cancel_the_job_that_still_runs(tmp_path, left_job):
     executor = PsiJExecutor("mpi", tmp_path / "tasks")
     executor.start()

@@ -47,15 +47,15 @@ def run(executor, function, *arguments, resources=TWO, **keywords):
     return executor.submit(function, resources, *arguments, **keywords).result(PATIENCE)
 
 
-@pytest.mark.parametrize("n_ranks", [1, 2, 3, 4])
+@pytest.mark.parametrize("n_ranks", [1, 3])
 def test_every_rank_calls_the_function_and_rank_0_returns(executor, n_ranks):
     resources = {"num_ranks": n_ranks}
     expected = [(rank, n_ranks) for rank in range(n_ranks)]
     assert run(executor, functions.who, resources=resources) == expected
 
 
-@pytest.mark.parametrize("name", ["with a space", "with 'quotes\"", "für alle", "a*[b]?"])
-def test_a_folder_of_any_name(tmp_path, name, monkeypatch):
+def test_a_folder_of_any_name(tmp_path, monkeypatch):
+    name = "für 'alle\" a*[b]?"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
@@ -101,8 +101,8 @@ def test_parsls_resource_keyword_is_not_the_functions(executor):
 
 
 def test_several_tasks_run_at_once(executor):
-    futures = [executor.submit(functions.add, {"num_ranks": 1}, n) for n in range(5)]
-    assert [future.result(PATIENCE) for future in futures] == list(range(5))
+    futures = [executor.submit(functions.add, {"num_ranks": 1}, n) for n in range(3)]
+    assert [future.result(PATIENCE) for future in futures] == list(range(3))
 
 
 def test_a_lambda_travels_by_value(executor):

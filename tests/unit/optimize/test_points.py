@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from analytic_objectives import BOX, Cosines, Quadratic
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats.qmc import Sobol
 
@@ -35,7 +35,6 @@ def test_a_grid_is_the_centres_of_equal_cells() -> None:
     assert found.tolist() == [[0.25, 11.0], [0.25, 13.0], [0.75, 11.0], [0.75, 13.0]]
 
 
-@settings(max_examples=100, deadline=None)
 @given(starts=st.integers(1, 10_000_000), n_axes=st.integers(1, 24))
 def test_a_grid_is_the_largest_that_fits(starts: int, n_axes: int) -> None:
     box = np.array([[0.0, 1.0]] * n_axes)

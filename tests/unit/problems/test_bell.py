@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from qiskit.quantum_info import Statevector
 
@@ -21,7 +21,6 @@ BELL = build_problem(ProblemTable(kind="bell"))
 ANGLES = st.floats(-10, 10)
 
 
-@settings(max_examples=30, deadline=None)
 @given(theta=ANGLES, phi=ANGLES)
 def test_the_energy_is_the_cosine_of_theta(theta: float, phi: float) -> None:
     state = Statevector(BELL.circuit([theta, phi]))

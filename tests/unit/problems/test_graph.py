@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_parsl.errors import ConfigurationError
@@ -15,7 +15,6 @@ KEY = "problem.edges"
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=60, deadline=None)
 @given(nodes=st.integers(2, 20), data=st.data(), seed=SEEDS)
 def test_every_node_of_a_regular_graph_has_its_degree(
     nodes: int, data: st.DataObject, seed: int
@@ -49,7 +48,6 @@ def test_each_of_the_70_cubic_graphs_of_six_nodes_is_drawn() -> None:
     assert max(Counter(drawn).values()) < 60
 
 
-@settings(max_examples=40, deadline=None)
 @given(nodes=st.integers(2, 12), probability=st.floats(0.01, 1), seed=SEEDS)
 def test_random_edges_are_edges(nodes: int, probability: float, seed: int) -> None:
     edges = random_edges(nodes, probability, seed)
@@ -73,7 +71,6 @@ EDGES = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(edges=EDGES, swap=st.booleans())
 def test_what_is_written_is_checked(
     edges: dict[tuple[int, int], float | None],

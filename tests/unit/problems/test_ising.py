@@ -29,7 +29,6 @@ def made(**keys: Any) -> Ising:
     return problem
 
 
-@settings(max_examples=50, deadline=None)
 @given(matrix=MATRICES, offset=st.floats(-5, 5))
 def test_a_qubo_costs_what_its_matrix_says(matrix: np.ndarray, offset: float) -> None:
     form = qubo_form(matrix, offset)
@@ -52,9 +51,7 @@ def test_couplings_alone_say_how_many_spins_there_are() -> None:
     assert made(h=[1.0, 2.0]).spectrum() == (-3.0, 3.0)
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(matrix=MATRICES, separator=st.sampled_from([",", " ", "\t", "; ", " , "]))
 def test_a_matrix_is_read_as_it_was_written(
     tmp_path: Path, matrix: np.ndarray, separator: str

@@ -41,7 +41,6 @@ def energy_by_hand(form: IsingForm, bits: str) -> float:
 FORMS = st.builds(random_form, st.integers(1, 6), st.integers(0, 10_000))
 
 
-@settings(max_examples=40, deadline=None)
 @given(form=FORMS)
 def test_diagonal_energies_and_operator_agree(form: IsingForm) -> None:
     bitstrings = all_bitstrings(form.n_qubits)
@@ -53,7 +52,7 @@ def test_diagonal_energies_and_operator_agree(form: IsingForm) -> None:
     assert form.spectrum() == pytest.approx((min(expected), max(expected)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(form=FORMS, layers=st.integers(1, 3), seed=st.integers(0, 1000))
 def test_the_circuit_is_the_alternating_state(form: IsingForm, layers: int, seed: int) -> None:
     angles = np.random.default_rng(seed).uniform(-3, 3, 2 * layers)

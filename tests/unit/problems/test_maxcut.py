@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_parsl.errors import ConfigurationError
@@ -59,7 +59,6 @@ def test_weights_that_are_asked_to_be_units_leave_the_range_aside() -> None:
     assert [weight for _, _, weight in edges] == [1.0] * 6
 
 
-@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), low=st.integers(-5, 5), span=st.integers(0, 5))
 def test_weights_are_drawn_from_their_range(seed: int, low: int, span: int) -> None:
     whole = made(nodes=6, seed=seed, weights="integer", weight_range=[low, low + span])

@@ -187,7 +187,7 @@ def test_live_line_that_cannot_be_written_is_harmless(tmp_path, name, line):
     assert {path.name for path in set(tmp_path.rglob("*")) - set(before)} == {"stdout", "stderr"}
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damaged_live_lines_are_never_wrong_and_never_harm_results(tmp_path, data):
     folder = Path(tempfile.mkdtemp(dir=tmp_path))
@@ -222,7 +222,6 @@ def test_incomplete_live_line_is_not_output(tmp_path):
 text = st.binary(max_size=60).map(lambda data: data.replace(b"\x1e", b"").replace(b"\r", b""))
 
 
-@settings(max_examples=60)
 @given(
     out=st.lists(text, max_size=4),
     err=st.lists(text.map(lambda data: data.replace(b"\n", b"")), max_size=4),
@@ -250,7 +249,6 @@ def whole_log(tmp_path_factory):
     return done.stdout, (pod / "result").read_bytes()
 
 
-@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_truncated_log_gives_no_result(tmp_path_factory, whole_log, data):
     log, _ = whole_log
@@ -260,7 +258,6 @@ def test_truncated_log_gives_no_result(tmp_path_factory, whole_log, data):
     assert not report.files_are_complete
 
 
-@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_damaged_log_gives_the_right_result_or_none(tmp_path_factory, whole_log, data):
     log, right = whole_log

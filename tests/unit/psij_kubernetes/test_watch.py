@@ -229,7 +229,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(steps=steps)
 def test_state_converges_after_any_sequence_of_events(steps, tmp_path_factory):
     api = KubernetesApi(bookmark_s=0.05)

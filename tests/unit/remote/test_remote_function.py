@@ -85,6 +85,7 @@ def test_a_run_whose_driver_died_is_not_running(tmp_path, recorded, lock, found)
         assert remote_function._status(tmp_path, recorded) == found
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_a_run_leaves_everything_there_and_brings_little_home(tmp_path):
     manifest = call(request(tmp_path))
     assert manifest.error("a-task") is None
@@ -118,6 +119,7 @@ def test_a_run_leaves_everything_there_and_brings_little_home(tmp_path):
     assert report["path"].startswith(str(tmp_path))
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_a_failing_run_tells_its_traceback(tmp_path):
     error = call(request(tmp_path, RAISING)).error("a-task")
     assert error.exit_code == 4

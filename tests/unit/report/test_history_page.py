@@ -129,7 +129,7 @@ def test_no_label_and_no_mark_is_cut_off(energy):
         assert axes.get_ylim()[0] < values < axes.get_ylim()[1]
 
 
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(
     st.lists(
         st.builds(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from cron_expressions import NEW_YEAR, expressions
 from cronsim import CronSim
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_parsl.errors import ConfigurationError
@@ -17,7 +17,6 @@ from hybrid_parsl.schedule.cron_expression import MACROS, parse_cron
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-@settings(max_examples=50)
 @given(expressions)
 def test_each_field_allows_what_cronsim_allows(text):
     found, known = parse_cron(text), CronSim(text, NEW_YEAR)
@@ -110,7 +109,6 @@ def test_one_field_of_days_or_the_other():
     assert [time[:10] for time in both] == ["2026-12-28", "2027-02-01", "2027-03-01"]
 
 
-@settings(deadline=None, max_examples=40)
 @given(expressions, st.datetimes(timezones=st.sampled_from([UTC, BERLIN]), allow_imaginary=False))
 def test_the_last_time_is_the_last_of_the_times(text, moment):
     moment = moment.replace(year=2020 + moment.year % 20, month=1 + moment.month % 12, day=25)

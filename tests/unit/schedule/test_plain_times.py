@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 from cron_expressions import NEW_YEAR, expressions
 from cronsim import CronSim
-from hypothesis import given, settings
+from hypothesis import given
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.schedule.cron_expression import parse_cron
@@ -32,7 +32,6 @@ def elsewhere(plain, day):
     return on_day and on_weekday if "*" in (days, weekdays) else on_day or on_weekday
 
 
-@settings(max_examples=100, deadline=None)
 @given(expressions)
 def test_they_are_the_same_times_everywhere(text):
     cron = parse_cron(text)

@@ -22,7 +22,7 @@ from hybrid_parsl.simulate.alternating import (
 )
 from hybrid_parsl.simulate.precompile import compile_kernels
 
-_QUICK = settings(max_examples=20, deadline=None)
+_QUICK = settings(max_examples=20)
 
 
 @st.composite

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_parsl.simulate.diagonal import find_levels, is_mirrored, ising_diagonal
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 8), st.integers(0, 2**32 - 1))
 def test_agrees_with_the_formula(n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

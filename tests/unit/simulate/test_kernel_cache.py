@@ -108,11 +108,13 @@ def test_kept_beside_the_source(copy: Path) -> None:
     assert run(copy) == (3, False, where)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_kept_where_numba_is_to_keep_it(copy: Path, tmp_path: Path) -> None:
     where = run(copy, NUMBA_CACHE_DIR=str(tmp_path / "numba"))[2]
     assert Path(where).is_relative_to(tmp_path / "numba")
 
 
+@pytest.mark.usefixtures("thorough")
 def test_read_only_package(copy: Path, tmp_path: Path) -> None:
     block(copy)
     where = run(copy)[2]
@@ -120,16 +122,19 @@ def test_read_only_package(copy: Path, tmp_path: Path) -> None:
     assert run(copy) == (3, False, where)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_read_only_package_and_no_home(copy: Path) -> None:
     block(copy)
     assert run(copy, HOME="/dev/null/nobody") == (3, True, "None")
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("trouble", [_FULL_DISK, _NO_LOCKS])
 def test_kernels_work_without_disk_or_locks(copy: Path, trouble: str) -> None:
     assert run(copy, trouble)[:2] == (3, True)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_damaged_code_is_compiled_again(copy: Path) -> None:
     where = run(copy)[2]
     (file,) = Path(where).glob("*.nbc")
@@ -138,12 +143,14 @@ def test_damaged_code_is_compiled_again(copy: Path) -> None:
     assert run(copy)[:2] == (3, False)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_code_that_others_could_have_written_is_not_loaded(copy: Path) -> None:
     where = run(copy)[2]
     Path(where).chmod(0o777)
     assert run(copy)[1]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_code_of_a_level_is_used_by_processors_that_have_it(copy: Path) -> None:
     level = next((name for name in processors() if name in kernel_cache.TARGETS), None)
     if level is None:
@@ -154,6 +161,7 @@ def test_code_of_a_level_is_used_by_processors_that_have_it(copy: Path) -> None:
     assert run(copy, NUMBA_CPU_NAME="generic")[1]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_many_processes_and_two_versions_at_once(tmp_path: Path) -> None:
     """Each process gets its version's code; of those of one version, one compiles."""
     copies = [copy_package(tmp_path / name) for name in ("old", "new")]
@@ -170,6 +178,7 @@ def test_many_processes_and_two_versions_at_once(tmp_path: Path) -> None:
         assert len({result[2] for result in mine}) == 1
 
 
+@pytest.mark.usefixtures("thorough")
 def test_an_update_during_the_import_keeps_nothing(copy: Path) -> None:
     """Code of the old source must not be kept as that of the new one, nor the reverse."""
     source = copy / "hybrid_parsl" / "simulate" / "simd.py"
@@ -215,6 +224,7 @@ def test_folders_unused_for_a_month_are_removed(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("thorough")
 def test_precompiling_leaves_nothing_to_compile() -> None:
     precompile.compile_all()
     kernels = (evaluate, team.begin, team.forward_share, team.backward_share, team.end)

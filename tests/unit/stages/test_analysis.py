@@ -145,7 +145,7 @@ def test_a_sample_of_another_problem_is_refused() -> None:
         analyse(asked(MAXCUT), found([0.1, 0.2], 0.0), measured({"0000": 3}))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(2, 30))
 def test_the_bootstrap_error_is_the_standard_error(seed: int, n_outcomes: int) -> None:
     generator = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_parsl.experiment import ProblemTable
@@ -55,7 +55,6 @@ def test_where_there_is_none(keys: dict[str, Any], points: int) -> None:
     assert landscape(build_problem(ProblemTable(**keys)), points) is None
 
 
-@settings(max_examples=30, deadline=None)
 @given(degree=st.integers(0, 4), seed=st.integers(0, 1000))
 def test_a_trigonometric_polynomial_is_known_everywhere(degree: int, seed: int) -> None:
     generator = np.random.default_rng(seed)

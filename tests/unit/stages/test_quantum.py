@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, qasm3
 
@@ -201,7 +201,6 @@ def test_what_the_user_wrote_is_wrong(
     assert caught.value.key == key
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.floats(-100, 100), st.integers(1, 20)), min_size=1, max_size=8))
 def test_the_mean_is_that_of_the_single_shots(outcomes: list[tuple[float, int]]) -> None:
     shots = np.repeat([e for e, _ in outcomes], [c for _, c in outcomes])

@@ -21,6 +21,7 @@ def physics(found):
     return found.model_dump(exclude={"execution"})
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_answer_is_the_same_to_the_last_digit_on_any_number_of_ranks(tmp_path):
     asked = experiment(starts=7)
     executor = PsiJExecutor("mpi", tmp_path)

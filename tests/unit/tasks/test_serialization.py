@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_parsl.errors import ResultError, StorageError
@@ -33,7 +33,6 @@ VALUES = st.recursive(
 EXAMPLE = encode_frame({"energies": [0.5, -1.25], "text": "größer", "__main__": b"\0\xff"})
 
 
-@settings(max_examples=100, deadline=None)
 @given(VALUES)
 def test_a_value_comes_out_as_it_went_in(value: Any) -> None:
     assert decode_frame(encode_frame(value), "here") == value

@@ -229,6 +229,7 @@ def test_a_job_is_not_called_canceled_while_the_server_is_away(api, make_executo
     assert not jobs_left(tasks)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_cancellation_that_the_server_does_not_take_is_an_error(api, make_executor, tmp_path):
     first = make_executor()
     first.submit(functions.sleep, TWO, 300)
@@ -305,6 +306,7 @@ def mark(thing):
     return json.dumps(template["spec"]["containers"][0]["args"][4])[1:-1]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_equal_calls_of_two_executors_are_two_tasks(api, make_executor, tmp_path):
     folders = TaskFolders(tmp_path / "tasks")
     first, second = (make_executor(folders=folders) for _ in range(2))
@@ -365,6 +367,7 @@ def test_an_option_that_cannot_be_is_refused_before_anything_runs(api, tmp_path)
         executor.check(TWO)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_try_that_fails_leaves_its_lines_to_the_next(executor, tmp_path):
     with pytest.raises(RankFailedError, match="after 2 lines"):
         run(executor, functions.keep_lines_and_fail)

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 Weights = dict[tuple[int, int], float]
 Written = tuple[int, Weights]
-PROPERTY = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+PROPERTY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 VALUES = st.one_of(st.integers(-9, 9), st.floats(-1e99, 1e99).filter(is_coefficient))
 
 
