@@ -1,4 +1,4 @@
-"""The workflows: which stage takes which stage's result."""
+"""The workflows: each function calls apps with one another's results."""
 
 from __future__ import annotations
 
@@ -14,12 +14,8 @@ if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
 
 
-def pipeline(experiment: Experiment) -> dict[str, AppFuture]:
-    """Search the parameters, sample the circuit there, analyse what was measured.
-
-    Returns the future of each stage by its name, in the order in which they run.
-    """
-    found = search(experiment, parsl_resource_specification=experiment.search_resources)
-    measured = sample(experiment, found)
-    analysed = analyse(experiment, found, measured)
-    return {"search": found, "quantum": measured, "analysis": analysed}
+def pipeline(experiment: Experiment) -> AppFuture:
+    """Search the parameters, sample the circuit there, analyse what was measured."""
+    found = search(experiment)
+    measured = sample(experiment, found, task="quantum")
+    return analyse(experiment, found, measured, task="analysis")

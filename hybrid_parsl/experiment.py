@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
+from hybrid_parsl import labels
 from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.messages import nearest, shown
 from hybrid_parsl.own_code import OwnCode
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DEFAULT_WORKFLOW = "pipeline"
 _MOST_RANKS_PER_NODE = 4096
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -92,6 +98,25 @@ class ProblemTable(_Table):
     @property
     def settings(self) -> dict[str, Any]:
         """The keys that the kind of problem defines."""
+        return dict(self.model_extra or {})
+
+
+class WorkflowTable(_Table):
+    """``[workflow]``: which workflow of the project runs, and its options.
+
+    Attributes
+    ----------
+    name
+        The name of a function in ``apps/workflows.py``.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = Field(default=DEFAULT_WORKFLOW, min_length=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that the workflow defines by its signature."""
         return dict(self.model_extra or {})
 
 
@@ -191,6 +216,22 @@ class AnalysisSettings(_Table):
     landscape: int = Field(default=48, ge=0, le=512)
 
 
+class StageResources(_Table):
+    """``[resources.NAME]``: what one task, function or label asks of a site.
+
+    The keys are those of ``[resources]``; what is left out is as there, for MPI stages, or
+    up to the site.
+    """
+
+    num_nodes: int | None = Field(default=None, ge=1, le=100_000)
+    ranks_per_node: int | None = Field(default=None, ge=1, le=_MOST_RANKS_PER_NODE)
+    num_ranks: int | None = Field(default=None, ge=1)
+    walltime_s: int | None = Field(default=None, ge=1, le=31 * 86_400)
+    cores_per_rank: int | None = Field(default=None, ge=1, le=4096)
+    memory_gib_per_rank: float | None = Field(default=None, gt=0, le=65_536)
+    gpus_per_rank: int | None = Field(default=None, ge=1, le=64)
+
+
 class Resources(_Table):
     """``[resources]``: what the search asks of a site.
 
@@ -212,7 +253,12 @@ class Resources(_Table):
         GPUs of each rank, 1 to 64; none are asked for if left out.
     retries
         How often another job continues after the walltime or a node failure, 0 to 1000.
+
+    A table ``[resources.NAME]`` overrides keys for the task, function or label of that name.
     """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, StageResources] = Field(init=False)
 
     num_nodes: int = Field(default=1, ge=1, le=100_000)
     ranks_per_node: int = Field(default=2, ge=1, le=_MOST_RANKS_PER_NODE)
@@ -229,6 +275,12 @@ class Resources(_Table):
         """Derive whichever of the two rank counts was left out."""
         if not isinstance(values, dict):
             return values
+        for key, value in values.items():
+            if key not in cls.model_fields and not isinstance(value, dict | StageResources):
+                valid = f"{', '.join(sorted(cls.model_fields))}, or the table of a stage"
+                near = nearest(key, cls.model_fields)
+                name = f"resources.{key}"
+                raise ConfigurationError("unknown key", None, name, key, valid, near)
         nodes, each, total = (
             values.get(key) for key in ("num_nodes", "ranks_per_node", "num_ranks")
         )
@@ -247,6 +299,11 @@ class Resources(_Table):
             return {**values, "ranks_per_node": -(-total // nodes)}
         return values
 
+    @property
+    def stages(self) -> dict[str, StageResources]:
+        """The tables of tasks, functions and labels."""
+        return dict(self.__pydantic_extra__ or {})
+
     @model_validator(mode="after")
     def _agree(self) -> Resources:
         """Refuse counts that contradict each other."""
@@ -260,6 +317,10 @@ class Resources(_Table):
         return self
 
 
+_RESOURCE_KEYS = set(StageResources.model_fields)
+_LAYOUT = {"num_nodes", "ranks_per_node", "num_ranks"}
+
+
 class Experiment(_Table):
     """One study: the whole content of an experiment file.
 
@@ -267,12 +328,13 @@ class Experiment(_Table):
     ----------
     name
         Letters, digits, ``.``, ``_`` and ``-``; at most 64; part of the run's folder name.
-    problem, ansatz, search, quantum, analysis, resources
+    problem, workflow, ansatz, search, quantum, analysis, resources
         The tables of the file. Only ``problem`` has to be there.
     """
 
     name: Name
     problem: ProblemTable
+    workflow: WorkflowTable = WorkflowTable()
     ansatz: Ansatz = Ansatz()
     search: Search = Search()
     quantum: Quantum = Quantum()
@@ -287,16 +349,83 @@ class Experiment(_Table):
 
     def with_own_code(self, code: OwnCode) -> Experiment:
         """Return the same experiment with other Python files."""
-        copied = self.model_copy()
+        copied = super().model_copy()
         copied._own_code = code  # noqa: SLF001 - of this class
         return copied
+
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Experiment:
+        """Return a copy with some keys replaced, validated as a file is.
+
+        Parameters
+        ----------
+        update
+            Tables or single keys by name: ``{"ansatz.layers": 3}``, ``{"ansatz": {"layers": 3}}``
+            (which keeps the other keys of the table) or ``{"ansatz": Ansatz(layers=3)}``.
+        deep
+            As in pydantic.
+
+        Raises
+        ------
+        ConfigurationError
+            If a key or value is not valid.
+        """
+        copied = super().model_copy(deep=deep)
+        if not update:
+            return copied
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        for key, value in update.items():
+            table, _, rest = key.partition(".")
+            given = {rest: value} if rest else value
+            if isinstance(given, dict) and isinstance(values.get(table), BaseModel):
+                given = values[table].model_dump(exclude_unset=True) | given
+            values[table] = given
+        try:
+            changed = type(self).model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(map(str, first["loc"]))
+            found = shown(first["input"])
+            message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+            raise ConfigurationError(message, "model_copy", key, found) from error
+        return changed.with_own_code(self._own_code)
 
     @property
     def search_resources(self) -> dict[str, Any]:
         """Parsl's resource specification of the search: each rank gets a core per thread."""
-        asked = self.resources.model_dump(exclude_none=True, exclude={"retries"})
-        threads = {"cores_per_rank": self.search.threads} if self.search.threads > 1 else {}
-        return threads | asked
+        return self.resources_of_call("search", "search", labels.MPI)
+
+    def resources_of_call(
+        self, task: str, function: str, label: str, arguments: Sequence[Any] = ()
+    ) -> dict[str, Any]:
+        """Return Parsl's resource specification for one call of an app.
+
+        MPI tasks ask for what ``[resources]`` says, others for nothing; the table
+        ``[resources.NAME]`` of a task, function or label overrides it key by key. The number of
+        nodes and ranks is one setting: a table that has a part of it replaces the whole.
+
+        Parameters
+        ----------
+        task, function, label
+            The name that the call gives itself, or its function's; the function; the executor.
+        arguments
+            Those of the call; an experiment among them is asked instead of this one.
+        """
+        given = next((each for each in arguments if isinstance(each, Experiment)), self)
+        asked: dict[str, Any] = {}
+        if label == labels.MPI:
+            threads = given.search.threads
+            asked = {"cores_per_rank": threads} if threads > 1 else {}
+            asked |= given.resources.model_dump(exclude_none=True, include=_RESOURCE_KEYS)
+        tables = given.resources.stages
+        name = next((each for each in (task, function, label) if each in tables), None)
+        if name is None:
+            return asked
+        override = tables[name].model_dump(exclude_none=True)
+        if _LAYOUT & set(override):
+            asked = {key: value for key, value in asked.items() if key not in _LAYOUT}
+        return asked | override
 
     @property
     def search_key(self) -> str:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 2**20
 """Size of all files together: what a Secret of Kubernetes holds."""
 
-_NEVER = {"hybrid_parsl", "apps", "site_configs", "__main__", *sys.stdlib_module_names}
+_APPS = "apps"
+_NEVER = {"hybrid_parsl", _APPS, "site_configs", "__main__", *sys.stdlib_module_names}
 _provided: OwnCode | None = None
 
 
@@ -148,6 +149,68 @@ def find_own_code(modules: Iterable[str], folders: Sequence[Path]) -> OwnCode:
     files = [file for several in found.values() for file in several]
     _check_size(files)
     return OwnCode(tuple(sorted(files, key=lambda file: (file.folder, file.name))))
+
+
+def find_project_code(module: str, project: Path) -> OwnCode:
+    """Return the files of a project's package ``apps`` that one of its modules needs.
+
+    These are the module's own file, those of ``apps`` that it imports, and the user's modules
+    that any of them imports.
+
+    Parameters
+    ----------
+    module
+        For instance ``apps.compare``.
+    project
+        The folder that holds ``apps``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the files are larger than 1 MiB together.
+    """
+    found: dict[str, SourceFile] = {}
+    others: set[str] = set()
+    left = [module]
+    while left:
+        name = left.pop()
+        file = _project_file(name, project)
+        if file is None or file.name in found:
+            continue
+        found[file.name] = file
+        imported = set(_dotted_imports(file.text, name))
+        left += [each for each in imported if each.partition(".")[0] == _APPS]
+        others |= {each for each in imported if each.partition(".")[0] != _APPS}
+    own = find_own_code(others, (project,))
+    files = (*found.values(), *own.files)
+    _check_size(files)
+    return OwnCode(tuple(sorted(files, key=lambda file: (file.folder, file.name))))
+
+
+def _project_file(module: str, project: Path) -> SourceFile | None:
+    """Return the file of a module of ``apps``, None if there is no such file."""
+    stem = module.replace(".", "/")
+    for name in (f"{stem}.py", f"{stem}/__init__.py"):
+        path = project / name
+        if path.is_file():
+            return SourceFile(str(project.resolve()), name, path.read_bytes())
+    return None
+
+
+def _dotted_imports(text: bytes, module: str) -> Iterator[str]:
+    """Yield the dotted names that the file of `module` imports or may import from a package."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parent = module.rsplit(".", node.level)[0] if node.level else ""
+            base = ".".join(filter(None, (parent, node.module)))
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def python_path() -> set[Path]:

@@ -10,10 +10,17 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import nearest
+from hybrid_parsl.own_code import find_own_code, find_project_code
 from hybrid_parsl.ownership import check_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hybrid_parsl.own_code import OwnCode
 
 PROJECT_VARIABLE = "HYBRID_PARSL_PROJECT"
 _TEMPLATE = Path(__file__).parent / "template"
@@ -102,6 +109,19 @@ class Project:
         except (Exception, SystemExit) as error:
             raise broken_file(path.parent, error) from error
 
+    def code_of(self, function: Callable[..., Any]) -> OwnCode:
+        """Return the project's files that a function needs where it runs; none if it is installed.
+
+        Raises
+        ------
+        ConfigurationError
+            If they are too large.
+        """
+        module = function.__module__
+        if module.partition(".")[0] == "apps":
+            return find_project_code(module, self.folder)
+        return find_own_code([module], [self.folder])
+
 
 def find_project(explicit: Path | None = None) -> Project:
     """Return the project to work in.
@@ -125,7 +145,12 @@ def find_project(explicit: Path | None = None) -> Project:
     here = Path.cwd()
     if _is_project(here):
         return Project(here)
-    return Project(_TEMPLATE if _is_project(_TEMPLATE) else _CHECKOUT)
+    return Project(template_folder())
+
+
+def template_folder() -> Path:
+    """Return the folder with the apps, sites and experiments that the package brings."""
+    return _TEMPLATE if _is_project(_TEMPLATE) else _CHECKOUT
 
 
 def load_file(path: Path, name: str) -> ModuleType:

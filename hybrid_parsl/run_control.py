@@ -23,7 +23,7 @@ from hybrid_parsl.records.run_lock import driver_of, run_lock
 from hybrid_parsl.runner import PROBLEM, Run, write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hybrid_parsl.records.run_directory import RunDirectory
 
@@ -94,7 +94,7 @@ class RunStatus:
     site
         Where it runs.
     stages
-        Name, status and duration in seconds of each stage that has begun.
+        Name, status, duration in seconds and progress of each task.
     starts
         Starts of the search: how many are done, of how many.
     best_energy
@@ -136,9 +136,14 @@ def status_of(directory: RunDirectory) -> RunStatus:
     driver = driver_of(directory.lock)  # first: it may end before the results are read
     document = results_of(directory)
     state = document["run"]["status"]
+    tasks: dict[str, dict[str, Any]] = document.get("tasks", {})
+    searches = {
+        name: _progress(directory, name, total)
+        for name, task in tasks.items()
+        if (total := task.get("total"))
+    }
     n_starts = document["experiment"]["search"]["starts"]
-    progress = SearchProgress(directory.path / "tasks" / "search", n_starts)
-    progress.update()
+    progress = next(iter(searches.values()), None) or _progress(directory, "search", n_starts)
     return RunStatus(
         run=directory.path.name,
         state="left" if state == "running" and driver is None else state,
@@ -146,13 +151,37 @@ def status_of(directory: RunDirectory) -> RunStatus:
         site=document["run"].get("site") or "unknown",
         stages=[
             {key: stage.get(key) for key in ("name", "status", "duration_s")}
-            for stage in document["stages"]
+            | {"progress": _progress_text(searches.get(stage["name"]))}
+            for stage in _all_stages(document)
         ],
-        starts=(progress.n_done, n_starts),
+        starts=(progress.n_done, progress.n_starts),
         best_energy=progress.best_energy if progress.n_done else None,
         jobs=job_states(directory.path),
         error=document.get("error"),
     )
+
+
+def _progress(directory: RunDirectory, name: str, n_starts: int) -> SearchProgress:
+    """Return how far a search has come."""
+    progress = SearchProgress(directory.path / "tasks" / name, n_starts)
+    progress.update()
+    return progress
+
+
+def _progress_text(progress: SearchProgress | None) -> str | None:
+    """Return in words how far a search has come, None before its first start."""
+    if progress is None or not progress.n_done:
+        return None
+    of_all = f"{progress.n_done} of {progress.n_starts} starts"
+    return f"{of_all}, best energy {progress.best_energy:.6g}"
+
+
+def _all_stages(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tasks that have begun, and then those that have not."""
+    begun: list[dict[str, Any]] = document["stages"]
+    names = {stage["name"] for stage in begun}
+    tasks = document.get("tasks", {}).items()
+    return [*begun, *({"name": name, **task} for name, task in tasks if name not in names)]
 
 
 def cancel(directory: RunDirectory) -> list[str]:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import parsl
 
     from hybrid_parsl.engine.sites import Site
+    from hybrid_parsl.engine.trace import Trace
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
 
@@ -34,6 +35,8 @@ class RunPlan:
         Where it runs.
     config
         What the site gives to Parsl, for a folder that stands for that of the run.
+    trace
+        The calls that the workflow makes, as far as they are known.
     notes
         What the user should know of the file of settings.
     """
@@ -42,6 +45,7 @@ class RunPlan:
     project: Project
     site: Site
     config: parsl.Config
+    trace: Trace
     notes: list[str] = field(default_factory=list)
 
 
@@ -52,6 +56,7 @@ def plan_run(
     overrides: Sequence[str] = (),
     site_settings: Sequence[str] = (),
     runs: Path = Path("runs"),
+    workflow: str | None = None,
 ) -> RunPlan:
     """Return the plan of a run, checked as far as it can be without starting anything.
 
@@ -69,13 +74,19 @@ def plan_run(
         Settings of the site, as ``key=value``.
     runs
         The folder of all runs.
+    workflow
+        The workflow to run; that of the experiment if None.
 
     Raises
     ------
     ConfigurationError
         Experiment or site is not there, is not valid, or cannot be used.
     """
-    experiment = load_experiment(text, overrides, project)
+    asked = [*overrides, *([f"workflow.name={workflow}"] if workflow else [])]
+    path = project.experiment_path(text)
+    experiment = load_experiment(text, asked, project)
+    with _placed(path, asked):
+        experiment = with_options(experiment, project)
     from hybrid_parsl.engine.site_check import check_site, ranks_on_this_host, samples_on_this_host
     from hybrid_parsl.engine.sites import check_tables, load_site
     from hybrid_parsl.mpi.launcher import TRANSPORTS
@@ -87,12 +98,17 @@ def plan_run(
     notes = check_tables(place.name, project)
     resources = experiment.search_resources
     config = check_site(place, resources, runs / _NO_RUN)
-    with _placed(project.experiment_path(text), overrides):
+    with _placed(path, asked):
+        trace = _trace(experiment, project)
+        for other in _other_resources(trace, resources):
+            check_site(place, other, runs / _NO_RUN)
+        if not _may_search(trace):
+            return RunPlan(experiment, project, place, config, trace, notes)
         n_ranks = ranks_on_this_host(config, resources)
         check_ranks_here(experiment.resources, n_ranks)
         check_shared_memory(n_ranks, os.environ.get("UCX_TLS", TRANSPORTS["UCX_TLS"]))
         check_memory_here(experiment, n_ranks, samples=samples_on_this_host(config))
-    return RunPlan(experiment, project, place, config, notes)
+    return RunPlan(experiment, project, place, config, trace, notes)
 
 
 def load_experiment(text: str, overrides: Sequence[str], project: Project) -> Experiment:
@@ -114,6 +130,75 @@ def load_experiment(text: str, overrides: Sequence[str], project: Project) -> Ex
         embedded = embed_files(coded, path.parent)
         check_experiment(embedded)
     return embedded
+
+
+def with_options(experiment: Experiment, project: Project) -> Experiment:
+    """Return `experiment` with every option of its workflow.
+
+    Raises
+    ------
+    ConfigurationError
+        If the project has no such workflow, or it does not take these options.
+    """
+    from hybrid_parsl.workflow import find_workflow
+
+    workflow = find_workflow(project.workflows(), experiment.workflow.name)
+    options = {"name": workflow.name, **workflow.bind(experiment.workflow)}
+    table = type(experiment.workflow).model_validate(options)
+    return experiment.model_copy(update={"workflow": table})
+
+
+def _trace(experiment: Experiment, project: Project) -> Trace:
+    """Return the calls that the workflow makes, which must fit the tables of resources.
+
+    Raises
+    ------
+    HybridParslError
+        If the workflow fails before it needs a result.
+    ConfigurationError
+        If a table of ``[resources]`` is for no task of the workflow.
+    """
+    from hybrid_parsl import labels
+    from hybrid_parsl.engine.stage_errors import workflow_error
+    from hybrid_parsl.engine.trace import trace_workflow
+    from hybrid_parsl.errors import ConfigurationError
+    from hybrid_parsl.messages import nearest
+    from hybrid_parsl.workflow import find_workflow
+
+    workflow = find_workflow(project.workflows(), experiment.workflow.name)
+    trace = trace_workflow(
+        lambda: workflow(experiment), project.code_of, experiment.resources_of_call
+    )
+    if trace.error is not None:
+        raise workflow_error(f"workflow {workflow.name}", trace.error) from trace.error
+    known = {*labels.ALL}
+    known |= {word for call in trace.calls for word in (call.name, call.function.split(":")[-1])}
+    for name in experiment.resources.stages if trace.is_complete else ():
+        if name not in known:
+            key = f"resources.{name}"
+            valid = ", ".join(sorted(known))
+            raise ConfigurationError("no such task", None, key, name, valid, nearest(name, known))
+    return trace
+
+
+def _other_resources(trace: Trace, resources: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what MPI tasks ask for besides `resources`, each once."""
+    from hybrid_parsl import labels
+
+    others: list[dict[str, Any]] = []
+    for call in trace.calls:
+        is_new = call.resources != resources and call.resources not in others
+        if call.label == labels.MPI and is_new:
+            others.append(call.resources)
+    return others
+
+
+def _may_search(trace: Trace) -> bool:
+    """Return whether the workflow searches parameters on MPI ranks, as far as is known."""
+    from hybrid_parsl.stages import search
+
+    reference = f"{search.__name__}:{search.search.__name__}"
+    return not trace.is_complete or any(call.function == reference for call in trace.calls)
 
 
 @contextlib.contextmanager

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import shutil
 import time
-from concurrent.futures import wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
 
 from hybrid_parsl import labels
 from hybrid_parsl.engine.interrupts import exit_code_of, uninterrupted
 from hybrid_parsl.engine.jobs.orphans import cancel_blocks, has_taken_jobs, jobs_left, words_for
+from hybrid_parsl.engine.launch_gate import LaunchGate, find_futures_in_containers
 from hybrid_parsl.engine.retries import allow_retries
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun
-from hybrid_parsl.engine.stage_errors import stage_error
+from hybrid_parsl.engine.workflow_calls import CallRecorder
 from hybrid_parsl.errors import ConfigurationError, JobRejectedError
+from hybrid_parsl.experiment import DEFAULT_WORKFLOW
 from hybrid_parsl.problems.registry import code_fingerprint
 from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
 from hybrid_parsl.records.run_document import continued, new_document
@@ -28,36 +28,38 @@ from hybrid_parsl.records.run_lock import run_lock
 from hybrid_parsl.records.versions import software_versions
 from hybrid_parsl.report.page import render_page
 from hybrid_parsl.stages.warm_up import warm_up_analysis, warm_up_quantum
+from hybrid_parsl.task_monitor import TaskMonitor, WorkflowThread
+from hybrid_parsl.workflow import find_workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
-    from pydantic import BaseModel
-
     from hybrid_parsl.engine.sites import Site
+    from hybrid_parsl.engine.workflow_calls import Call
     from hybrid_parsl.errors import HybridParslError
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
     from hybrid_parsl.run_observer import RunObserver
+    from hybrid_parsl.stage_function import StageFunction
+    from hybrid_parsl.workflow import Workflow
 
-    Pipeline = Callable[[Experiment], Mapping[str, Future[BaseModel]]]
-    Opening = Callable[[Session, Project], AbstractContextManager[Pipeline]]
+    Begin = Callable[[Call, StageFunction], Future[Any]]
+    Opening = Callable[[Session], AbstractContextManager[Begin]]
 
 logger = logging.getLogger(__name__)
 Document = dict[str, Any]
-_SIGN_OF_LIFE_S = 10.0
+OnFailure = Literal["drain", "keep-going", "fail-fast"]
 PROBLEM = "problem"
 """Stands among the versions for the file of a problem class that is not of this package."""
 WARM_UP = {labels.QUANTUM: warm_up_quantum, labels.ANALYSIS: warm_up_analysis}
 
 
 @contextlib.contextmanager
-def parsl_apps(session: Session, project: Project) -> Iterator[Pipeline]:
-    """Give the project's own workflow, whose apps Parsl calls while `session` lasts."""
-    del session  # Parsl knows it
-    yield project.workflows().pipeline
+def parsl_calls(session: Session) -> Iterator[Begin]:
+    """Give what starts a call of an app in `session`."""
+    yield session.begin
 
 
 @dataclass
@@ -77,7 +79,11 @@ class Run:
     earlier
         What an earlier driver of the run has left in ``results.json``, None for a new run.
     opening
-        Gives the workflow as something to call: who calls the stages is its business.
+        Gives what starts the call of an app, in Parsl or in another engine on top of it.
+    on_failure
+        What a failed task means for the others: ``drain`` (what runs finishes, nothing new
+        starts), ``keep-going`` (what does not depend on it goes on) or ``fail-fast`` (what runs
+        is cancelled).
     """
 
     experiment: Experiment
@@ -85,7 +91,8 @@ class Run:
     site: Site
     directory: RunDirectory
     earlier: Document | None = None
-    opening: Opening = parsl_apps
+    opening: Opening = parsl_calls
+    on_failure: OnFailure = "drain"
     _document: Document = field(default_factory=dict)
     _begun: float = 0.0
 
@@ -135,14 +142,22 @@ class Run:
                 cancel_blocks(self.directory.path)
             config = self.site.config(SiteRun(self.directory.path))
             allow_retries(config, self.experiment.resources.retries, self._note_retry)
+            find_futures_in_containers(config)
+            gate = LaunchGate.install(config)
+            workflow = find_workflow(self.project.workflows(), self.experiment.workflow.name)
             with (
                 Session(config, self.site.source) as session,
-                self.opening(session, self.project) as pipeline,
+                self.opening(session) as begin,
             ):
                 session.warm_up(WARM_UP)
-                for name, future in pipeline(self.experiment).items():
-                    self._finish_stage(name, future, observer)
-                    session.check_identity()
+                recorder = CallRecorder(
+                    begin,
+                    self.project.code_of,
+                    self.experiment.resources_of_call,
+                    session.join,
+                )
+                with recorder.installed():
+                    self._follow(workflow, recorder, gate, session, observer)
         except BaseException as error:
             with uninterrupted():
                 for sentence in map(words_for, jobs_left(self.directory.path)):
@@ -185,43 +200,40 @@ class Run:
         self.directory.event("driver started" if is_first else "run resumed")
         self.directory.write_json(RESULTS, self._document)
 
-    def _finish_stage(self, name: str, future: Future[BaseModel], observer: RunObserver) -> None:
-        """Wait for a stage and keep what it found."""
-        earlier = self._document.get(name)
-        record = self._begin_stage(name)
-        observer.stage_started(name)
-        try:
-            result = self._result(name, future, observer)
-        except BaseException as error:
-            status = _word_for(error)
-            record |= {"finished": now(), "status": status}
-            self.directory.event(f"stage {status}", stage=name, error=str(error))
-            raise
-        found = json.loads(result.model_dump_json(exclude={"figures"}))  # NaN becomes null
-        for figure, svg in getattr(result, "figures", {}).items():
-            self.directory.write(f"figures/{figure}.svg", svg)
-        duration_s = found["execution"]["duration_s"]
-        if record["status"] == "running" or found != earlier:
-            record |= {
-                "finished": now(),
-                "status": "completed",
-                "duration_s": duration_s,
-                "host": ", ".join(found["execution"]["hosts"]),
-            }
-            self._document[name] = found
-            self.directory.write_json(RESULTS, self._document)
-            self.directory.event("stage finished", stage=name, duration_s=duration_s)
-        observer.stage_finished(name, duration_s)
+    def _follow(
+        self,
+        workflow: Workflow,
+        recorder: CallRecorder,
+        gate: LaunchGate,
+        session: Session,
+        observer: RunObserver,
+    ) -> None:
+        """Call the workflow and follow its tasks to their end.
 
-    def _result(self, name: str, future: Future[BaseModel], observer: RunObserver) -> BaseModel:
-        """Wait for the result of a stage; its failure is an error of ours that names the stage."""
-        while not wait([future], timeout=min(observer.interval_s, _SIGN_OF_LIFE_S)).done:
-            self.directory.give_sign_of_life()
-            observer.tick()
-        error = future.exception()
-        if error is None:
-            return future.result()
-        raise stage_error(name, error) from error
+        Raises
+        ------
+        HybridParslError
+            What failed first.
+        """
+
+        def react(error: HybridParslError) -> None:
+            if self.on_failure == "fail-fast":
+                raise error
+            if self.on_failure == "drain":
+                gate.shut()
+
+        monitor = TaskMonitor(
+            self.directory,
+            self._document,
+            recorder,
+            observer,
+            top_level=workflow.name == DEFAULT_WORKFLOW,
+            on_failure=react,
+            on_result=session.check_identity,
+        )
+        thread = WorkflowThread(workflow, self.experiment)
+        thread.start()
+        monitor.follow(thread)
 
     def _note_retry(self, task: str, number: int, error: HybridParslError) -> None:
         """Write down that a task is tried again, and say so."""
@@ -229,21 +241,9 @@ class Run:
         n_tries = self.experiment.resources.retries + 1
         logger.warning("%s: %s; try %d of %d begins", task, reason, number, n_tries)
         for stage in self._document["stages"]:
-            if stage["status"] == "running":
+            if stage["name"] == task:
                 stage.setdefault("tries", []).append({"ended": now(), "error": reason})
         self.directory.event("task tried again", task=task, number=number, error=reason)
-
-    def _begin_stage(self, name: str) -> Document:
-        """Return the record of a stage: that of an earlier driver that has finished it, or new."""
-        stages: list[Document] = self._document["stages"]
-        for record in stages:
-            if record["name"] == name:
-                return record
-        record = {"name": name, "started": now(), "status": "running"}
-        stages.append(record)
-        self.directory.write_json(RESULTS, self._document)
-        self.directory.event("stage started", stage=name)
-        return record
 
     def _end(self, status: str, error: BaseException | None) -> None:
         """Write down how the run ended, if it had begun."""
@@ -254,6 +254,11 @@ class Run:
         for stage in self._document["stages"]:
             if stage["status"] == "running":  # what it was shown on, or its figures, failed
                 stage |= {"finished": run["finished"], "status": status}
+        for task in self._document["tasks"].values():
+            if task["status"] == "running":
+                task |= {"finished": run["finished"], "status": status}
+            elif task["status"] == "waiting":
+                task["status"] = "not started"
         spent_s = run.pop("spent_s", 0.0) + time.monotonic() - self._begun
         run |= {"duration_s": round(spent_s, 3), "exit_code": exit_code_of(error)}
         if error is not None:

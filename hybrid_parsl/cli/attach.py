@@ -92,12 +92,16 @@ def _watch(directory: RunDirectory, observer: RunObserver) -> Document:
     while True:
         is_driven = driver_of(directory.lock) is not None  # first: it may end after the results
         document: Document = results_of(directory)
-        for stage in document["stages"]:
-            name, status = stage["name"], stage["status"]
-            if name not in shown:
+        for name, task in document.get("tasks", {}).items():
+            status, before = task["status"], shown.get(name)
+            if before is None:
+                observer.stage_added(name, task)
+            if before in (None, "waiting") and status not in ("waiting", "not started"):
                 observer.stage_started(name)
-            if status == "completed" != shown.get(name):
-                observer.stage_finished(name, stage.get("duration_s") or 0.0)
+            if status == "completed" != before:
+                observer.stage_finished(name, task.get("duration_s") or 0.0)
+            if status == "failed" != before:
+                observer.stage_failed(name, task.get("error", {}).get("message", ""))
             shown[name] = status
         if not is_driven:
             return document

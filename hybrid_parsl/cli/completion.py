@@ -37,6 +37,20 @@ def complete_run(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in ["latest", *names] if name.startswith(incomplete)]
 
 
+def complete_workflow(incomplete: str) -> list[str]:
+    """Return the functions of ``apps/workflows.py`` that begin with `incomplete`."""
+    import ast
+
+    project = _project()
+    try:
+        text = (project.folder / "apps" / "workflows.py").read_text() if project else ""
+        tree = ast.parse(text)
+    except (OSError, SyntaxError, ValueError):
+        return []
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return [name for name in names if name.startswith(incomplete) and not name.startswith("_")]
+
+
 def complete_schedule(incomplete: str) -> list[str]:
     """Return the schedules whose name begins with `incomplete`."""
     from hybrid_parsl.schedule.definition import definition_files

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.runner import OnFailure
 
 Detach = Annotated[
     bool,
@@ -31,7 +32,12 @@ _PAUSE_S = 0.05
 
 
 def drive_detached(
-    directory: RunDirectory, project: Path, site_settings: Sequence[str], *, as_json: bool
+    directory: RunDirectory,
+    project: Path,
+    site_settings: Sequence[str],
+    on_failure: OnFailure,
+    *,
+    as_json: bool,
 ) -> None:
     """Start a driver that goes on with a run in a session of its own, and say how to follow it.
 
@@ -45,6 +51,8 @@ def drive_detached(
         The project folder.
     site_settings
         Settings of the site that are set anew, as ``key=value``.
+    on_failure
+        What a failed task means for the others.
     as_json
         Whether to print JSON.
 
@@ -53,12 +61,13 @@ def drive_detached(
     typer.Exit
         If the driver has failed; its words have been printed.
     """
-    assignments = [word for each in site_settings for word in ("--site-set", each)]
+    options = [f"--{on_failure}"] if on_failure != "drain" else []
+    options += [word for each in site_settings for word in ("--site-set", each)]
     command = [sys.executable, "-P", "-m", "hybrid_parsl", "--project", str(project), "resume"]
     with (directory.path / LOG).open("a+b") as output:
         begin = output.seek(0, os.SEEK_END)
         driver = subprocess.Popen(  # noqa: S603 - this program
-            [*command, str(directory.path), *assignments],
+            [*command, str(directory.path), *options],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -8,7 +8,6 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from hybrid_parsl import labels
 from hybrid_parsl.cli.output import make_console, say, say_aside
 from hybrid_parsl.cli.summary import print_summary
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
@@ -18,19 +17,14 @@ from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.table import Table
 
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.runner import Document
 
-STAGES = ("search", "quantum", "analysis")
-_TASKS = {
-    "search": ("search", labels.MPI),
-    "quantum": ("sample", labels.QUANTUM),
-    "analysis": ("analyse", labels.ANALYSIS),
-}
-"""The function of each stage, after which its task is named, and the label of its executor."""
 _USUAL_START_S = 3.0
 
 
@@ -80,8 +74,9 @@ class Display:
     def __init__(self, run: ShownRun) -> None:
         self._run = run
         self._begun = time.monotonic()
-        folder = run.directory.path / "tasks" / "search"
-        self._progress = SearchProgress(folder, run.experiment.search.starts)
+        self._tasks: dict[str, Mapping[str, Any]] = {}
+        self._searches: dict[str, SearchProgress] = {}
+        self._failed: dict[str, str] = {}
         self._durations: dict[str, float] = {}
         self._running: dict[str, float] = {}
 
@@ -91,16 +86,28 @@ class Display:
     def __exit__(self, *_: object) -> None:
         return
 
+    def stage_added(self, name: str, task: Mapping[str, Any]) -> None:
+        """Note that the workflow has called an app."""
+        self._tasks[name] = task
+        if total := task.get("total"):
+            folder = self._run.directory.path / "tasks" / name
+            self._searches[name] = SearchProgress(folder, total)
+
     def stage_started(self, name: str) -> None:
-        """Note that a stage has begun."""
+        """Note that a task has begun."""
         self._running[name] = time.monotonic()
-        if name == "search":
-            self._progress.update()
+        if name in self._searches:
+            self._searches[name].update()
 
     def stage_finished(self, name: str, duration_s: float) -> None:
-        """Note that a stage has ended."""
+        """Note that a task has ended."""
         self._running.pop(name, None)
         self._durations[name] = duration_s
+
+    def stage_failed(self, name: str, reason: str) -> None:
+        """Note that a task has failed."""
+        self._running.pop(name, None)
+        self._failed[name] = reason
 
     def tick(self) -> None:
         """Do nothing."""
@@ -108,31 +115,42 @@ class Display:
     def summary(self, document: Document) -> None:
         """Print nothing."""
 
-    def _search_text(self) -> str:
-        """Return how far the search has come."""
-        self._progress.update()
-        total = self._run.experiment.search.starts
-        done = self._progress.n_done
-        if done == 0 and "search" in self._durations:
+    def _text(self, name: str) -> str:
+        """Return how far a task has come."""
+        if name in self._failed:
+            return f"failed: {self._failed[name]}"
+        if name in self._searches:
+            return self._search_text(name, self._searches[name])
+        return self._wait_of(name) or ""
+
+    def _search_text(self, name: str, progress: SearchProgress) -> str:
+        """Return how far a search has come."""
+        progress.update()
+        total, done = self._tasks[name]["total"], progress.n_done
+        if done == 0 and name in self._durations:
             return f"{total} starts"  # on nodes that share no folder with this computer
-        if wait := self._wait_of("search"):
+        if name not in self._running and name not in self._durations:
+            return ""
+        if wait := self._wait_of(name):
             return f"{done}/{total} starts ({wait})"
-        if self._progress.n_new == 0 and "search" not in self._durations:
-            is_slow = self._elapsed("search") > _USUAL_START_S
-            return f"{done}/{total} starts" + (f" ({self._what_takes_long()})" if is_slow else "")
-        per_s = self._progress.starts_per_s(self._durations.get("search"))
+        if progress.n_new == 0 and name not in self._durations:
+            is_slow = self._elapsed(name) > _USUAL_START_S
+            return f"{done}/{total} starts" + (
+                f" ({self._what_takes_long(name)})" if is_slow else ""
+            )
+        per_s = progress.starts_per_s(self._durations.get(name))
         rate = f", {per_s:.1f}/s" if per_s else ""
-        return f"{done}/{total} starts, best energy {self._progress.best_energy:.6g}{rate}"
+        return f"{done}/{total} starts, best energy {progress.best_energy:.6g}{rate}"
 
     def _wait_of(self, name: str) -> str | None:
-        """Return which job a stage waits for and why, None if it has ended or does not wait."""
+        """Return which job a task waits for and why, None if it has ended or does not wait."""
         if name not in self._running:
             return None
-        return words_of_wait(self._run.directory.path, *_TASKS[name])
+        return words_of_wait(self._run.directory.path, name, self._tasks[name].get("label") or "")
 
-    def _what_takes_long(self) -> str:
+    def _what_takes_long(self, name: str) -> str:
         """Return what keeps a search from finishing its first start."""
-        folder = self._run.directory.path / "tasks" / "search"
+        folder = self._run.directory.path / "tasks" / name
         if TaskFolder(folder).has_begun():
             return "compiling the kernels"
         job = JobRecord.read(folder / TASK_RECORD)
@@ -167,15 +185,18 @@ class PlainDisplay(Display):
     def stage_finished(self, name: str, duration_s: float) -> None:
         """Print that a stage has ended."""
         super().stage_finished(name, duration_s)
-        text = f" ({self._search_text()})" if name == "search" else ""
+        text = f" ({text})" if (text := self._text(name)) else ""
         self._say(f"{name}: finished in {duration_s:.2f} s{text}")
 
+    def stage_failed(self, name: str, reason: str) -> None:
+        """Print that a task has failed."""
+        super().stage_failed(name, reason)
+        self._say(f"{name}: failed: {reason}")
+
     def tick(self) -> None:
-        """Print how far the search has come."""
+        """Print how far the running tasks have come."""
         for name in self._running:
-            wait = self._wait_of(name) or "running"
-            text = self._search_text() if name == "search" else wait
-            self._say(f"{name}: {text}")
+            self._say(f"{name}: {self._text(name) or 'running'}")
 
     def summary(self, document: Document) -> None:
         """Print the main figures."""
@@ -227,7 +248,7 @@ class LiveDisplay(Display):
         table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
         for column in ("", "stage", "time", ""):
             table.add_column(column, header_style="dim")
-        for name in STAGES:
+        for name in list(self._tasks):
             table.add_row(*self._row(name))
         return table
 
@@ -236,7 +257,9 @@ class LiveDisplay(Display):
         from rich.spinner import Spinner
         from rich.text import Text
 
-        text = self._search_text() if name == "search" else self._wait_of(name) or ""
+        text = self._text(name)
+        if name in self._failed:
+            return Text("✗", "red"), Text(name, "bold"), "", Text(text)
         if name in self._durations:
             return Text("✓", "green"), name, f"{self._durations[name]:.1f} s", text
         if name in self._running:

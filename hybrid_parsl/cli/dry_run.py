@@ -5,11 +5,10 @@ With ``--check``, each scheduler is shown what it would get, and its verdict is 
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import TYPE_CHECKING, Any
-
-from hybrid_parsl import labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.engine.site_executor import SiteExecutor
     from hybrid_parsl.engine.sites import Site
+    from hybrid_parsl.engine.trace import Trace
+    from hybrid_parsl.engine.workflow_calls import Call
     from hybrid_parsl.errors import SubmissionError
     from hybrid_parsl.experiment import Experiment
 
@@ -25,13 +26,13 @@ _IDENTIFIER = re.compile(
     r"|(?<=-)[0-9a-f]{8}(?:[0-9a-f]{2})?\b|(?<=-inputs-)[0-9a-f]{6}"
 )
 """What differs between two jobs that are otherwise equal."""
-_LABELS = {"search": labels.MPI, "quantum": labels.QUANTUM, "analysis": labels.ANALYSIS}
 
 
 def describe(
     experiment: Experiment,
     site: Site,
     config: Any,
+    trace: Trace,
     *,
     as_json: bool,
     whole: bool = True,
@@ -48,6 +49,8 @@ def describe(
         Where it would run.
     config
         What the site's ``config(run)`` returned.
+    trace
+        The calls that the workflow makes, as far as they are known.
     as_json
         Whether to tell it in JSON, always in full.
     whole
@@ -76,24 +79,34 @@ def describe(
 
     asked = experiment.model_dump(mode="json", exclude_none=True)
     executors = {each.label: as_site_executor(each) for each in config.executors}
-    resources = settled_resources(executors[labels.MPI], experiment.search_resources)
     stages = [
-        _stage("search", executors[labels.MPI], resources, []),
-        _stage("quantum", executors[labels.QUANTUM], {}, ["search"]),
-        _stage("analysis", executors[labels.ANALYSIS], {}, ["search", "quantum"]),
+        _stage(
+            call,
+            executors[call.label],
+            settled_resources(executors[call.label], call.resources) if call.resources else {},
+        )
+        for call in trace.calls
+        if call.label is not None
     ]
     refusals: list[SubmissionError] = []
     for stage in stages if check else []:
-        stage["verdict"], refusal = _verdict(executors[_LABELS[stage["stage"]]], stage, refusals)
+        stage["verdict"], refusal = _verdict(executors[stage["label"]], stage, refusals)
         refusals += [refusal] if refusal else []
-    document = {"site": site.name, "file": site.source, "experiment": asked, "stages": stages}
+    document = {
+        "site": site.name,
+        "file": site.source,
+        "workflow": experiment.workflow.name,
+        "complete": trace.is_complete,
+        "experiment": asked,
+        "stages": stages,
+    }
     if scripts is not None:
         _write(scripts, stages)
     if as_json:
         text = json.dumps(document)
     else:
         parts = (
-            [_in_words(experiment, site, stages)]
+            [_in_words(experiment, site, stages, trace)]
             if whole
             else [f"site {site.name} ({site.source})"]
         )
@@ -101,15 +114,15 @@ def describe(
     return text, refusals[0] if refusals else None
 
 
-def _stage(
-    name: str, executor: SiteExecutor, resources: dict[str, Any], after: list[str]
-) -> dict[str, Any]:
-    """Return what is known of a stage before it runs."""
-    preview = executor.preview(name, resources)
+def _stage(call: Call, executor: SiteExecutor, resources: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of a task before it runs."""
+    preview = executor.preview(call.name, resources)
     return {
-        "stage": name,
+        "stage": call.name,
+        "label": call.label,
+        "function": call.function,
         "executor": executor.kind,
-        "after": after,
+        "after": [each.name for each in call.after],
         "resources": resources,
         "launch": preview.headline or None,
         "documents": dict(preview.documents),
@@ -154,13 +167,15 @@ def _verdict(
         return error.reason, error
 
 
-def _in_words(experiment: Experiment, site: Site, stages: list[dict[str, Any]]) -> str:
+def _in_words(
+    experiment: Experiment, site: Site, stages: list[dict[str, Any]], trace: Trace
+) -> str:
     """Return the same for people."""
     import tomli_w
 
     asked = experiment.model_dump(mode="json", exclude_none=True)
     read_from = experiment.problem.read_from
-    lines = [f"site {site.name} ({site.source})", "", "dataflow: search -> quantum -> analysis"]
+    lines = [f"site {site.name} ({site.source})", "", *_graph(trace)]
     lines += [f"read {read_from}"] if read_from else []
     for stage in stages:
         lines.append(f"\n{stage['stage']}: {stage['executor']}")
@@ -174,6 +189,27 @@ def _in_words(experiment: Experiment, site: Site, stages: list[dict[str, Any]]) 
     return "\n".join([*lines, *_documents(stages)])
 
 
+def _graph(trace: Trace) -> list[str]:
+    """Return the graph: a line for a chain, else a line for each task."""
+    calls = trace.calls
+    ends = {
+        "": "nothing is called before the workflow waits",
+        "more": "further tasks: decided at run time",
+    }
+    if not calls:
+        return [f"dataflow: {ends['']}"]
+    is_chain = all(before in call.after for before, call in itertools.pairwise(calls))
+    if is_chain and not calls[0].after:
+        names = " -> ".join(call.name for call in calls)
+        return [f"dataflow: {names}" + ("" if trace.is_complete else " -> (decided at run time)")]
+    lines = ["dataflow:"]
+    for call in calls:
+        after = ", ".join(each.name for each in call.after)
+        kind = "" if call.label else " (calls further tasks, decided at run time)"
+        lines.append(f"  {call.name}{f' <- {after}' if after else ''}{kind}")
+    return lines if trace.is_complete else [*lines, f"  {ends['more']}"]
+
+
 def _documents(stages: list[dict[str, Any]]) -> list[str]:
     """Return the lines of all documents, each as it is; one that differs in names only, once."""
     lines: list[str] = []
@@ -181,7 +217,7 @@ def _documents(stages: list[dict[str, Any]]) -> list[str]:
     for stage in stages:
         for file, text in stage["documents"].items():
             common = _IDENTIFIER.sub("ID", text).replace(stage["stage"], "STAGE")
-            common = common.replace(f"parsl.{_LABELS[stage['stage']]}.", "parsl.STAGE.")
+            common = common.replace(f"parsl.{stage['label']}.", "parsl.STAGE.")
             first = shown.setdefault(common, file)
             is_new = first == file
             head = file if is_new else f"{file}: as {first}, with the names of {stage['stage']}"
@@ -191,7 +227,7 @@ def _documents(stages: list[dict[str, Any]]) -> list[str]:
 
 def _verdicts(stages: list[dict[str, Any]]) -> str:
     """Return what the schedulers say, a line a stage at the end, where it is seen."""
-    width = max(len(stage["stage"]) for stage in stages)
+    width = max((len(stage["stage"]) for stage in stages), default=0)
     below = "\n" + " " * (width + 4)
     said = [(stage["stage"], stage["verdict"].replace("\n", below)) for stage in stages]
     return "\n".join(["verdicts:", *(f"  {name:{width}}  {verdict}" for name, verdict in said)])

@@ -94,6 +94,24 @@ def problems(as_json: AsJson = False) -> None:
     print_rows(rows, as_json=as_json)
 
 
+def workflows(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the workflows of the project with their options."""
+    from hybrid_parsl.workflow import describe_options, workflows_in
+
+    found = workflows_in(context.obj.project().workflows())
+    if as_json:
+        rows = [
+            {"name": each.name, "summary": each.summary, "options": describe_options(each)}
+            for each in found.values()
+        ]
+        say(json.dumps(rows))
+        return
+    for each in found.values():
+        say(f"{each.name}  {each.summary}")
+        for option in describe_options(each):
+            say(f"    {option['option']}: {option['type']} = {option['default']}")
+
+
 def print_rows(rows: list[dict[str, str]], *, as_json: bool) -> None:
     """Print `rows` as a JSON list or as a table."""
     if as_json:

@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from hybrid_parsl.records.run_directory import RunDirectory
 
 _PAUSE_S = 0.3
-_FOLDERS = {"search": "search", "quantum": "sample", "analysis": "analyse"}
 
 
 def logs(
     name: RunName = "latest",
     runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
     stage: Annotated[
-        str | None, typer.Option(help="Only this stage: search, quantum or analysis.")
+        str | None, typer.Option(help="Only the task of this name, such as search or quantum.")
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
@@ -37,12 +36,15 @@ def logs(
     from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.messages import nearest
 
-    if stage is not None and stage not in _FOLDERS:
-        message, valid = "no such stage", ", ".join(_FOLDERS)
-        raise ConfigurationError(message, "--stage", None, stage, valid, nearest(stage, _FOLDERS))
     directory = find_run(runs_dir, name)
     directory.check_here()
-    printer = _LogPrinter(directory, f"{_FOLDERS[stage]}*" if stage else "*")
+    if stage is not None:
+        known = directory.read_results().get("tasks", {})
+        if stage not in known:
+            valid = ", ".join(known) or "none yet: no task of the run has started"
+            near = nearest(stage, known)
+            raise ConfigurationError("no such task", "--stage", None, stage, valid, near)
+    printer = _LogPrinter(directory, stage or "*")
     while True:
         running = follow and _is_running(directory)
         printer.print_new()

@@ -12,6 +12,7 @@ import typer
 from hybrid_parsl.cli import (
     attach,
     doctor,
+    init,
     listings,
     logs,
     remote,
@@ -56,6 +57,8 @@ app.command()(report.report)
 app.command()(listings.sites)
 app.command()(doctor.doctor)
 app.command()(listings.problems)
+app.command()(listings.workflows)
+app.command()(init.init)
 app.add_typer(schedule.app)
 app.add_typer(remote.app)
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybrid_parsl.cli.completion import complete_experiment, complete_run, complete_site
+from hybrid_parsl.cli.completion import (
+    complete_experiment,
+    complete_run,
+    complete_site,
+    complete_workflow,
+)
+
+if TYPE_CHECKING:
+    from hybrid_parsl.runner import OnFailure
 
 ExperimentName = Annotated[
     str,
@@ -50,7 +58,40 @@ ScriptsFolder = Annotated[
         metavar="FOLDER",
     ),
 ]
+WorkflowName = Annotated[
+    str | None,
+    typer.Option(
+        "--workflow",
+        help="A function of apps/workflows.py; the experiment's own if left out.",
+        metavar="NAME",
+        autocompletion=complete_workflow,
+    ),
+]
+KeepGoing = Annotated[
+    bool,
+    typer.Option(
+        "--keep-going", "-k", help="When a task fails, run all that does not depend on it."
+    ),
+]
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="When a task fails, cancel those that run.")
+]
 SiteAssignments = Annotated[
     list[str] | None,
     typer.Option("--site-set", help="Set a setting of the site.", metavar="KEY=VALUE"),
 ]
+
+
+def failure_policy(*, keep_going: bool, fail_fast: bool) -> OnFailure:
+    """Return what a failed task means for the others.
+
+    Raises
+    ------
+    ConfigurationError
+        If both options are given.
+    """
+    if keep_going and fail_fast:
+        from hybrid_parsl.errors import ConfigurationError
+
+        raise ConfigurationError("contradicts --keep-going", "--fail-fast", valid="one of the two")
+    return "keep-going" if keep_going else "fail-fast" if fail_fast else "drain"

@@ -9,7 +9,16 @@ import typer
 
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.detached import Detach, drive_detached
-from hybrid_parsl.cli.options import AsJson, Quiet, RunName, RunsDirectory, SiteAssignments
+from hybrid_parsl.cli.options import (
+    AsJson,
+    FailFast,
+    KeepGoing,
+    Quiet,
+    RunName,
+    RunsDirectory,
+    SiteAssignments,
+    failure_policy,
+)
 from hybrid_parsl.cli.output import say, say_aside
 from hybrid_parsl.cli.runs import find_run
 
@@ -22,12 +31,15 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
     detach: Detach = False,
+    keep_going: KeepGoing = False,
+    fail_fast: FailFast = False,
 ) -> None:
     """Go on with a run that was interrupted, was killed, or failed."""
     from hybrid_parsl.cli.run import execute
     from hybrid_parsl.cli.summary import print_summary
     from hybrid_parsl.run_control import has_other_problem, reopen, results_of
 
+    on_failure = failure_policy(keep_going=keep_going, fail_fast=fail_fast)
     folder = context.obj.project_folder
     directory = find_run(runs_dir, name)
     document = results_of(directory)
@@ -38,8 +50,10 @@ def resume(
             what = "a search that is not finished begins anew, finished stages stay as they are"
             say_aside(f"{kind} has changed since the run began: {what}")
         if detach:
-            drive_detached(directory, run.project.folder, site_settings or [], as_json=as_json)
+            settings = site_settings or []
+            drive_detached(directory, run.project.folder, settings, on_failure, as_json=as_json)
             return
+        run.on_failure = on_failure
         document = execute(run, quiet=quiet, as_json=as_json)
     elif not (quiet or as_json):
         print_summary(document)

@@ -12,12 +12,16 @@ from hybrid_parsl.cli.detached import Detach, drive_detached
 from hybrid_parsl.cli.options import (
     AsJson,
     ExperimentName,
+    FailFast,
+    KeepGoing,
     Overrides,
     Quiet,
     RunsDirectory,
     ScriptsFolder,
     SiteAssignments,
     SiteName,
+    WorkflowName,
+    failure_policy,
 )
 from hybrid_parsl.cli.output import ReaderGoneError, say, say_aside
 from hybrid_parsl.cli.status import resume_command, run_command
@@ -47,14 +51,20 @@ def run(
         bool, typer.Option("--check", help="Ask the scheduler for its verdict, and run nothing.")
     ] = False,
     detach: Detach = False,
+    workflow: WorkflowName = None,
+    keep_going: KeepGoing = False,
+    fail_fast: FailFast = False,
 ) -> None:
-    """Search the parameters, run the circuit, analyse it."""
+    """Run an experiment: search the parameters, run the circuit, analyse it, or as you define."""
     if scripts is not None and not dry_run:
         from hybrid_parsl.errors import ConfigurationError
 
         raise ConfigurationError("needs --dry-run", "--scripts", None, str(scripts))
     project = context.obj.project()
-    plan = plan_run(experiment, site, project, overrides or [], site_settings or [], runs_dir)
+    on_failure = failure_policy(keep_going=keep_going, fail_fast=fail_fast)
+    plan = plan_run(
+        experiment, site, project, overrides or [], site_settings or [], runs_dir, workflow
+    )
     for note in plan.notes:
         say_aside(f"note: {note}")
     if dry_run or check:
@@ -64,6 +74,7 @@ def run(
             plan.experiment,
             plan.site,
             plan.config,
+            plan.trace,
             as_json=as_json,
             whole=dry_run,
             check=check,
@@ -77,10 +88,10 @@ def run(
     from hybrid_parsl.runner import Run
 
     directory = RunDirectory.create(runs_dir, plan.experiment.name)
-    begun = Run(plan.experiment, project, plan.site, directory)
+    begun = Run(plan.experiment, project, plan.site, directory, on_failure=on_failure)
     if detach:
         begun.prepare()
-        drive_detached(directory, project.folder, (), as_json=as_json)
+        drive_detached(directory, project.folder, (), on_failure, as_json=as_json)
         return
     document = execute(begun, quiet=quiet, as_json=as_json)
     if as_json:

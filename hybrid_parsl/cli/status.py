@@ -58,13 +58,13 @@ def cancel(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRE
 def _in_words(found: RunStatus, folder: Path) -> str:
     """Return the status of the run in `folder` for people."""
     lines = [f"{found.run} on site {found.site}: {_state(found, folder)}"]
-    done, total = found.starts
+    width = max([9, *(len(stage["name"]) for stage in found.stages)])
     for stage in found.stages:
-        words = [f"  {stage['name']:<9} {stage['status']}"]
+        words = [f"  {stage['name']:<{width}} {stage['status']}"]
         if stage["duration_s"] is not None:
             words.append(f"{stage['duration_s']:.1f} s")
-        if stage["name"] == "search" and done:
-            words.append(f"{done} of {total} starts, best energy {found.best_energy:.6g}")
+        if stage["progress"]:
+            words.append(stage["progress"])
         lines.append(", ".join(words))
     for job in found.jobs:
         state = job["state"] or "not known to the backend any more"

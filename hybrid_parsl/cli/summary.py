@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.cli.output import say_rich
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_LONGEST = 100
 
 
 def print_summary(document: dict[str, Any], console: Console | None = None) -> None:
@@ -49,12 +52,39 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
             share = f"{_number(first, 'probability', '.1%')} of the shots"
             share += f", energy {_number(first, 'energy', '.6g')}"
             rows.append(("most frequent", f"{first.get('bitstring')}  ({share})"))
+    rows += _task_rows(document)
     if document.get("error"):
         rows.append(("error", f"{document['error']['type']}: {document['error']['message']}"))
     if run.get("duration_s") is not None:
         rows.append(("time", _time(run, search)))
     rows.append(("folder", run.get("folder") or ""))
     return rows
+
+
+def _task_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a row for each task whose result is not in the document by itself."""
+    rows = []
+    for name, task in document.get("tasks", {}).items():
+        if name in document:
+            continue
+        found = task.get("result")
+        text = task["status"] if task["status"] != "completed" else one_line(found)
+        rows.append((name, text))
+    return rows
+
+
+def one_line(result: Any) -> str:
+    """Return the numbers and texts of a result in a line, as far as they fit."""
+    if not isinstance(result, dict):
+        text = json.dumps(result)
+    else:
+        values = {
+            key: f"{value:.6g}" if isinstance(value, float) else str(value)
+            for key, value in result.items()
+            if isinstance(value, str | int | float) and "\n" not in str(value)
+        }
+        text = ", ".join(f"{key} {value}" for key, value in values.items()) or "completed"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _number(table: dict[str, Any], key: str, spec: str) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import parsl
 
     from hybrid_parsl.engine.site_executor import SiteExecutor
+    from hybrid_parsl.engine.workflow_calls import Call
+    from hybrid_parsl.stage_function import StageFunction
 
 logger = logging.getLogger(__name__)
 _LAUNCH_INTERVAL_S = 0.01
@@ -94,9 +96,27 @@ class Session:
                 self._close_executors()
                 _parsl_log.propagate = True
 
+    def begin(self, call: Call, function: StageFunction) -> Future[Any]:
+        """Start a workflow's call of an app."""
+        return self.submit(call.label, function, call.arguments, call.keywords, call.resources)
+
+    def join(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        cache: bool,  # noqa: FBT001 - Parsl's order
+        ignore_for_cache: Sequence[str] | None,
+        keywords: dict[str, Any],
+    ) -> Future[Any]:
+        """Start a join app, which calls other apps and returns their futures."""
+        future: Future[Any] = self._kernel.submit(
+            function, args, "all", cache, ignore_for_cache, keywords, join=True
+        )
+        return future
+
     def submit(
         self,
-        label: str,
+        label: str | None,
         function: Callable[..., Any],
         args: Sequence[Any],
         keywords: Mapping[str, Any],

@@ -17,6 +17,13 @@ def stage_error(name: str, error: BaseException) -> HybridParslError:
     return cause
 
 
+def workflow_error(name: str, error: BaseException) -> HybridParslError:
+    """Return what a workflow itself raised, as an error of ours."""
+    if isinstance(error, HybridParslError):
+        return error
+    return StageFailedError(name, f"{type(error).__name__}: {error}", _traceback(error))
+
+
 def _traceback(error: BaseException) -> str:
     """Return where `error` was raised; if that was in another process, only the part there."""
     there = error.__cause__

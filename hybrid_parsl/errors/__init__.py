@@ -17,6 +17,7 @@
     │   ├── WalltimeExceededError     4   the job ran longer than it had asked for
     │   ├── NodeFailedError           4   the job lost one of its nodes
     │   ├── JobCanceledError          4   somebody canceled the job
+    │   ├── NotStartedError           4   a task was not started, because another had failed
     │   ├── ResultPendingError      4   waited long enough; the result may still come
     │   ├── StageFailedError          4   a stage raised something of its own
     │   ├── QuantumJobError           4   the sampler failed
@@ -48,6 +49,7 @@ from hybrid_parsl.errors.task import (
     JobCanceledError,
     JobFailedError,
     NodeFailedError,
+    NotStartedError,
     QuantumJobError,
     RankFailedError,
     ResultError,
@@ -69,6 +71,7 @@ __all__ = [
     "JobRejectedError",
     "JobsLeftError",
     "NodeFailedError",
+    "NotStartedError",
     "QuantumJobError",
     "RankFailedError",
     "ResultError",

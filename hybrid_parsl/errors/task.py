@@ -128,6 +128,22 @@ class ResultPendingError(TaskError):
 
 
 @dataclass(eq=False)
+class NotStartedError(TaskError):
+    """A task was not started because another one of the run had failed.
+
+    Attributes
+    ----------
+    task
+        Its name.
+    """
+
+    task: str
+
+    def __str__(self) -> str:
+        return f"{self.task} was not started: another task of the run had failed"
+
+
+@dataclass(eq=False)
 class StageFailedError(TaskError):
     """A stage raised an error that is not one of ours.
 
@@ -146,7 +162,7 @@ class StageFailedError(TaskError):
     traceback: str = ""
 
     def __str__(self) -> str:
-        return "\n".join([f"stage {self.stage} raised {self.reason}", *_tail(None, self.traceback)])
+        return "\n".join([f"{self.stage} raised {self.reason}", *_tail(None, self.traceback)])
 
 
 @dataclass(eq=False)

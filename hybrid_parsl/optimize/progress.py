@@ -26,6 +26,8 @@ class SearchProgress:
 
     Attributes
     ----------
+    n_starts
+        As given.
     n_done
         Number of starts that are finished.
     best_energy
@@ -34,7 +36,7 @@ class SearchProgress:
 
     def __init__(self, folder: Path, n_starts: int) -> None:
         self._folder = folder
-        self._n_starts = n_starts
+        self.n_starts = n_starts
         self._read: dict[Path, int] = {}
         self._began: float | None = None
         self._ranks_began: float | None = None
@@ -85,7 +87,7 @@ class SearchProgress:
                 file.seek(offset)
                 whole = file.read().rpartition(b"\n")[0]
             for start in parse_lines(whole.split(b"\n")):
-                if start.index < self._n_starts:
-                    self.n_done = min(self.n_done + 1, self._n_starts)
+                if start.index < self.n_starts:
+                    self.n_done = min(self.n_done + 1, self.n_starts)
                     self.best_energy = min(self.best_energy, start.total)
             self._read[path] = offset + len(whole)

@@ -25,6 +25,7 @@ from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.prefect.placement import Placement, portable
 from hybrid_parsl.project import find_project
 from hybrid_parsl.records.run_directory import RunDirectory
+from hybrid_parsl.stage_function import StageFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -86,6 +87,14 @@ class SessionTaskRunner(ThreadPoolTaskRunner):  # type: ignore[misc]
         there.fn = self._on_site(task.fn, Placement.of(task, self.label))
         return super().submit(there, parameters, wait_for, dependencies)
 
+    def begin(
+        self, task: Task[..., Any], parameters: dict[str, Any], function: StageFunction
+    ) -> Any:
+        """Start a task as `submit` does, but call `function` on the site."""
+        there = copy.copy(task)
+        there.fn = self._on_site(function, Placement.of(task, self.label))
+        return super().submit(there, parameters)
+
     def stop(self) -> None:
         """Cancel the jobs of all tasks and let no more begin."""
         self._stopped.set()
@@ -102,7 +111,7 @@ class SessionTaskRunner(ThreadPoolTaskRunner):  # type: ignore[misc]
 
     def _on_site(self, function: Callable[..., Any], place: Placement) -> Callable[..., Any]:
         """Return a function that calls `function` on the site and waits for what it gives."""
-        sent = portable(function)
+        sent = function if isinstance(function, StageFunction) else portable(function)
 
         @functools.wraps(function)  # Prefect reads the signature and hashes the source
         def call(*args: Any, **keywords: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, get_run_logger, runtime, task
 from pydantic import BaseModel
 
-from hybrid_parsl.engine.tasks.calls import apps_in
+from hybrid_parsl import labels
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.ownership import is_own
 from hybrid_parsl.prefect.report import publish_report
@@ -26,17 +26,14 @@ from hybrid_parsl.runner import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import ModuleType
 
     from hybrid_parsl.engine.session import Session
-    from hybrid_parsl.engine.tasks.calls import App
-    from hybrid_parsl.experiment import Experiment
-    from hybrid_parsl.project import Project
-    from hybrid_parsl.runner import Pipeline
+    from hybrid_parsl.engine.workflow_calls import Call
+    from hybrid_parsl.runner import Begin
+    from hybrid_parsl.stage_function import StageFunction
 
 _RECORD = "prefect.json"
 _RETRY_DELAY_S = 10
-_RESOURCES = "parsl_resource_specification"
 
 
 @flow(name="hybrid-workflow", flow_run_name="{experiment} on {site}")  # type: ignore[untyped-decorator]
@@ -81,6 +78,7 @@ def hybrid_workflow(
     if run is None:
         run = _new_run(experiment, site, overrides, site_settings, folder, Path(runs_dir))
     run.opening = partial(_tasks, stage_retries=stage_retries)
+    run.on_failure = "fail-fast"
     try:
         document = run.execute(_RunLog(run))
     except BaseException:  # a cancelled flow run is terminated: Prefect's exception is no Exception
@@ -132,73 +130,50 @@ def _earlier_run(runs: Path, project: Path | None, site_settings: list[str]) -> 
 
 
 @contextlib.contextmanager
-def _tasks(session: Session, project: Project, *, stage_retries: int) -> Iterator[Pipeline]:
-    """Give the project's workflow with each of its apps replaced by a task in `session`."""
-    workflows = project.workflows()
-    apps = apps_in(workflows)
+def _tasks(session: Session, *, stage_retries: int) -> Iterator[Begin]:
+    """Give what turns a call of an app into a Prefect task in `session`."""
     with SessionTaskRunner(session) as runner:
+        futures: dict[int, Any] = {}
 
-        def pipeline(experiment: Experiment) -> dict[str, Future[Any]]:
-            names = iter(_call_names(workflows, apps, experiment))
-            for name, app in apps.items():
-                setattr(workflows, name, partial(_begin_task, runner, names, app, stage_retries))
-            stages = workflows.pipeline(experiment)
-            return {name: _outcome(future) for name, future in stages.items()}
+        def begin(call: Call, function: StageFunction) -> Future[Any]:
+            bound = inspect.signature(function).bind(*call.arguments, **call.keywords)
+            parameters = _replaced(dict(bound.arguments), futures)
+            future = runner.begin(_task_for(call, function, stage_retries), parameters, function)
+            outcome = _outcome(future)
+            futures[id(outcome)] = future
+            call.future = outcome  # keeps its id from being used again
+            return outcome
 
         try:
-            yield pipeline
+            yield begin
         except BaseException:
             runner.stop()
             raise
 
 
-def _call_names(
-    workflows: ModuleType, apps: Mapping[str, App], experiment: Experiment
-) -> list[str]:
-    """Return a name for each call that the workflow makes, in order.
-
-    That is the name of the stage or, for a call that is no stage, of the function. The workflow is
-    called once without tasks, because it names its stages only after it has begun them.
-    """
-    calls: list[tuple[object, str]] = []
-
-    def record(app: App, *_: Any, **__: Any) -> object:
-        call = object()
-        calls.append((call, app.function.__name__))
-        return call
-
-    for name, app in apps.items():
-        setattr(workflows, name, partial(record, app))
-    stages: Mapping[str, object] = {}
-    with contextlib.suppress(Exception):  # it uses a result: its calls have their functions' names
-        stages = workflows.pipeline(experiment)
-    names = {id(call): name for name, call in stages.items()}
-    return [names.get(id(call), function) for call, function in calls]
-
-
-def _begin_task(
-    runner: SessionTaskRunner,
-    names: Iterator[str],
-    app: App,
-    retries: int,
-    /,
-    *args: Any,
-    **keywords: Any,
-) -> Any:
-    """Start a task that calls the function of an app, and return its Prefect future."""
-    resources = keywords.pop(_RESOURCES, {})
-    name = next(names, app.function.__name__)
-    stage = task(
-        app.function,
-        name=name,
-        task_run_name=name,
-        tags=[app.label, *(f"{key}={value}" for key, value in resources.items() if value)],
+def _task_for(call: Call, function: StageFunction, retries: int) -> Any:
+    """Return the Prefect task of a call."""
+    label = call.label or labels.ANALYSIS
+    return task(
+        function.function,
+        name=call.name,
+        task_run_name=call.name,
+        tags=[label, *(f"{key}={value}" for key, value in call.resources.items() if value)],
         retries=retries,
         retry_delay_seconds=_RETRY_DELAY_S,
         retry_condition_fn=_may_succeed_later,
     )
-    bound = inspect.signature(app.function).bind(*args, **keywords)
-    return runner.submit(stage, dict(bound.arguments))
+
+
+def _replaced(value: Any, futures: Mapping[int, Any]) -> Any:
+    """Return `value` with the outcomes of tasks in it replaced by their Prefect futures."""
+    if isinstance(value, Future):
+        return futures.get(id(value), value)
+    if type(value) is dict:
+        return {key: _replaced(each, futures) for key, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_replaced(each, futures) for each in value)
+    return value
 
 
 def _may_succeed_later(task: Any, task_run: Any, state: Any) -> bool:  # noqa: ARG001 - Prefect's call
@@ -238,26 +213,37 @@ class _RunLog:
 
     def __init__(self, run: Run) -> None:
         self._log = get_run_logger()
-        self._n_starts = run.experiment.search.starts
-        folder = run.directory.path / "tasks" / "search"
-        self._progress = SearchProgress(folder, self._n_starts)
-        self._stage = ""
+        self._folder = run.directory.path / "tasks"
+        self._searches: dict[str, SearchProgress] = {}
+        self._running: set[str] = set()
         self._log.info("Run %s on site %s", run.directory.path, run.site.name)
 
+    def stage_added(self, name: str, task: Mapping[str, Any]) -> None:
+        """Note whether the progress of a task can be followed."""
+        if total := task.get("total"):
+            self._searches[name] = SearchProgress(self._folder / name, total)
+
     def stage_started(self, name: str) -> None:
-        """Log that a stage waits for its result."""
-        self._stage = name
+        """Log that a task has begun."""
+        self._running.add(name)
         self._log.info("%s: started", name)
 
     def stage_finished(self, name: str, duration_s: float) -> None:
-        """Log that a stage has given its result."""
+        """Log that a task has returned its result."""
+        self._running.discard(name)
         self._log.info("%s: finished in %.2f s", name, duration_s)
 
+    def stage_failed(self, name: str, reason: str) -> None:
+        """Log that a task has failed."""
+        self._running.discard(name)
+        self._log.error("%s: failed: %s", name, reason)
+
     def tick(self) -> None:
-        """Log how far the search has come."""
-        if self._stage != "search":
-            return
-        self._progress.update()
-        if self._progress.n_done:
-            done, best = self._progress.n_done, self._progress.best_energy
-            self._log.info("search: %d/%d starts, best energy %.6g", done, self._n_starts, best)
+        """Log how far the searches have come."""
+        for name in self._running & set(self._searches):
+            progress = self._searches[name]
+            progress.update()
+            if progress.n_done:
+                text = "%s: %d/%d starts, best energy %.6g"
+                counts = progress.n_done, progress.n_starts
+                self._log.info(text, name, *counts, progress.best_energy)

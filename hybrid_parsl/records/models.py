@@ -96,6 +96,19 @@ class StageTable(_Record):
     host: str | list[str] | None = None
 
 
+class TaskTable(StageTable):
+    """One of ``tasks`` in ``results.json``; its name is the key."""
+
+    name: str = ""
+    function: str | None = None
+    label: str | None = None
+    after: list[str] = []
+    total: int | None = Field(default=None, ge=0, le=2**31)
+    job: str | None = None
+    figures: dict[str, str] = {}
+    type: str | None = None
+
+
 class ErrorTable(_Record):
     """What ended a run, in ``results.json``."""
 
@@ -123,6 +136,7 @@ class Results(_Record):
     experiment: ExperimentTable = ExperimentTable()
     versions: dict[str, str] = {}
     stages: list[StageTable] = []
+    tasks: dict[str, TaskTable] = {}
     search: _lenient(SearchResult) | None = None  # type: ignore[valid-type]
     quantum: _lenient(Sample) | None = None  # type: ignore[valid-type]
     analysis: _lenient(Analysis) | None = None  # type: ignore[valid-type]

@@ -232,7 +232,7 @@ class RunDirectory:
 
     def last_sign_of_life(self) -> str:
         """Return when the run's driver was last at work, as `now` writes it."""
-        return _written((self.path / RESULTS).stat().st_mtime)
+        return written((self.path / RESULTS).stat().st_mtime)
 
     def read_figures(self) -> dict[str, str]:
         """Return the SVG text of each figure by name.
@@ -278,7 +278,7 @@ def _latest(runs: list[Path]) -> list[Path]:
 
 def now() -> str:
     """Return the time in UTC, ISO 8601 with milliseconds."""
-    return _written(time.time())
+    return written(time.time())
 
 
 def seconds_between(first: str, last: str) -> float:
@@ -286,7 +286,7 @@ def seconds_between(first: str, last: str) -> float:
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
-def _written(seconds: float) -> str:
+def written(seconds: float) -> str:
     """Return a time in seconds since the epoch in UTC, ISO 8601 with milliseconds."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -49,6 +49,7 @@ def new_document(
         "experiment": experiment,
         "versions": versions,
         "stages": [],
+        "tasks": {},
     }
 
 
@@ -68,8 +69,13 @@ def continued(earlier: Mapping[str, Any], directory: RunDirectory) -> dict[str, 
     if run["drivers"] > 1:
         run["resumed"] = [*run.get("resumed", []), now()]
     stages = [stage for stage in earlier["stages"] if stage["status"] == "completed"]
+    tasks = {
+        name: task
+        for name, task in earlier.get("tasks", {}).items()
+        if task["status"] == "completed"
+    }
     kept = {key: value for key, value in earlier.items() if key != "error"}
-    return {**kept, "run": run, "stages": stages}
+    return {**kept, "run": run, "stages": stages, "tasks": tasks}
 
 
 def _spent_s(run: Mapping[str, Any], directory: RunDirectory) -> float:

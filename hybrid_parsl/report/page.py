@@ -72,6 +72,7 @@ def render_page(document: Mapping[str, Any], figures: Mapping[str, str]) -> str:
             angle_head=head,
             angles=angles,
             angles_beside="landscape" in figures and 0 < len(angles) <= MOST_ANGLES_BESIDE,
+            tasks=sections.task_cards(document),
             executions=sections.executions(document),
             settings=sections.settings(document.get("experiment") or {}),
             versions=sorted((document.get("versions") or {}).items()),

@@ -21,7 +21,7 @@ from hybrid_parsl.report.text import (
     several,
     with_error,
 )
-from hybrid_parsl.results import highest_optimal
+from hybrid_parsl.results import Analysis, Sample, SearchResult, highest_optimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 GOOD = {"completed", "done", "ok", "success", "succeeded", "finished"}
 BAD = {"failed", "error", "canceled", "cancelled", "aborted", "timeout", "interrupted"}
 MOST_ROWS = 25
+_SHOWN_AS = {
+    f"{each.__module__}:{each.__name__}": name
+    for each, name in ((SearchResult, "search"), (Sample, "quantum"), (Analysis, "analysis"))
+}
+"""The table of the default workflow's document that results of a type have."""
 ALTERNATING = {"maxcut", "ising", "tfim"}
 TICK_STEPS_S = (
     *(base * 10.0**power for power in range(-6, 1) for base in (1, 2, 5)),
@@ -56,6 +61,18 @@ class Bar(NamedTuple):
     host: str
     status: str
     tone: str
+
+
+class TaskCard(NamedTuple):
+    """A task of a workflow of the user's own: what it is, what it waited for, what it gave."""
+
+    name: str
+    function: str
+    after: str
+    status: str
+    tone: str
+    rows: list[tuple[str, str]]
+    error: str
 
 
 class Tick(NamedTuple):
@@ -262,12 +279,59 @@ def outcomes(analysis: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
 
 
 def executions(document: Mapping[str, Any]) -> list[list[str]]:
-    """Return what ran each stage: its name, ranks, hosts, and time inside of it."""
+    """Return what ran each task: its name, ranks, hosts, and time inside of it."""
     rows = []
-    for name in ("search", "quantum", "analysis"):
-        known = (document.get(name) or {}).get("execution")
+    for name, result, task in _results(document):
+        known = result.get("execution") if isinstance(result, dict) else None
         if known:
             hosts = ", ".join(map(str, known.get("hosts") or [])) or NOTHING
             ranks, time_s = count(known.get("n_ranks")), duration(known.get("duration_s"))
             rows.append([name, ranks, hosts, time_s])
+        elif task.get("status") == "completed":
+            rows.append([name, NOTHING, NOTHING, duration(task.get("duration_s"))])
     return rows
+
+
+def task_cards(document: Mapping[str, Any]) -> list[TaskCard]:
+    """Return a card for each task whose result is no table of the document itself."""
+    return [
+        TaskCard(
+            name,
+            str(task.get("function") or ""),
+            ", ".join(task.get("after") or []),
+            str(task.get("status") or "unknown"),
+            tone(task.get("status")),
+            _result_rows(task, document),
+            str((task.get("error") or {}).get("message") or ""),
+        )
+        for name, _, task in _results(document)
+        if task and name not in document
+    ]
+
+
+def _results(document: Mapping[str, Any]) -> list[tuple[str, Any, Mapping[str, Any]]]:
+    """Return name, result and table of each task; of an older run, of its three stages."""
+    tasks = document.get("tasks") or {}
+    if tasks:
+        return [(name, task.get("result"), task) for name, task in tasks.items()]
+    return [(name, document.get(name), {}) for name in _SHOWN_AS.values()]
+
+
+def _result_rows(task: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the main values of a result: its key numbers, or its numbers and short texts."""
+    result = task.get("result")
+    if (name := _SHOWN_AS.get(str(task.get("type")))) is not None and isinstance(result, dict):
+        keys = key_numbers({"experiment": document.get("experiment"), name: result})
+        return [
+            (key.label, f"{key.value}{PLUS_MINUS}{key.error}" if key.error else key.value)
+            for key in keys
+        ]
+    if not isinstance(result, dict):
+        return [] if result is None else [("result", _value(result))]
+    hidden = {"execution", "figures"}
+    return [(key, _value(value)) for key, value in result.items() if key not in hidden]
+
+
+def _value(value: Any) -> str:
+    """Return a value of a result as a table shows it."""
+    return number(value) if isinstance(value, float) else _toml(value)

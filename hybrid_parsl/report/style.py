@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
+
+from hybrid_parsl.report.plain_svg import plain_svg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,8 +31,6 @@ LEFT_IN = 0.85  # room for the ticks and the label of a y axis
 BOTTOM_IN = 0.87  # room for the ticks and the label of an x axis, and the legend
 RASTER_DPI = 110  # of the one part of a figure that is a picture, the map of the landscape
 TOP_IN = 0.45  # room for a title
-
-_REFERENCE = re.compile(r'(url\(#|href="#)([^")]+)')
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
@@ -135,28 +134,7 @@ def to_svg(figure: Figure) -> str:
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=RASTER_DPI, metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].rstrip() + "\n"
-    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
-    svg = svg.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
-    return _number_ids(svg)
-
-
-def _number_ids(svg: str) -> str:
-    """Give numbers to the ids that something refers to, and drop all others."""
-    wanted = {match[2] for match in _REFERENCE.finditer(svg)}
-    numbers: dict[str, str] = {}
-
-    def define(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in wanted:
-            return ""
-        return f' id="{numbers.setdefault(name, f"n{len(numbers)}")}"'
-
-    svg = re.sub(r'\sid="([^"]*)"', define, svg)
-    return _REFERENCE.sub(lambda match: match[1] + numbers.get(match[2], match[2]), svg)
+    return plain_svg(buffer.getvalue())
 
 
 def message_svg(message: str) -> str:

@@ -187,7 +187,7 @@ def test_memory_is_told_in_gib() -> None:
         ),
         (
             StageFailedError("quantum", "KeyError: 1", "T\n"),
-            "stage quantum raised KeyError: 1",
+            "quantum raised KeyError: 1",
             ["  | T"],
         ),
         (SubmissionError("slurm", "no"), "the slurm backend did not take the job: no", []),

@@ -105,7 +105,7 @@ def test_a_problem_keeps_the_keys_of_its_kind() -> None:
     assert table.kind == "maxcut"
 
 
-@pytest.mark.parametrize("table", ["ansatz", "search", "quantum", "analysis", "resources"])
+@pytest.mark.parametrize("table", ["ansatz", "search", "quantum", "analysis"])
 def test_the_other_tables_take_no_unknown_keys(table: str) -> None:
     with pytest.raises(ValidationError, match="extra_forbidden"):
         bell(**{table: {"unheard_of": 1}})
@@ -192,3 +192,39 @@ def test_each_thread_of_a_rank_gets_a_core_unless_the_experiment_decides() -> No
     assert set(plain.search_resources) == {
         "num_nodes", "ranks_per_node", "num_ranks", "walltime_s"
     }  # fmt: skip
+
+
+# ---- resources of one stage
+
+
+def test_a_table_of_resources_overrides_keys_for_one_stage() -> None:
+    asked = bell(resources={"walltime_s": 60, "quantum": {"walltime_s": 5}, "p3": {"num_nodes": 2}})
+    assert asked.resources_of_call("quantum", "sample", "quantum") == {"walltime_s": 5}
+    assert asked.resources_of_call("analysis", "analyse", "analysis") == {}
+    layout = {"num_nodes": 1, "ranks_per_node": 2, "num_ranks": 2}
+    assert asked.search_resources == {**layout, "walltime_s": 60}
+    assert asked.resources_of_call("p3", "search", "mpi") == {"num_nodes": 2, "walltime_s": 60}
+
+
+def test_a_misspelt_key_of_resources_is_no_stage() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        bell(resources={"num_node": 2})
+    assert (caught.value.key, caught.value.suggestion) == ("resources.num_node", "num_nodes")
+
+
+# ---- copies
+
+
+@pytest.mark.parametrize(
+    "update", [{"ansatz.layers": 3}, {"ansatz": {"layers": 3}}, {"ansatz": Ansatz(layers=3)}]
+)
+def test_a_copy_has_other_values(update: dict[str, object]) -> None:
+    changed = bell().model_copy(update=update)
+    assert changed.ansatz.layers == 3
+    assert changed.problem == bell().problem
+
+
+def test_a_copy_is_validated() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        bell().model_copy(update={"ansatz.layers": 0})
+    assert caught.value.key == "ansatz.layers"

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import create_model
 
 from hybrid_parsl.engine.interrupts import TerminatedError, terminable
 from hybrid_parsl.errors import ConfigurationError
@@ -14,11 +13,7 @@ from hybrid_parsl.project import find_project
 from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
 from hybrid_parsl.run_plan import plan_run
 from hybrid_parsl.runner import Run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from hybrid_parsl.experiment import Experiment
+from hybrid_parsl.workflow import Workflow
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +22,9 @@ class Silence:
     """An observer that no stage calls."""
 
     interval_s = 0.1
+
+    def tick(self) -> None:
+        """Do nothing."""
 
 
 class EndedInWriting(RunDirectory):
@@ -105,15 +103,8 @@ def test_a_run_that_is_told_to_end_after_its_last_stage_is_written_down_whole(
 ) -> None:
     monkeypatch.setattr(EndedInWriting, "ended_in", "report.html")
 
-    @contextlib.contextmanager
-    def nothing(*_: object) -> Iterator[object]:
-        def pipeline(experiment: Experiment) -> Mapping[str, object]:
-            del experiment
-            return {}
-
-        yield pipeline
-
-    run.opening = nothing
+    nothing = Workflow("pipeline", lambda _: None, create_model("pipeline"))
+    monkeypatch.setattr("hybrid_parsl.runner.find_workflow", lambda *_: nothing)
     with terminable():
         document = run.execute(Silence())
     assert document["run"]["status"] == "completed"

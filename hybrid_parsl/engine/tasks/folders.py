@@ -114,8 +114,8 @@ class TaskFolders:
         request = Request(identity.current(), function, tuple(args), keywords)
         name = getattr(function, "__name__", "task")
         with self._lock:
-            free = self._free.setdefault(name, [])
-            for folder in free:
+            free = self._free.setdefault(_NUMBER.sub("", name), [])
+            for folder in sorted(free, key=lambda each: each.path.name != name):
                 held = _held(folder)
                 if held is not None and _is_same(held, request):
                     free.remove(folder)
@@ -127,7 +127,7 @@ class TaskFolders:
     def release(self, task: Task) -> None:
         """Let the next equal call go on in the folder of `task`, which gave no result."""
         with self._lock:
-            name = getattr(task.request.function, "__name__", "task")
+            name = _NUMBER.sub("", task.folder.path.name)
             self._free.setdefault(name, []).append(task.folder)
 
     def logs(self, name: str) -> Path:

@@ -51,6 +51,19 @@ def write_starts(run: Run, *energies: float) -> None:
     journal.append(0, [Start(index, energy, [], [], 1) for index, energy in enumerate(energies)])
 
 
+TASKS = {
+    "search": {"label": "mpi", "total": 8},
+    "quantum": {"label": "quantum"},
+    "analysis": {"label": "analysis"},
+}
+
+
+def start(display: Display, name: str) -> None:
+    """Let a display know of a task that starts at once."""
+    display.stage_added(name, TASKS[name])
+    display.stage_started(name)
+
+
 def lines(text: str) -> list[str]:
     """Return the lines without the time in front of each."""
     found = [re.fullmatch(r"\[ *\d+\.\d\d s\] (.*)", line) for line in text.splitlines()]
@@ -60,13 +73,13 @@ def lines(text: str) -> list[str]:
 
 def test_plain_lines_tell_how_a_run_goes(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     with PlainDisplay(run) as display:
-        display.stage_started("search")
+        start(display, "search")
         display.tick()
         write_starts(run, -0.5, -0.75)
         display.tick()
         display.stage_finished("search", 2.0)
         display.tick()
-        display.stage_started("quantum")
+        start(display, "quantum")
         display.tick()
         display.stage_finished("quantum", 0.123)
     told = [re.sub(r", [\d.]+/s", "", line) for line in lines(capsys.readouterr().out)]
@@ -104,7 +117,7 @@ def test_the_live_display_says_what_was_read(
 def test_the_rate_is_that_of_this_try(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     write_starts(run, -0.5, -0.6, -0.7, -0.8)
     with PlainDisplay(run) as display:
-        display.stage_started("search")
+        start(display, "search")
         write_starts(run, -0.9, -1.0)
         display.stage_finished("search", 2.0)
     told = lines(capsys.readouterr().out)[-1]
@@ -115,7 +128,7 @@ def test_a_search_whose_starts_are_out_of_sight(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with PlainDisplay(run) as display:
-        display.stage_started("search")
+        start(display, "search")
         display.stage_finished("search", 2.0)
     assert lines(capsys.readouterr().out)[-1] == "search: finished in 2.00 s (8 starts)"
 
@@ -126,7 +139,7 @@ def test_what_a_slow_search_waits_for(
     monkeypatch.setattr(display_module, "_USUAL_START_S", 0.0)
     folder = run.directory.path / "tasks" / "search"
     with PlainDisplay(run) as display:
-        display.stage_started("search")
+        start(display, "search")
         display.tick()
         JobRecord.of("slurm", "a-name").with_id("123", None).write(folder / TASK_RECORD)
         display.tick()
@@ -147,7 +160,7 @@ def test_a_search_whose_job_was_put_back_into_the_queue(
 ) -> None:
     folder = run.directory.path / "tasks" / "search"
     with PlainDisplay(run) as display:
-        display.stage_started("search")
+        start(display, "search")
         JobRecord.of("slurm", "a-name").with_id("123", None).write(folder / TASK_RECORD)
         ranks = TaskFolder(folder).ranks
         ranks.write_text("[]")
@@ -170,7 +183,7 @@ def test_a_stage_whose_block_waits(run: Run, capsys: pytest.CaptureFixture[str])
     JobRecord.of("slurm", "a-name").with_id("7", None).write(record)
     note_waiting(record, "Priority")
     with PlainDisplay(run) as display:
-        display.stage_started("quantum")
+        start(display, "quantum")
         display.tick()
         note_waiting(record, None)
         display.tick()
@@ -186,7 +199,7 @@ def test_a_search_that_goes_on_and_has_not_begun(
     monkeypatch.setattr(display_module, "_USUAL_START_S", 0.0)
     write_starts(run, -0.5, -0.6)
     with PlainDisplay(run) as display:
-        display.stage_started("search")
+        start(display, "search")
         display.tick()
     assert lines(capsys.readouterr().out)[-1] == (
         "search: 2/8 starts (nothing heard yet from its ranks)"
@@ -204,7 +217,7 @@ def test_a_quiet_display_says_nothing(
     run: Run, document: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Display(run) as display:
-        display.stage_started("search")
+        start(display, "search")
         display.tick()
         display.stage_finished("search", 1.0)
         display.summary(document)
@@ -213,10 +226,11 @@ def test_a_quiet_display_says_nothing(
 
 def test_the_live_table_shows_every_stage(run: Run) -> None:
     display = LiveDisplay(run)
-    display.stage_started("search")
+    start(display, "search")
     write_starts(run, -0.5)
     display.stage_finished("search", 2.0)
-    display.stage_started("quantum")
+    start(display, "quantum")
+    display.stage_added("analysis", TASKS["analysis"])
     file = io.StringIO()
     Console(file=file, width=120).print(display._table())
     text = file.getvalue()
@@ -245,7 +259,7 @@ def test_an_output_that_cannot_be_written_ends_no_run(
 
     monkeypatch.setattr(display_module, "say", fail)
     with PlainDisplay(run) as display:
-        display.stage_started("search")
+        start(display, "search")
     told = "cannot write the standard output: No space left on device; the run goes on in "
     assert capsys.readouterr().err.startswith(f"{told}{run.directory.path}\n")
 
@@ -253,6 +267,14 @@ def test_an_output_that_cannot_be_written_ends_no_run(
 def test_a_search_that_was_finished_before_has_no_rate(run: Run) -> None:
     write_starts(run, -0.5, -0.75)
     display = Display(run)
-    display.stage_started("search")
+    start(display, "search")
     display.stage_finished("search", 2.0)
-    assert display._search_text() == "2/8 starts, best energy -0.75"
+    assert display._text("search") == "2/8 starts, best energy -0.75"
+
+
+def test_a_task_that_has_failed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainDisplay(run) as display:
+        start(display, "quantum")
+        display.stage_failed("quantum", "no shots")
+        display.tick()
+    assert lines(capsys.readouterr().out)[2:] == ["quantum: started", "quantum: failed: no shots"]

@@ -3,13 +3,11 @@ from __future__ import annotations
 import functools
 import os.path
 import pickle
-import types
 
 import pytest
-from parsl import bash_app, python_app
 from parsl.app.errors import RemoteExceptionWrapper, wrap_error
 
-from hybrid_parsl.engine.tasks.calls import App, apps_in, plain_function
+from hybrid_parsl.engine.tasks.calls import plain_function
 
 
 def own_wrapper(function):
@@ -35,17 +33,3 @@ def test_every_other_function_is_left_as_it_is() -> None:
     for function in (os.path.join, own, partial, len, str):
         assert plain_function(function) is function
     assert plain_function(wrap_error(own)) is own
-
-
-def test_the_python_apps_of_a_module_with_their_labels() -> None:
-    module = types.ModuleType("workflows")
-    module.named = python_app(os.path.join, executors=["quantum"])
-    module.anywhere = python_app(os.path.join)
-    module.several = python_app(os.path.join, executors=["analysis", "mpi"])
-    module.shell = bash_app(os.path.join, executors=["mpi"])
-    module.other = os.path.join
-    assert apps_in(module) == {
-        "named": App(os.path.join, "quantum"),
-        "anywhere": App(os.path.join, "analysis"),
-        "several": App(os.path.join, "mpi"),
-    }

@@ -1,0 +1,97 @@
+"""Calls a workflow without running anything, to learn which apps it calls."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from hybrid_parsl.engine.workflow_calls import CallRecorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hybrid_parsl.engine.workflow_calls import Call
+    from hybrid_parsl.own_code import OwnCode
+
+_PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The calls that a workflow makes before it needs a result.
+
+    Attributes
+    ----------
+    calls
+        In their order.
+    is_complete
+        Whether these are all; else the rest is decided at run time.
+    error
+        What the workflow raised, other than for want of a result.
+    """
+
+    calls: list[Call]
+    is_complete: bool
+    error: Exception | None
+
+
+class _UndecidedError(Exception):
+    """A workflow asks for a result while it is traced."""
+
+
+class _Undecided(Future[Any]):
+    """The future of a call that is not carried out."""
+
+    def result(self, timeout: float | None = None) -> NoReturn:  # noqa: ARG002 - Future's own
+        raise _UndecidedError
+
+    def exception(self, timeout: float | None = None) -> NoReturn:  # noqa: ARG002 - Future's own
+        raise _UndecidedError
+
+
+def trace_workflow(
+    workflow: Callable[[], object],
+    code_of: Callable[[Callable[..., Any]], OwnCode],
+    resources_of: Callable[[str, str, str, Sequence[Any]], Mapping[str, Any]],
+) -> Trace:
+    """Return the calls of a workflow as far as they are known before any result is there.
+
+    A workflow that neither returns nor asks for a result within 10 seconds is left waiting in a
+    thread that ends with the process.
+
+    Parameters
+    ----------
+    workflow
+        Called once.
+    code_of, resources_of
+        As of a `CallRecorder`.
+    """
+    is_joined = threading.Event()
+
+    def join(*_: Any) -> Future[Any]:
+        is_joined.set()
+        return _Undecided()
+
+    recorder = CallRecorder(lambda *_: _Undecided(), code_of, resources_of, join)
+    raised: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            workflow()
+        except BaseException as error:  # noqa: BLE001 - reported by the caller
+            raised.append(error)
+
+    thread = threading.Thread(target=call, name="workflow trace", daemon=True)
+    with recorder.installed():
+        thread.start()
+        thread.join(_PATIENCE_S)
+    is_undecided = thread.is_alive() or any(isinstance(each, _UndecidedError) for each in raised)
+    errors = [
+        each
+        for each in raised
+        if isinstance(each, Exception) and not isinstance(each, _UndecidedError)
+    ]
+    is_complete = not (is_undecided or is_joined.is_set() or errors)
+    return Trace(recorder.calls(), is_complete, errors[0] if errors else None)

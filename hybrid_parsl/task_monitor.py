@@ -1,0 +1,321 @@
+"""Follows the tasks of a workflow and writes down what becomes of each."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, wait
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.session import first_cause
+from hybrid_parsl.engine.stage_errors import stage_error, workflow_error
+from hybrid_parsl.records.run_directory import RESULTS, now, written
+from hybrid_parsl.report.plain_svg import plain_svg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
+    from hybrid_parsl.errors import HybridParslError
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.run_observer import RunObserver
+    from hybrid_parsl.workflow import Workflow
+
+_POLL_S = 0.05
+_DECLARED = re.compile(r"<[?!]|<style|<metadata")
+_SIGN_OF_LIFE_S = 10.0
+_SEARCH = "hybrid_parsl.stages.search:search"
+_TABLES = {"run", "experiment", "versions", "stages", "tasks", "error"}
+
+
+class WorkflowThread(threading.Thread):
+    """Calls a workflow, which may wait for results, beside the thread that follows its tasks.
+
+    Parameters
+    ----------
+    workflow, experiment
+        The call.
+
+    Attributes
+    ----------
+    error
+        What it raised.
+    """
+
+    def __init__(self, workflow: Workflow, experiment: Experiment) -> None:
+        super().__init__(name=f"workflow {workflow.name}", daemon=True)
+        self._workflow = workflow
+        self._experiment = experiment
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Call the workflow."""
+        try:
+            self._workflow(self._experiment)
+        except BaseException as error:  # noqa: BLE001 - reported by the other thread
+            self.error = error
+
+
+class TaskMonitor:
+    """Follows the calls of a workflow until all of them have ended.
+
+    Parameters
+    ----------
+    directory, document
+        The run, and the content of its ``results.json``, which is kept up to date.
+    recorder
+        Knows the calls.
+    observer
+        Is notified.
+    top_level
+        Whether each result is also a table of the document, as in the default workflow.
+    on_failure
+        Called when a task has failed; may raise to end the run at once.
+    on_result
+        Called after each result.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        document: dict[str, Any],
+        recorder: CallRecorder,
+        observer: RunObserver,
+        *,
+        top_level: bool,
+        on_failure: Callable[[HybridParslError], None],
+        on_result: Callable[[], None],
+    ) -> None:
+        self._directory = directory
+        self._document = document
+        self._recorder = recorder
+        self._observer = observer
+        self._top_level = top_level
+        self._on_failure = on_failure
+        self._on_result = on_result
+        self._known: dict[Call, str] = {}
+        self._failed: list[tuple[Call, HybridParslError]] = []
+
+    def follow(self, thread: WorkflowThread) -> None:
+        """Return when the workflow has returned and all of its calls have ended.
+
+        Raises
+        ------
+        HybridParslError
+            What failed first; a note names everything else that failed.
+        """
+        last_tick = last_sign = time.monotonic()
+        while True:
+            is_over = not thread.is_alive()
+            calls = self._recorder.calls()
+            self._update(calls)
+            pending = [call.future for call in calls if call.ended is None]
+            if is_over and not pending and len(calls) == len(self._recorder.calls()):
+                break
+            elapsed = time.monotonic()
+            if elapsed - last_sign >= _SIGN_OF_LIFE_S:
+                self._directory.give_sign_of_life()
+                last_sign = elapsed
+            if elapsed - last_tick >= min(self._observer.interval_s, _SIGN_OF_LIFE_S):
+                self._observer.tick()
+                last_tick = elapsed
+            if pending and is_over:
+                left = min(self._observer.interval_s, _SIGN_OF_LIFE_S) - (elapsed - last_tick)
+                wait(pending, timeout=max(left, _POLL_S), return_when=FIRST_COMPLETED)
+                time.sleep(0)  # callbacks note the end of a call just after its future
+            else:
+                time.sleep(_POLL_S)
+        self._raise_failure(thread)
+
+    def _raise_failure(self, thread: WorkflowThread) -> None:
+        """Raise what failed first, if anything failed."""
+        errors = [error for _, error in self._failed]
+        causes = [first_cause(call.error) for call in self._known if call.error is not None]
+        raised = thread.error
+        if raised is not None and not any(first_cause(raised) is each for each in causes):
+            errors.append(workflow_error(thread.name, raised))
+        if not errors:
+            return
+        first, *others = errors
+        for (call, _), error in zip(self._failed[1:], others, strict=False):
+            first.add_note(f"also failed: {call.name}: {str(error).partition(chr(10))[0]}")
+        raise first
+
+    def _update(self, calls: Sequence[Call]) -> None:
+        """Write down what has changed since the last time."""
+        for call in calls:
+            if call.label is None:
+                self._known.setdefault(call, "join")
+            elif call not in self._known:
+                self._add(call)
+        ended = [call for call in calls if call.ended is not None]
+        for call in sorted(ended, key=_end):
+            if self._known[call] in ("waiting", "running", "join"):
+                self._end(call)
+        for call in calls:
+            if self._known[call] == "waiting" and call.ended is None and call.began is not None:
+                self._start(call)
+
+    def _add(self, call: Call) -> None:
+        """Write down a new call."""
+        self._known[call] = "waiting"
+        tasks = self._document["tasks"]
+        if tasks.get(call.name, {}).get("status") != "completed":
+            tasks[call.name] = {
+                "function": call.function,
+                "label": call.label,
+                "after": [each.name for each in call.after],
+                "status": "waiting",
+                **_total(call),
+            }
+        self._observer.stage_added(call.name, tasks[call.name])
+
+    def _start(self, call: Call) -> None:
+        """Write down that a call has all it takes."""
+        self._known[call] = "running"
+        self._stage(call.name)
+        self._observer.stage_started(call.name)
+
+    def _end(self, call: Call) -> None:
+        """Write down how a call ended."""
+        before = self._known[call]
+        error = call.error
+        self._known[call] = "completed" if error is None else "failed"
+        if before == "join" and (error is None or self._failed):
+            return
+        if error is None:
+            if before == "waiting":
+                self._start(call)
+                self._known[call] = "completed"
+            self._finish(call)
+            self._on_result()
+        elif call.is_consequence:
+            self._known[call] = "not started"
+            if before != "join":
+                self._document["tasks"][call.name]["status"] = "not started"
+        else:
+            self._fail(call, error)
+
+    def _finish(self, call: Call) -> None:
+        """Keep a result."""
+        name, task, stage = call.name, self._document["tasks"][call.name], self._stage(call.name)
+        result = call.future.result()
+        found = plain(result)
+        execution = found.get("execution") if isinstance(found, dict) else None
+        took_s = round((_end(call) - (call.began or call.invoked)).total_seconds(), 3)
+        duration_s = execution["duration_s"] if execution else took_s
+        if stage["status"] == "running" or found != task.get("result"):
+            figures = self._keep_figures(name, result)
+            job = JobRecord.read(self._directory.path / "tasks" / name / TASK_RECORD)
+            ended = {
+                "finished": written(_end(call).timestamp()),
+                "status": "completed",
+                "duration_s": duration_s,
+                "host": ", ".join(execution["hosts"]) if execution else "",
+            }
+            stage |= ended
+            task |= {"started": stage["started"], **ended, "type": _type_name(result)}
+            task |= {"job": job.job_id} if job is not None and job.job_id else {}
+            task |= {"figures": figures} if figures else {}
+            task["result"] = found
+            if self._top_level and name not in _TABLES:
+                self._document[name] = found
+            self._directory.write_json(RESULTS, self._document)
+            self._directory.event("stage finished", stage=name, duration_s=duration_s)
+        self._observer.stage_finished(name, duration_s)
+
+    def _keep_figures(self, name: str, result: Any) -> dict[str, str]:
+        """Write the figures of a result; return the names of their files by their own."""
+        figures = _figures(result)
+        others = {
+            file
+            for task, table in self._document["tasks"].items()
+            if task != name
+            for file in table.get("figures", {}).values()
+        }
+        files = {}
+        for figure, svg in figures.items():
+            files[figure] = figure if figure not in others else f"{name}.{figure}"
+            text = plain_svg(svg) if _DECLARED.search(svg) else svg
+            self._directory.write(f"figures/{files[figure]}.svg", text)
+        return files
+
+    def _fail(self, call: Call, error: BaseException) -> None:
+        """Write down a failure."""
+        failure = stage_error(call.name, error)
+        self._failed.append((call, failure))
+        if call.label is not None:
+            status = "failed" if isinstance(error, Exception) else "interrupted"
+            ended = {"finished": now(), "status": status}
+            reason = {"type": type(failure).__name__, "message": str(failure)}
+            self._stage(call.name).update(ended)
+            self._document["tasks"][call.name] |= {**ended, "error": reason}
+            self._directory.event(f"stage {status}", stage=call.name, error=str(error))
+            self._directory.write_json(RESULTS, self._document)
+            self._observer.stage_failed(call.name, str(failure).partition("\n")[0])
+        self._on_failure(failure)
+
+    def _stage(self, name: str) -> dict[str, Any]:
+        """Return the record of a stage that has begun: an earlier driver's, or a new one."""
+        stages: list[dict[str, Any]] = self._document["stages"]
+        for stage in stages:
+            if stage["name"] == name:
+                return stage
+        stage = {"name": name, "started": now(), "status": "running"}
+        stages.append(stage)
+        self._document["tasks"][name] |= {"started": stage["started"], "status": "running"}
+        self._directory.write_json(RESULTS, self._document)
+        self._directory.event("stage started", stage=name)
+        return stage
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON has it; numbers that are not finite are null, figures are left out."""
+    if isinstance(value, BaseModel):
+        return json.loads(value.model_dump_json(exclude={"figures"}))
+    if isinstance(value, dict) and _figures(value):
+        value = {key: each for key, each in value.items() if key != "figures"}
+    return json.loads(to_json(value, inf_nan_mode="null", fallback=_fallback))
+
+
+def _fallback(value: Any) -> Any:
+    """Return what stands in JSON for a value of another kind: an array's list, else its text."""
+    if type(value).__module__ == "numpy":
+        return value.tolist()
+    return repr(value)
+
+
+def _figures(result: Any) -> dict[str, str]:
+    """Return the figures of a result, SVG text by name."""
+    if isinstance(result, BaseModel):
+        found = dict(result).get("figures")
+    else:
+        found = result.get("figures") if isinstance(result, dict) else None
+    if isinstance(found, dict) and all(isinstance(each, str) for each in found.values()):
+        return found
+    return {}
+
+
+def _total(call: Call) -> dict[str, int]:
+    """Return how many parts a task has, where its progress can be followed."""
+    if call.function != _SEARCH or not call.arguments:
+        return {}
+    return {"total": call.arguments[0].search.starts}
+
+
+def _type_name(value: Any) -> str:
+    """Return the type of a result as ``module:name``."""
+    return f"{type(value).__module__}:{type(value).__qualname__}"
+
+
+def _end(call: Call) -> datetime:
+    """Return when a call ended; now, if its callback is still to come."""
+    return call.ended or call.invoked
