@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from hybrid_parsl import labels
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.messages import nearest, shown
+from hybrid_parsl.messages import nearest, printable, shown
 from hybrid_parsl.own_code import OwnCode
 
 if TYPE_CHECKING:
@@ -279,8 +279,9 @@ class Resources(_Table):
             if key not in cls.model_fields and not isinstance(value, dict | StageResources):
                 valid = f"{', '.join(sorted(cls.model_fields))}, or the table of a stage"
                 near = nearest(key, cls.model_fields)
-                name = f"resources.{key}"
-                raise ConfigurationError("unknown key", None, name, key, valid, near)
+                name = printable(key)
+                place = f"resources.{name}"
+                raise ConfigurationError("unknown key", None, place, name, valid, near)
         nodes, each, total = (
             values.get(key) for key in ("num_nodes", "ranks_per_node", "num_ranks")
         )

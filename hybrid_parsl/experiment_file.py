@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import Experiment
-from hybrid_parsl.messages import LONGEST_SHOWN, nearest, shown
+from hybrid_parsl.messages import nearest, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -101,7 +101,7 @@ def _check_values(table: dict[str, Any], source: str | None) -> None:
             if len(parts) > _DEEPEST:
                 raise _too_deep(source, key)
             items = value.items() if isinstance(value, dict) else enumerate(value)
-            waiting.extend(((*parts, _printable(str(name))), each) for name, each in items)
+            waiting.extend(((*parts, printable(str(name))), each) for name, each in items)
         elif type(value) is int and value not in _INTEGERS:
             valid = "a whole number of 64 bits"
             raise ConfigurationError("is too large", source, key, shown(value), valid)
@@ -176,7 +176,7 @@ def explain_all(
 
 def _explain(fault: ErrorDetails, model: type[BaseModel], table: str) -> ConfigurationError:
     """Say what one fault is."""
-    location = [_printable(str(part)) for part in fault["loc"]]
+    location = [printable(str(part)) for part in fault["loc"]]
     key = ".".join(([table] if table else []) + location)
     found = shown(fault["input"])
     owner = _model_at(model, location[:-1])
@@ -193,11 +193,6 @@ def _explain(fault: ErrorDetails, model: type[BaseModel], table: str) -> Configu
     if fault["type"] == _PATTERN and (field := owner.model_fields.get(location[-1])) is not None:
         rule = field.description or rule
     return ConfigurationError(_message(fault), None, key or None, found, rule, _suggest(fault))
-
-
-def _printable(key: str) -> str:
-    """Return `key` as it is if it fits a message, else as `shown` has it."""
-    return key if key.isprintable() and len(key) <= LONGEST_SHOWN else shown(key)
 
 
 def _model_at(model: type[BaseModel], location: list[str]) -> type[BaseModel]:

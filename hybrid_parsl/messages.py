@@ -25,3 +25,8 @@ def nearest(word: str, valid: Iterable[str]) -> str | None:
     """Return the word of `valid` that `word` was probably meant to be."""
     matches = difflib.get_close_matches(word, list(valid), n=1, cutoff=0.6)
     return matches[0] if matches else None
+
+
+def printable(key: str) -> str:
+    """Return `key` as it is if it fits a message, else as `shown` has it."""
+    return key if key.isprintable() and len(key) <= LONGEST_SHOWN else shown(key)

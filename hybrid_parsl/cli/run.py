@@ -55,7 +55,7 @@ def run(
     keep_going: KeepGoing = False,
     fail_fast: FailFast = False,
 ) -> None:
-    """Run an experiment: search the parameters, run the circuit, analyse it, or as you define."""
+    """Run an experiment: search the parameters, run the circuit, analyse it."""
     if scripts is not None and not dry_run:
         from hybrid_parsl.errors import ConfigurationError
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _LAUNCH_INTERVAL_S = 0.01
+_JOINS = "_parsl_internal"  # Parsl's own executor, in threads of the driver
 _parsl_log = logging.getLogger("parsl")  # has a file of its own: no business of other handlers
 
 
@@ -110,7 +111,7 @@ class Session:
     ) -> Future[Any]:
         """Start a join app, which calls other apps and returns their futures."""
         future: Future[Any] = self._kernel.submit(
-            function, args, "all", cache, ignore_for_cache, keywords, join=True
+            function, args, [_JOINS], cache, ignore_for_cache, keywords, join=True
         )
         return future
 

@@ -58,7 +58,7 @@ def test_maxcut_leaves_a_complete_folder(document, site):
     page = (folder / "report.html").read_text()
     assert page.lower().startswith("<!doctype html>")
     assert page.count("<svg") >= 4
-    for stage in ("search", "sample", "analyse"):
+    for stage in ("search", "quantum", "analysis"):
         assert (folder / "tasks" / stage / "stderr.log").exists()
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     assert [event["event"] for event in events] == [

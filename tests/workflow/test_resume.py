@@ -129,7 +129,7 @@ def test_finished_stages_are_taken_from_the_disk(run):
     first = run.document("bell")
     assert set(first["quantum"]["counts"]) <= {"00", "01", "10", "11"}
     (path,) = run.runs.glob("*/results.json")
-    (path.parent / "tasks" / "analyse" / "result.frame").unlink()
+    (path.parent / "tasks" / "analysis" / "result.frame").unlink()
     path.write_text(json.dumps({**first, "run": {**first["run"], "status": "running"}}))
     document = json.loads(run.of_run("resume", "--json").stdout)
     for stage in ("search", "quantum"):

@@ -11,7 +11,7 @@ import pytest
 from listening_sockets import open_addresses
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("search", "sample", "analyse")
+STAGES = ("search", "quantum", "analysis")
 LIMIT_S = 300
 PAUSE_S = 0.1
 
