@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from parsl import join_app, python_app
+
+from hybrid_parsl.engine.trace import trace_workflow
+from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
+from hybrid_parsl.errors import ConfigurationError, NotStartedError, StageFailedError
+from hybrid_parsl.own_code import OwnCode
+
+
+def add(x: Any, y: Any = 0) -> Any:
+    return x + y
+
+
+def named(task: str) -> str:
+    return task
+
+
+adding = python_app(add, executors=["mpi"])
+anywhere = python_app(add)
+elsewhere = python_app(add, executors=["gpu"])
+naming = python_app(named)
+
+
+@join_app
+def joining(x: Any) -> Any:
+    return x
+
+
+def code_of(_: object) -> OwnCode:
+    return OwnCode()
+
+
+def resources_of(task: str, function: str, label: str, _: object) -> dict[str, Any]:
+    return {"asked": f"{task} {function} {label}"}
+
+
+@pytest.fixture
+def recorder() -> Any:
+    def begin(call: Call, function: Any) -> Future[Any]:
+        del call, function
+        return Future()
+
+    made = CallRecorder(begin, code_of, resources_of, lambda *_: Future())
+    with made.installed():
+        yield made
+
+
+def test_calls_are_named_and_know_what_they_wait_for(recorder: CallRecorder) -> None:
+    first = adding(1)
+    second = adding(1)
+    adding([first], y={"b": (second,)}, task="sum")
+    names = [(call.name, [each.name for each in call.after]) for call in recorder.calls()]
+    assert names == [("add", []), ("add-2", []), ("sum", ["add", "add-2"])]
+    assert [call.label for call in recorder.calls()] == ["mpi"] * 3
+    assert recorder.calls()[2].resources == {"asked": "sum add mpi"}
+    assert recorder.calls()[2].keywords == {"y": {"b": (second,)}}
+
+
+def test_a_name_is_given_once(recorder: CallRecorder) -> None:
+    for task in ("a", "a-2", "a", "a"):
+        adding(1, task=task)
+    assert [call.name for call in recorder.calls()] == ["a", "a-2", "a-3", "a-4"]
+
+
+def test_resources_of_a_call_itself_come_first(recorder: CallRecorder) -> None:
+    adding(1, parsl_resource_specification={"num_ranks": 3})
+    assert recorder.calls()[0].resources == {"num_ranks": 3}
+
+
+def test_an_app_without_a_label_is_for_analysis(recorder: CallRecorder) -> None:
+    anywhere(1)
+    assert recorder.calls()[0].label == "analysis"
+
+
+def test_a_parameter_that_is_called_task_is_the_function_s_own(recorder: CallRecorder) -> None:
+    naming(task="x")
+    assert (recorder.calls()[0].name, recorder.calls()[0].keywords) == ("named", {"task": "x"})
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "-x", "x" * 65, 3])
+@pytest.mark.usefixtures("recorder")
+def test_a_name_that_no_folder_can_have(name: object) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        adding(1, task=name)
+    assert (caught.value.key, caught.value.found) == ("task", repr(name))
+
+
+@pytest.mark.usefixtures("recorder")
+def test_a_label_that_no_site_has() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        elsewhere(1)
+    assert caught.value.found == "gpu"
+
+
+@pytest.mark.usefixtures("recorder")
+def test_a_function_inside_another_cannot_be_sent() -> None:
+    with pytest.raises(ConfigurationError, match="top level"):
+        python_app(lambda: 1)()
+
+
+def test_a_failure_and_what_follows_from_it() -> None:
+    call = Call("a", "m:a", "mpi", {}, [], (), {})
+    assert (call.error, call.succeeded, call.is_consequence) == (None, False, False)
+    call.future.set_exception(NotStartedError("a"))
+    assert call.is_consequence
+    other = Call("b", "m:b", "mpi", {}, [call], (), {})
+    other.future.set_exception(StageFailedError("b", "x"))
+    assert not other.is_consequence
+    assert other.began is None
+
+
+# ---- before anything runs
+
+
+def trace_of(workflow: Any) -> Any:
+    return trace_workflow(workflow, code_of, resources_of)
+
+
+def test_a_workflow_that_needs_no_result_is_known_whole() -> None:
+    trace = trace_of(lambda: adding(adding(1)))
+    assert [call.name for call in trace.calls] == ["add", "add-2"]
+    assert (trace.is_complete, trace.error) == (True, None)
+
+
+def test_what_depends_on_a_result_is_decided_at_run_time() -> None:
+    trace = trace_of(lambda: adding(adding(1).result()))
+    assert [call.name for call in trace.calls] == ["add"]
+    assert (trace.is_complete, trace.error) == (False, None)
+
+
+def test_what_a_join_app_calls_is_decided_at_run_time() -> None:
+    trace = trace_of(lambda: adding(joining(1)))
+    assert [(call.name, call.label) for call in trace.calls] == [("joining", None), ("add", "mpi")]
+    assert not trace.is_complete
+
+
+def test_an_error_of_the_workflow_is_kept() -> None:
+    trace = trace_of(lambda: adding(1 / 0))
+    assert isinstance(trace.error, ZeroDivisionError)
+    assert not trace.is_complete

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import os.path
+import pickle
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from parsl import python_app
+
+from hybrid_parsl.own_code import OwnCode, find_project_code
+from hybrid_parsl.stage_function import StageFunction, undecorated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def twice(x: int) -> int:
+    return 2 * x
+
+
+decorated = python_app(twice)
+
+
+def test_it_travels_by_name_whatever_decorates_it() -> None:
+    sent = StageFunction(undecorated(decorated), "p=3", OwnCode())
+    received = pickle.loads(pickle.dumps(sent))
+    assert received.__name__ == "p=3"
+    assert received.reference == sent.reference
+    assert undecorated(decorated) is twice
+
+
+def test_equal_functions_have_equal_source_and_any_name() -> None:
+    first, again = (StageFunction(os.path.join, name, OwnCode()) for name in ("a", "b"))
+    assert first == again
+    assert hash(first) == hash(again)
+    assert first != StageFunction(os.path.split, "a", OwnCode())
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "apps").mkdir()
+    (tmp_path / "helper.py").write_text("def add(x, y): return x + y\n")
+    (tmp_path / "apps" / "shared.py").write_text("from helper import add\n")
+    (tmp_path / "apps" / "other.py").write_text("unused = 1\n")
+    (tmp_path / "apps" / "mine.py").write_text(
+        "from parsl import python_app\nfrom apps.shared import add\n"
+        "@python_app\ndef plus(x):\n    return add(x, 1)\n"
+    )
+    return tmp_path
+
+
+def test_the_files_of_a_project_that_a_module_needs(project: Path) -> None:
+    code = find_project_code("apps.mine", project)
+    assert [file.name for file in code.files] == ["apps/mine.py", "apps/shared.py", "helper.py"]
+    before = code.fingerprint
+    (project / "apps" / "other.py").write_text("unused = 2\n")
+    assert find_project_code("apps.mine", project).fingerprint == before
+    (project / "helper.py").write_text("def add(x, y): return x - y\n")
+    assert find_project_code("apps.mine", project).fingerprint != before
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_it_is_called_where_nobody_has_imported_the_project(
+    project: Path, tmp_path: Path, *, is_seen: bool
+) -> None:
+    code = find_project_code("apps.mine", project)
+    sent = StageFunction.__new__(StageFunction)
+    sent.reference, sent.__name__, sent.code = "apps.mine:plus", "plus", code
+    frame = tmp_path / "frame"
+    frame.write_bytes(pickle.dumps(sent))
+    if not is_seen:
+        (project / "apps").rename(project / "elsewhere")
+        (project / "helper.py").unlink()
+    script = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb'))(41))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script, str(frame)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("42\n", 0), done.stderr

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from parsl import python_app
+from pydantic import BaseModel, create_model
+
+from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
+from hybrid_parsl.errors import ConfigurationError, NotStartedError, StageFailedError
+from hybrid_parsl.own_code import OwnCode
+from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
+from hybrid_parsl.task_monitor import TaskMonitor, WorkflowThread, plain
+from hybrid_parsl.workflow import Workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SVG = "<?xml version='1.0'?><!DOCTYPE svg><svg xmlns='http://www.w3.org/2000/svg'/>"
+
+
+class Point(BaseModel):
+    x: float
+    figures: dict[str, str] = {}
+
+
+def point(x: float, *_: Any) -> Point:
+    if x < 0:
+        raise ValueError("negative")
+    return Point(x=x, figures={"map": SVG})
+
+
+app = python_app(point)
+
+
+class Notes:
+    """An observer that keeps what it is told."""
+
+    interval_s = 0.05
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def stage_added(self, name: str, task: Any) -> None:
+        self.seen.append(f"{name} added {task['status']}")
+
+    def stage_started(self, name: str) -> None:
+        self.seen.append(f"{name} started")
+
+    def stage_finished(self, name: str, duration_s: float) -> None:
+        assert duration_s >= 0
+        self.seen.append(f"{name} finished")
+
+    def stage_failed(self, name: str, reason: str) -> None:
+        self.seen.append(f"{name} failed {reason}")
+
+    def tick(self) -> None:
+        """Do nothing."""
+
+
+def at_once(call: Call, function: Callable[..., Any]) -> Future[Any]:
+    """Carry out a call now."""
+    future: Future[Any] = Future()
+    if any(each.error for each in call.after):
+        future.set_exception(NotStartedError(call.name))
+        return future
+    try:
+        future.set_result(function(*call.arguments))
+    except ValueError as error:
+        future.set_exception(error)
+    return future
+
+
+class Run:
+    """A workflow that is followed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.directory = RunDirectory(folder)
+        self.document: dict[str, Any] = {"run": {"status": "running"}, "stages": [], "tasks": {}}
+        self.notes = Notes()
+        self.failures: list[Exception] = []
+
+    def follow(self, function: Callable[[], object], *, top_level: bool = False) -> None:
+        recorder = CallRecorder(at_once, lambda _: OwnCode(), lambda *_: {}, lambda *_: Future())
+        monitor = TaskMonitor(
+            self.directory,
+            self.document,
+            recorder,
+            self.notes,
+            top_level=top_level,
+            on_failure=self.failures.append,
+            on_result=lambda: None,
+        )
+        workflow = Workflow("mine", lambda _: function(), create_model("mine"))
+        table: Any = type("Table", (), {"options": {}})
+        thread = WorkflowThread(workflow, type("Asked", (), {"workflow": table})())
+        with recorder.installed():
+            thread.start()
+            monitor.follow(thread)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def test_results_of_any_workflow_are_written_down(run: Run) -> None:
+    run.follow(lambda: app(2.0, app(1.0, task="first"), task="second"))
+    tasks = run.directory.read_results()["tasks"]
+    assert {name: task["result"] for name, task in tasks.items()} == {
+        "first": {"x": 1.0},
+        "second": {"x": 2.0},
+    }
+    assert tasks["second"]["after"] == ["first"]
+    assert tasks["first"]["function"] == f"{__name__}:point"
+    assert [stage["name"] for stage in run.document["stages"]] == ["first", "second"]
+    assert "first" not in run.document
+    assert "second finished" in run.notes.seen
+
+
+def test_figures_of_one_name_do_not_overwrite_each_other(run: Run) -> None:
+    run.follow(lambda: (app(1.0, task="a"), app(2.0, task="b")))
+    files = [run.document["tasks"][name]["figures"]["map"] for name in "ab"]
+    assert files == ["map", "b.map"]
+    assert set(run.directory.read_figures()) == set(files)
+    assert run.directory.read_figures()["map"].startswith("<svg")
+
+
+def test_the_default_workflow_has_its_results_at_the_top(run: Run) -> None:
+    run.follow(lambda: app(1.0, task="search"), top_level=True)
+    assert json.loads((run.directory.path / RESULTS).read_text())["search"] == {"x": 1.0}
+
+
+def test_a_failure_names_its_task_and_all_others_that_failed(run: Run) -> None:
+    with pytest.raises(StageFailedError) as caught:
+        run.follow(lambda: (app(-1.0), app(-2.0), app(1.0, task="well"), app(1.0, app(-3.0))))
+    assert caught.value.stage == "point"
+    notes = "\n".join(caught.value.__notes__)
+    assert "also failed: point-2: point-2 raised ValueError: negative" in notes
+    assert len(run.failures) == 3
+    statuses = {name: task["status"] for name, task in run.document["tasks"].items()}
+    assert statuses == {
+        "point": "failed",
+        "point-2": "failed",
+        "well": "completed",
+        "point-3": "failed",
+        "point-4": "not started",
+    }
+
+
+def test_a_workflow_that_fails_itself(run: Run) -> None:
+    with pytest.raises(StageFailedError, match="workflow mine raised ZeroDivisionError"):
+        run.follow(lambda: app(1 / 0))
+    with pytest.raises(ConfigurationError):
+        run.follow(lambda: app(1.0, task="no/name"))
+
+
+def test_a_workflow_that_waits_for_a_failed_task_fails_once(run: Run) -> None:
+    with pytest.raises(StageFailedError) as caught:
+        run.follow(lambda: app(-1.0).result())
+    assert caught.value.stage == "point"
+    assert not any("also failed" in note for note in caught.value.__notes__)
+
+
+def test_what_results_are_in_json() -> None:
+    assert plain({"a": np.arange(2), "b": float("nan"), "c": (1, {2})}) == {
+        "a": [0, 1],
+        "b": None,
+        "c": [1, [2]],
+    }
+    assert plain({"x": 1, "figures": {"map": SVG}}) == {"x": 1}
+    assert plain(Point(x=1.0, figures={"map": SVG})) == {"x": 1.0}
+    assert plain(object).startswith("<class")
