@@ -116,8 +116,8 @@ class TaskMonitor:
         while True:
             is_over = not thread.is_alive()
             calls = self._recorder.calls()
+            pending = [call.future for call in calls if call.ended is None]  # before the update
             self._update(calls)
-            pending = [call.future for call in calls if call.ended is None]
             if is_over and not pending and len(calls) == len(self._recorder.calls()):
                 break
             elapsed = time.monotonic()
@@ -142,6 +142,10 @@ class TaskMonitor:
         raised = thread.error
         if raised is not None and not any(first_cause(raised) is each for each in causes):
             errors.append(workflow_error(thread.name, raised))
+        if not errors:
+            errors = [
+                stage_error(call.name, call.error) for call in self._known if call.error is not None
+            ][:1]
         if not errors:
             return
         first, *others = errors
