@@ -13,9 +13,9 @@ from parsl.utils import RepresentationMixin
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, render_script, unique_job_name
+from hybrid_parsl.engine.jobs.batch_scheduler import render_script, unique_job_name
 from hybrid_parsl.engine.jobs.future import JobFuture
-from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
+from hybrid_parsl.engine.jobs.psij_loading import LOCAL, check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
 from hybrid_parsl.engine.jobs.script_folder import ScriptFolder

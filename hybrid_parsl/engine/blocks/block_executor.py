@@ -12,8 +12,7 @@ from parsl.executors import HighThroughputExecutor
 from hybrid_parsl.engine.blocks import interchange
 from hybrid_parsl.engine.blocks.addresses import LOOPBACK, own_addresses
 from hybrid_parsl.engine.blocks.tasks import BlockTasks
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
-from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.psij_loading import LOCAL, load_psij
 from hybrid_parsl.engine.jobs.validate import validate_script
 from hybrid_parsl.engine.site_executor import Connection, JobSource, Preview, SiteExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders

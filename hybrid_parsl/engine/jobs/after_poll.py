@@ -8,7 +8,7 @@ confirmed, as it could still run.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hybrid_parsl.engine.jobs.record import TASK_RECORD
 from hybrid_parsl.engine.jobs.registry import job_status
@@ -18,8 +18,9 @@ from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-    from psij import Job, JobExecutor, JobStatus
+    from psij import Job, JobStatus
 
     from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
     from hybrid_parsl.engine.jobs.registry import SubmittedJob
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def look_after(
-    jobs: Iterable[SubmittedJob], watch: QueueWatch, executor: JobExecutor
+    jobs: Iterable[SubmittedJob], watch: QueueWatch, scripts: Path
 ) -> Iterator[tuple[Job, JobStatus]]:
     """Note which jobs wait; without an answer, yield those whose scripts have ended.
 
@@ -38,13 +39,13 @@ def look_after(
         The open jobs.
     watch
         What their scheduler has said last.
-    executor
-        PSI/J's executor of their backend.
+    scripts
+        The folder of PSI/J's scripts, where each writes its exit code.
     """
     for submitted in jobs:
         if watch.silence is None:
             submitted.note_waiting(watch.entry(submitted.job_id))
-        elif (exit_code := _exit_code_on_disk(executor, submitted)) is not None:
+        elif (exit_code := _exit_code_on_disk(scripts, submitted)) is not None:
             status = job_status("FAILED" if exit_code else "COMPLETED")
             status.exit_code = exit_code
             yield submitted.job, status
@@ -58,13 +59,10 @@ def look_after(
                 logger.exception("taking the result of job %s", submitted.job_id)
 
 
-def _exit_code_on_disk(executor: JobExecutor, submitted: SubmittedJob) -> int | None:
+def _exit_code_on_disk(scripts: Path, submitted: SubmittedJob) -> int | None:
     """Return the exit code that the last line of a job's script has written, None before that."""
-    folder: Any = getattr(executor, "work_directory", None)
-    if folder is None:
-        return None
     try:
-        return int((folder / f"{submitted.job_id}.ec").read_text(encoding="ascii"))
+        return int((scripts / f"{submitted.job_id}.ec").read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
 

@@ -1,8 +1,9 @@
 """PSI/J behind one interface: submit a job, learn once how it ended, leave nothing behind.
 
-What PSI/J 0.9.11 does not do is done here: a job's first final state stands (a late cancellation
-would overwrite it), the local backend keeps to walltimes and leaves no process; a batch job failed
-only if its scheduler says so. The next driver can follow a job with a record.
+The executors are those of `psij_executors`. What no subclass can correct is done here: a job's
+first final state stands (a late cancellation would overwrite it), the local backend keeps to
+walltimes and leaves no process; a batch job failed only if its scheduler says so. The next driver
+can follow a job with a record.
 """
 
 from __future__ import annotations
@@ -15,15 +16,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.engine.jobs.after_poll import look_after
-from hybrid_parsl.engine.jobs.batch_scheduler import (
-    LOCAL,
-    executor_config,
-    is_poll_failure,
-    put_right,
-)
+from hybrid_parsl.engine.jobs.batch_scheduler import executor_config, is_poll_failure
 from hybrid_parsl.engine.jobs.cancellation import PATIENCE_S, Canceler
 from hybrid_parsl.engine.jobs.lookup import UNDER_WAY, find_job, job_id_of, job_state
-from hybrid_parsl.engine.jobs.psij_loading import check_backend, load_psij
+from hybrid_parsl.engine.jobs.psij_executors import Hooks, make_executor
+from hybrid_parsl.engine.jobs.psij_loading import LOCAL, check_backend, load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
 from hybrid_parsl.engine.jobs.record import JobRecord, submission_lock
 from hybrid_parsl.engine.jobs.registry import JobRegistry, SubmittedJob
@@ -42,6 +39,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _POLLED = "the scheduler was asked"
+
+
+class _Submitting(threading.local):
+    """The file descriptors that a scheduler's programs inherit from the thread that submits."""
+
+    descriptors: tuple[int, ...] = ()
 
 
 class JobBackend:
@@ -74,14 +77,13 @@ class JobBackend:
         check_backend(name)
         self.name = name
         config = executor_config(name, work_directory, polling_interval_s, patience_s)
-        self._executor = load_psij().JobExecutor.get_instance(name, config=config)
-        self._submitting = threading.local()
+        self._submitting = _Submitting()
         self._jobs = JobRegistry()
         self._watch = QueueWatch(name, lambda: self._ended.put(_POLLED))
         self._ended: queue.SimpleQueue[tuple[SubmittedJob, JobStatus] | str | None]
         self._ended = queue.SimpleQueue()
-        inherited = lambda: getattr(self._submitting, "descriptors", ())  # noqa: E731
-        put_right(self._executor, self._jobs.has, inherited, self._watch)
+        hooks = Hooks(self._watch, self._jobs.has, lambda: self._submitting.descriptors)
+        self._executor = make_executor(name, config, hooks)
         self._canceler = Canceler(self._executor, self._jobs, self._status_changed)
         self._closed = False
         self._reporter = threading.Thread(target=self._report, name=f"{name} jobs", daemon=True)
@@ -207,7 +209,7 @@ class JobBackend:
         self._closed = True
         if self.name == LOCAL or not leave_jobs:
             self._canceler.cancel_all(self._jobs.all(), patience_s)
-        getattr(self._executor, "close", bool)()  # ours has one, PSI/J's own have none
+        self._executor.close()
         self._ended.put(None)
         self._reporter.join(timeout=10)
 
@@ -217,7 +219,7 @@ class JobBackend:
         A scheduler that did not answer may still have taken the job: the next try asks for it.
         """
         name = submitted.job.id if self.name == LOCAL else submitted.job.spec.name
-        planned_id = getattr(self._executor, "planned_id", lambda _: None)(submitted.job)
+        planned_id = self._executor.planned_id(submitted.job)
         with submission_lock(record) as descriptor:
             earlier = JobRecord.read(record)
             again = earlier is not None and earlier.name == name
@@ -282,7 +284,9 @@ class JobBackend:
             if item is None:
                 return
             if isinstance(item, str):
-                for job, status in look_after(self._jobs.all(), self._watch, self._executor):
+                for job, status in look_after(
+                    self._jobs.all(), self._watch, self._executor.work_directory
+                ):
                     self._status_changed(job, status)
                 continue
             submitted, status = item

@@ -11,10 +11,9 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
 from hybrid_parsl.engine.jobs.lookup import is_over, is_process
 from hybrid_parsl.engine.jobs.processes import ProcessTree
-from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.psij_loading import LOCAL, load_psij
 from hybrid_parsl.engine.jobs.registry import job_status
 from hybrid_parsl.errors import BackendUnavailableError
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, UNKNOWN_TO_PBS, known_to_pbs
 from hybrid_parsl.engine.jobs.kube_context import KUBERNETES
-from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.psij_executors import UNKNOWN_TO_PBS, known_to_pbs
+from hybrid_parsl.engine.jobs.psij_loading import LOCAL, load_psij
 from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.jobs.scheduler_client import run_client
 from hybrid_parsl.errors import BackendUnavailableError

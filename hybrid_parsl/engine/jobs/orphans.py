@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, load_executor
+from hybrid_parsl.engine.jobs.batch_scheduler import load_executor
 from hybrid_parsl.engine.jobs.kube_context import FOLDER
 from hybrid_parsl.engine.jobs.lookup import job_id_of, job_state
-from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.psij_loading import LOCAL, load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueEntry, QueueWatch
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.waiting import waiting_reason

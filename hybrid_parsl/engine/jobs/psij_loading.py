@@ -14,6 +14,9 @@ from hybrid_parsl.messages import nearest
 if TYPE_CHECKING:
     from types import ModuleType
 
+LOCAL = "local"
+"""PSI/J's name of the backend of this computer."""
+
 
 def load_psij() -> ModuleType:
     """Import PSI/J.

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL
+from hybrid_parsl.engine.jobs.psij_loading import LOCAL
 from hybrid_parsl.errors import ConfigurationError
 
 _READ_BY_A_SHELL = re.compile(r"[^\w@%+=:,./~-]")

@@ -7,8 +7,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.engine.jobs.batch_scheduler import LOCAL, is_unreachable
-from hybrid_parsl.engine.jobs.psij_loading import load_psij
+from hybrid_parsl.engine.jobs.batch_scheduler import is_unreachable
+from hybrid_parsl.engine.jobs.psij_loading import LOCAL, load_psij
 from hybrid_parsl.engine.jobs.scheduler_client import client_environment
 from hybrid_parsl.errors import (
     BackendUnavailableError,

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +25,7 @@ class OneJob:
 
     def __init__(self, folder: Path) -> None:
         self.task = TaskFolder(folder)
-        self.executor: Any = SimpleNamespace(work_directory=folder)
+        self.scripts = folder
         self.watch = QueueWatch("slurm")
         self.ends: list[JobEnd] = []
         record = folder / TASK_RECORD
@@ -35,7 +34,7 @@ class OneJob:
         self.submitted.job._native_id = "12"
 
     def poll(self) -> list[tuple[str, int | None]]:
-        found = look_after([self.submitted], self.watch, self.executor)
+        found = look_after([self.submitted], self.watch, self.scripts)
         return [(status.state.name, status.exit_code) for _, status in found]
 
 

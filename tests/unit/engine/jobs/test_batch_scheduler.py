@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,34 +9,13 @@ from hybrid_parsl.engine.jobs.batch_scheduler import (
     is_poll_failure,
     is_time_over,
     is_unreachable,
-    known_to_pbs,
-    load_executor,
-    one_word_reasons,
     unique_job_name,
 )
-from hybrid_parsl.engine.jobs.queue_watch import QueueEntry, QueueWatch
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SQUEUE = """\
-ARRAY_JOB_ID        ST                  REASON
-12                  PD                  (Nodes required for job are DOWN)
-13                  R                   None
-14                  F
-99                  PD                  Nodes required, by others
-"""
-
-
-def test_only_our_lines_of_squeue_are_kept_with_a_reason_of_one_word() -> None:
-    assert one_word_reasons(SQUEUE, lambda job_id: job_id != "99").split("\n")[1:] == [
-        "12 PD (Nodes_required_for_job_are_DOWN)",
-        "13 R None",
-        "14 F None",
-    ]
-    assert one_word_reasons("", lambda _: True) == ""
 
 
 def test_what_a_scheduler_says() -> None:
@@ -87,46 +65,3 @@ def test_ranks_that_do_not_share_out_evenly_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="same number of ranks") as caught:
         executor.preview("search", {"num_nodes": 2, "ranks_per_node": 2, "num_ranks": 3})
     assert caught.value.key == "num_ranks"
-
-
-@pytest.mark.parametrize(
-    ("output", "known"),
-    [
-        ('{"Jobs": {"1.x": {"job_state": "R"}}}\nqstat: Unknown Job Id 2.x', ["1.x"]),
-        ("qstat: Unknown Job Id 2.x", []),
-        ("", []),
-        ("[1]", []),
-    ],
-)
-def test_qstat_may_know_only_some_of_the_jobs(output: str, known: list[str]) -> None:
-    assert list(json.loads(known_to_pbs(output))["Jobs"]) == known
-
-
-@pytest.mark.parametrize("backend", ["pbs", "pbs_classic"])
-def test_a_job_that_qstat_does_not_know_is_no_failed_question(backend: str) -> None:
-    watch = QueueWatch(backend)
-    executor: Any = load_executor(backend, watch=watch)
-    known = '{"Jobs": {"1.x": {"job_state": "Q", "comment": "Not Running: no nodes"}}}'
-    statuses = executor.parse_status_output(153, f"{known}\nqstat: Unknown Job Id 2.x")
-    assert list(statuses) == ["1.x"]
-    assert watch.entry("1.x") == QueueEntry("QUEUED", "Not Running: no nodes")
-
-
-def test_what_a_program_says_instead_of_an_answer_is_kept() -> None:
-    watch = QueueWatch("pbs")
-    executor: Any = load_executor("pbs", watch=watch)
-    with pytest.raises(RuntimeError):
-        executor.parse_status_output(2, "qstat: invalid option -- 'F'")
-    assert watch.silence == "qstat: invalid option -- 'F'"
-    with pytest.raises(ValueError, match="Expecting value"):
-        executor.parse_status_output(0, "Job id  Name")
-    assert watch.silence == "Job id Name"
-
-
-def test_slurms_reasons_are_kept_as_slurm_says_them() -> None:
-    watch = QueueWatch("slurm")
-    executor: Any = load_executor("slurm", watch=watch)
-    executor.parse_status_output(0, SQUEUE)
-    assert watch.entry("12") == QueueEntry("QUEUED", "(Nodes required for job are DOWN)")
-    assert watch.entry("13") == QueueEntry("ACTIVE", "")
-    assert executor.get_status_command(["12"])[-1] == "--format=%i %t %r"
