@@ -301,7 +301,8 @@ def _compare(
         if abs(value - right) <= tolerance:
             continue
         flipped = abs(value + right) <= tolerance
-        message = f"its {name} {'has the wrong sign' if flipped else 'differs'} from {reference}"
+        relation = "has the opposite sign of" if flipped else "differs from"
+        message = f"its {name} {relation} {reference}"
         raise ConfigurationError(message, None, _KEY, f"{value:.12g}", f"{right:.12g}")
 
 

@@ -209,7 +209,7 @@ def test_a_large_diagonal_is_compared_when_it_is_there() -> None:
     observable = SparsePauliOp.from_sparse_list([("Z", [0], 1.0)], num_qubits=16)
     right = np.tile([1.0, -1.0], 2**15)
     compare_diagonal(right, observable)
-    with pytest.raises(ConfigurationError, match="wrong sign") as caught:
+    with pytest.raises(ConfigurationError, match="opposite sign") as caught:
         compare_diagonal(-right, observable)
     assert (caught.value.found, caught.value.valid) == ("-1", "1")
 

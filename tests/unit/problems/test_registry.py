@@ -8,6 +8,7 @@ import pytest
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import ProblemTable
 from hybrid_parsl.problems import Problem
+from hybrid_parsl.problems.contract import check_contract, compare_with_observable
 from hybrid_parsl.problems.registry import build_problem, problem_fingerprint
 
 if TYPE_CHECKING:
@@ -89,3 +90,64 @@ def test_what_is_no_problem_is_refused(module: Path, name: str, told: str) -> No
     with pytest.raises(ConfigurationError, match=told) as caught:
         build_problem(ProblemTable(kind=f"{module.stem}:{name}"))
     assert caught.value.key == "problem.kind"
+
+
+EARLIER = """
+import math
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+class TwoLevel:
+    class Settings(BaseModel):
+        model_config = ConfigDict(frozen=True, extra="forbid")
+        scale: float = 1.0
+
+    ansatz = "circuit"
+    n_qubits = 1
+
+    def __init__(self, settings):
+        self.scale = settings.scale
+
+    @classmethod
+    def embed(cls, settings, folder):
+        return settings
+
+    def bounds(self, layers):
+        return np.array([[0.0, math.pi]])
+
+    def cost_diagonal(self):
+        return np.array([self.scale, -self.scale])
+
+    def observable(self):
+        from qiskit.quantum_info import SparsePauliOp
+
+        return SparsePauliOp(["Z"], [self.scale])
+
+    def circuit(self, parameters):
+        from qiskit import QuantumCircuit
+
+        circuit = QuantumCircuit(1)
+        circuit.rx(parameters[0], 0)
+        return circuit
+
+    def energies(self, bitstrings):
+        return np.array([self.scale * (1 - 2 * int(bits)) for bits in bitstrings])
+
+    def spectrum(self):
+        return (-abs(self.scale), abs(self.scale))
+"""
+
+
+def test_a_class_that_states_its_cost_four_times_still_works(module: Path) -> None:
+    module.write_text(EARLIER)
+    kind = f"{module.stem}:TwoLevel"
+    table = ProblemTable.model_validate({"kind": kind, "scale": 2.0})
+    problem = build_problem(table)
+    check_contract(problem, 1)
+    compare_with_observable(problem, 1)
+    assert problem.energies(["0", "1"]).tolist() == [2, -2]
+    module.write_text(EARLIER.replace("1 - 2 * int(bits)", "2 * int(bits) - 1"))
+    sys.modules.pop(module.stem)
+    with pytest.raises(ConfigurationError, match="opposite sign") as caught:
+        compare_with_observable(build_problem(table), 1)
+    assert (caught.value.found, caught.value.valid) == ("-2", "2")
