@@ -46,9 +46,10 @@ def resume(
     if document["run"]["status"] != "completed":
         run = reopen(directory, Path(folder) if folder else None, site_settings or [])
         if has_other_problem(run):
-            kind = run.experiment.problem.kind
+            kind, method = run.experiment.problem.kind, run.experiment.search.method
+            own = " or ".join(each for each in (kind, method) if ":" in each) or kind
             what = "a search that is not finished begins anew, finished stages stay as they are"
-            say_aside(f"{kind} has changed since the run began: {what}")
+            say_aside(f"{own} has changed since the run began: {what}")
         if detach:
             settings = site_settings or []
             drive_detached(directory, run.project.folder, settings, on_failure, as_json=as_json)
