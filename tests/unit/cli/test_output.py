@@ -42,7 +42,7 @@ def finished(ended_run: Path) -> Path:
     return ended_run.parents[1]
 
 
-@pytest.mark.parametrize("command", ["show", "show --json", "sites"])
+@pytest.mark.parametrize("command", ["show", "show --json"])
 def test_an_output_that_is_full_is_told(finished: Path, command: str) -> None:
     done = shell(f"hybrid-parsl {command} >/dev/full", finished)
     assert done.returncode == 4

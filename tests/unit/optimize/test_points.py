@@ -7,7 +7,6 @@ import pytest
 from analytic_objectives import BOX, Cosines, Quadratic
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats.qmc import Sobol
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import Search
@@ -86,6 +85,8 @@ def test_sobol_points_fill_the_box_more_evenly_than_drawn_ones() -> None:
 
 
 def test_the_starts_of_sobol_are_the_sequence_from_its_first_point_on() -> None:
+    from scipy.stats.qmc import Sobol  # which takes a second to import
+
     sequence = Sobol(2, scramble=True, rng=np.random.default_rng(3))
     expected = sequence.random(32) * np.pi
     np.testing.assert_array_equal(points(SobolPoints, BOX, 32, seed=3), expected)

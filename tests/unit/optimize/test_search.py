@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from analytic_objectives import BOX, Cosines, Quadratic, WithoutGradient
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from thread_team import on_threads
 
@@ -80,7 +80,6 @@ def test_the_outcome_is_the_same_however_starts_are_shared(method: str) -> None:
         assert together(size, asked) == expected
 
 
-@settings(max_examples=12)
 @given(starts=st.integers(1, 300), size=st.integers(1, 6), seed=st.integers(0, 9))
 def test_every_start_is_carried_out_once(starts: int, size: int, seed: int) -> None:
     asked = Search(method="draw", starts=starts, seed=seed)
