@@ -76,7 +76,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests of a service that can be there only once run in one process of pytest-xdist."""
+    """Let tests of a service that can be there only once run in one process of pytest-xdist.
+
+    Unit tests come last: they are short, and fill what the long ones leave at the end.
+    """
+    items.sort(key=lambda item: item.nodeid.startswith("tests/unit/"))
     for item in items:
         parameters = getattr(item, "callspec", SimpleNamespace(params={})).params
         asked = {*getattr(item, "fixturenames", ()), *map(str, parameters.values())}

@@ -162,6 +162,7 @@ os.kill(os.getpid(), signal.{})
 """
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
 def test_a_driver_that_is_killed_leaks_no_semaphores(number):
     """Python's resource tracker, which warns of them, holds the standard error to its end."""

@@ -66,6 +66,7 @@ def test_ranks_stay_for_the_next_task_of_their_number(run: Any) -> None:
     assert not any(psutil.pid_exists(pid) for pid in members(found[0][1]))
 
 
+@pytest.mark.usefixtures("thorough")
 def test_each_task_has_its_own_output(run: Any) -> None:
     for n_lines in (1, 2):
         code, folder = run(functions.print_lines, n_lines)
@@ -90,6 +91,7 @@ def test_ranks_that_fail_are_replaced(run: Any, function: Any, words: str) -> No
     assert run(functions.add, 1)[0] == 0
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("function", "arguments", "words"),
     [

@@ -77,6 +77,7 @@ def started(tmp_path: Path, size: str, *launcher: str) -> TaskFolder:
     return folder
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.skipif(not namespaces_can_be_made(), reason="a mount namespace needs root")
 def test_ranks_in_a_container_with_the_usual_size(tmp_path: Path) -> None:
     ours = [sys.executable, "-P", "-m", "hybrid_parsl.mpi.launcher"]

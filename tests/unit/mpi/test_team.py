@@ -20,7 +20,7 @@ def executor(tmp_path_factory):
     executor.shutdown()
 
 
-@pytest.mark.parametrize("n_ranks", [1, 3])
+@pytest.mark.parametrize("n_ranks", [1, 2])
 def test_each_number_is_taken_once(executor, n_ranks):
     shares = executor.submit(functions.count_together, {"num_ranks": n_ranks}, 500).result(60)
     for deal in (shares[:n_ranks], shares[n_ranks:]):

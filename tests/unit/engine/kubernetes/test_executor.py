@@ -209,6 +209,7 @@ def test_states_and_cancel_know_the_cluster(api, make_executor, tmp_path):
     assert not api.store.all("mpijobs")
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_job_is_not_called_canceled_while_the_server_is_away(api, make_executor, tmp_path):
     executor = make_executor()
     executor.submit(functions.sleep, TWO, 300)
@@ -243,6 +244,7 @@ def test_a_cancellation_that_the_server_does_not_take_is_an_error(api, make_exec
     assert not api.store.all("mpijobs")
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("has_inputs", [True, False])
 @pytest.mark.parametrize("then", ["resume", "cancel"])
 def test_a_driver_that_dies_before_it_knows_the_id(
@@ -389,6 +391,7 @@ def test_lines_are_not_told_where_the_pods_see_the_folder(make_executor, tmp_pat
         assert len(custom["kubernetes.inputs"]) == n_inputs
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_hang_up_leaves_the_job_to_the_next_driver(api, make_executor, tmp_path):
     first = make_executor()
     go = tmp_path / "go"
