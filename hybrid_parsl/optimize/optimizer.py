@@ -53,6 +53,8 @@ class Optimizer(ABC):
         The table ``[search]``, with the limits ``iterations`` and ``tolerance`` of one start.
     options
         An instance of `Options`.
+    start
+        Where start 0 begins, shape ``(n_parameters,)``; drawn like the others if None.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class Optimizer(ABC):
 
     def __init__(self, search: Search) -> None:
         self.search = search
+        self.start: NDArray[float64] | None = None
         try:
             self.options: Any = self.Options.model_validate(search.options)
         except ValidationError as error:
@@ -111,11 +114,17 @@ class Optimizer(ABC):
         """Return the point at which start `index` begins, shape ``(n_parameters,)``."""
         return seeded_point(bounds, self.search.seed, index)
 
+    def begin_at(self, bounds: NDArray[float64], index: int) -> NDArray[float64]:
+        """Return the given `start` for start 0, and `first_point` for all others."""
+        if index == 0 and self.start is not None:
+            return self.start
+        return self.first_point(bounds, index)
+
     def run(self, objective: Objective, bounds: NDArray[float64], index: int) -> Start:
         """Carry out start `index`; its outcome depends on the seed and `index` alone."""
         recorder = Recorder(objective)
         random = np.random.default_rng([self.search.seed, index, 1])
-        self.minimize(recorder, self.first_point(bounds, index), bounds, random)
+        self.minimize(recorder, self.begin_at(bounds, index), bounds, random)
         return recorder.finish(index)
 
 

@@ -42,7 +42,7 @@ class OnePoint(Optimizer):
     def run(self, objective: Objective, bounds: NDArray[float64], index: int) -> Start:
         """Carry out start `index` without a generator, which takes longer than many an energy."""
         recorder = Recorder(objective)
-        recorder.energy(self.first_point(bounds, index))
+        recorder.energy(self.begin_at(bounds, index))
         return recorder.finish(index)
 
 

@@ -54,6 +54,7 @@ def search(
     team: Team,
     journal: Journal,
     scaling: Scaling | None = None,
+    start: NDArray[float64] | None = None,
 ) -> Outcome | None:
     """Minimise `objective` from all starts; the result is on rank 0, None on the others.
 
@@ -73,6 +74,8 @@ def search(
         Keeps finished starts.
     scaling
         The units in which optimisers that move work; those of the objective if left out.
+    start
+        Where start 0 begins, shape ``(n_parameters,)``; drawn like the others if left out.
 
     Raises
     ------
@@ -87,20 +90,20 @@ def search(
     finished: dict[int, Start] = team.share(journal.read() if team.rank == 0 else None)
     missing = [index for index in range(settings.starts) if index not in finished]
     mine: list[Start] = []
-    run = _runner(optimizer, objective, bounds, scaling)
+    run = _runner(optimizer, objective, bounds, scaling, start)
     for portion in _portions(missing, optimizer.portion, team):
-        done = [run(index) for index in portion]
-        journal.append(team.rank, done)
-        mine.extend(done)
+        carried_out = [run(index) for index in portion]
+        journal.append(team.rank, carried_out)
+        mine.extend(carried_out)
     gathered = team.gather([start.summary() for start in mine])
     candidates = team.gather(min(mine, key=lambda start: start.order, default=None))
     if gathered is None or candidates is None:
         return None
-    for start in (start for share in gathered for start in share):
-        finished[start.index] = start
-    for start in candidates:
-        if start is not None:
-            finished[start.index] = start
+    for done in (each for share in gathered for each in share):
+        finished[done.index] = done
+    for candidate in candidates:
+        if candidate is not None:
+            finished[candidate.index] = candidate
     return _reduce(finished, settings.starts, moves=optimizer.moves)
 
 
@@ -116,11 +119,13 @@ def _runner(
     objective: Objective,
     bounds: NDArray[float64],
     scaling: Scaling | None,
+    start: NDArray[float64] | None,
 ) -> Callable[[int], Start]:
     """Return what carries out a start by its index and gives it in the units of the cost."""
     units = scaling or Scaling(np.ones(len(bounds)))
     if not optimizer.moves:
         units = Scaling(np.ones(len(bounds)), offset=units.offset)
+    optimizer.start = None if start is None else start * units.parameters
     inner, box = scaled(objective, units), units.bounds(bounds)
     return lambda index: units.restore(optimizer.run(inner, box, index))
 

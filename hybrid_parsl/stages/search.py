@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from typing import TYPE_CHECKING
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from hybrid_parsl.errors import ResultError
+from hybrid_parsl.errors import ConfigurationError, ResultError
+from hybrid_parsl.messages import shown
 from hybrid_parsl.mpi.live_lines import LiveLines
 from hybrid_parsl.mpi.team import current_team
+from hybrid_parsl.optimize.interpolation import interpolate_angles
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.registry import load_optimizer
 from hybrid_parsl.optimize.scaling import Scaling
@@ -24,23 +27,39 @@ from hybrid_parsl.stages.memory import check_search_memory
 from hybrid_parsl.tasks.folder import current_task_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy import float64
+    from numpy.typing import NDArray
+
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.optimize.objective import Objective
     from hybrid_parsl.optimize.team import Team
     from hybrid_parsl.problems.problem import Problem
 
 
-def search(experiment: Experiment) -> SearchResult | None:
+def search(
+    experiment: Experiment, start: SearchResult | Sequence[float] | None = None
+) -> SearchResult | None:
     """Search the parameters of `experiment` on all ranks that call this together.
 
     The result is on rank 0 and does not depend on the number of ranks; the others return None.
     Finished starts are kept in the folder of the task, if the process has one, and are not
     carried out again by another try in the same folder with the same problem class.
 
+    Parameters
+    ----------
+    experiment
+        What is asked.
+    start
+        Where start 0 begins: angles in radians, or the result of another search. Angles of fewer
+        alternating layers are interpolated. All other starts are drawn as ever.
+
     Raises
     ------
     ConfigurationError
-        The problem cannot be made, does not fit the memory, or not the search method.
+        The problem cannot be made, does not fit the memory, or not the search method, or `start`
+        does not fit the problem.
     ResultError
         No start found a finite energy.
     StorageError
@@ -57,10 +76,13 @@ def search(experiment: Experiment) -> SearchResult | None:
     bounds = problem.bounds(experiment.ansatz.layers)
     lines = LiveLines(team.size)
     tell = lines.tell if lines.is_heard else None
+    point = None if start is None else _first_point(start, problem, len(bounds))
     key = f"{experiment.search_key}{code_fingerprint(experiment)}"
+    if point is not None:
+        key += hashlib.sha256(point.tobytes()).hexdigest()
     journal = Journal(current_task_folder(), key, tell)
     with _one_blas_thread(loads_scipy=load_optimizer(experiment.search).moves):
-        outcome = search_starts(objective, bounds, experiment.search, team, journal, scaling)
+        outcome = search_starts(objective, bounds, experiment.search, team, journal, scaling, point)
     if outcome is None:
         return None
     best = outcome.best
@@ -79,6 +101,26 @@ def search(experiment: Experiment) -> SearchResult | None:
         n_unmoved=outcome.n_unmoved,
         execution=Execution(duration_s=duration, n_ranks=team.size, hosts=hosts),
     )
+
+
+def _first_point(
+    start: SearchResult | Sequence[float], problem: Problem, n_parameters: int
+) -> NDArray[float64]:
+    """Return the point at which start 0 begins, shape ``(n_parameters,)``.
+
+    Raises
+    ------
+    ConfigurationError
+        If `start` has another number of parameters, or one that is not finite.
+    """
+    given = start.parameters if isinstance(start, SearchResult) else list(start)
+    if problem.ansatz != "circuit" and len(given) < n_parameters:
+        return interpolate_angles(given, n_parameters // 2)
+    if len(given) != n_parameters or not all(map(math.isfinite, given)):
+        found = f"{len(given)} parameters: {shown(given)}"
+        valid = f"{n_parameters} finite numbers"
+        raise ConfigurationError("does not fit the problem", "search", "start", found, valid)
+    return np.asarray(given, dtype=np.float64)
 
 
 def _one_blas_thread(*, loads_scipy: bool) -> threadpool_limits:

@@ -76,3 +76,26 @@ def test_a_circuit_without_a_gradient_refuses_multistart():
     asked = parse_experiment({"name": "bell", "problem": {"kind": "bell"}})
     with pytest.raises(ConfigurationError, match=r"search\.method"):
         search(asked)
+
+
+def test_a_search_begins_where_another_one_ended():
+    asked = experiment(starts=3)
+    found = search(asked)
+    again = search(asked, found)
+    assert again.energies[0] <= found.energy + 1e-9
+    assert again.energies[1:] == found.energies[1:]
+    assert physics(search(asked, found.parameters)) == physics(again)
+
+
+def test_a_search_with_more_layers_begins_at_interpolated_angles():
+    asked = experiment(starts=1)
+    found = search(asked)
+    deeper = asked.model_copy(update={"ansatz.layers": 3})
+    assert search(deeper, found).energy < found.energy
+
+
+@pytest.mark.parametrize("start", [[], [0.1], [0.1, 0.2, 0.3], [float("nan"), 0.1]])
+def test_a_start_that_does_not_fit_the_problem(start):
+    with pytest.raises(ConfigurationError) as caught:
+        search(experiment(starts=1), start)
+    assert caught.value.key == "start"
