@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import secrets
 import shutil
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import identity
 from hybrid_parsl.engine.tasks.calls import plain_function
 from hybrid_parsl.errors import ResultError, StorageError
 from hybrid_parsl.own_code import OwnCode
+from hybrid_parsl.stage_function import StageFunction
 from hybrid_parsl.tasks.failures import read_result
 from hybrid_parsl.tasks.folder import Request, TaskFolder
 from hybrid_parsl.tasks.serialization import read_frame, write_frame
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+logger = logging.getLogger(__name__)
 _NUMBER = re.compile(r"-(\d+)$")
 
 
@@ -122,6 +125,8 @@ class TaskFolders:
                     if _code_of(held) != _code_of(request):
                         write_frame(folder.request, request)
                     return Task(request, folder)
+                if held is not None and folder.path.name == name and _is_edited(held, request):
+                    logger.warning("%s: its source has changed; it is computed again", name)
         return Task(request, self._make(name, request))
 
     def release(self, task: Task) -> None:
@@ -198,6 +203,15 @@ def _is_same(held: Request, request: Request) -> bool:
         return bool(held == request)
     except Exception:  # noqa: BLE001 - an argument's own comparison may raise anything
         return False
+
+
+def _is_edited(held: Request, request: Request) -> bool:
+    """Return whether two requests differ in nothing but the source of a stage of the user's own."""
+    before, now = held.function, request.function
+    if not (isinstance(before, StageFunction) and isinstance(now, StageFunction)):
+        return False
+    is_edited = before.reference == now.reference and before != now
+    return is_edited and _is_same(replace(held, function=now), request)
 
 
 def _code_of(request: Request) -> list[str]:

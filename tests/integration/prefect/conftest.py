@@ -60,10 +60,11 @@ class Deployed:
         return None
 
     def artifacts(self, flow_run: str) -> list[dict[str, Any]]:
-        """Return the artifacts of a flow run, the first first."""
+        """Return the reports of a flow run, the first first; Prefect's own results have no key."""
         chosen = {"flow_run_id": {"any_": [flow_run]}}
         found = self.server.ask("artifacts/filter", artifacts=chosen)
-        return sorted(found, key=lambda artifact: artifact["created"])
+        reports = [artifact for artifact in found if artifact["key"] is not None]
+        return sorted(reports, key=lambda artifact: artifact["created"])
 
     def task_names(self, flow_run: str) -> dict[str, str]:
         """Return the states of a flow run's tasks by their names without what follows a dash."""
