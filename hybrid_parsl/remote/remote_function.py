@@ -103,7 +103,7 @@ def _refused(request: dict[str, Any]) -> str:
     """
     experiment = tomllib.loads(request["experiment"])
     asked = []
-    for table, key in (("problem", "kind"), ("quantum", "backend")):
+    for table, key in (("problem", "kind"), ("search", "method"), ("quantum", "backend")):
         name = str(experiment.get(table, {}).get(key))
         asked += [(f"{table}.{key}", name)] if ":" in name else []
     site, keys = request["site"], [each.partition("=")[0] for each in request["site_settings"]]

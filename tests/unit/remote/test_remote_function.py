@@ -241,6 +241,7 @@ def test_two_calls_at_once_make_one_run(tmp_path):
         ({"site": "/tmp/x.py"}, "--site", "/tmp/x.py"),
         ({"project": "/tmp/x"}, "--remote-project", "/tmp/x"),
         ({"experiment": SLOW.replace("Slow", "Other")}, "problem.kind", "failing_problems:Other"),
+        ({"experiment": BELL.replace("draw", "os:system")}, "search.method", "os:system"),
         ({"experiment": f'{BELL}[quantum]\nbackend = "os:system"'}, "quantum.backend", "os:system"),
     ],
 )
