@@ -395,10 +395,10 @@ class Experiment(_Table):
     @property
     def search_resources(self) -> dict[str, Any]:
         """Parsl's resource specification of the search: each rank gets a core per thread."""
-        return self.resources_of_call("search", "search", labels.MPI)
+        return self.resources_of_call(["search", labels.MPI], labels.MPI)
 
     def resources_of_call(
-        self, task: str, function: str, label: str, arguments: Sequence[Any] = ()
+        self, names: Sequence[str], label: str, arguments: Sequence[Any] = ()
     ) -> dict[str, Any]:
         """Return Parsl's resource specification for one call of an app.
 
@@ -408,8 +408,10 @@ class Experiment(_Table):
 
         Parameters
         ----------
-        task, function, label
-            The name that the call gives itself, or its function's; the function; the executor.
+        names
+            Of task, function and label, the most special first: the first with a table counts.
+        label
+            Of the executor.
         arguments
             Those of the call; an experiment among them is asked instead of this one.
         """
@@ -420,7 +422,7 @@ class Experiment(_Table):
             asked = {"cores_per_rank": threads} if threads > 1 else {}
             asked |= given.resources.model_dump(exclude_none=True, include=_RESOURCE_KEYS)
         tables = given.resources.stages
-        name = next((each for each in (task, function, label) if each in tables), None)
+        name = next((each for each in names if each in tables), None)
         if name is None:
             return asked
         override = tables[name].model_dump(exclude_none=True)

@@ -31,7 +31,10 @@ MOST_BYTES = 2**20
 
 _APPS = "apps"
 _NEVER = {"hybrid_parsl", _APPS, "site_configs", "__main__", *sys.stdlib_module_names}
-_provided: OwnCode | None = None
+_provided: dict[str, bytes] = {}
+"""The text of each file that this process may have imported, by name."""
+_copied: dict[str, str] = {}
+"""The folder of this process that holds copies, by the driver's folder."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +106,16 @@ class OwnCode:
     def provide(self) -> None:
         """Let this process import the files: those of the driver where they are seen, or copies.
 
-        Modules of an earlier call with other files are forgotten.
+        If a file differs from that of an earlier call, all modules of such calls are forgotten.
         """
-        global _provided  # noqa: PLW0603 - sys.path and sys.modules are global, too
-        if _provided is not None and _provided.fingerprint != self.fingerprint:
-            _forget({_top(file.name) for file in _provided.files})
-        _provided = self
+        if not self.files:
+            return
+        if any(_provided.get(file.name, file.text) != file.text for file in self.files):
+            _forget(set(map(_top, _provided)))
+        _provided.update((file.name, file.text) for file in self.files)
         for folder in self.folders:
             files = [file for file in self.files if file.folder == folder]
-            place = folder if all(map(_is_seen, files)) else _copies(files)
+            place = folder if all(map(_is_seen, files)) else _copies(folder, files)
             if place not in sys.path:
                 sys.path.append(place)
         importlib.invalidate_caches()
@@ -296,10 +300,12 @@ def _is_seen(file: SourceFile) -> bool:
         return False
 
 
-def _copies(files: Iterable[SourceFile]) -> str:
-    """Return a folder of this process alone that holds copies of files."""
-    folder = Path(tempfile.mkdtemp(prefix="hybrid-parsl-code-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def _copies(source: str, files: Iterable[SourceFile]) -> str:
+    """Return the folder of this process that holds copies of files of the driver's `source`."""
+    if source not in _copied:
+        _copied[source] = tempfile.mkdtemp(prefix="hybrid-parsl-code-")
+        atexit.register(shutil.rmtree, _copied[source], ignore_errors=True)
+    folder = Path(_copied[source])
     for file in files:
         path = folder / file.name
         path.parent.mkdir(parents=True, exist_ok=True)

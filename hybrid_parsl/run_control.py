@@ -19,6 +19,7 @@ from hybrid_parsl.problems.registry import code_fingerprint, embed_code
 from hybrid_parsl.project import find_project
 from hybrid_parsl.records.models import BegunResults, SiteRecord, Versions
 from hybrid_parsl.records.run_directory import RESULTS, now
+from hybrid_parsl.records.run_document import end_tasks
 from hybrid_parsl.records.run_lock import driver_of, run_lock
 from hybrid_parsl.runner import PROBLEM, Run, write_report
 
@@ -223,9 +224,7 @@ def _note_cancellation(directory: RunDirectory) -> None:
     if document["run"]["status"] != "running":
         return
     document["run"] |= {"status": "interrupted", "finished": now()}
-    for stage in document["stages"]:
-        if stage["status"] == "running":
-            stage |= {"status": "interrupted", "finished": now()}
+    end_tasks(document, "interrupted", document["run"]["finished"])
     document["error"] = {"type": "Canceled", "message": "canceled after its driver had ended"}
     directory.write_json(RESULTS, document)
     write_report(directory, document)

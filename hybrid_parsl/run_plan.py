@@ -143,8 +143,7 @@ def with_options(experiment: Experiment, project: Project) -> Experiment:
     from hybrid_parsl.workflow import find_workflow
 
     workflow = find_workflow(project.workflows(), experiment.workflow.name)
-    options = {"name": workflow.name, **workflow.bind(experiment.workflow)}
-    table = type(experiment.workflow).model_validate(options)
+    table = type(experiment.workflow).model_validate(workflow.complete(experiment.workflow))
     return experiment.model_copy(update={"workflow": table})
 
 

@@ -23,7 +23,7 @@ from hybrid_parsl.errors import ConfigurationError, JobRejectedError
 from hybrid_parsl.experiment import DEFAULT_WORKFLOW
 from hybrid_parsl.problems.registry import code_fingerprint
 from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
-from hybrid_parsl.records.run_document import continued, new_document
+from hybrid_parsl.records.run_document import continued, end_tasks, new_document
 from hybrid_parsl.records.run_lock import run_lock
 from hybrid_parsl.records.versions import software_versions
 from hybrid_parsl.report.page import render_page
@@ -220,7 +220,7 @@ class Run:
             if self.on_failure == "fail-fast":
                 raise error
             if self.on_failure == "drain":
-                gate.shut()
+                gate.block_new_tasks()
 
         monitor = TaskMonitor(
             self.directory,
@@ -251,14 +251,7 @@ class Run:
             return
         run = self._document["run"]
         run |= {"finished": now(), "status": status}
-        for stage in self._document["stages"]:
-            if stage["status"] == "running":  # what it was shown on, or its figures, failed
-                stage |= {"finished": run["finished"], "status": status}
-        for task in self._document["tasks"].values():
-            if task["status"] == "running":
-                task |= {"finished": run["finished"], "status": status}
-            elif task["status"] == "waiting":
-                task["status"] = "not started"
+        end_tasks(self._document, status, run["finished"])
         spent_s = run.pop("spent_s", 0.0) + time.monotonic() - self._begun
         run |= {"duration_s": round(spent_s, 3), "exit_code": exit_code_of(error)}
         if error is not None:

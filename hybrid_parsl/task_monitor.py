@@ -15,8 +15,10 @@ from pydantic_core import to_json
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.session import first_cause
 from hybrid_parsl.engine.stage_errors import stage_error, workflow_error
+from hybrid_parsl.messages import shown
 from hybrid_parsl.records.run_directory import RESULTS, now, written
 from hybrid_parsl.report.plain_svg import plain_svg
+from hybrid_parsl.report.sections import DEFAULT_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
     from hybrid_parsl.workflow import Workflow
 
 _POLL_S = 0.05
+_WRITING_SHARE = 10  # times as long as the last one took is there until the next
+_MOST_NOTES = 10
+_UNSAFE = re.compile(r"[^\w.=+-]")
+_LONGEST_NAME = 64
 _DECLARED = re.compile(r"<[?!]|<style|<metadata")
 _SIGN_OF_LIFE_S = 10.0
 _SEARCH = "hybrid_parsl.stages.search:search"
-_TABLES = {"run", "experiment", "versions", "stages", "tasks", "error"}
 
 
 class WorkflowThread(threading.Thread):
@@ -102,6 +107,8 @@ class TaskMonitor:
         self._on_failure = on_failure
         self._on_result = on_result
         self._known: dict[Call, str] = {}
+        self._unwritten = False
+        self._next_write = 0.0
         self._failed: list[tuple[Call, HybridParslError]] = []
 
     def follow(self, thread: WorkflowThread) -> None:
@@ -112,6 +119,15 @@ class TaskMonitor:
         HybridParslError
             What failed first; a note names everything else that failed.
         """
+        try:
+            self._follow(thread)
+        finally:
+            self._write()
+        self._raise_failure(thread)
+        self._forget_others()
+
+    def _follow(self, thread: WorkflowThread) -> None:
+        """Return when all calls have ended."""
         last_tick = last_sign = time.monotonic()
         while True:
             is_over = not thread.is_alive()
@@ -133,7 +149,15 @@ class TaskMonitor:
                 time.sleep(0)  # callbacks note the end of a call just after its future
             else:
                 time.sleep(_POLL_S)
-        self._raise_failure(thread)
+
+    def _forget_others(self) -> None:
+        """Drop what an earlier driver noted of tasks that the workflow does not call any more."""
+        names = {call.name for call in self._known}
+        tasks = self._document["tasks"]
+        for name in [each for each in tasks if each not in names]:
+            del tasks[name]
+        stages = self._document["stages"]
+        stages[:] = [stage for stage in stages if stage["name"] in names]
 
     def _raise_failure(self, thread: WorkflowThread) -> None:
         """Raise what failed first, if anything failed."""
@@ -149,8 +173,10 @@ class TaskMonitor:
         if not errors:
             return
         first, *others = errors
-        for (call, _), error in zip(self._failed[1:], others, strict=False):
+        for (call, _), error in zip(self._failed[1 : 1 + _MOST_NOTES], others, strict=False):
             first.add_note(f"also failed: {call.name}: {str(error).partition(chr(10))[0]}")
+        if (n_more := len(others) - _MOST_NOTES) > 0:
+            first.add_note(f"also failed: {n_more} more, see status")
         raise first
 
     def _update(self, calls: Sequence[Call]) -> None:
@@ -167,19 +193,31 @@ class TaskMonitor:
         for call in calls:
             if self._known[call] == "waiting" and call.ended is None and call.began is not None:
                 self._start(call)
+        if time.monotonic() >= self._next_write:
+            self._write()
+
+    def _write(self) -> None:
+        """Write what has changed; a large document not so often that it takes all the time."""
+        if not self._unwritten:
+            return
+        begun = time.monotonic()
+        self._directory.write_json(RESULTS, self._document)
+        self._unwritten = False
+        self._next_write = time.monotonic() + _WRITING_SHARE * (time.monotonic() - begun)
 
     def _add(self, call: Call) -> None:
         """Write down a new call."""
         self._known[call] = "waiting"
         tasks = self._document["tasks"]
-        if tasks.get(call.name, {}).get("status") != "completed":
-            tasks[call.name] = {
-                "function": call.function,
-                "label": call.label,
-                "after": [each.name for each in call.after],
-                "status": "waiting",
-                **_total(call),
-            }
+        tasks[call.name] = {
+            **tasks.get(call.name, {}),
+            "function": call.function,
+            "label": call.label,
+            "after": [each.name for each in call.after],
+            "status": "waiting",
+            **_total(call),
+        }
+        self._unwritten = True
         self._observer.stage_added(call.name, tasks[call.name])
 
     def _start(self, call: Call) -> None:
@@ -216,8 +254,9 @@ class TaskMonitor:
         execution = found.get("execution") if isinstance(found, dict) else None
         took_s = round((_end(call) - (call.began or call.invoked)).total_seconds(), 3)
         duration_s = execution["duration_s"] if execution else took_s
+        figures = self._keep_figures(name, result)
+        task["status"] = "completed"
         if stage["status"] == "running" or found != task.get("result"):
-            figures = self._keep_figures(name, result)
             job = JobRecord.read(self._directory.path / "tasks" / name / TASK_RECORD)
             ended = {
                 "finished": written(_end(call).timestamp()),
@@ -230,9 +269,9 @@ class TaskMonitor:
             task |= {"job": job.job_id} if job is not None and job.job_id else {}
             task |= {"figures": figures} if figures else {}
             task["result"] = found
-            if self._top_level and name not in _TABLES:
+            if self._top_level and DEFAULT_TABLES.get(task["type"]) == name:
                 self._document[name] = found
-            self._directory.write_json(RESULTS, self._document)
+            self._unwritten = True
             self._directory.event("stage finished", stage=name, duration_s=duration_s)
         self._observer.stage_finished(name, duration_s)
 
@@ -247,7 +286,9 @@ class TaskMonitor:
         }
         files = {}
         for figure, svg in figures.items():
-            files[figure] = figure if figure not in others else f"{name}.{figure}"
+            plain_name = _UNSAFE.sub("_", figure).lstrip(".")[:_LONGEST_NAME] or "figure"
+            files[figure] = plain_name if plain_name not in others else f"{name}.{plain_name}"
+            others.add(files[figure])
             text = plain_svg(svg) if _DECLARED.search(svg) else svg
             self._directory.write(f"figures/{files[figure]}.svg", text)
         return files
@@ -261,9 +302,12 @@ class TaskMonitor:
             ended = {"finished": now(), "status": status}
             reason = {"type": type(failure).__name__, "message": str(failure)}
             self._stage(call.name).update(ended)
-            self._document["tasks"][call.name] |= {**ended, "error": reason}
+            task = self._document["tasks"][call.name]
+            for key in ("result", "figures", "type", "duration_s"):
+                task.pop(key, None)
+            task |= {**ended, "error": reason}
             self._directory.event(f"stage {status}", stage=call.name, error=str(error))
-            self._directory.write_json(RESULTS, self._document)
+            self._unwritten = True
             self._observer.stage_failed(call.name, str(failure).partition("\n")[0])
         self._on_failure(failure)
 
@@ -276,18 +320,25 @@ class TaskMonitor:
         stage = {"name": name, "started": now(), "status": "running"}
         stages.append(stage)
         self._document["tasks"][name] |= {"started": stage["started"], "status": "running"}
-        self._directory.write_json(RESULTS, self._document)
+        self._unwritten = True
         self._directory.event("stage started", stage=name)
         return stage
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON has it; numbers that are not finite are null, figures are left out."""
-    if isinstance(value, BaseModel):
-        return json.loads(value.model_dump_json(exclude={"figures"}))
+    """Return `value` as JSON has it; what JSON cannot hold is a text that describes it.
+
+    Numbers that are not finite are null, arrays are lists, figures are left out.
+    """
     if isinstance(value, dict) and _figures(value):
         value = {key: each for key, each in value.items() if key != "figures"}
-    return json.loads(to_json(value, inf_nan_mode="null", fallback=_fallback))
+    try:
+        if isinstance(value, BaseModel):
+            return json.loads(value.model_dump_json(exclude={"figures"}, fallback=_fallback))
+        text = to_json(value, inf_nan_mode="null", bytes_mode="base64", fallback=_fallback)
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return shown(value)
 
 
 def _fallback(value: Any) -> Any:
@@ -303,7 +354,9 @@ def _figures(result: Any) -> dict[str, str]:
         found = dict(result).get("figures")
     else:
         found = result.get("figures") if isinstance(result, dict) else None
-    if isinstance(found, dict) and all(isinstance(each, str) for each in found.values()):
+    if isinstance(found, dict) and all(
+        isinstance(each, str) for item in found.items() for each in item
+    ):
         return found
     return {}
 

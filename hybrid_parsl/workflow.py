@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     create_model,
 )
+from pydantic_core import to_json
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import explain
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
 _TABLE = "workflow"
+REQUIRED = "required"
+"""Stands for the default of an option that has none."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,26 @@ class Workflow:
         ConfigurationError
             If an option is unknown, missing or invalid.
         """
+        found = self._validated(table)
+        return {name: getattr(found, name) for name in self.options.model_fields}
+
+    def complete(self, table: WorkflowTable) -> dict[str, Any]:
+        """Return the table with every option, as a file can hold it.
+
+        Raises
+        ------
+        ConfigurationError
+            If an option is unknown, missing or invalid.
+        """
+        options = self._validated(table).model_dump(mode="json", exclude_none=True)
+        return {**options, "name": self.name}
+
+    def _validated(self, table: WorkflowTable) -> BaseModel:
+        """Return the options; JSON's rules give lists and text the types that are wanted."""
         try:
-            found = self.options.model_validate(table.options)
+            return self.options.model_validate_json(to_json(table.options))
         except ValidationError as error:
             raise explain(error, self.options, _TABLE) from error
-        return {name: getattr(found, name) for name in self.options.model_fields}
 
     def __call__(self, experiment: Experiment) -> Any:
         """Call the function with the options that the experiment gives."""
@@ -75,20 +93,19 @@ class Workflow:
 def workflows_in(module: ModuleType) -> dict[str, Workflow]:
     """Return the workflows of a project's module ``apps.workflows`` by name.
 
-    These are its public functions, and those that it imports from other modules of ``apps``.
+    These are its public functions, and those that it imports from other modules of ``apps``, whose
+    signature is that of a workflow.
 
     Raises
     ------
     ConfigurationError
-        If the signature of one is not that of a workflow.
+        If the type of an option cannot be validated.
     """
-    package = module.__name__.partition(".")[0]
+    found = _public_functions(module)
     return {
-        name: Workflow(name, value, _options(value, module))
-        for name, value in vars(module).items()
-        if inspect.isfunction(value)
-        and not name.startswith("_")
-        and value.__module__.partition(".")[0] == package
+        name: Workflow(name, function, _options(function, module))
+        for name, function in found.items()
+        if _fault(function) is None
     }
 
 
@@ -98,14 +115,46 @@ def find_workflow(module: ModuleType, name: str) -> Workflow:
     Raises
     ------
     ConfigurationError
-        If there is none of that name.
+        If there is none of that name, or its signature is not that of a workflow.
     """
-    found = workflows_in(module)
-    if name not in found:
-        valid = ", ".join(found) or f"nothing: {module.__file__} defines no workflow"
+    functions = _public_functions(module)
+    if name not in functions:
+        known = [each for each, function in functions.items() if _fault(function) is None]
+        valid = ", ".join(known) or f"nothing: {module.__file__} defines no workflow"
         key = f"{_TABLE}.name"
-        raise ConfigurationError("no such workflow", None, key, name, valid, nearest(name, found))
-    return found[name]
+        raise ConfigurationError("no such workflow", None, key, name, valid, nearest(name, known))
+    function = functions[name]
+    if (fault := _fault(function)) is not None:
+        source = f"{module.__file__}, workflow {name}"
+        valid = "a function of (experiment, *, option=default, ...)"
+        raise ConfigurationError(fault, source, None, str(inspect.signature(function)), valid)
+    return Workflow(name, function, _options(function, module))
+
+
+def _public_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """Return the functions of a module that may be workflows."""
+    package = module.__name__.partition(".")[0]
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isfunction(value)
+        and not name.startswith("_")
+        and value.__module__.partition(".")[0] == package
+    }
+
+
+def _fault(function: Callable[..., Any]) -> str | None:
+    """Return why a signature is not that of a workflow, None if it is."""
+    parameters = list(inspect.signature(function).parameters.values())
+    options = parameters[1:]
+    variadic = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    if not parameters or parameters[0].kind in (*variadic, inspect.Parameter.KEYWORD_ONLY):
+        return "takes no experiment"
+    if any(each.kind in variadic for each in options):
+        return "options must be named parameters"
+    if any(each.name == "name" for each in options):
+        return "no option can be called name: that is the workflow's"
+    return None
 
 
 def _options(function: Callable[..., Any], module: ModuleType) -> type[BaseModel]:
@@ -114,19 +163,10 @@ def _options(function: Callable[..., Any], module: ModuleType) -> type[BaseModel
     Raises
     ------
     ConfigurationError
-        If it takes no experiment, ``*args`` or ``**kwargs``, or a type cannot be validated.
+        If a type cannot be validated.
     """
     source = f"{module.__file__}, workflow {function.__name__}"
-    parameters = list(inspect.signature(function).parameters.values())
-    variadic = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
-    others = parameters[1:]
-    if not parameters or parameters[0].kind in (*variadic, inspect.Parameter.KEYWORD_ONLY):
-        message, valid = "takes no experiment", "a function of (experiment, *, option=default, ...)"
-        raise ConfigurationError(message, source, None, str(inspect.signature(function)), valid)
-    for each in others:
-        if each.kind in variadic:
-            message, valid = "options must be named parameters", "a parameter for each option"
-            raise ConfigurationError(message, source, None, str(each), valid)
+    others = list(inspect.signature(function).parameters.values())[1:]
     hints = _hints(function)
     fields: Any = {
         each.name: (
@@ -162,7 +202,7 @@ def describe_options(workflow: Workflow) -> list[dict[str, str]]:
         {
             "option": name,
             "type": _type_name(field.annotation),
-            "default": "required" if field.is_required() else repr(field.default),
+            "default": REQUIRED if field.is_required() else repr(field.default),
         }
         for name, field in workflow.options.model_fields.items()
     ]

@@ -13,6 +13,7 @@ from hybrid_parsl.cli.summary import print_summary
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.waiting import words_of_wait
 from hybrid_parsl.errors import StorageError
+from hybrid_parsl.experiment import DEFAULT_WORKFLOW
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.tasks.folder import TaskFolder
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.runner import Document
 
 _USUAL_START_S = 3.0
+_MOST_ROWS = 30
 
 
 class ShownSite(Protocol):
@@ -172,7 +174,10 @@ class PlainDisplay(Display):
         self._say(f"run {self._run.directory.path.name} on site {self._run.site.name}")
         search = experiment.search
         starts = f"{search.starts} start{'s' if search.starts > 1 else ''}"
-        self._say(f"{experiment.problem.kind}, {search.method}, {starts}")
+        workflow = experiment.workflow.name
+        what = f"{search.method}, {starts}"
+        what = what if workflow == DEFAULT_WORKFLOW else f"workflow {workflow}"
+        self._say(f"{experiment.problem.kind}, {what}")
         if experiment.problem.read_from is not None:
             self._say(f"read {experiment.problem.read_from}")
         return self
@@ -244,13 +249,23 @@ class LiveDisplay(Display):
         from rich.text import Text
 
         elapsed = time.monotonic() - self._begun
+        of_all = f"  {len(self._durations)} of {len(self._tasks)} tasks"
         title = f"{self._run.directory.path.name} on {self._run.site.name}  {elapsed:5.1f} s"
+        title += of_all if len(self._tasks) > _MOST_ROWS else ""
         table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
         for column in ("", "stage", "time", ""):
             table.add_column(column, header_style="dim")
-        for name in list(self._tasks):
+        for name in self._shown():
             table.add_row(*self._row(name))
         return table
+
+    def _shown(self) -> list[str]:
+        """Return the tasks to show: all, or of many those that run or have failed, and the last."""
+        names = list(self._tasks)
+        if len(names) <= _MOST_ROWS:
+            return names
+        chosen = {*self._running, *self._failed}
+        return [name for name in names if name in chosen or name == names[-1]][-_MOST_ROWS:]
 
     def _row(self, name: str) -> tuple[Any, ...]:
         """Return the cells of a stage."""

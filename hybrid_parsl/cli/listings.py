@@ -96,7 +96,7 @@ def problems(as_json: AsJson = False) -> None:
 
 def workflows(context: typer.Context, as_json: AsJson = False) -> None:
     """List the workflows of the project with their options."""
-    from hybrid_parsl.workflow import describe_options, workflows_in
+    from hybrid_parsl.workflow import REQUIRED, describe_options, workflows_in
 
     found = workflows_in(context.obj.project().workflows())
     if as_json:
@@ -109,7 +109,9 @@ def workflows(context: typer.Context, as_json: AsJson = False) -> None:
     for each in found.values():
         say(f"{each.name}  {each.summary}")
         for option in describe_options(each):
-            say(f"    {option['option']}: {option['type']} = {option['default']}")
+            default = option["default"]
+            given = ", required" if default == REQUIRED else f" = {default}"
+            say(f"    {option['option']}: {option['type']}{given}")
 
 
 def print_rows(rows: list[dict[str, str]], *, as_json: bool) -> None:

@@ -63,9 +63,11 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _task_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a row for each task whose result is not in the document by itself."""
+    from hybrid_parsl.report.sections import is_own_table
+
     rows = []
     for name, task in document.get("tasks", {}).items():
-        if name in document:
+        if is_own_table(name, document):
             continue
         found = task.get("result")
         text = task["status"] if task["status"] != "completed" else one_line(found)
@@ -103,7 +105,7 @@ def _time(run: dict[str, Any], search: dict[str, Any] | None) -> str:
 
 def _status(word: str) -> str:
     """Return the words for the status of a run that is not completed."""
-    return "its driver has ended, left" if word == "left" else word
+    return "without a driver" if word == "left" else word
 
 
 def _where(document: dict[str, Any]) -> list[str]:

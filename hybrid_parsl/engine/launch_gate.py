@@ -42,7 +42,7 @@ class LaunchGate(Memoizer):  # type: ignore[misc]
         """End the memoizer."""
         self._memoizer.close()
 
-    def shut(self) -> None:
+    def block_new_tasks(self) -> None:
         """Let no more tasks start."""
         self._closed.set()
 
@@ -68,9 +68,8 @@ class LaunchGate(Memoizer):  # type: ignore[misc]
 
 
 def _has_started(task: TaskRecord) -> bool:
-    """Return whether this is a further try of a task that had started."""
-    tries = task["fail_history"]
-    return bool(tries) and not any(each.startswith(NotStartedError.__name__) for each in tries)
+    """Return whether this is a further try of a task that an executor has had before."""
+    return task["from_memo"] is False
 
 
 def find_futures_in_containers(config: parsl.Config) -> None:

@@ -137,7 +137,7 @@ class Session:
         call = dict(keywords)
         if resources:
             call["parsl_resource_specification"] = dict(resources)
-        future: Future[Any] = self._kernel.submit(function, args, [label], False, None, call)  # noqa: FBT003 - Parsl's order
+        future: Future[Any] = self._kernel.submit(function, args, [label], False, [], call)  # noqa: FBT003 - Parsl's order
         return future
 
     def warm_up(self, functions: Mapping[str, Callable[[], object]]) -> None:

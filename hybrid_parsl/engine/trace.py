@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from hybrid_parsl.engine.workflow_calls import CallRecorder
+from hybrid_parsl.engine.workflow_calls import CallRecorder, disown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,12 +37,31 @@ class Trace:
     error: Exception | None
 
 
-class _UndecidedError(Exception):
+class _UndecidedError(BaseException):  # a workflow's own `except Exception` must not take it
     """A workflow asks for a result while it is traced."""
 
 
 class _Undecided(Future[Any]):
-    """The future of a call that is not carried out."""
+    """The future of a call that is not carried out; parts of its result are undecided, too."""
+
+    @property  # what `wait` and `as_completed` of the standard library ask for
+    def _waiters(self) -> NoReturn:
+        raise _UndecidedError
+
+    @_waiters.setter
+    def _waiters(self, value: object) -> None:
+        del value
+
+    def __getitem__(self, key: object) -> _Undecided:
+        return _Undecided()
+
+    def __getattr__(self, name: str) -> _Undecided:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _Undecided()
+
+    def done(self) -> NoReturn:
+        raise _UndecidedError
 
     def result(self, timeout: float | None = None) -> NoReturn:  # noqa: ARG002 - Future's own
         raise _UndecidedError
@@ -54,7 +73,7 @@ class _Undecided(Future[Any]):
 def trace_workflow(
     workflow: Callable[[], object],
     code_of: Callable[[Callable[..., Any]], OwnCode],
-    resources_of: Callable[[str, str, str, Sequence[Any]], Mapping[str, Any]],
+    resources_of: Callable[[Sequence[str], str, Sequence[Any]], Mapping[str, Any]],
 ) -> Trace:
     """Return the calls of a workflow as far as they are known before any result is there.
 
@@ -87,6 +106,8 @@ def trace_workflow(
     with recorder.installed():
         thread.start()
         thread.join(_PATIENCE_S)
+    if thread.is_alive():
+        disown(thread)
     is_undecided = thread.is_alive() or any(isinstance(each, _UndecidedError) for each in raised)
     errors = [
         each

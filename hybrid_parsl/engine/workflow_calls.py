@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import re
 import threading
+import weakref
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,8 +28,17 @@ if TYPE_CHECKING:
 
 TASK = "task"
 """The keyword by which a call names itself."""
+_WALLTIME = "walltime"
 RESOURCES = "parsl_resource_specification"
 _TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,63}")
+
+
+_disowned: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+
+def disown(thread: threading.Thread) -> None:
+    """Let a thread end at its next call of an app; nothing waits for it any more."""
+    _disowned.add(thread)
 
 
 @dataclass(eq=False)
@@ -105,7 +115,8 @@ class CallRecorder:
     code_of
         Returns the project's files that a function needs.
     resources_of
-        Returns what a call of the given task name, function name and label asks for.
+        Returns what a call asks for, by its names, the most special first, its label and its
+        arguments.
     join
         Starts a join app: takes what ``DataFlowKernel.submit`` does, but for the executors.
     """
@@ -114,7 +125,7 @@ class CallRecorder:
         self,
         begin: Callable[[Call, StageFunction], Future[Any]],
         code_of: Callable[[Callable[..., Any]], OwnCode],
-        resources_of: Callable[[str, str, str, Sequence[Any]], Mapping[str, Any]],
+        resources_of: Callable[[Sequence[str], str, Sequence[Any]], Mapping[str, Any]],
         join: Callable[..., Future[Any]],
     ) -> None:
         self._begin = begin
@@ -123,6 +134,7 @@ class CallRecorder:
         self._resources_of = resources_of
         self._lock = threading.Lock()
         self._numbers: dict[str, int] = {}
+        self._codes: dict[str, OwnCode] = {}
         self._calls: dict[int, Call] = {}
         self._order: list[Call] = []
 
@@ -161,34 +173,49 @@ class CallRecorder:
         ConfigurationError
             If the name of the task is not valid, or the function cannot be sent to an executor.
         """
+        if threading.current_thread() in _disowned:
+            raise SystemExit
         function = undecorated(func)
         keywords = dict(app_kwargs)
+        reference = _reference(function)
         wanted = _task_name(function, keywords)
         function_name = function.__name__
         after = self._producers(app_args, keywords)
         if join:
             name = self._unique(wanted or function_name)
-            call = Call(name, _reference(function), None, {}, after, (), {})
+            call = Call(name, reference, None, {}, after, (), {})
             future = self._join(func, app_args, cache, ignore_for_cache, keywords)
             self._add(call, future)
             return future
         label = _label(executors, function_name)
         name = self._unique(wanted or function_name)
-        given = keywords.pop(RESOURCES, None)
         base = wanted or function_name
-        resources = self._resources_of(base, function_name, label, app_args)
+        given = keywords.pop(RESOURCES, None)
+        if keywords.get(_WALLTIME) is not None and not _takes(function, _WALLTIME):
+            message = "is not supported for one call"
+            valid = f"walltime_s in a table [resources.{base}]"
+            raise ConfigurationError(message, f"call of {function_name}", _WALLTIME, valid=valid)
+        names = [name, base, function_name, label]
+        resources = self._resources_of(names, label, app_args)
         call = Call(
             name,
-            _reference(function),
+            reference,
             label,
             dict(resources if given is None else given),
             after,
             tuple(app_args),
             keywords,
         )
-        future = self._begin(call, StageFunction(function, name, self._code_of(function)))
+        future = self._begin(call, StageFunction(function, name, self._code(function)))
         self._add(call, future)
         return future
+
+    def _code(self, function: Callable[..., Any]) -> OwnCode:
+        """Return the project's files that a function needs, as they were at its first call."""
+        module = function.__module__
+        if module not in self._codes:
+            self._codes[module] = self._code_of(function)
+        return self._codes[module]
 
     def _add(self, call: Call, future: Future[Any]) -> None:
         """Keep a call that has been started."""
@@ -233,15 +260,22 @@ def _task_name(function: Callable[..., Any], keywords: dict[str, Any]) -> str | 
     ConfigurationError
         If it cannot be the name of a folder and of a job.
     """
-    with contextlib.suppress(ValueError, TypeError):
-        if TASK in inspect.signature(function).parameters:
-            return None
+    if _takes(function, TASK):
+        return None
     name = keywords.pop(TASK, None)
     if name is not None and not (isinstance(name, str) and _TASK_NAME.fullmatch(name)):
         valid = "a letter or digit, then at most 63 letters, digits and . _ = + -"
         source = f"call of {function.__name__}"
         raise ConfigurationError("invalid task name", source, TASK, repr(name), valid)
     return name
+
+
+def _takes(function: Callable[..., Any], parameter: str) -> bool:
+    """Return whether a function has a parameter of this name itself."""
+    try:
+        return parameter in inspect.signature(function).parameters
+    except (ValueError, TypeError):  # some builtins have no signature
+        return False
 
 
 def _label(executors: str | Sequence[str], function: str) -> str:
@@ -268,8 +302,13 @@ def _reference(function: Callable[..., Any]) -> str:
     Raises
     ------
     ConfigurationError
-        If it is defined inside another function, so that no other process can import it.
+        If it is no function, or defined inside another one, so that no other process can
+        import it.
     """
+    if not inspect.isfunction(function) and not inspect.isbuiltin(function):
+        message = "only a function can be sent to an executor"
+        valid = "a python_app of a function; for a command, subprocess.run inside one"
+        raise ConfigurationError(message, None, None, type(function).__name__, valid)
     reference = f"{function.__module__}:{function.__qualname__}"
     if "<" in function.__qualname__:
         raise ConfigurationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import inspect
 from concurrent.futures import Future
 from functools import partial
@@ -134,11 +135,13 @@ def _tasks(session: Session, *, stage_retries: int) -> Iterator[Begin]:
     """Give what turns a call of an app into a Prefect task in `session`."""
     with SessionTaskRunner(session) as runner:
         futures: dict[int, Any] = {}
+        flow_run = contextvars.copy_context()  # the workflow is called in a thread of its own
 
         def begin(call: Call, function: StageFunction) -> Future[Any]:
             bound = inspect.signature(function).bind(*call.arguments, **call.keywords)
             parameters = _replaced(dict(bound.arguments), futures)
-            future = runner.begin(_task_for(call, function, stage_retries), parameters, function)
+            asked = _task_for(call, function, stage_retries)
+            future = flow_run.copy().run(runner.begin, asked, parameters, function)
             outcome = _outcome(future)
             futures[id(outcome)] = future
             call.future = outcome  # keeps its id from being used again

@@ -88,3 +88,25 @@ def _spent_s(run: Mapping[str, Any], directory: RunDirectory) -> float:
     begun = run.get("resumed", [run["started"]])[-1]
     last = directory.last_sign_of_life()
     return float(run.get("spent_s", 0.0)) + max(0.0, seconds_between(begun, last))
+
+
+def end_tasks(document: dict[str, Any], status: str, finished: str) -> None:
+    """Note how tasks ended that had not when the run did.
+
+    Parameters
+    ----------
+    document
+        The document of the run.
+    status
+        Of those that were running.
+    finished
+        When the run ended, as `now` writes it.
+    """
+    for stage in document["stages"]:
+        if stage["status"] == "running":
+            stage |= {"finished": finished, "status": status}
+    for task in document.get("tasks", {}).values():
+        if task["status"] == "running":
+            task |= {"finished": finished, "status": status}
+        elif task["status"] == "waiting":
+            task["status"] = "not started"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 GOOD = {"completed", "done", "ok", "success", "succeeded", "finished"}
 BAD = {"failed", "error", "canceled", "cancelled", "aborted", "timeout", "interrupted"}
 MOST_ROWS = 25
-_SHOWN_AS = {
+DEFAULT_TABLES = {
     f"{each.__module__}:{each.__name__}": name
     for each, name in ((SearchResult, "search"), (Sample, "quantum"), (Analysis, "analysis"))
 }
@@ -305,8 +305,13 @@ def task_cards(document: Mapping[str, Any]) -> list[TaskCard]:
             str((task.get("error") or {}).get("message") or ""),
         )
         for name, _, task in _results(document)
-        if task and name not in document
+        if task and not is_own_table(name, document)
     ]
+
+
+def is_own_table(name: str, document: Mapping[str, Any]) -> bool:
+    """Return whether the result of a task is a table of the document by itself."""
+    return name in DEFAULT_TABLES.values() and name in document
 
 
 def _results(document: Mapping[str, Any]) -> list[tuple[str, Any, Mapping[str, Any]]]:
@@ -314,13 +319,13 @@ def _results(document: Mapping[str, Any]) -> list[tuple[str, Any, Mapping[str, A
     tasks = document.get("tasks") or {}
     if tasks:
         return [(name, task.get("result"), task) for name, task in tasks.items()]
-    return [(name, document.get(name), {}) for name in _SHOWN_AS.values()]
+    return [(name, document.get(name), {}) for name in DEFAULT_TABLES.values()]
 
 
 def _result_rows(task: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the main values of a result: its key numbers, or its numbers and short texts."""
     result = task.get("result")
-    if (name := _SHOWN_AS.get(str(task.get("type")))) is not None and isinstance(result, dict):
+    if (name := DEFAULT_TABLES.get(str(task.get("type")))) is not None and isinstance(result, dict):
         keys = key_numbers({"experiment": document.get("experiment"), name: result})
         return [
             (key.label, f"{key.value}{PLUS_MINUS}{key.error}" if key.error else key.value)

@@ -199,11 +199,11 @@ def test_each_thread_of_a_rank_gets_a_core_unless_the_experiment_decides() -> No
 
 def test_a_table_of_resources_overrides_keys_for_one_stage() -> None:
     asked = bell(resources={"walltime_s": 60, "quantum": {"walltime_s": 5}, "p3": {"num_nodes": 2}})
-    assert asked.resources_of_call("quantum", "sample", "quantum") == {"walltime_s": 5}
-    assert asked.resources_of_call("analysis", "analyse", "analysis") == {}
+    assert asked.resources_of_call(["quantum", "sample"], "quantum") == {"walltime_s": 5}
+    assert asked.resources_of_call(["analysis"], "analysis") == {}
     layout = {"num_nodes": 1, "ranks_per_node": 2, "num_ranks": 2}
     assert asked.search_resources == {**layout, "walltime_s": 60}
-    assert asked.resources_of_call("p3", "search", "mpi") == {"num_nodes": 2, "walltime_s": 60}
+    assert asked.resources_of_call(["p3", "search"], "mpi") == {"num_nodes": 2, "walltime_s": 60}
 
 
 def test_a_misspelt_key_of_resources_is_no_stage() -> None:

@@ -58,7 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder of modules; what the test imports or adds to sys.path is undone."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
-    monkeypatch.setattr(own_code, "_provided", None)
+    monkeypatch.setattr(own_code, "_provided", {})
     (tmp_path / "own_first.py").write_text(
         "import math, numpy\n"
         "def value():\n    from own_second import VALUE\n    return VALUE + own_package()\n"

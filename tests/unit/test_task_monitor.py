@@ -13,6 +13,7 @@ from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
 from hybrid_parsl.errors import ConfigurationError, NotStartedError, StageFailedError
 from hybrid_parsl.own_code import OwnCode
 from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
+from hybrid_parsl.results import Analysis, Execution
 from hybrid_parsl.task_monitor import TaskMonitor, WorkflowThread, plain
 from hybrid_parsl.workflow import Workflow
 
@@ -34,7 +35,22 @@ def point(x: float, *_: Any) -> Point:
     return Point(x=x, figures={"map": SVG})
 
 
+def analysed(energy: float) -> Analysis:
+    execution = Execution(duration_s=1.0, n_ranks=1, hosts=["here"])
+    fields = dict.fromkeys(Analysis.model_fields)
+    given = {"energy": energy, "top": [], "figures": {}, "execution": execution}
+    return Analysis.model_construct(**{**fields, **given})
+
+
 app = python_app(point)
+analysing = python_app(analysed)
+
+
+def drawn(names: list[str]) -> dict[str, Any]:
+    return {"figures": dict.fromkeys(names, SVG)}
+
+
+drawing = python_app(drawn)
 
 
 class Notes:
@@ -131,8 +147,10 @@ def test_figures_of_one_name_do_not_overwrite_each_other(run: Run) -> None:
 
 
 def test_the_default_workflow_has_its_results_at_the_top(run: Run) -> None:
-    run.follow(lambda: app(1.0, task="search"), top_level=True)
-    assert json.loads((run.directory.path / RESULTS).read_text())["search"] == {"x": 1.0}
+    run.follow(lambda: (analysing(1.0, task="analysis"), app(1.0, task="search")), top_level=True)
+    document = json.loads((run.directory.path / RESULTS).read_text())
+    assert document["analysis"]["energy"] == 1.0
+    assert "search" not in document  # no result of a search
 
 
 def test_a_failure_names_its_task_and_all_others_that_failed(run: Run) -> None:
@@ -175,3 +193,31 @@ def test_what_results_are_in_json() -> None:
     assert plain({"x": 1, "figures": {"map": SVG}}) == {"x": 1}
     assert plain(Point(x=1.0, figures={"map": SVG})) == {"x": 1.0}
     assert plain(object).startswith("<class")
+
+
+@pytest.mark.parametrize("value", [b"\xff\x89PNG", "\ud800", {frozenset([1]): 2}, float("inf")])
+def test_what_json_cannot_hold_ends_no_run(value: object) -> None:
+    json.dumps(plain(value), allow_nan=False)
+    json.dumps(plain({"x": value}), allow_nan=False)
+
+
+def test_the_name_of_a_figure_is_no_path(run: Run) -> None:
+    run.follow(lambda: drawing(["p=1/2", "../../up", "x" * 300]))
+    names = set(run.directory.read_figures())
+    assert names == {"p=1_2", "_.._up", "x" * 64}
+    assert {path.name for path in run.directory.path.iterdir()} == {
+        "figures",
+        "events.jsonl",
+        RESULTS,
+    }
+
+
+def test_tasks_that_a_changed_workflow_does_not_call_are_forgotten(run: Run) -> None:
+    run.follow(lambda: (app(1.0, task="a"), app(2.0, task="b")))
+    run.follow(lambda: app(3.0, task="b"))
+    assert set(run.document["tasks"]) == {"b"}
+    assert [stage["name"] for stage in run.document["stages"]] == ["b"]
+    assert run.document["tasks"]["b"]["result"] == {"x": 3.0}
+    with pytest.raises(StageFailedError):
+        run.follow(lambda: app(-1.0, task="b"))
+    assert "result" not in run.document["tasks"]["b"]

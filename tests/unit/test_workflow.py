@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -26,7 +27,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "def deep(experiment, *, target: float = 0.9, depths: list[int]): return target, depths\n"
         "def _hidden(experiment): ...\n"
     )
-    monkeypatch.setitem(__import__("sys").modules, "apps.workflows", made)
+    monkeypatch.setitem(sys.modules, "apps.workflows", made)
     return made
 
 
@@ -71,10 +72,31 @@ def test_a_name_that_is_no_workflow(module: ModuleType) -> None:
     assert caught.value.suggestion == "pipeline"
 
 
-@pytest.mark.parametrize("text", ["def f(): ...", "def f(*, x): ...", "def f(e, **more): ..."])
+@pytest.mark.parametrize(
+    "text",
+    ["def f(): ...", "def f(*, x): ...", "def f(e, **more): ...", "def f(e, *, name='x'): ..."],
+)
 def test_a_signature_that_no_workflow_has(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = module_of(text)
-    monkeypatch.setitem(__import__("sys").modules, "apps.workflows", module)
+    monkeypatch.setitem(sys.modules, "apps.workflows", module)
+    assert workflows_in(module) == {}
     with pytest.raises(ConfigurationError) as caught:
-        workflows_in(module)
+        find_workflow(module, "f")
     assert caught.value.source == "apps/workflows.py, workflow f"
+
+
+def test_options_are_the_same_when_they_are_read_from_a_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = module_of(
+        "from pathlib import Path\n"
+        "def f(e, *, most: int | None = None, at: tuple[int, ...] = (1, 2), to: Path = Path('x')):"
+        " ..."
+    )
+    monkeypatch.setitem(sys.modules, "apps.workflows", module)
+    found = find_workflow(module, "f")
+    whole = found.complete(WorkflowTable.model_validate({"name": "f"}))
+    assert whole == {"name": "f", "at": [1, 2], "to": "x"}
+    again = WorkflowTable.model_validate(whole)
+    assert found.complete(again) == whole
+    assert found.bind(again)["at"] == (1, 2)

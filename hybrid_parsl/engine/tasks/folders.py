@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
-_NUMBER = re.compile(r"-(\d+)$")
+_NUMBER = re.compile(r"(-\d+)+$")
 
 
 @dataclass(frozen=True)

@@ -11,25 +11,25 @@ from hybrid_parsl.engine.launch_gate import LaunchGate, find_futures_in_containe
 from hybrid_parsl.errors import NotStartedError
 
 
-def task(*tries: str) -> Any:
-    return {"func_name": "a", "fail_history": list(tries), "memoize": False, "id": 0}
+def task(*, from_memo: bool | None = None) -> Any:
+    return {"func_name": "a", "from_memo": from_memo, "memoize": False, "id": 0}
 
 
 def test_no_task_starts_behind_a_shut_gate() -> None:
     gate = LaunchGate(BasicMemoizer())
     assert gate.check_memo(task()) is None
-    gate.shut()
+    gate.block_new_tasks()
     refused = gate.check_memo(task())
     assert refused is not None
     with pytest.raises(NotStartedError):
         refused.result()
 
 
-def test_a_task_that_had_started_may_try_again() -> None:
+def test_a_task_that_an_executor_has_had_may_try_again() -> None:
     gate = LaunchGate(BasicMemoizer())
-    gate.shut()
-    assert gate.check_memo(task("WalltimeExceededError()")) is None
-    assert gate.check_memo(task(repr(NotStartedError("a")))) is not None
+    gate.block_new_tasks()
+    assert gate.check_memo(task(from_memo=False)) is None
+    assert gate.check_memo(task(from_memo=True)) is not None  # refused before
 
 
 def test_what_the_site_says_stays() -> None:

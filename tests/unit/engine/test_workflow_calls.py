@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from concurrent.futures import Future
+import contextlib
+import threading
+import time
+from concurrent.futures import Future, as_completed, wait
 from typing import Any
 
 import pytest
-from parsl import join_app, python_app
+from parsl import bash_app, join_app, python_app
 
 from hybrid_parsl.engine.trace import trace_workflow
 from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
@@ -35,8 +38,8 @@ def code_of(_: object) -> OwnCode:
     return OwnCode()
 
 
-def resources_of(task: str, function: str, label: str, _: object) -> dict[str, Any]:
-    return {"asked": f"{task} {function} {label}"}
+def resources_of(names: list[str], label: str, _: object) -> dict[str, Any]:
+    return {"asked": f"{names} {label}"}
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def test_calls_are_named_and_know_what_they_wait_for(recorder: CallRecorder) -> 
     names = [(call.name, [each.name for each in call.after]) for call in recorder.calls()]
     assert names == [("add", []), ("add-2", []), ("sum", ["add", "add-2"])]
     assert [call.label for call in recorder.calls()] == ["mpi"] * 3
-    assert recorder.calls()[2].resources == {"asked": "sum add mpi"}
+    assert recorder.calls()[2].resources == {"asked": "['sum', 'sum', 'add', 'mpi'] mpi"}
     assert recorder.calls()[2].keywords == {"y": {"b": (second,)}}
 
 
@@ -103,6 +106,20 @@ def test_a_function_inside_another_cannot_be_sent() -> None:
         python_app(lambda: 1)()
 
 
+@pytest.mark.usefixtures("recorder")
+def test_a_command_is_no_function() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        bash_app(named)("x")
+    assert caught.value.found == "partial"
+
+
+@pytest.mark.usefixtures("recorder")
+def test_the_walltime_of_a_call_is_a_resource() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        adding(1, walltime=3)
+    assert caught.value.key == "walltime"
+
+
 def test_a_failure_and_what_follows_from_it() -> None:
     call = Call("a", "m:a", "mpi", {}, [], (), {})
     assert (call.error, call.succeeded, call.is_consequence) == (None, False, False)
@@ -143,3 +160,36 @@ def test_an_error_of_the_workflow_is_kept() -> None:
     trace = trace_of(lambda: adding(1 / 0))
     assert isinstance(trace.error, ZeroDivisionError)
     assert not trace.is_complete
+
+
+def test_parts_of_a_result_are_undecided_too() -> None:
+    trace = trace_of(lambda: adding(adding(1)["x"], adding(2).energy))
+    assert len(trace.calls) == 3
+    assert trace.error is None
+
+
+@pytest.mark.parametrize("ask", [wait, as_completed, lambda futures: futures[0].done()])
+def test_a_workflow_that_looks_at_its_futures_is_not_waited_for(ask: Any) -> None:
+    def workflow() -> None:
+        with contextlib.suppress(Exception):
+            list(ask([adding(1)]))
+        adding(2)
+
+    begun = time.monotonic()
+    trace = trace_of(workflow)
+    assert [call.name for call in trace.calls] == ["add"]
+    assert not trace.is_complete
+    assert time.monotonic() - begun < 5
+
+
+def test_a_trace_that_is_given_up_calls_nothing_later(
+    monkeypatch: pytest.MonkeyPatch, recorder: CallRecorder
+) -> None:
+    monkeypatch.setattr("hybrid_parsl.engine.trace._PATIENCE_S", 0.05)
+    go = threading.Event()
+    trace = trace_of(lambda: (go.wait(), adding(1)))
+    assert not trace.is_complete
+    go.set()
+    (thread,) = (each for each in threading.enumerate() if each.name == "workflow trace")
+    thread.join(10)
+    assert recorder.calls() == []
