@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -15,6 +16,7 @@ from pydantic_core import to_json
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.session import first_cause
 from hybrid_parsl.engine.stage_errors import stage_error, workflow_error
+from hybrid_parsl.errors import StorageError
 from hybrid_parsl.messages import shown
 from hybrid_parsl.records.run_directory import RESULTS, now, written
 from hybrid_parsl.report.plain_svg import plain_svg
@@ -201,7 +203,11 @@ class TaskMonitor:
         if not self._unwritten:
             return
         begun = time.monotonic()
-        self._directory.write_json(RESULTS, self._document)
+        try:
+            self._directory.write_json(RESULTS, self._document)
+        except StorageError:
+            if not self._failed:  # else the first failure is what counts
+                raise
         self._unwritten = False
         self._next_write = time.monotonic() + _WRITING_SHARE * (time.monotonic() - begun)
 
@@ -306,7 +312,8 @@ class TaskMonitor:
             for key in ("result", "figures", "type", "duration_s"):
                 task.pop(key, None)
             task |= {**ended, "error": reason}
-            self._directory.event(f"stage {status}", stage=call.name, error=str(error))
+            with contextlib.suppress(StorageError):
+                self._directory.event(f"stage {status}", stage=call.name, error=str(error))
             self._unwritten = True
             self._observer.stage_failed(call.name, str(failure).partition("\n")[0])
         self._on_failure(failure)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger, runtime, task
+from prefect.exceptions import UnfinishedRun
 from pydantic import BaseModel
 
 from hybrid_parsl import labels
+from hybrid_parsl.errors import NotStartedError
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.ownership import is_own
 from hybrid_parsl.prefect.report import publish_report
@@ -142,7 +144,7 @@ def _tasks(session: Session, *, stage_retries: int) -> Iterator[Begin]:
             parameters = _replaced(dict(bound.arguments), futures)
             asked = _task_for(call, function, stage_retries)
             future = flow_run.copy().run(runner.begin, asked, parameters, function)
-            outcome = _outcome(future)
+            outcome = _outcome(future, call.name)
             futures[id(outcome)] = future
             call.future = outcome  # keeps its id from being used again
             return outcome
@@ -185,8 +187,11 @@ def _may_succeed_later(task: Any, task_run: Any, state: Any) -> bool:  # noqa: A
     return bool(getattr(error, "retryable", False))
 
 
-def _outcome(future: Any) -> Future[Any]:
-    """Return the future of what a task gives, not of its state."""
+def _outcome(future: Any, name: str) -> Future[Any]:
+    """Return the future of the result of the task `name`, not of its state.
+
+    A task that waits for one that has failed never leaves the state PENDING.
+    """
     outcome: Future[Any] = Future()
 
     def resolve(ended: Future[Any]) -> None:
@@ -194,7 +199,9 @@ def _outcome(future: Any) -> Future[Any]:
             found = ended.result().result(raise_on_failure=False)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the outcome
             found = error
-        if isinstance(found, BaseException):
+        if isinstance(found, UnfinishedRun):
+            outcome.set_exception(NotStartedError(name))
+        elif isinstance(found, BaseException):
             outcome.set_exception(found)
         else:
             outcome.set_result(found)

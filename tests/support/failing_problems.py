@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hybrid_parsl.mpi.team import current_team
 from hybrid_parsl.optimize.local import Cobyla
@@ -95,11 +95,15 @@ class Waiting(InTask):
 
 
 class Talking(Waiting):
-    """Each rank says where it is, and then waits."""
+    """Each rank says once where it is, and then waits."""
+
+    has_spoken: ClassVar[bool] = False
 
     def begin(self) -> None:
-        sys.stdout.write(f"rank {current_team().rank} is here\n")
-        sys.stdout.flush()
+        if not Talking.has_spoken:
+            sys.stdout.write(f"rank {current_team().rank} is here\n")
+            sys.stdout.flush()
+        Talking.has_spoken = True
         super().begin()
 
 

@@ -31,7 +31,7 @@ def test_live_lines_arrive_while_a_job_runs(make_executor, tmp_path):
     script = f"{tell % 1}; while [ ! -e {go} ]; do sleep .05; done; {tell % 2}"
     job = shell(script, attributes={"lines": {"*.txt": told}})
     make_executor(live_log_s=0.1).submit(job)
-    wait_until(lambda: told.exists() and (told / "a.txt").read_text() == "1\n")
+    wait_until(lambda: (told / "a.txt").exists() and (told / "a.txt").read_text() == "1\n")
     go.touch()
     assert job.wait(PATIENCE).state == JobState.COMPLETED
     assert (told / "a.txt").read_text() == "1\n2\n"
