@@ -33,7 +33,7 @@ def test_a_run_whose_driver_was_killed(command: Any, run: Path, document: dict[s
     document["stages"] = [{"name": "quantum", "status": "running"}]
     (run / "results.json").write_text(json.dumps(document))
     first = command("show").splitlines()[0]
-    assert first == "status            its driver has ended, left in the quantum stage"
+    assert first == "status            without a driver in the quantum stage"
     assert json.loads(command("show", "--json"))["run"]["status"] == "left"
 
 
