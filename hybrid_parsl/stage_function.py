@@ -98,7 +98,9 @@ def _resolve(reference: str) -> Callable[..., Any]:
 def undecorated(found: Any) -> Callable[..., Any]:
     """Return the function behind an app of Parsl's and its wrapper; other decorators stay.
 
-    The wrapper turns exceptions into return values; our executors report exceptions themselves.
+    The wrapper turns exceptions into return values. It has the name of the function but is another
+    object, so that pickle cannot send it by name, and unpickling it would import Parsl on every
+    rank. Our executors report exceptions themselves and do not need it.
     """
     function = vars(found)["func"] if type(found).__module__ == _PARSL_APPS else found
     while _is_wrapper_of_parsl(function):

@@ -14,11 +14,11 @@ from parsl.utils import RepresentationMixin
 from hybrid_parsl import labels
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.site_executor import SiteExecutor
-from hybrid_parsl.engine.tasks.calls import plain_function
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.remote.client import ComputeService, check_id, connected_client
 from hybrid_parsl.remote.service_errors import in_our_words, translated
+from hybrid_parsl.stage_function import undecorated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,7 +105,7 @@ class FederatedExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # ty
             The service refuses; after it has refused once, Globus' executor takes no more.
         """
         if self.label == labels.MPI and resource_specification:
-            call = (plain_function(func), dict(resource_specification), args, kwargs)
+            call = (undecorated(func), dict(resource_specification), args, kwargs)
             func, args, kwargs = wrap_error(run_on_ranks), call, {}
         try:
             with translated():

@@ -19,11 +19,11 @@ from hybrid_parsl.engine import psij_executor
 from hybrid_parsl.engine.jobs.registry import JobEnd
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.session import Session
-from hybrid_parsl.engine.tasks.calls import plain_function
 from hybrid_parsl.engine.workflow_calls import CallRecorder
 from hybrid_parsl.experiment import Experiment
 from hybrid_parsl.project import Project
 from hybrid_parsl.results import Analysis, Circuit, Execution, Sample, SearchResult
+from hybrid_parsl.stage_function import undecorated
 from hybrid_parsl.stages import analysis, quantum, search
 from hybrid_parsl.tasks.folder import TaskFolder
 from hybrid_parsl.tasks.serialization import encode_frame, read_frame, write_frame
@@ -208,7 +208,7 @@ def test_an_app_is_a_stage_on_a_label(
     workflows: ModuleType, name: str, stage: object, label: str
 ) -> None:
     app = getattr(workflows, name)
-    assert plain_function(app.func) is stage
+    assert undecorated(app.func) is stage
     assert app.executors == [label]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import os.path
 import pickle
 import subprocess
@@ -8,12 +9,38 @@ from typing import TYPE_CHECKING
 
 import pytest
 from parsl import python_app
+from parsl.app.errors import RemoteExceptionWrapper, wrap_error
 
 from hybrid_parsl.own_code import OwnCode, find_project_code
 from hybrid_parsl.stage_function import StageFunction, undecorated
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def own_wrapper(function):
+    @functools.wraps(function)
+    def wrapper(*args: object) -> object:
+        return function(*args)
+
+    return wrapper
+
+
+def test_the_function_behind_parsls_wrapper() -> None:
+    wrapped = wrap_error(os.path.join)
+    assert isinstance(wrapped(3), RemoteExceptionWrapper)  # it does hide exceptions
+    with pytest.raises(pickle.PicklingError):
+        pickle.dumps(wrapped)  # and cannot travel by name
+    assert undecorated(wrapped) is os.path.join
+    assert undecorated(wrap_error(wrapped)) is os.path.join
+
+
+def test_every_other_function_is_left_as_it_is() -> None:
+    own = own_wrapper(os.path.join)
+    partial = functools.partial(pow, 2)
+    for function in (os.path.join, own, partial, len, str):
+        assert undecorated(function) is function
+    assert undecorated(wrap_error(own)) is own
 
 
 def twice(x: int) -> int:

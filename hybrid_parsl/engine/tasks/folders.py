@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import identity
-from hybrid_parsl.engine.tasks.calls import plain_function
 from hybrid_parsl.errors import ResultError, StorageError
 from hybrid_parsl.own_code import OwnCode
-from hybrid_parsl.stage_function import StageFunction
+from hybrid_parsl.stage_function import StageFunction, undecorated
 from hybrid_parsl.tasks.failures import read_result
 from hybrid_parsl.tasks.folder import Request, TaskFolder
 from hybrid_parsl.tasks.serialization import read_frame, write_frame
@@ -110,7 +109,7 @@ class TaskFolders:
         StorageError
             The folder cannot be written.
         """
-        function = plain_function(func)
+        function = undecorated(func)
         keywords = {
             key: value for key, value in kwargs.items() if key != "parsl_resource_specification"
         }
