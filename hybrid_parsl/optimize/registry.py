@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.errors import ConfigurationError, HybridParslError
+from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import shown
 from hybrid_parsl.optimize.optimizer import Optimizer
 from hybrid_parsl.optimize.scipy_method import OPTIONS, ScipyMethod
@@ -61,13 +61,8 @@ def load_optimizer(search: Search) -> Optimizer:
         If its method or a key or value of its options is not valid.
     """
     found = optimizer_class(search.method)
-    try:
+    with OPTIMIZERS.making(search.method):
         return found(search)
-    except HybridParslError:
-        raise
-    except Exception as error:  # a plug-in may raise anything
-        message = f"cannot make it: {type(error).__name__}: {error}"
-        raise ConfigurationError(message, None, OPTIMIZERS.key, shown(search.method)) from error
 
 
 def check_gradient(optimizer: Optimizer, *, differentiable: bool) -> None:

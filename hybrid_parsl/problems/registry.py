@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
 
-from hybrid_parsl.errors import ConfigurationError, HybridParslError
+from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import explain
 from hybrid_parsl.messages import shown
 from hybrid_parsl.optimize.registry import OPTIMIZERS, optimizer_class
@@ -78,13 +78,8 @@ def build_problem(table: ProblemTable) -> Problem:
         settings = found.Settings.model_validate(table.settings)
     except ValidationError as error:
         raise explain(error, found.Settings, "problem") from error
-    try:
+    with PROBLEMS.making(table.kind):
         return _made(found, settings)
-    except HybridParslError:
-        raise
-    except Exception as error:  # a plug-in may raise anything
-        message = f"cannot make it: {type(error).__name__}: {error}"
-        raise ConfigurationError(message, None, PROBLEMS.key, shown(table.kind)) from error
 
 
 def _made(found: type[Problem], settings: BaseModel) -> Problem:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, cast
 
-from hybrid_parsl.errors import ConfigurationError, HybridParslError
-from hybrid_parsl.messages import nearest, shown
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.messages import shown
+from hybrid_parsl.plugins import PluginGroup
 from hybrid_parsl.quantum.adapter import FactoryBackend
 from hybrid_parsl.quantum.backend import KEY, QuantumBackend
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Quantum
 
-BUILT_IN = {"aer": "hybrid_parsl.quantum.aer:AerBackend"}
-ENTRY_POINTS = "hybrid_parsl.backends"
+BACKENDS = PluginGroup(
+    what="backend",
+    key=KEY,
+    entry_points="hybrid_parsl.backends",
+    built_in={"aer": "hybrid_parsl.quantum.aer:AerBackend"},
+    path="package.module:name",
+)
 
 
 def backend_names() -> dict[str, str]:
     """Return every known name with the ``package.module:name`` behind it, sorted."""
-    plugins = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
-    return dict(sorted({**plugins, **BUILT_IN}.items()))
+    return BACKENDS.targets()
 
 
 def backend_target(backend: str) -> tuple[str, str]:
@@ -30,7 +33,8 @@ def backend_target(backend: str) -> tuple[str, str]:
     A name that is not known stands for itself. A known name may be followed by a colon and a
     device; it takes precedence over a module of the same name.
     """
-    names = BUILT_IN if backend in BUILT_IN else backend_names()
+    built_in = BACKENDS.built_in
+    names = built_in if backend in built_in else backend_names()
     name, _, device = backend.partition(":")
     if backend in names:
         return names[backend], ""
@@ -46,29 +50,13 @@ def open_backend(settings: Quantum) -> QuantumBackend:
         If the name is unknown, it cannot be imported or made, or an option is invalid.
     """
     target, device = backend_target(settings.backend)
-    module, _, attribute = target.partition(":")
-    if not module or not attribute:
-        names = backend_names()
-        valid = f"{', '.join(names)}, or package.module:name"
-        suggestion = nearest(settings.backend, names)
-        found = shown(settings.backend)
-        raise ConfigurationError("unknown backend", None, KEY, found, valid, suggestion)
-    try:
-        named = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a plug-in may raise anything while it is imported
-        message = f"cannot import it: {type(error).__name__}: {error}"
-        raise ConfigurationError(message, None, KEY, shown(settings.backend)) from error
+    named = BACKENDS.load(settings.backend, target)
     is_backend = isinstance(named, type) and issubclass(named, QuantumBackend)
     if device and not (is_backend and named.takes_device):
         name = settings.backend.partition(":")[0]
         message = f"the backend {name} takes no device"
         raise ConfigurationError(message, None, KEY, shown(settings.backend), name)
     if not is_backend:
-        return FactoryBackend(settings, named, module)
-    try:
+        return FactoryBackend(settings, named, target.partition(":")[0])
+    with BACKENDS.making(settings.backend):
         return cast("type[QuantumBackend]", named)(settings, device)
-    except HybridParslError:
-        raise
-    except Exception as error:  # the class may be a third party's
-        message = f"cannot make it: {type(error).__name__}: {error}"
-        raise ConfigurationError(message, None, KEY, shown(settings.backend)) from error

@@ -11,7 +11,7 @@ from qiskit.primitives import StatevectorEstimator, StatevectorSampler
 from hybrid_parsl.errors import ConfigurationError, JobFailedError
 from hybrid_parsl.experiment import Quantum
 from hybrid_parsl.quantum import BackendOptions, QuantumBackend
-from hybrid_parsl.quantum.registry import BUILT_IN, backend_names, backend_target, open_backend
+from hybrid_parsl.quantum.registry import BACKENDS, backend_names, backend_target, open_backend
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("plugins")
 def test_a_plug_in_adds_names_but_replaces_none() -> None:
     assert backend_names() == {
-        **BUILT_IN,
+        **BACKENDS.built_in,
         "exact": "lab:Exact",
         "fridge": "lab:OnDevice",
         "function": "lab:function",
@@ -139,7 +139,7 @@ def test_invalid_options(options: dict[str, Any], key: str, valid: str | None) -
 @pytest.mark.parametrize(
     ("backend", "target"),
     [
-        ("aer", (BUILT_IN["aer"], "")),
+        ("aer", (BACKENDS.built_in["aer"], "")),
         ("fridge:x", ("lab:OnDevice", "x")),
         ("own:Backend", ("own:Backend", "")),
         ("unknown", ("unknown", "")),
