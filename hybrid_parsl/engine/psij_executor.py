@@ -19,7 +19,6 @@ from hybrid_parsl.engine.jobs.psij_loading import LOCAL, check_backend, load_psi
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
 from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
-from hybrid_parsl.engine.jobs.validate import validate_script
 from hybrid_parsl.engine.site_executor import JobSource, Preview, SiteExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
@@ -181,18 +180,6 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         }
         documents = {file: text for file, text in files.items() if text}
         return Preview(f"{head}{request.num_ranks} ranks of\n{command}", documents)
-
-    def validate(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Ask the scheduler whether it would accept the script of a task; return its answer.
-
-        Raises
-        ------
-        JobRejectedError
-            If it would not.
-        BackendUnavailableError
-            If it does not answer.
-        """
-        return validate_script(self.backend, self.batch_script(name, resource_specification))
 
     def job_source(self) -> JobSource | None:
         """Return where jobs are submitted to, None if they are processes of this computer."""

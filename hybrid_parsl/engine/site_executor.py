@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hybrid_parsl.engine.jobs.validate import validate_script
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
@@ -186,8 +188,23 @@ class SiteExecutor(ABC):
         BackendUnavailableError
             If it does not answer.
         """
+        return validate_script(self.backend, self.batch_script(name, resource_specification))
+
+    def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
+        """Return what a batch scheduler would get for a task, or nothing without one.
+
+        Parameters
+        ----------
+        name, resource_specification
+            As for `preview`.
+
+        Raises
+        ------
+        ConfigurationError
+            If the resources cannot be used.
+        """
         del name, resource_specification
-        return "no scheduler is asked"
+        return ""
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:
         """Call `function` where tasks run, outside the workflow: for warm-up and handshakes."""

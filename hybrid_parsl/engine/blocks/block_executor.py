@@ -13,7 +13,6 @@ from hybrid_parsl.engine.blocks import interchange
 from hybrid_parsl.engine.blocks.addresses import LOOPBACK, own_addresses
 from hybrid_parsl.engine.blocks.tasks import BlockTasks
 from hybrid_parsl.engine.jobs.psij_loading import LOCAL, load_psij
-from hybrid_parsl.engine.jobs.validate import validate_script
 from hybrid_parsl.engine.site_executor import Connection, JobSource, Preview, SiteExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 
@@ -124,20 +123,8 @@ class BlockExecutor(HighThroughputExecutor, SiteExecutor):  # type: ignore[misc]
         addresses = tuple(sorted(self.all_addresses))
         return Connection(addresses, self.worker_port, bool(self.connected_managers()))
 
-    def validate(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Ask the scheduler whether it would accept the script of a block; return its answer.
-
-        Raises
-        ------
-        JobRejectedError
-            If it would not.
-        BackendUnavailableError
-            If it does not answer.
-        """
-        return validate_script(self.backend, self.batch_script(name, resource_specification))
-
     def batch_script(self, name: str, resource_specification: dict[str, Any]) -> str:
-        """Return what the scheduler would get for the first block; nothing if there is none."""
+        """Return the batch script of the first block, or nothing without a scheduler."""
         del name, resource_specification
         return self.block_scripts().batch
 

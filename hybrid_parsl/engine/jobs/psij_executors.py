@@ -118,7 +118,7 @@ class BatchCorrections(_Batch):  # type: ignore[misc]
         return script.getvalue()
 
     def parse_status_output(self, exit_code: int, output: str) -> dict[str, Any]:
-        """Return PSI/J's status of each job, and report it, or that there is none, to `hooks`."""
+        """Return PSI/J's status of each job; notify `hooks` of an answer or its absence."""
         exit_code, output = self.readable(exit_code, output)
         try:
             statuses: dict[str, Any] = super().parse_status_output(exit_code, output)

@@ -23,7 +23,7 @@ def validate_script(backend: str, script: str) -> str:
     backend
         PSI/J's name of the scheduler.
     script
-        The batch script; empty if there is none, and then nothing is asked.
+        The batch script; an empty one is not sent to the scheduler.
 
     Raises
     ------
