@@ -150,9 +150,7 @@ def find_own_code(modules: Iterable[str], folders: Sequence[Path]) -> OwnCode:
         if name not in found and name not in _NEVER:
             found[name] = list(_files_of(name, places))
             left += (each for file in found[name] for each in _imports(file.text))
-    files = [file for several in found.values() for file in several]
-    _check_size(files)
-    return OwnCode(tuple(sorted(files, key=lambda file: (file.folder, file.name))))
+    return _bundle([file for several in found.values() for file in several])
 
 
 def find_project_code(module: str, project: Path) -> OwnCode:
@@ -185,10 +183,7 @@ def find_project_code(module: str, project: Path) -> OwnCode:
         imported = set(_dotted_imports(file.text, name))
         left += [each for each in imported if each.partition(".")[0] == _APPS]
         others |= {each for each in imported if each.partition(".")[0] != _APPS}
-    own = find_own_code(others, (project,))
-    files = (*found.values(), *own.files)
-    _check_size(files)
-    return OwnCode(tuple(sorted(files, key=lambda file: (file.folder, file.name))))
+    return _bundle([*found.values(), *find_own_code(others, (project,)).files])
 
 
 def _project_file(module: str, project: Path) -> SourceFile | None:
@@ -203,14 +198,10 @@ def _project_file(module: str, project: Path) -> SourceFile | None:
 
 def _dotted_imports(text: bytes, module: str) -> Iterator[str]:
     """Yield the dotted names that the file of `module` imports or may import from a package."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return
-    for node in ast.walk(tree):
+    for node in _import_statements(text):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             parent = module.rsplit(".", node.level)[0] if node.level else ""
             base = ".".join(filter(None, (parent, node.module)))
             yield base
@@ -261,15 +252,32 @@ def _top(name: str) -> str:
 
 def _imports(text: bytes) -> Iterator[str]:
     """Yield the top-level names that a file imports; none if it is not valid Python."""
+    for node in _import_statements(text):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def _import_statements(text: bytes) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the import statements of a file, wherever they stand; none if it is not Python."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+    yield from (each for each in ast.walk(tree) if isinstance(each, ast.Import | ast.ImportFrom))
+
+
+def _bundle(files: Sequence[SourceFile]) -> OwnCode:
+    """Return files as what an experiment or a task carries.
+
+    Raises
+    ------
+    ConfigurationError
+        If they are larger than 1 MiB together.
+    """
+    _check_size(files)
+    return OwnCode(tuple(sorted(files, key=lambda file: (file.folder, file.name))))
 
 
 def _check_size(files: Sequence[SourceFile]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.engine.trace import Trace
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
+    from hybrid_parsl.workflow import Workflow
 
 _NO_RUN = "RUN"  # stands for the folder of a run that has not begun
 
@@ -85,21 +86,23 @@ def plan_run(
     asked = [*overrides, *([f"workflow.name={workflow}"] if workflow else [])]
     path = project.experiment_path(text)
     experiment = load_experiment(text, asked, project)
-    with _placed(path, asked):
-        experiment = with_options(experiment, project)
     from hybrid_parsl.engine.site_check import check_site, ranks_on_this_host, samples_on_this_host
     from hybrid_parsl.engine.sites import check_tables, load_site
     from hybrid_parsl.mpi.launcher import TRANSPORTS
     from hybrid_parsl.mpi.shared_memory import check_shared_memory
     from hybrid_parsl.stages.check import check_memory_here
     from hybrid_parsl.stages.host import check_ranks_here
+    from hybrid_parsl.workflow import find_workflow
 
+    with _placed(path, asked):
+        chosen = find_workflow(project.workflows(), experiment.workflow.name)
+        experiment = _with_options(experiment, chosen)
     place = load_site(site, project, site_settings)
     notes = check_tables(place.name, project)
     resources = experiment.search_resources
     config = check_site(place, resources, runs / _NO_RUN)
     with _placed(path, asked):
-        trace = _trace(experiment, project)
+        trace = _trace(experiment, chosen, project)
         for other in _other_resources(trace, resources):
             check_site(place, other, runs / _NO_RUN)
         if not _may_search(trace):
@@ -132,22 +135,19 @@ def load_experiment(text: str, overrides: Sequence[str], project: Project) -> Ex
     return embedded
 
 
-def with_options(experiment: Experiment, project: Project) -> Experiment:
+def _with_options(experiment: Experiment, workflow: Workflow) -> Experiment:
     """Return `experiment` with every option of its workflow.
 
     Raises
     ------
     ConfigurationError
-        If the project has no such workflow, or it does not take these options.
+        If the workflow does not take these options.
     """
-    from hybrid_parsl.workflow import find_workflow
-
-    workflow = find_workflow(project.workflows(), experiment.workflow.name)
     table = type(experiment.workflow).model_validate(workflow.complete(experiment.workflow))
     return experiment.model_copy(update={"workflow": table})
 
 
-def _trace(experiment: Experiment, project: Project) -> Trace:
+def _trace(experiment: Experiment, workflow: Workflow, project: Project) -> Trace:
     """Return the calls that the workflow makes, which must fit the tables of resources.
 
     Raises
@@ -162,9 +162,7 @@ def _trace(experiment: Experiment, project: Project) -> Trace:
     from hybrid_parsl.engine.trace import trace_workflow
     from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.messages import nearest
-    from hybrid_parsl.workflow import find_workflow
 
-    workflow = find_workflow(project.workflows(), experiment.workflow.name)
     trace = trace_workflow(
         lambda: workflow(experiment), project.code_of, experiment.resources_of_call
     )
@@ -194,10 +192,9 @@ def _other_resources(trace: Trace, resources: dict[str, Any]) -> list[dict[str, 
 
 def _may_search(trace: Trace) -> bool:
     """Return whether the workflow searches parameters on MPI ranks, as far as is known."""
-    from hybrid_parsl.stages import search
+    from hybrid_parsl.task_monitor import SEARCH
 
-    reference = f"{search.__name__}:{search.search.__name__}"
-    return not trace.is_complete or any(call.function == reference for call in trace.calls)
+    return not trace.is_complete or any(call.function == SEARCH for call in trace.calls)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,6 @@ from hybrid_parsl.report.sections import DEFAULT_TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
     from hybrid_parsl.errors import HybridParslError
@@ -40,7 +39,8 @@ _UNSAFE = re.compile(r"[^\w.=+-]")
 _LONGEST_NAME = 64
 _DECLARED = re.compile(r"<[?!]|<style|<metadata")
 _SIGN_OF_LIFE_S = 10.0
-_SEARCH = "hybrid_parsl.stages.search:search"
+SEARCH = "hybrid_parsl.stages.search:search"
+"""The function whose tasks say how many starts they have finished."""
 
 
 class WorkflowThread(threading.Thread):
@@ -130,6 +130,7 @@ class TaskMonitor:
 
     def _follow(self, thread: WorkflowThread) -> None:
         """Return when all calls have ended."""
+        interval_s = min(self._observer.interval_s, _SIGN_OF_LIFE_S)
         last_tick = last_sign = time.monotonic()
         while True:
             is_over = not thread.is_alive()
@@ -138,17 +139,16 @@ class TaskMonitor:
             self._update(calls)
             if is_over and not pending and len(calls) == len(self._recorder.calls()):
                 break
-            elapsed = time.monotonic()
-            if elapsed - last_sign >= _SIGN_OF_LIFE_S:
+            here = time.monotonic()
+            if here - last_sign >= _SIGN_OF_LIFE_S:
                 self._directory.give_sign_of_life()
-                last_sign = elapsed
-            if elapsed - last_tick >= min(self._observer.interval_s, _SIGN_OF_LIFE_S):
+                last_sign = here
+            if here - last_tick >= interval_s:
                 self._observer.tick()
-                last_tick = elapsed
+                last_tick = here
             if pending and is_over:
-                left = min(self._observer.interval_s, _SIGN_OF_LIFE_S) - (elapsed - last_tick)
+                left = interval_s - (here - last_tick)
                 wait(pending, timeout=max(left, _POLL_S), return_when=FIRST_COMPLETED)
-                time.sleep(0)  # callbacks note the end of a call just after its future
             else:
                 time.sleep(_POLL_S)
 
@@ -168,10 +168,9 @@ class TaskMonitor:
         raised = thread.error
         if raised is not None and not any(first_cause(raised) is each for each in causes):
             errors.append(workflow_error(thread.name, raised))
-        if not errors:
-            errors = [
-                stage_error(call.name, call.error) for call in self._known if call.error is not None
-            ][:1]
+        if not errors:  # a task that did not start is named only if nothing else failed
+            unstarted = (call for call in self._known if call.error is not None)
+            errors = [stage_error(call.name, call.error) for call in unstarted if call.error][:1]
         if not errors:
             return
         first, *others = errors
@@ -188,8 +187,8 @@ class TaskMonitor:
                 self._known.setdefault(call, "join")
             elif call not in self._known:
                 self._add(call)
-        ended = [call for call in calls if call.ended is not None]
-        for call in sorted(ended, key=_end):
+        ended = [(call.ended, number, call) for number, call in enumerate(calls) if call.ended]
+        for _, _, call in sorted(ended):
             if self._known[call] in ("waiting", "running", "join"):
                 self._end(call)
         for call in calls:
@@ -258,14 +257,15 @@ class TaskMonitor:
         result = call.future.result()
         found = plain(result)
         execution = found.get("execution") if isinstance(found, dict) else None
-        took_s = round((_end(call) - (call.began or call.invoked)).total_seconds(), 3)
+        ended_at = call.ended or call.invoked  # it has ended
+        took_s = round((ended_at - (call.began or call.invoked)).total_seconds(), 3)
         duration_s = execution["duration_s"] if execution else took_s
         figures = self._keep_figures(name, result)
         task["status"] = "completed"
         if stage["status"] == "running" or found != task.get("result"):
             job = JobRecord.read(self._directory.path / "tasks" / name / TASK_RECORD)
             ended = {
-                "finished": written(_end(call).timestamp()),
+                "finished": written(ended_at.timestamp()),
                 "status": "completed",
                 "duration_s": duration_s,
                 "host": ", ".join(execution["hosts"]) if execution else "",
@@ -370,7 +370,7 @@ def _figures(result: Any) -> dict[str, str]:
 
 def _total(call: Call) -> dict[str, int]:
     """Return how many parts a task has, where its progress can be followed."""
-    if call.function != _SEARCH or not call.arguments:
+    if call.function != SEARCH or not call.arguments:
         return {}
     return {"total": call.arguments[0].search.starts}
 
@@ -378,8 +378,3 @@ def _total(call: Call) -> dict[str, int]:
 def _type_name(value: Any) -> str:
     """Return the type of a result as ``module:name``."""
     return f"{type(value).__module__}:{type(value).__qualname__}"
-
-
-def _end(call: Call) -> datetime:
-    """Return when a call ended; now, if its callback is still to come."""
-    return call.ended or call.invoked
