@@ -39,7 +39,7 @@ _USUAL = {
     signal.SIGTERM: signal.SIG_DFL,
 }
 _ONCE = ("kubernetes", "globus", "image")
-_LIMIT_S = 600
+_LIMIT_S = 1800
 
 COMPILE = """
 from hybrid_parsl.simulate.precompile import compile_kernels

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import parsl
 import pytest
+from waiting import PATIENCE_S
 
 from hybrid_parsl import identity, labels
 from hybrid_parsl.engine import psij_executor
@@ -140,7 +141,7 @@ def requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes
         )
         with recorder.installed():
             last = project.workflows().pipeline(experiment)
-            assert last.result(timeout=60) == RESULTS["analysis"]
+            assert last.result(timeout=PATIENCE_S) == RESULTS["analysis"]
     assert [call.name for call in recorder.calls()] == list(STAGES)
     return {name: (tmp_path / "tasks" / name / "request.frame").read_bytes() for name in STAGES}
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import psij
 import pytest
 from psij import Job, JobAttributes, JobExecutor, JobSpec, JobState
+from waiting import PATIENCE_S
 
-PATIENCE = timedelta(seconds=90)
+PATIENCE = timedelta(seconds=PATIENCE_S)
 
 
 @pytest.fixture(scope="module", params=["local", "k8s", "slurm", "kubernetes"])

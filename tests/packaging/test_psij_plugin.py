@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from waiting import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 NAMES = "import psij; print(*sorted(psij.JobExecutor.get_executor_names()))"
 MAKE = "import psij; psij.JobExecutor.get_instance('kubernetes')"
@@ -24,7 +26,7 @@ def run(program, *folders, **more):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from waiting import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -33,7 +35,7 @@ class Command:
         return [sys.executable, str(ROOT / "run.py"), *defaults, *arguments]
 
     def __call__(
-        self, *arguments: str, timeout_s: float = 150, **variables: str
+        self, *arguments: str, timeout_s: float = PATIENCE_S, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
         return subprocess.run(
@@ -50,7 +52,9 @@ class Command:
         program = "from hybrid_parsl.cli.main import main; main()"
         return [sys.executable, "-c", program, *arguments, "--runs-dir", str(self.runs)]
 
-    def of_run(self, *arguments: str, timeout_s: float = 150) -> subprocess.CompletedProcess[str]:
+    def of_run(
+        self, *arguments: str, timeout_s: float = PATIENCE_S
+    ) -> subprocess.CompletedProcess[str]:
         """Run another command, such as ``resume``, on the only run."""
         return subprocess.run(
             self.command_of_run(*arguments),

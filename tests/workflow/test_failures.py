@@ -14,6 +14,7 @@ import psutil
 import pytest
 from command import Command
 from services import require
+from waiting import PATIENCE_S
 
 from hybrid_parsl.experiment_file import parse_experiment
 from hybrid_parsl.stages.search import search
@@ -85,11 +86,11 @@ def test_an_interruption_in_mid_search_leaves_no_process(run, number, code):
     )
     tree = wait_for_ranks(process.pid)
     os.killpg(process.pid, number) if number is signal.SIGINT else process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, errors
     assert "what was finished is in" in errors
     assert "Traceback" not in errors
-    _, left = psutil.wait_procs(tree, timeout=3)
+    _, left = psutil.wait_procs(tree, timeout=30)
     assert not [name for each in left if (name := command_line(each))]
     _, document = last_run(run)
     assert document["run"]["status"] == "interrupted"
@@ -100,7 +101,7 @@ def test_a_reader_that_goes_away_ends_the_run(run):
         run.arguments("bell"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     process.stdout.close()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 141
     assert errors.startswith("nobody reads the output any more: what was finished is in")
     assert errors.count("\n") == 1
@@ -116,7 +117,7 @@ def command_line(process):
 
 def wait_for_ranks(pid):
     process = psutil.Process(pid)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         tree = process.children(recursive=True)
         names = [command_line(each) for each in tree]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command import Command
+from waiting import PATIENCE_S
 
 from hybrid_parsl.records.run_directory import RunDirectory
 
@@ -25,7 +26,7 @@ def test_what_is_left_can_be_resumed_or_says_that_it_never_began(tmp_path: Path)
     run = Command("local", tmp_path / "runs")
     for _ in range(N_KILLS):
         driver = subprocess.Popen(run.arguments("bell", "--quiet"))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while not any(run.runs.glob("*")) and time.monotonic() < deadline:
             time.sleep(0.001)  # most of the time before is that of imports
         time.sleep(chance.uniform(0.0, 0.2))

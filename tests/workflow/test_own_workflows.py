@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command import ROOT
+from waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ def hybrid_parsl(site: str, tmp_path: Path) -> Callable[..., list[str]]:
 
 
 def call(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -116,12 +117,14 @@ def test_a_stage_that_was_edited_is_computed_again(
     stages = tmp_path / "project" / "apps" / "stages.py"
     text = stages.read_text()
     stages.write_text(text.replace("len(found['seeds'])", "1 / 0"))
-    failed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    failed = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
     assert failed.returncode == 4
     assert "ZeroDivisionError" in failed.stderr
     stages.write_text(text.replace("quantum.seed + 3", "quantum.seed + 5"))
     resumed = hybrid_parsl("resume", "--quiet")
-    done = subprocess.run(resumed, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(resumed, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert "guess: its source has changed" in done.stderr
     (folder,) = (tmp_path / "runs").iterdir()

@@ -12,9 +12,7 @@ from datetime import datetime
 
 import pytest
 from command import ROOT, Command
-from waiting import wait_until
-
-PATIENCE_S = 90
+from waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from command import Command
+from waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PATIENCE = 240
 
 
 @pytest.mark.usefixtures("several_runs")
@@ -35,13 +34,13 @@ def test_the_next_job_continues_after_the_finished_starts(tmp_path: Path) -> Non
         found = list(run.runs.glob("*/tasks/search/job.json"))
         return json.loads(found[0].read_text())["tries"] if found else []
 
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE_S
     while not tries():
         assert driver.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
     go.touch()
-    _, errors = driver.communicate(timeout=PATIENCE)
+    _, errors = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == 0, errors
     assert "its walltime is over; try 2 of 3 begins" in errors
     assert {each["ended"] for each in tries()} == {"TIMEOUT"}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from listening_sockets import open_addresses
+from waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("search", "quantum", "analysis")
-LIMIT_S = 300
 PAUSE_S = 0.1
 
 
@@ -25,7 +25,7 @@ def test_no_phase_of_a_local_run_listens_beyond_loopback(tmp_path: Path) -> None
     )
     found = set()
     seen = dict.fromkeys(STAGES, 0)
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while process.poll() is None and time.monotonic() < deadline:
         found |= open_addresses(process.pid)
         for stage in STAGES:

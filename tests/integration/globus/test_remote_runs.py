@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from command import Command
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -114,7 +114,7 @@ def test_what_a_run_has_left_so_far(endpoint, tmp_path):
     started = processes_of(endpoint.services, ids["run"])
     (driver,) = (each for each in started if "run" in each.cmdline())
     driver.kill()
-    psutil.wait_procs(started, timeout=60)
+    psutil.wait_procs(started, timeout=PATIENCE_S)
     done = endpoint.services.hybrid_parsl("remote", "fetch", *runs)
     assert done.stdout.startswith(f"left; folder {begun.parents[2]} on the endpoint"), done.stderr
     assert f"hybrid-parsl remote resume {ids['run']}" in done.stdout
@@ -171,7 +171,7 @@ def test_a_worker_that_is_killed_leaves_no_process(endpoint, tmp_path):
     started = processes_of(endpoint.services, ids["run"])
     (driver,) = (each for each in started if "run" in each.cmdline())
     driver.parent().send_signal(signal.SIGKILL)
-    _, alive = psutil.wait_procs(started, timeout=60)
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE_S)
     assert not alive
     assert not processes_of(endpoint.services, ids["run"])
     runs = ["--runs-dir", str(tmp_path)]
@@ -224,7 +224,7 @@ def test_who_waits_can_be_interrupted(endpoint, tmp_path, number):
     assert ids["run"] in waiting.stdout.readline()
     time.sleep(1)
     waiting.send_signal(number)
-    _, stderr = waiting.communicate(timeout=30)
+    _, stderr = waiting.communicate(timeout=PATIENCE_S)
     assert waiting.returncode == 128 + number
     assert f"hybrid-parsl remote attach {ids['run']}" in stderr
     for process in processes_of(endpoint.services, ids["run"]):

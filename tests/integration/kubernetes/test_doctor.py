@@ -11,6 +11,7 @@ import time
 
 import pytest
 from command import ROOT
+from waiting import PATIENCE_S
 
 
 def probes_in(kubernetes):
@@ -33,14 +34,14 @@ def examine(kubernetes, kubernetes_site, tmp_path):
             check=False,
             env={**os.environ, **kubernetes_site, "PYTHONPATH": path},
             cwd=tmp_path,  # not that of the project, which would come first
-            timeout=200,
+            timeout=PATIENCE_S,
         )
         assert not done.stderr
         found = json.loads(done.stdout)
         return done.returncode, {each["check"]: each for each in found}
 
     yield run
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while probes_in(kubernetes):
         assert time.monotonic() < deadline
         time.sleep(0.5)

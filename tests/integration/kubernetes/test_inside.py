@@ -9,12 +9,12 @@ import time
 import pytest
 import yaml
 from command import ROOT
+from waiting import PATIENCE_S
 
 NAMESPACE = "hybrid-parsl"
 OF_IT = ("--namespace", NAMESPACE)
 # the cluster has no proxy for services: the API server is reached at the node
 API_SERVER = {"KUBERNETES_SERVICE_HOST": "10.99.0.2", "KUBERNETES_SERVICE_PORT": "6443"}
-PATIENCE_S = 150
 
 
 @pytest.fixture

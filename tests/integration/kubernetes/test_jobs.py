@@ -7,8 +7,9 @@ import time
 from datetime import timedelta
 
 from psij import Job, JobAttributes, JobSpec, JobState
+from waiting import PATIENCE_S
 
-PATIENCE = timedelta(seconds=120)
+PATIENCE = timedelta(seconds=PATIENCE_S)
 
 
 def run(executor, text, *, duration=600, attributes=None, **more):
@@ -44,7 +45,7 @@ def test_nothing_is_left_of_a_job_that_completed(kubernetes, executor):
     executor.submit(job)
     assert job.wait(PATIENCE).state == JobState.COMPLETED
     name = job.native_id.rpartition("/")[2]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while name in kubernetes.kubectl("get", "jobs,pods,secrets", "-o", "name"):
         assert time.monotonic() < deadline
         time.sleep(0.5)
@@ -81,7 +82,7 @@ def test_a_pod_that_somebody_deletes(kubernetes, executor):
     status = job.wait(PATIENCE)
     assert status.state == JobState.FAILED
     assert "PodDeleted" in status.message
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while kubernetes.kubectl("get", "pods", "-l", f"psij/job={name}", "-o", "name"):
         assert time.monotonic() < deadline
         time.sleep(0.5)

@@ -9,10 +9,11 @@ from datetime import timedelta
 import psij
 import pytest
 from psij import Job, JobAttributes, JobSpec, JobState, ResourceSpecV1
+from waiting import PATIENCE_S
 
 from hybrid_parsl.psij_kubernetes import JobOptions, KubernetesExecutorConfig
 
-PATIENCE = timedelta(seconds=120)
+PATIENCE = timedelta(seconds=PATIENCE_S)
 PROGRAM = """
 import json, os, socket, sys
 from mpi4py import MPI
@@ -68,7 +69,7 @@ def test_ranks_on_two_workers(kubernetes, executor, tmp_path):
     # files come back from the workers, not only from the launcher
     told = [json.loads((tmp_path / "told" / f"rank-{rank}").read_text()) for rank in range(4)]
     assert told == found
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + PATIENCE_S
     while name in (left := kubernetes.kubectl("get", "mpijobs,jobs,pods,secrets", "-o", "name")):
         assert time.monotonic() < deadline, left
         time.sleep(0.5)

@@ -11,11 +11,11 @@ import uuid
 import pytest
 from command import Command
 from psij import Job, JobAttributes, JobSpec, JobState
+from waiting import PATIENCE_S
 
 N_KILLS = 20
 LONGEST_S = 8.0
 AWAY_S = 30
-PATIENCE_S = 120
 BELL = ("bell", "--set", "resources={num_nodes=2, ranks_per_node=1}")
 
 

@@ -11,9 +11,8 @@ import uuid
 
 import pytest
 from command import Command
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
-PATIENCE_S = 120
 TWO_NODES = "resources.num_nodes=2", "resources.ranks_per_node=1"
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PATIENCE_S
 
 pytestmark = pytest.mark.timeout(900)  # the first of them starts the server
 SCRIPT = """
@@ -48,7 +49,7 @@ def test_the_workflow_and_a_flow_of_ones_own_run_as_jobs(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (folder,) = tmp_path.glob("runs/*-bell-*")

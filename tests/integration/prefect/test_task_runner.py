@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PATIENCE_S
 
 pytestmark = pytest.mark.timeout(900)  # the first of them starts the server
 FLOWS = """
@@ -121,7 +122,7 @@ def call(project, *arguments):
         capture_output=True,
         text=True,
         check=False,
-        timeout=250,
+        timeout=PATIENCE_S,
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from command import Command
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from slurm_cluster import SlurmCluster
 
-PATIENCE = 150
 SLOW = ("bell", "--set", "problem.kind=failing_problems:Slow")
 PILOT = ("--site-set", "mpi=pilot")
 
@@ -64,7 +63,7 @@ def records(run: Command) -> list[dict[str, Any]]:
 def end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
     """Send a signal to a driver, and return its exit code and what it wrote."""
     process.send_signal(number)
-    _, errors = process.communicate(timeout=PATIENCE)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     return process.returncode, errors
 
 
@@ -121,7 +120,7 @@ def test_the_next_driver_cancels_a_job_that_its_last_one_could_not(
     wait_until(lambda: slurm.queue() not in ([], [job_id]))
     assert job_id not in slurm.queue()
     go.touch()
-    assert resumes.wait(PATIENCE) == 0
+    assert resumes.wait(PATIENCE_S) == 0
     states = [
         line.split("JobState=")[1].split()[0]
         for line in slurm.job_log()

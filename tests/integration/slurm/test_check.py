@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from slurm_cluster import SlurmCluster
@@ -25,7 +26,7 @@ def check(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=PATIENCE_S,
         cwd=folder,
     )
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from services import require
+from waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from slurm_cluster import SlurmCluster
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 280
 BLOCKS = ("mpi=pilot", "stages=blocks")
 
 
@@ -42,7 +42,7 @@ class Doctor:
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE,
+            timeout=PATIENCE_S,
             cwd=self.folder,
             env=dict(os.environ),
         )

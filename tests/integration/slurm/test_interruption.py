@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from slurm_cluster import SlurmCluster
@@ -31,14 +32,14 @@ def test_no_job_is_left(slurm: SlurmCluster, tmp_path: Path, number: int, code: 
     )
     wait_for(slurm, ["RUNNING"])
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code
     assert "Traceback" not in errors
     wait_for(slurm, [])
 
 
 def wait_for(slurm: SlurmCluster, states: list[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while slurm.command("squeue", "-h", "-o", "%T").split() != states:
         assert time.monotonic() < deadline
         time.sleep(0.1)

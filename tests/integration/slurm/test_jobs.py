@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import rank_functions as functions
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from slurm_cluster import SlurmCluster
 
-PATIENCE = 120
 TWO = {"num_nodes": 1, "ranks_per_node": 2}
 PMI2 = {"SLURM_MPI_TYPE": "pmi2"}
 
@@ -68,7 +67,7 @@ def test_ranks_are_on_as_many_nodes_as_asked(tmp_path: Path, n_nodes: int, launc
     try:
         resources = {"num_nodes": n_nodes, "ranks_per_node": 1}
         future = executor.submit(functions.everywhere, resources, "SLURMD_NODENAME")
-        assert len(set(future.result(PATIENCE))) == n_nodes
+        assert len(set(future.result(PATIENCE_S))) == n_nodes
     finally:
         executor.shutdown()
 
@@ -76,7 +75,7 @@ def test_ranks_are_on_as_many_nodes_as_asked(tmp_path: Path, n_nodes: int, launc
 def test_the_site_decides_where_it_says_so(tmp_path: Path) -> None:
     executor = make(tmp_path, overrides={"num_nodes": 2, "ranks_per_node": 2})
     try:
-        assert len(executor.submit(functions.who, TWO).result(PATIENCE)) == 4
+        assert len(executor.submit(functions.who, TWO).result(PATIENCE_S)) == 4
     finally:
         executor.shutdown()
 
@@ -97,7 +96,7 @@ def test_name_and_options_reach_slurm(slurm: SlurmCluster, tmp_path: Path) -> No
 
 def test_a_job_is_found_by_its_name(executor: PsiJExecutor) -> None:
     future = executor.submit(functions.environment, TWO, "HOME")
-    future.result(PATIENCE)
+    future.result(PATIENCE_S)
     assert find_job("slurm", future.job.job.spec.name) == future.job.job_id
     assert find_job("slurm", "hybrid-parsl-none") is None
 
@@ -105,7 +104,9 @@ def test_a_job_is_found_by_its_name(executor: PsiJExecutor) -> None:
 def test_worker_init_runs_before_the_ranks(tmp_path: Path) -> None:
     executor = make(tmp_path, batch=BatchOptions(worker_init="export COLOUR='deep blue'"))
     try:
-        assert executor.submit(functions.environment, TWO, "COLOUR").result(PATIENCE) == "deep blue"
+        assert (
+            executor.submit(functions.environment, TWO, "COLOUR").result(PATIENCE_S) == "deep blue"
+        )
     finally:
         executor.shutdown()
 
@@ -114,7 +115,7 @@ def test_a_worker_init_that_fails_says_so(tmp_path: Path) -> None:
     executor = make(tmp_path, batch=BatchOptions(worker_init="no_such_command_at_all"))
     try:
         with pytest.raises(JobFailedError, match="no_such_command_at_all: command not found"):
-            executor.submit(functions.add, TWO, 1).result(PATIENCE)
+            executor.submit(functions.add, TWO, 1).result(PATIENCE_S)
     finally:
         executor.shutdown()
 
@@ -122,14 +123,14 @@ def test_a_worker_init_that_fails_says_so(tmp_path: Path) -> None:
 def test_a_killed_rank_is_named_and_the_others_do_not_wait_for_it(executor: PsiJExecutor) -> None:
     # the cluster leaves KillOnBadExit at its default, 0
     with pytest.raises(RankFailedError) as caught:
-        executor.submit(functions.kill_on, TWO, 1).result(PATIENCE)
+        executor.submit(functions.kill_on, TWO, 1).result(PATIENCE_S)
     assert (caught.value.rank, caught.value.job_exit_code) == (1, 137)
     assert caught.value.host.startswith("n")
 
 
 def test_exception_on_one_rank_names_the_rank(executor: PsiJExecutor) -> None:
     with pytest.raises(RankFailedError, match="ValueError: told to fail on 1") as caught:
-        executor.submit(functions.raise_on, TWO, 1).result(PATIENCE)
+        executor.submit(functions.raise_on, TWO, 1).result(PATIENCE_S)
     assert caught.value.rank == 1
 
 
@@ -153,7 +154,7 @@ def test_a_job_that_the_operator_cancels(executor: PsiJExecutor, slurm: SlurmClu
     wait_until(future.job.record.with_name("stderr.log").exists)  # slurmd opens it a little later
     slurm.command("scancel", future.job.job_id)
     with pytest.raises(JobCanceledError) as caught:
-        future.result(PATIENCE)
+        future.result(PATIENCE_S)
     assert caught.value.job_id == future.job.job_id
     assert str(caught.value.stderr_path).endswith("stderr.log")
     assert caught.value.exit_code == 4
@@ -173,7 +174,7 @@ def test_a_reason_of_several_words_does_not_stall_us(
     try:
         other = slurm.command("sbatch", "--parsable", "-w", "n4", "--wrap", "true").strip()
         wait_until(lambda: "," in slurm.command("squeue", "-h", "-j", other, "-o", "%r"))
-        assert executor.submit(functions.add, TWO, 1).result(PATIENCE) == 1
+        assert executor.submit(functions.add, TWO, 1).result(PATIENCE_S) == 1
         slurm.command("scancel", other)
     finally:
         slurm.command("scontrol", "update", "nodename=n4", "state=resume")
@@ -226,7 +227,7 @@ def test_a_folder_with_a_space_is_refused(tmp_path: Path) -> None:
 
 def test_walltime(overdue: Future[Any]) -> None:
     with pytest.raises(WalltimeExceededError, match="walltime is over") as caught:
-        overdue.result(PATIENCE)
+        overdue.result(PATIENCE_S)
     assert caught.value.exit_code == 4
 
 

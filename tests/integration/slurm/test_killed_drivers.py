@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from command import Command
+from waiting import PATIENCE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +98,7 @@ def test_blocks_of_a_dead_driver_are_canceled_before_the_next_one_begins(
     driver = subprocess.Popen(
         run.arguments(*SMALL, *pilot), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE_S
     while not any(run.runs.glob("*/tasks/search/stdout.log")):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import rank_functions as functions
 from services import require
+from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.batch_site import BatchSettings
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
@@ -16,7 +17,6 @@ from hybrid_parsl.errors import JobFailedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE = 120
 ONE = {"num_ranks": 1, "walltime_s": 60}
 INIT = Path("/usr/share/modules/init/bash")
 
@@ -42,7 +42,7 @@ def colour(folder: Path, module: str) -> str | None:
     )
     executor.start()
     try:
-        found: str | None = executor.submit(functions.environment, ONE, "COLOUR").result(PATIENCE)
+        found: str | None = executor.submit(functions.environment, ONE, "COLOUR").result(PATIENCE_S)
     finally:
         executor.shutdown()
     return found

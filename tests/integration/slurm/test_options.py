@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import rank_functions as functions
+from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import pytest
     from slurm_cluster import SlurmCluster
 
-PATIENCE = 120
 TWO = {"num_nodes": 1, "ranks_per_node": 2, "walltime_s": 60}
 DRIVER = """
 import sys
@@ -76,7 +76,7 @@ def test_variables_of_the_users_shell_do_not_count(
             shell.setenv(name, value)
         executor, future = submitted(tmp_path, TWO)
         try:
-            assert len(future.result(PATIENCE)) == 2
+            assert len(future.result(PATIENCE_S)) == 2
         finally:
             executor.shutdown()
     words = slurm.command("scontrol", "show", "job", future.job.job_id)
@@ -94,7 +94,7 @@ def test_a_driver_inside_an_allocation_with_little_memory(
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=PATIENCE_S,
         env=slurm.environment,
     )
     assert done.stdout == "23\n", done.stderr
@@ -103,7 +103,7 @@ def test_a_driver_inside_an_allocation_with_little_memory(
 def test_any_line_of_text_reaches_slurm_as_it_is(slurm: SlurmCluster, tmp_path: Path) -> None:
     executor, future = submitted(tmp_path, TWO, attributes={"comment": ODD, "exclusive": ""})
     try:
-        future.result(PATIENCE)
+        future.result(PATIENCE_S)
         words = slurm.command("scontrol", "show", "job", future.job.job_id)
     finally:
         executor.shutdown()
@@ -115,7 +115,7 @@ def test_cores_and_memory_of_a_rank(slurm: SlurmCluster, tmp_path: Path) -> None
     asked = {**TWO, "cores_per_rank": 2, "memory_gib_per_rank": 0.25}
     executor, future = submitted(tmp_path, asked)
     try:
-        assert future.result(PATIENCE) == ["2", "2"]
+        assert future.result(PATIENCE_S) == ["2", "2"]
         words = slurm.command("scontrol", "show", "job", future.job.job_id)
     finally:
         executor.shutdown()

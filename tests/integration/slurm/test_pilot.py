@@ -14,7 +14,7 @@ import parsl
 import pytest
 import rank_functions as functions
 from parsl import Config
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
@@ -40,7 +40,6 @@ pytestmark = [  # Parsl looks for this host's addresses and leaves its sockets o
     ),
 ]
 ROOT = Path(__file__).parents[3]
-PATIENCE = 120
 ONE = {"num_nodes": 1, "ranks_per_node": 2}
 VARIABLES = {"SLURM_MPI_TYPE": "pmi2", "SLURM_KILL_BAD_EXIT": "1"}
 
@@ -65,7 +64,7 @@ def run(site: str, runs: Path, *arguments: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=PATIENCE_S,
         env=dict(os.environ),
     )
     assert done.returncode == 0, done.stderr
@@ -103,7 +102,7 @@ def test_a_signal_to_the_process_group_leaves_no_block(
     )
     wait_until(lambda: list(tmp_path.glob("runs/*/tasks/search/ranks.json")))
     os.killpg(process.pid, number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code
     assert "Traceback" not in errors
     wait_until(lambda: slurm.queue() == [])
@@ -125,9 +124,9 @@ def test_there_are_as_many_blocks_as_there_is_work_for(slurm: SlurmCluster, tmp_
             first = [executor.submit(functions.wait_for, ONE, str(go)) for _ in range(3)]
             wait_until(lambda: len(slurm.queue()) == 2)
             go.touch()
-            assert [future.result(PATIENCE) for future in first] == [2, 2, 2]
+            assert [future.result(PATIENCE_S) for future in first] == [2, 2, 2]
             wait_until(lambda: slurm.queue() == [])
-            assert executor.submit(functions.add, ONE, 1).result(PATIENCE) == 1
+            assert executor.submit(functions.add, ONE, 1).result(PATIENCE_S) == 1
             assert len(slurm.queue()) == 1
             wait_until(lambda: slurm.queue() == [])
     finally:
@@ -163,7 +162,7 @@ def test_a_block_that_is_lost_is_named_at_once(
                 future.result(60)  # Parsl itself would find out after two minutes
             assert caught.value.job_id == job_id
             assert Path(str(caught.value.stderr_path)).exists()
-            assert executor.submit(functions.add, ONE, 1).result(PATIENCE) == 1
+            assert executor.submit(functions.add, ONE, 1).result(PATIENCE_S) == 1
     finally:
         provider.close()
         parsl.clear()
@@ -174,37 +173,37 @@ def test_a_task_spans_the_nodes_of_its_block(executor: Any) -> None:
     future = executor.submit(
         functions.everywhere, {"num_nodes": 2, "ranks_per_node": 1}, "SLURMD_NODENAME"
     )
-    assert len(set(future.result(PATIENCE))) == 2
+    assert len(set(future.result(PATIENCE_S))) == 2
 
 
 def test_many_tasks_share_one_block(executor: Any, slurm: SlurmCluster) -> None:
     futures = [executor.submit(functions.add, ONE, number) for number in range(8)]
-    assert [future.result(PATIENCE) for future in futures] == list(range(8))
+    assert [future.result(PATIENCE_S) for future in futures] == list(range(8))
     assert len(slurm.queue()) == 1
 
 
 def test_two_hundred_searches(executor: Any, slurm: SlurmCluster) -> None:
     alone = {"num_nodes": 1, "ranks_per_node": 1}
     futures = [executor.submit(functions.add, alone, number) for number in range(200)]
-    assert [future.result(2 * PATIENCE) for future in futures] == list(range(200))
+    assert [future.result(PATIENCE_S) for future in futures] == list(range(200))
     assert len(slurm.queue()) == 1
 
 
 def test_errors_are_those_of_jobs(executor: Any) -> None:
     with pytest.raises(RankFailedError, match="ValueError: told to fail on 1") as caught:
-        executor.submit(functions.raise_on, ONE, 1).result(PATIENCE)
+        executor.submit(functions.raise_on, ONE, 1).result(PATIENCE_S)
     assert caught.value.rank == 1
     with pytest.raises(RankFailedError, match=r"rank 0 on .* raised ValueError: told to fail on 0"):
-        executor.submit(functions.raise_on, ONE, 0).result(PATIENCE)
+        executor.submit(functions.raise_on, ONE, 0).result(PATIENCE_S)
     with pytest.raises(StorageError, match="cannot write /some/file"):
         executor.submit(functions.raise_ours, {"num_nodes": 2, "ranks_per_node": 1}).result(
-            PATIENCE
+            PATIENCE_S
         )
-    assert executor.submit(functions.add, ONE, 3).result(PATIENCE) == 3
+    assert executor.submit(functions.add, ONE, 3).result(PATIENCE_S) == 3
     with pytest.raises(RankFailedError, match=r"rank 1 on n. was killed by signal 9"):
-        executor.submit(functions.kill_on, ONE, 1).result(PATIENCE)
+        executor.submit(functions.kill_on, ONE, 1).result(PATIENCE_S)
     with pytest.raises(WalltimeExceededError):
-        executor.submit(functions.sleep, {**ONE, "walltime_s": 1}, 300).result(PATIENCE)
+        executor.submit(functions.sleep, {**ONE, "walltime_s": 1}, 300).result(PATIENCE_S)
 
 
 def test_more_nodes_than_a_block_has(executor: Any) -> None:

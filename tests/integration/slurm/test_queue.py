@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import rank_functions as functions
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.orphans import job_states
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from slurm_cluster import SlurmCluster
 
-PATIENCE = 120
 ONE = {"num_ranks": 1, "walltime_s": 60}
 LATER = BatchOptions(attributes={"begin": "now+1hour"})
 WITHOUT_JSON = """\
@@ -105,7 +104,7 @@ def test_a_result_is_taken_although_qstat_cannot_be_read(
         future = executor.submit(functions.wait_for, ONE, str(tmp_path / "go"))
         wait_until(lambda: "does not answer" in caplog.text)
         (tmp_path / "go").touch()
-        future.result(PATIENCE)
+        future.result(PATIENCE_S)
         wait_until(lambda: (found := JobRecord.read(record)) and found.ended == "COMPLETED")
     said = [line.getMessage() for line in caplog.records if "not answer" in line.getMessage()]
     assert said == ["pbs_classic does not answer: qstat: invalid option -- 'F'; its jobs go on"]

@@ -13,11 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 from command import Command
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.usefixtures("several_runs")
 
-PATIENCE = 120
 SLOW = ("bell", "--set", "problem.kind=failing_problems:Slow")
 RAISING = ("bell", "--set", "problem.kind=failing_problems:Raising")
 REFUSING = '''"""Refuses."""
@@ -42,12 +41,12 @@ def here(tmp_path: Path) -> Command:
 
 
 def test_a_detached_run_goes_on_in_a_session_of_its_own(here: Command) -> None:
-    begun = here("bell", "--detach", "--json", timeout_s=PATIENCE)
+    begun = here("bell", "--detach", "--json", timeout_s=PATIENCE_S)
     assert begun.returncode == 0, begun.stderr
     told = json.loads(begun.stdout)
     folder = Path(told["folder"])
     assert os.getsid(told["driver"]) == told["driver"] != os.getsid(0)
-    watched = here.of_run("attach", timeout_s=PATIENCE)
+    watched = here.of_run("attach", timeout_s=PATIENCE_S)
     assert watched.returncode == 0, watched.stderr
     assert "analysis: finished in" in watched.stdout
     assert "best energy" in watched.stdout
@@ -91,7 +90,7 @@ def test_a_run_that_is_resumed_detached_can_be_watched_and_canceled(here: Comman
     assert "the run goes on; end it with: hybrid-parsl cancel" in second.communicate()[1]
     assert second.returncode == 130
     assert here.of_run("cancel").returncode == 0
-    _, errors = watcher.communicate(timeout=PATIENCE)
+    _, errors = watcher.communicate(timeout=PATIENCE_S)
     assert watcher.returncode == 143
     assert "interrupted: TerminatedError: SIGTERM" in errors
 
@@ -113,7 +112,7 @@ def test_a_terminal_that_is_closed_ends_driver_and_local_ranks(here: Command) ->
     (ranks,) = here.runs.glob("*/tasks/search/ranks.json")
     pids = [each["pid"] for each in json.loads(ranks.read_text())]
     os.close(terminal)
-    assert driver.wait(PATIENCE) == 129
+    assert driver.wait(PATIENCE_S) == 129
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))
     status = json.loads(here.of_run("status", "--json").stdout)
     assert status["state"] == "interrupted"
@@ -145,5 +144,5 @@ def test_local_jobs_are_in_sessions_of_their_own(here: Command) -> None:
     pids = [each["pid"] for each in json.loads(ranks.read_text())]
     assert all(os.getsid(pid) != driver.pid for pid in pids)
     os.killpg(driver.pid, signal.SIGINT)
-    assert driver.wait(PATIENCE) == 130
+    assert driver.wait(PATIENCE_S) == 130
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids))

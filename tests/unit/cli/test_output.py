@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.table import Table
 from rich.text import Text
+from waiting import PATIENCE_S
 
 from hybrid_parsl.cli.failure import failure_text
 from hybrid_parsl.cli.output import make_console, printable, say, say_aside, say_rich
@@ -31,7 +32,7 @@ def shell(command: str, folder: Path, **variables: str) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE_S,
         env={**os.environ, **variables},
     )
 

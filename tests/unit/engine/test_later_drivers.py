@@ -11,12 +11,12 @@ from dataclasses import replace
 import psutil
 import pytest
 import rank_functions as functions
+from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import HybridParslError, RankFailedError
 
-PATIENCE = 60
 DRIVER = """
 import sys, time
 import rank_functions as functions
@@ -59,7 +59,7 @@ def test_a_later_driver_follows_the_job_that_still_runs(tmp_path, left_job, id_i
     time.sleep(0.5)
     assert not future.done()
     left_job.touch()
-    assert future.result(PATIENCE) == 2
+    assert future.result(PATIENCE_S) == 2
     executor.shutdown()
     assert JobRecord.read(path).ended == "COMPLETED"
 
@@ -87,7 +87,7 @@ def test_a_later_driver_takes_a_result_from_the_disk_and_repeats_what_failed(tmp
             os.environ["HYBRID_PARSL_TEST_FAIL"] = "1"
         try:
             future = executor.submit(functions.count_calls, {"num_ranks": 1}, str(counter))
-            results.append(future.exception(PATIENCE) or future.result())
+            results.append(future.exception(PATIENCE_S) or future.result())
         finally:
             os.environ.pop("HYBRID_PARSL_TEST_FAIL", None)
             executor.shutdown()

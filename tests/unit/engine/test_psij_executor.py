@@ -15,6 +15,7 @@ from concurrent.futures import CancelledError
 import psutil
 import pytest
 import rank_functions as functions
+from waiting import PATIENCE_S
 
 from hybrid_parsl import identity
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
@@ -32,7 +33,6 @@ from hybrid_parsl.tasks.folder import Request, TaskFolder
 from hybrid_parsl.tasks.serialization import write_frame
 
 TWO = {"num_nodes": 1, "ranks_per_node": 2}
-PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def executor(tmp_path_factory):
 
 
 def run(executor, function, *arguments, resources=TWO, **keywords):
-    return executor.submit(function, resources, *arguments, **keywords).result(PATIENCE)
+    return executor.submit(function, resources, *arguments, **keywords).result(PATIENCE_S)
 
 
 @pytest.mark.parametrize("n_ranks", [1, 2])
@@ -83,14 +83,14 @@ def test_batch_scripts_cannot_work_in_a_folder_in_which_a_shell_reads_more(tmp_p
 
 def test_a_launcher_that_is_killed_is_no_rank_that_is(executor, tmp_path):
     future = executor.submit(functions.write_and_sleep, TWO, str(tmp_path / "begun"), 300)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE_S
     while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     tree = psutil.Process(int(future.job.job_id)).children(recursive=True)
     (launcher,) = [each for each in tree if each.cmdline()[3:4] == ["hybrid_parsl.mpi.launcher"]]
     launcher.kill()
     with pytest.raises(JobFailedError, match="its launcher was killed by signal 9"):
-        future.result(PATIENCE)
+        future.result(PATIENCE_S)
 
 
 def test_arguments_and_keywords_arrive(executor):
@@ -105,7 +105,7 @@ def test_parsls_resource_keyword_is_not_the_functions(executor):
 @pytest.mark.usefixtures("thorough")
 def test_several_tasks_run_at_once(executor):
     futures = [executor.submit(functions.add, {"num_ranks": 1}, n) for n in range(3)]
-    assert [future.result(PATIENCE) for future in futures] == list(range(3))
+    assert [future.result(PATIENCE_S) for future in futures] == list(range(3))
 
 
 @pytest.mark.usefixtures("thorough")
@@ -202,7 +202,7 @@ def test_cancel_ends_the_processes(executor):
     tree = _wait_for_ranks(pid)
     assert future.cancel()
     with pytest.raises(CancelledError):
-        future.result(PATIENCE)
+        future.result(PATIENCE_S)
     assert not [process for process in tree if runs(process)]
 
 
@@ -223,7 +223,7 @@ def runs(process):
 
 def _wait_for_ranks(pid):
     process = psutil.Process(pid)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         tree = process.children(recursive=True)
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -334,7 +334,7 @@ def test_a_driver_that_is_a_rank_hands_no_connection_on(tmp_path, monkeypatch):
     executor = PsiJExecutor("quantum", tmp_path, launcher="single")
     executor.start()
     try:
-        assert executor.submit(functions.add, {}, 1, 2).result(PATIENCE) == 3
+        assert executor.submit(functions.add, {}, 1, 2).result(PATIENCE_S) == 3
     finally:
         executor.shutdown()
 

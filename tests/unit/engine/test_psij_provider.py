@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from parsl.jobs.states import JobState
 from parsl.providers.errors import SubmitException
+from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.psij_provider import PsiJProvider
@@ -21,8 +22,6 @@ from hybrid_parsl.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-PATIENCE = 30
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def make(folder: Path, **keywords: object) -> PsiJProvider:
 
 
 def wait_for(provider: PsiJProvider, job_id: str, state: JobState) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE_S
     while (found := provider.status([job_id])[0]).state != state:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
@@ -85,7 +84,7 @@ def test_a_block_is_prepared_before_its_command(tmp_path: Path) -> None:
 def test_closing_ends_all_blocks(tmp_path: Path) -> None:
     provider = make(tmp_path)
     job_id = provider.submit(f"touch {tmp_path}/begun; sleep 100", 1)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE_S
     while not (tmp_path / "begun").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -12,11 +12,10 @@ import time
 import psutil
 import pytest
 import rank_functions as functions
+from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.warm_processes import WarmProcesses, WarmProcessExecutor
 from hybrid_parsl.errors import JobFailedError, ResultError
-
-PATIENCE = 60
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def executor(tmp_path):
 
 
 def run(executor, function, *arguments):
-    return executor.submit(function, {}, *arguments).result(PATIENCE)
+    return executor.submit(function, {}, *arguments).result(PATIENCE_S)
 
 
 def test_tasks_share_one_process_that_is_not_this_one(executor):
@@ -106,7 +105,7 @@ def test_shutdown_ends_a_process_in_the_middle_of_a_task(tmp_path):
     assert time.monotonic() - begun < 10
     assert not psutil.pid_exists(pid)
     with pytest.raises(JobFailedError):
-        future.result(PATIENCE)
+        future.result(PATIENCE_S)
 
 
 def test_shared_processes_end_with_their_last_user(tmp_path):
@@ -131,20 +130,22 @@ def test_a_later_driver_takes_what_is_finished_from_the_disk(tmp_path):
 
 
 def test_a_call_that_is_no_task_is_made_each_time_and_keeps_nothing(executor, tmp_path):
-    assert executor.call(os.getpid).result(PATIENCE) == executor.call(os.getpid).result(PATIENCE)
+    assert executor.call(os.getpid).result(PATIENCE_S) == executor.call(os.getpid).result(
+        PATIENCE_S
+    )
     assert not (tmp_path / "getpid" / "result.frame").exists()
 
 
 def test_processes_that_died_while_they_were_idle_are_started_again(executor):
-    first = executor.call(os.getpid).result(PATIENCE)
+    first = executor.call(os.getpid).result(PATIENCE_S)
     os.kill(first, signal.SIGKILL)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE_S
     while psutil.pid_exists(first) and time.monotonic() < deadline:
         time.sleep(0.05)
     found = set()
     while not found and time.monotonic() < deadline:  # the pool hears of it a moment later
         with contextlib.suppress(JobFailedError):
-            found.add(executor.call(os.getpid).result(PATIENCE))
+            found.add(executor.call(os.getpid).result(PATIENCE_S))
     assert found
     assert first not in found
 
@@ -168,7 +169,7 @@ def test_a_driver_that_is_killed_leaks_no_semaphores(number):
     """Python's resource tracker, which warns of them, holds the standard error to its end."""
     killed = subprocess.run(
         [sys.executable, "-c", KILLED.format(number)],
-        capture_output=True, text=True, check=False, timeout=PATIENCE * 2,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S * 2,
     )  # fmt: skip
     assert killed.returncode == -getattr(signal, number)
     assert killed.stderr == ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from listening_sockets import open_addresses
+from waiting import PATIENCE_S
 
 from hybrid_parsl.mpi.library import is_mpich
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LAUNCHER = [sys.executable, "-P", "-m", "hybrid_parsl.mpi.launcher"]
-PATIENCE = 60
 BEGIN = """
 import os, signal, sys, time
 from mpi4py import MPI
@@ -47,7 +47,7 @@ def start(n_ranks: int, program: str, **variables: str) -> subprocess.Popen[str]
 
 def run(n_ranks: int, program: str, **variables: str) -> tuple[int, str, str]:
     process = start(n_ranks, program, **variables)
-    out, errors = process.communicate("to rank 0", timeout=PATIENCE)
+    out, errors = process.communicate("to rank 0", timeout=PATIENCE_S)
     return process.returncode, out, errors
 
 
@@ -113,9 +113,9 @@ def test_ranks_end_with_their_launcher(number: signal.Signals) -> None:
     assert process.stdout is not None
     ranks = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
     process.send_signal(number)
-    assert process.wait(PATIENCE) in (128 + number, -number)
+    assert process.wait(PATIENCE_S) in (128 + number, -number)
     process.communicate()
-    assert psutil.wait_procs(ranks, timeout=PATIENCE)[1] == []
+    assert psutil.wait_procs(ranks, timeout=PATIENCE_S)[1] == []
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
@@ -130,7 +130,7 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
     assert process.stdout is not None
     assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    process.communicate("", timeout=PATIENCE)
+    process.communicate("", timeout=PATIENCE_S)
     assert process.returncode == 0
 
 
@@ -139,7 +139,7 @@ def test_no_socket_can_be_reached_from_elsewhere() -> None:
     assert process.stdout is not None
     assert process.stdout.readline()
     assert open_addresses(process.pid) == set()
-    process.communicate("", timeout=PATIENCE)
+    process.communicate("", timeout=PATIENCE_S)
     assert process.returncode == 0
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 import rank_functions as functions
+from waiting import PATIENCE_S
 
 from hybrid_parsl import identity
 from hybrid_parsl.mpi import pilot
@@ -146,7 +147,7 @@ def test_ranks_end_when_their_worker_is_killed(tasks: Path) -> None:
     ranks = [psutil.Process(pid) for pid in members(folder)]
     worker.kill()
     worker.communicate()
-    assert psutil.wait_procs(ranks, timeout=60)[1] == []
+    assert psutil.wait_procs(ranks, timeout=PATIENCE_S)[1] == []
 
 
 def test_the_block_of_a_task_is_noted(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import rank_functions as functions
+from waiting import PATIENCE_S
 
 from hybrid_parsl import identity
 from hybrid_parsl.errors import ConfigurationError
@@ -73,7 +74,7 @@ def started(tmp_path: Path, size: str, *launcher: str) -> TaskFolder:
     ranks = [sys.executable, "-P", "-m", "hybrid_parsl.mpi", str(tmp_path)]
     mount = f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"'
     command = ["unshare", "-m", "sh", "-c", mount, "sh", *launcher, *ranks]
-    subprocess.run(command, capture_output=True, check=False, timeout=120)
+    subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE_S)
     return folder
 
 

@@ -9,7 +9,7 @@ import psij
 import pytest
 from psij import Job, JobSpec, JobState, ResourceSpecV1
 from psij_jobs import PATIENCE, held_job, run, shell
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 from hybrid_parsl.psij_kubernetes.completion import is_expired
 
@@ -225,7 +225,7 @@ def test_expired_mpijobs_of_killed_programs_are_deleted(api, pods, executor):
     job = Job(JobSpec("true", launcher="mpirun", resources=resources))
     executor.submit(job)
     assert job.wait(timedelta(seconds=20)).state == psij.JobState.COMPLETED
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while api.store.get("mpijobs", "default", "old"):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psij import JobSpec, ResourceSpecV1
+from waiting import PATIENCE_S
 
 from hybrid_parsl.psij_kubernetes.command import ProcessLayout, Wrapping, command_line
 from hybrid_parsl.psij_kubernetes.log_protocol import LineAppender, LogReader
@@ -39,7 +40,7 @@ def wrapped(*words, folder, patterns=(), shell="sh", **more):
 
 def log_of(*words, folder, **more):
     line = wrapped(*words, folder=folder, **more)
-    return subprocess.run(line, cwd=folder, capture_output=True, check=False, timeout=30)
+    return subprocess.run(line, cwd=folder, capture_output=True, check=False, timeout=PATIENCE_S)
 
 
 def read(log, folder, *, sizes=(10**6,), outputs=None, lines=None):
@@ -125,7 +126,7 @@ def test_sigterm_reaches_the_command_and_its_exit_code_is_reported(tmp_path, she
         head += process.stdout.read1(4096)
     time.sleep(0.1)
     os.kill(process.pid, signal.SIGTERM)
-    log = head + process.communicate(timeout=20)[0]
+    log = head + process.communicate(timeout=PATIENCE_S)[0]
     report, out, *_ = read(log, tmp_path)
     assert process.returncode == report.exit_code == 9
     assert out.endswith(b"caught\n")
@@ -327,7 +328,7 @@ def test_workers_are_asked_for_their_files(tmp_path, monkeypatch):
         (pod / "asked").unlink(missing_ok=True)
         line = wrapped("true", folder=pod, patterns=("result",))
         line[9] = str(hosts)
-        done = subprocess.run(line, cwd=pod, capture_output=True, check=True, timeout=30)
+        done = subprocess.run(line, cwd=pod, capture_output=True, check=True, timeout=PATIENCE_S)
         report, *_ = read(done.stdout, tmp_path / "here", outputs={"result": "result"})
         assert (pod / "asked").read_text().split() == asked
         assert len(report.errors) == faults, report.errors

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from waiting import PATIENCE_S
 
 from hybrid_parsl.psij_kubernetes.thread_pool import DaemonThreadPool
 
@@ -75,7 +76,11 @@ def test_exit_waits_for_tasks_but_not_long(seconds, expected):
     )
     begun = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
     )
     assert done.stdout.strip() == expected
     assert time.monotonic() - begun < 30

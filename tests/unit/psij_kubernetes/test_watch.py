@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kubernetes_api import KubernetesApi
+from waiting import PATIENCE_S
 
 from hybrid_parsl.psij_kubernetes import KubernetesExecutorConfig
 from hybrid_parsl.psij_kubernetes.client import ApiClient, ApiError
@@ -42,7 +43,7 @@ class Notes:
             self.there = {name: at for name, at in self.there.items() if name in found}
             self.heard.notify_all()
 
-    def wait(self, condition, timeout_s=10):
+    def wait(self, condition, timeout_s=PATIENCE_S):
         deadline = time.monotonic() + timeout_s
         with self.heard:
             while not self.heard.wait_for(condition, 0.05):  # it may ask for what nobody notes

@@ -11,6 +11,7 @@ import time
 
 import psutil
 import pytest
+from waiting import PATIENCE_S
 
 from hybrid_parsl import __version__
 from hybrid_parsl.errors import ConfigurationError
@@ -209,7 +210,7 @@ def test_nothing_outlives_a_worker_that_is_killed(tmp_path):
     program = f"{function_source()}\nhybrid_parsl({text!r})"
     worker = subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
     ranks = list((tmp_path / "a-run").glob("*/tasks/search/ranks.json"))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not ranks and time.monotonic() < deadline:
         time.sleep(0.1)
         ranks = list((tmp_path / "a-run").glob("*/tasks/search/ranks.json"))
@@ -217,7 +218,7 @@ def test_nothing_outlives_a_worker_that_is_killed(tmp_path):
     assert len(started) >= 4  # the driver, its warm process, the launcher, the ranks
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
-    _, alive = psutil.wait_procs(started, timeout=30)
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE_S)
     assert not alive
     manifest = call(request(tmp_path, SLOW), "collect")
     assert manifest.values["status"] == "interrupted"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from waiting import PATIENCE_S
 
 from hybrid_parsl.schedule.crontab import command_words
 from hybrid_parsl.schedule.definition import read_definition, write_definition
@@ -77,7 +78,7 @@ class Cron:
 
     def __call__(self):
         process = self.start()
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert out == ""
         return process.returncode, err
 
@@ -86,7 +87,7 @@ class Cron:
 
     def wait_for_run(self):
         """Wait until the attempt under way has begun its run, and return its folder."""
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             found = [each.run for each in self.attempts() if each.outcome == "running"]
             if found and found[0] and (Path(found[0]) / "results.json").exists():
@@ -203,7 +204,7 @@ def test_a_second_run_is_refused_and_the_lock_of_a_dead_one_is_taken_over(schedu
     drivers = psutil.Process(first.pid).children(recursive=True)
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
-    psutil.wait_procs(drivers, timeout=60)
+    psutil.wait_procs(drivers, timeout=PATIENCE_S)
     assert not [each for each in drivers if each.is_running()]
     go.touch()
     assert cron() == (0, "")
@@ -231,7 +232,7 @@ def test_a_run_that_is_ended_from_outside(schedule, tmp_path, victim, number, co
     run = cron.wait_for_run()
     (driver,) = psutil.Process(process.pid).children()
     os.kill({"schedule": process.pid, "driver": driver.pid}[victim], number)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code
     assert not driver.is_running()
     (attempt,) = cron.attempts()
@@ -248,12 +249,12 @@ def test_a_failure_is_in_the_history_before_anybody_is_told_of_it(schedule, tmp_
         experiment=str(tmp_path / "missing.toml"), on_failure=f"touch '{told}'; sleep 3"
     )
     process = cron.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not told.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [each.outcome for each in cron.attempts()] == ["failed"]
     os.kill(process.pid, signal.SIGTERM)  # comes too late to change anything
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     (attempt,) = cron.attempts()
     assert attempt.outcome == "failed"

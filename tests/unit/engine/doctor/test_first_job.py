@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import PATIENCE_S
 
 from hybrid_parsl import identity
 from hybrid_parsl.engine.doctor.first_job import FirstJob
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def examine(folder: Path, **changes: str) -> dict[str, Finding]:
     batch = BatchOptions(worker_init=changes.pop("worker_init", ""))
     options = {"python": sys.executable, "identity": identity.current(), **changes}
-    job = FirstJob("local", batch, folder=folder, timeout_s=30, **options)
+    job = FirstJob("local", batch, folder=folder, timeout_s=PATIENCE_S, **options)
     return {finding.check: finding for finding in job.examine()}
 
 

@@ -12,7 +12,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.psij_loading import load_psij
@@ -23,8 +23,6 @@ from hybrid_parsl.errors import (
     JobRejectedError,
     StorageError,
 )
-
-PATIENCE = 30
 
 
 @pytest.fixture
@@ -51,7 +49,7 @@ def submit(backend, *command, **keywords):
 @pytest.mark.parametrize(("code", "state"), [(0, "COMPLETED"), (3, "FAILED")])
 def test_the_end_of_a_job_is_told_once_with_its_exit_code(backend, code, state):
     submitted, ends = submit(backend, "/bin/sh", "-c", f"exit {code}")
-    end = ends.get(timeout=PATIENCE)
+    end = ends.get(timeout=PATIENCE_S)
     assert (end.state, end.exit_code, end.job_id) == (state, code, submitted.job_id)
     assert not end.timed_out
     time.sleep(0.3)
@@ -73,7 +71,7 @@ def test_ends_are_told_on_one_thread_of_the_backend(backend):
     threads = queue.Queue()
     for _ in range(3):
         backend.submit(spec("/bin/true"), lambda _end: threads.put(threading.current_thread().name))
-    assert {threads.get(timeout=PATIENCE) for _ in range(3)} == {"local jobs"}
+    assert {threads.get(timeout=PATIENCE_S) for _ in range(3)} == {"local jobs"}
 
 
 def test_an_error_in_on_end_does_not_silence_the_next(backend):
@@ -82,7 +80,7 @@ def test_an_error_in_on_end_does_not_silence_the_next(backend):
 
     backend.submit(spec("/bin/true"), fail)
     _, ends = submit(backend, "/bin/true")
-    assert ends.get(timeout=PATIENCE).state == "COMPLETED"
+    assert ends.get(timeout=PATIENCE_S).state == "COMPLETED"
 
 
 def test_the_first_final_state_stands(backend):
@@ -93,14 +91,14 @@ def test_the_first_final_state_stands(backend):
     backend._jobs.add(SubmittedJob(job, told.put), "1")
     backend._status_changed(job, psij.JobStatus(psij.JobState.COMPLETED, exit_code=0))
     backend._status_changed(job, psij.JobStatus(psij.JobState.CANCELED))
-    assert told.get(timeout=PATIENCE).state == "COMPLETED"
+    assert told.get(timeout=PATIENCE_S).state == "COMPLETED"
     time.sleep(0.2)
     assert told.empty()
 
 
 def test_canceling_a_job_that_is_done_is_no_error(backend):
     submitted, ends = submit(backend, "/bin/true")
-    assert ends.get(timeout=PATIENCE).state == "COMPLETED"
+    assert ends.get(timeout=PATIENCE_S).state == "COMPLETED"
     backend.cancel(submitted)
     assert ends.empty()
 
@@ -111,14 +109,14 @@ def test_canceling_ends_every_process_of_the_job(backend):
     submitted, ends = submit(backend, "/bin/bash", "-c", script)
     wait_until(lambda: _count(marker) >= 3)
     backend.cancel(submitted)
-    assert ends.get(timeout=PATIENCE).state == "CANCELED"
+    assert ends.get(timeout=PATIENCE_S).state == "CANCELED"
     wait_until(lambda: _count(marker) == 0)
 
 
 def test_the_duration_of_a_job_is_kept(backend):
     begun = time.monotonic()
     _, ends = submit(backend, "/bin/sleep", "100", duration_s=1)
-    end = ends.get(timeout=PATIENCE)
+    end = ends.get(timeout=PATIENCE_S)
     assert end.timed_out
     assert time.monotonic() - begun < 20
 
@@ -127,7 +125,7 @@ def test_closing_cancels_what_still_runs(tmp_path):
     backend = JobBackend("local", tmp_path)
     _, ends = submit(backend, "/bin/sleep", "100")
     backend.close()
-    assert ends.get(timeout=PATIENCE).state == "CANCELED"
+    assert ends.get(timeout=PATIENCE_S).state == "CANCELED"
 
 
 def test_unknown_backend(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.errors import BackendUnavailableError, JobsLeftError
 from hybrid_parsl.process_start import process_began
 
-NAME = "5f0c4b1e-a-name-that-no-other-process-has"
+NAME = str(uuid.uuid4())
 
 
 @pytest.fixture

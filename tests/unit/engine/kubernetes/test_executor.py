@@ -12,6 +12,7 @@ import rank_functions as functions
 import yaml
 from kubernetes_api import KubernetesApi
 from pod_runner import PodRunner
+from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.jobs.kube_context import KubeContext
 from hybrid_parsl.engine.jobs.orphans import (
@@ -37,7 +38,6 @@ from hybrid_parsl.errors import (
 from hybrid_parsl.tasks.folder import TaskFolder
 
 TWO = {"num_nodes": 1, "ranks_per_node": 2}
-PATIENCE = 60
 OPTIONS = {"image": "image", "grace_s": 1}
 
 
@@ -74,7 +74,7 @@ def executor(make_executor):
 
 
 def run(executor, function, *arguments, resources=TWO, **keywords):
-    return executor.submit(function, resources, *arguments, **keywords).result(PATIENCE)
+    return executor.submit(function, resources, *arguments, **keywords).result(PATIENCE_S)
 
 
 @pytest.mark.parametrize(("n_ranks", "plural"), [(1, "jobs"), (2, "mpijobs")])
@@ -105,7 +105,7 @@ def test_a_job_that_cannot_start_says_why(api, executor):
     (thing,) = api.store.all("jobs")
     api.runner.set_waiting(api.runner.make_pod(thing), "ErrImagePull", "manifest unknown")
     with pytest.raises(JobFailedError, match="ErrImagePull: manifest unknown"):
-        future.result(PATIENCE)
+        future.result(PATIENCE_S)
 
 
 def test_a_walltime_that_is_over_is_told_as_that(api, executor):
@@ -115,7 +115,7 @@ def test_a_walltime_that_is_over_is_told_as_that(api, executor):
     pod = api.runner.make_pod(thing)
     api.runner.end(pod, 137, reason="DeadlineExceeded")
     with pytest.raises(WalltimeExceededError):
-        future.result(PATIENCE)
+        future.result(PATIENCE_S)
 
 
 def test_words_in_the_log_are_no_walltime(api, executor):
@@ -126,7 +126,7 @@ def test_words_in_the_log_are_no_walltime(api, executor):
     api.logs[pod[1]] = b"the time limit of this solver\n"
     api.runner.end(pod, 3)
     with pytest.raises(JobFailedError) as caught:
-        future.result(PATIENCE)
+        future.result(PATIENCE_S)
     assert not isinstance(caught.value, WalltimeExceededError)
 
 
@@ -141,7 +141,7 @@ def test_a_refusal_is_told_and_what_may_pass_is_tried_again(api, executor):
 def test_cancel_removes_the_job(api, executor):
     future = executor.submit(functions.sleep, TWO, 300)
     assert future.cancel()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while api.store.all("mpijobs") or api.store.all("pods"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -154,7 +154,7 @@ def test_a_job_that_takes_its_time_to_go_is_canceled_all_the_same(api, make_exec
     executor._backend.close(patience_s=0.2)
     executor._backend = None
     with pytest.raises(JobCanceledError):
-        future.result(PATIENCE)
+        future.result(PATIENCE_S)
     assert api.store.all("mpijobs")
     assert JobRecord.read(tmp_path / "tasks" / "sleep" / "job.json").ended == "CANCELED"
 
@@ -179,7 +179,7 @@ def test_the_next_driver_finds_the_job(api, make_executor, tmp_path, knows):
     second = make_executor()
     future = second.submit(functions.wait_for, TWO, str(go))
     go.touch()
-    assert future.result(PATIENCE) == 2
+    assert future.result(PATIENCE_S) == 2
     assert len({query["metadata"]["uid"] for query in seen(api, "mpijobs")}) == 1
     assert JobRecord.read(record).ended == "COMPLETED"
 
@@ -313,7 +313,7 @@ def test_equal_calls_of_two_executors_are_two_tasks(api, make_executor, tmp_path
     folders = TaskFolders(tmp_path / "tasks")
     first, second = (make_executor(folders=folders) for _ in range(2))
     answers = [each.submit(functions.add, {"num_ranks": 1}, 1) for each in (first, second)]
-    assert [answer.result(PATIENCE) for answer in answers] == [1, 1]
+    assert [answer.result(PATIENCE_S) for answer in answers] == [1, 1]
     assert len({thing["metadata"]["name"] for thing in seen(api, "jobs")}) == 2
 
 
@@ -403,5 +403,5 @@ def test_a_hang_up_leaves_the_job_to_the_next_driver(api, make_executor, tmp_pat
     assert api.store.all("mpijobs")
     future = make_executor().submit(functions.wait_for, TWO, str(go))
     go.touch()
-    assert future.result(PATIENCE) == 2
+    assert future.result(PATIENCE_S) == 2
     assert len({thing["metadata"]["uid"] for thing in seen(api, "mpijobs")}) == 1
