@@ -26,7 +26,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises
     ------
     StorageError
-        The file cannot be written; what was there before is still there.
+        If the file cannot be written; what was there before is still there.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:

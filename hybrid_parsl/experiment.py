@@ -1,4 +1,4 @@
-"""The experiment: what is asked, apart from where and how it runs."""
+"""The experiment: what to compute, apart from where and how it runs."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ class Resources(_Table):
     memory_gib_per_rank
         Memory of each rank in GiB, above 0 and at most 65 536; the site's default if left out.
     gpus_per_rank
-        GPUs of each rank, 1 to 64; none are asked for if left out.
+        GPUs of each rank, 1 to 64; none if left out.
     retries
         How often another job continues after the walltime or a node failure, 0 to 1000.
 
@@ -413,7 +413,7 @@ class Experiment(_Table):
         label
             Of the executor.
         arguments
-            Those of the call; an experiment among them is asked instead of this one.
+            Those of the call; an experiment among them replaces this one.
         """
         given = next((each for each in arguments if isinstance(each, Experiment)), self)
         asked: dict[str, Any] = {}

@@ -38,7 +38,7 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     Raises
     ------
     ConfigurationError
-        The file cannot be read or is not TOML, or a key or value in it is not valid.
+        If the file cannot be read or is not TOML, or a key or value in it is not valid.
     """
     source = str(path)
     try:
@@ -63,7 +63,7 @@ def parse_experiment(
     Raises
     ------
     ConfigurationError
-        An override cannot be read, or a key or value is not valid.
+        If an override cannot be read, or a key or value is not valid.
     """
     _check_values(table, source)
     table = copy.deepcopy(table)
@@ -91,7 +91,7 @@ def _check_values(table: dict[str, Any], source: str | None) -> None:
     Raises
     ------
     ConfigurationError
-        A number has more than 64 bits or is not finite, or tables are nested too deeply.
+        If a number has more than 64 bits or is not finite, or tables are nested too deeply.
     """
     waiting: list[tuple[tuple[str, ...], Any]] = [((), table)]
     while waiting:
@@ -110,7 +110,7 @@ def _check_values(table: dict[str, Any], source: str | None) -> None:
 
 
 def _too_deep(source: str | None, key: str | None = None) -> ConfigurationError:
-    """Return the error that tells of tables or lists in too many others."""
+    """Return the error for tables or lists that are nested too deeply."""
     return ConfigurationError(
         "is nested too deeply", source, key, valid=f"at most {_DEEPEST} levels of tables and lists"
     )
@@ -156,7 +156,7 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
     Parameters
     ----------
     error
-        What pydantic found; its first fault is told, unknown keys before all others,
+        What pydantic found; its first fault is reported, unknown keys before all others,
         since a misspelt key also makes the right one go missing.
     model
         The model that refused.

@@ -58,7 +58,7 @@ class SourceFile:
 
 @dataclass(frozen=True, eq=False)
 class OwnCode:
-    """Python files of the user; two are equal, as the code does not change what is asked.
+    """Python files of the user; two are equal, as the code is not part of the request.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""When a process began, which tells it from a later one with the same id."""
+"""When a process began, which distinguishes it from a later one with the same id."""
 
 from __future__ import annotations
 

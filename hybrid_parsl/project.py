@@ -67,7 +67,7 @@ class Project:
         Raises
         ------
         ConfigurationError
-            There is no such file.
+            If there is no such file.
         """
         candidates = [Path(text), self.folder / text]
         for path in candidates:
@@ -92,7 +92,7 @@ class Project:
         Raises
         ------
         ConfigurationError
-            The file is not there or raises while it is executed.
+            If the file is not there or raises while it is executed.
         """
         path = self.folder / "apps" / "workflows.py"
         for name in [name for name in sys.modules if name.partition(".")[0] == "apps"]:
@@ -132,7 +132,7 @@ def find_project(explicit: Path | None = None) -> Project:
     Raises
     ------
     ConfigurationError
-        A folder that was named holds no project.
+        If a folder that was named holds no project.
     """
     named = explicit or (Path(value) if (value := os.environ.get(PROJECT_VARIABLE)) else None)
     if named is not None:
@@ -159,7 +159,7 @@ def load_file(path: Path, name: str) -> ModuleType:
     Raises
     ------
     ConfigurationError
-        The file raises while it is executed.
+        If the file raises while it is executed.
     """
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -175,7 +175,7 @@ def load_file(path: Path, name: str) -> ModuleType:
 
 
 def broken_file(path: Path, error: BaseException) -> ConfigurationError:
-    """Return the error that tells where in the user's file (or folder) `error` was raised."""
+    """Return the error that says where in the user's file (or folder) `error` was raised."""
     lines = [
         f"{frame.filename}, line {frame.lineno}"
         for frame in traceback.extract_tb(error.__traceback__)

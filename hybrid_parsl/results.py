@@ -161,7 +161,7 @@ def highest_optimal(optimum: float | None, worst: float | None) -> float:
     Parameters
     ----------
     optimum, worst
-        The lowest and the highest energy of any bitstring: levels are told apart down to 1e-9 of
+        The lowest and the highest energy of any bitstring: levels are resolved down to 1e-9 of
         their distance, and to the rounding of sums of numbers as large as they are. None if
         they are not known: then no energy is known to be the optimum.
     """

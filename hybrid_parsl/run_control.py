@@ -1,4 +1,4 @@
-"""What can be done with a run from outside its driver: go on with it, look at it, cancel it."""
+"""Resume, inspect and cancel a run from outside its driver."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     Raises
     ------
     ConfigurationError
-        A file of the run cannot be read, its project or site are not there any more, or the site
+        If a file of the run cannot be read, its project or site are not there any more, or the site
         cannot be used as it is set.
     IdentityMismatchError
-        It was begun with other sources of this package.
+        If it was begun with other sources of this package.
     """
     record = directory.read_record("site.json", SiteRecord)
     begun_with = directory.read_record("versions.json", Versions)["hybrid-parsl"]
@@ -73,7 +73,7 @@ def has_other_problem(run: Run) -> bool:
     Raises
     ------
     ConfigurationError
-        The versions that it began with cannot be read, or there is no such class any more.
+        If the versions that it began with cannot be read, or there is no such class any more.
     """
     before = run.directory.read_record("versions.json", Versions).get(PROBLEM, "")
     return bool(before != code_fingerprint(run.experiment))
@@ -118,7 +118,7 @@ class RunStatus:
 
     @property
     def has_jobs_under_way(self) -> bool:
-        """Whether a job of it waits or runs, as far as its backend tells."""
+        """Whether a job of it waits or runs, as far as its backend reports."""
         return any(job["state"] in (*UNDER_WAY, UNKNOWN) for job in self.jobs)
 
     def to_json(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def status_of(directory: RunDirectory) -> RunStatus:
     Raises
     ------
     ConfigurationError
-        ``results.json`` cannot be read, or the run is on an endpoint.
+        If ``results.json`` cannot be read, or the run is on an endpoint.
     """
     driver = driver_of(directory.lock)  # first: it may end before the results are read
     document = results_of(directory)
@@ -196,9 +196,9 @@ def cancel(directory: RunDirectory) -> list[str]:
     JobsLeftError
         If a backend has not taken a cancellation: the run can be canceled again.
     RunOverlapError
-        The driver has not ended after a minute.
+        If the driver has not ended after a minute.
     ConfigurationError
-        The run is on an endpoint.
+        If the run is on an endpoint.
     """
     directory.check_here()
     driver = driver_of(directory.lock)
@@ -237,7 +237,7 @@ def results_of(directory: RunDirectory) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        ``results.json`` cannot be read, or the run is on an endpoint.
+        If ``results.json`` cannot be read, or the run is on an endpoint.
     """
     directory.check_here()
     return directory.read_record(RESULTS, BegunResults)

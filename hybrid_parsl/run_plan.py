@@ -24,12 +24,12 @@ _NO_RUN = "RUN"  # stands for the folder of a run that has not begun
 
 @dataclass(frozen=True)
 class RunPlan:
-    """An experiment that can be run on a site, as far as this machine can tell.
+    """An experiment that can be run on a site, as far as this machine can check.
 
     Attributes
     ----------
     experiment
-        What is asked; it names no file.
+        The experiment, without references to files.
     project
         Whose workflow is run.
     site
@@ -81,7 +81,7 @@ def plan_run(
     Raises
     ------
     ConfigurationError
-        Experiment or site is not there, is not valid, or cannot be used.
+        If experiment or site is not there, is not valid, or cannot be used.
     """
     asked = [*overrides, *([f"workflow.name={workflow}"] if workflow else [])]
     path = project.experiment_path(text)
@@ -120,7 +120,7 @@ def load_experiment(text: str, overrides: Sequence[str], project: Project) -> Ex
     Raises
     ------
     ConfigurationError
-        It is not there, or something in it is not valid.
+        If it is not there, or something in it is not valid.
     """
     from hybrid_parsl.experiment_file import read_experiment
     from hybrid_parsl.problems.registry import embed_code, embed_files
@@ -199,7 +199,7 @@ def _may_search(trace: Trace) -> bool:
 
 @contextlib.contextmanager
 def _placed(path: Path, overrides: Sequence[str]) -> Iterator[None]:
-    """Let an error tell whether ``--set`` or the file at `path` says what is wrong."""
+    """Let an error say whether ``--set`` or the file at `path` is wrong."""
     from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.experiment_file import origin
 

@@ -69,7 +69,7 @@ class Run:
     Attributes
     ----------
     experiment
-        What is asked; it names no file.
+        The experiment, without references to files.
     project
         Whose workflow is run.
     site
@@ -97,7 +97,7 @@ class Run:
     _begun: float = 0.0
 
     def prepare(self) -> None:
-        """Write down what is asked, for a driver that is still to come.
+        """Write the experiment for a driver that is yet to start.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class Run:
         HybridParslError
             What went wrong first, with the stage it happened in as a note.
         RunOverlapError
-            Another process drives the run.
+            If another process drives the run.
         """
         try:
             with run_lock(self.directory.lock, f"run {self.directory.path.name}"):
@@ -176,7 +176,7 @@ class Run:
         return is_first and not has_taken_jobs(self.directory.path)
 
     def _begin(self, n_drivers: int) -> None:
-        """Write down what is asked before anything runs; the experiment is the last of it."""
+        """Write the request before anything runs; the experiment is written last."""
         asked = self.experiment.model_dump(mode="json", exclude_none=True)
         versions = software_versions()
         if fingerprint := code_fingerprint(self.experiment):
@@ -190,11 +190,11 @@ class Run:
         self._write_experiment()
 
     def _write_experiment(self) -> None:
-        """Write down what is asked; a folder without this file is no run yet."""
+        """Write the experiment; a folder without this file is not a run yet."""
         self.directory.write("experiment.toml", tomli_w.dumps(self._document["experiment"]))
 
     def _go_on(self, earlier: Document) -> None:
-        """Write down that another driver goes on with what `earlier` holds."""
+        """Record that another driver resumes what `earlier` holds."""
         self._document = continued(earlier, self.directory)
         is_first = self._document["run"]["drivers"] == 1
         self.directory.event("driver started" if is_first else "run resumed")
@@ -276,7 +276,7 @@ def write_report(directory: RunDirectory, document: Document) -> None:
     Raises
     ------
     StorageError
-        It cannot be written.
+        If it cannot be written.
     """
     directory.write(REPORT, render_page(document, directory.read_figures()))
 

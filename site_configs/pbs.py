@@ -14,7 +14,7 @@ class Settings(BatchSettings):
 
     dialect: Literal["pbs", "pbs_classic"] = Field(
         default="pbs",
-        description="How nodes are asked for: select= (PBS Pro, OpenPBS) or nodes= (Torque).",
+        description="How nodes are requested: select= (PBS Pro, OpenPBS) or nodes= (Torque).",
     )
     mpi_launcher: Literal["mpirun", "srun"] = Field(
         default="mpirun", description="What starts the ranks."

@@ -128,5 +128,5 @@ def _exit_as(document: Document, directory: RunDirectory) -> None:
         error = document.get("error") or {}
         words = dict.fromkeys(filter(None, (error.get("type"), error.get("message"))))
         say_aside(f"{run['status']}: {': '.join(words)}")
-        say_aside(f"go on with: {run_command('resume', directory.path)}")
+        say_aside(f"resume with: {run_command('resume', directory.path)}")
     raise typer.Exit(run.get("exit_code") or 1)

@@ -39,7 +39,7 @@ def drive_detached(
     *,
     as_json: bool,
 ) -> None:
-    """Start a driver that goes on with a run in a session of its own, and say how to follow it.
+    """Start a driver that resumes a run in a session of its own, and print how to follow it.
 
     Returns when the driver has handed over a job, has ended, or has not ended for a minute.
 

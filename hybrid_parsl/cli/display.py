@@ -43,7 +43,7 @@ class ShownRun(Protocol):
 
     @property
     def experiment(self) -> Experiment:
-        """What is asked."""
+        """The experiment."""
 
     @property
     def site(self) -> ShownSite:

@@ -1,6 +1,6 @@
 """``run --dry-run``: what would run, in words or JSON, without running it.
 
-With ``--check``, each scheduler is shown what it would get, and its verdict is told.
+With ``--check``, each scheduler validates what it would get, and its verdict is printed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def describe(
     Parameters
     ----------
     experiment
-        What is asked.
+        The experiment to run.
     site
         Where it would run.
     config
@@ -52,9 +52,9 @@ def describe(
     trace
         The calls that the workflow makes, as far as they are known.
     as_json
-        Whether to tell it in JSON, always in full.
+        Whether to print JSON, always in full.
     whole
-        Whether to tell, in words, more than the verdicts.
+        Whether to print more than the verdicts as text.
     check
         Whether to ask the schedulers for their verdicts.
     scripts
@@ -70,9 +70,9 @@ def describe(
     Raises
     ------
     ConfigurationError
-        An executor refuses the resources.
+        If an executor refuses the resources.
     StorageError
-        The documents cannot be written.
+        If the documents cannot be written.
     """
     from hybrid_parsl.engine.plain_executor import as_site_executor
     from hybrid_parsl.engine.site_check import settled_resources
@@ -135,7 +135,7 @@ def _write(folder: Path, stages: list[dict[str, Any]]) -> None:
     Raises
     ------
     StorageError
-        It is not possible.
+        If it is not possible.
     """
     from hybrid_parsl.errors import StorageError
 

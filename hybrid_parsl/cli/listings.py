@@ -57,7 +57,7 @@ def _print_settings(site: Site, project: Project, *, as_json: bool) -> None:
     Raises
     ------
     ConfigurationError
-        A value is not valid, or a table of the user's file is misspelt.
+        If a value is not valid, or a table of the user's file is misspelt.
     """
     from hybrid_parsl.engine.site_settings import describe_settings
     from hybrid_parsl.engine.sites import check_tables

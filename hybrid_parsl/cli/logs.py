@@ -95,7 +95,7 @@ class _LogPrinter:
 
 
 def _is_left(directory: RunDirectory) -> bool:
-    """Return whether a run that nobody drives has not ended."""
+    """Return whether a run is unfinished and has no driver."""
     return bool(directory.read_results()["run"]["status"] == "running")
 
 

@@ -1,4 +1,4 @@
-"""What commands print, and what happens when nobody reads it or nothing can hold it any more."""
+"""What commands print, and what happens when the reader is gone or the disk is full."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def say(text: str) -> None:
     Raises
     ------
     ReaderGoneError
-        Nobody reads it.
+        If its reader is gone.
     StorageError
-        It goes to a file that cannot be written.
+        If it goes to a file that cannot be written.
     """
     write(f"{printable(text)}\n")
 
@@ -93,9 +93,9 @@ def write(text: str) -> None:
     Raises
     ------
     ReaderGoneError
-        Nobody reads it.
+        If its reader is gone.
     StorageError
-        It goes to a file that cannot be written; what comes after it is lost, too.
+        If it goes to a file that cannot be written; what comes after it is lost, too.
     """
     try:
         sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
@@ -136,7 +136,7 @@ def say_rich(content: RenderableType, *, soft_wrap: bool = False) -> None:
     Raises
     ------
     ReaderGoneError
-        Nobody reads it.
+        If its reader is gone.
     """
     if sys.stdout.isatty():
         make_console().print(content, soft_wrap=soft_wrap)

@@ -136,7 +136,7 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have the endpoint go on with a run that failed, or whose task it has lost."""
+    """Let the endpoint resume a run that failed, or whose task it has lost."""
     from hybrid_parsl.remote.client import ComputeService
 
     limit_s = read_timeout(timeout)
@@ -200,7 +200,7 @@ def fetch(
     folder = told.get("run_directory") or told.get("folder")
     say(f"{brought.status}; folder {folder} on the endpoint, host {told.get('host')}")
     if brought.status == LEFT:
-        say(f"its driver died; go on with: hybrid-parsl remote resume {there.directory.path.name}")
+        say(f"its driver died; resume with: hybrid-parsl remote resume {there.directory.path.name}")
     for file in brought.brought():
         say(f"{brought.directory.path / file}")
     for each in brought.left_there():
@@ -254,7 +254,7 @@ def _show(there: RemoteRun, *, quiet: bool, as_json: bool) -> None:
     Raises
     ------
     HybridParslError
-        It did not complete.
+        If it did not complete.
     """
     from hybrid_parsl.cli.summary import print_summary
     from hybrid_parsl.records.run_directory import RESULTS

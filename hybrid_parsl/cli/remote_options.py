@@ -44,7 +44,7 @@ def read_timeout(text: str | None) -> float | None:
     Raises
     ------
     ConfigurationError
-        It is none.
+        If it is invalid.
     """
     return None if text is None else read_seconds(text)
 
@@ -55,7 +55,7 @@ def read_seconds(text: str) -> float:
     Raises
     ------
     ConfigurationError
-        It is none.
+        If it is invalid.
     """
     from hybrid_parsl.engine.time_spans import read_duration
     from hybrid_parsl.errors import ConfigurationError

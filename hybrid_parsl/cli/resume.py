@@ -1,4 +1,4 @@
-"""``hybrid-parsl resume``: go on with a run whose driver has ended."""
+"""``hybrid-parsl resume``: resume a run whose driver has ended."""
 
 from __future__ import annotations
 

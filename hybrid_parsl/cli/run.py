@@ -116,7 +116,7 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
         with terminable(), display:
             document = run.execute(display)
     except ReaderGoneError:
-        say_aside(f"nobody reads the output any more: {_what_is_left(run)}")
+        say_aside(f"the reader of the output is gone: {_what_is_left(run)}")
         raise
     except KeyboardInterrupt as error:
         raise _interrupted(run, "interrupted", error, INTERRUPTED) from None
@@ -166,7 +166,7 @@ def _longer(run: Run, error: BaseException) -> str:
 def _what_is_left(run: Run) -> str:
     """Return where a run that did not finish is, and what can be done with it."""
     folder = run.directory.path
-    return f"what was finished is in {folder}; go on with: {resume_command(folder)}"
+    return f"what was finished is in {folder}; resume with: {resume_command(folder)}"
 
 
 __all__ = ["execute", "load_experiment", "run"]

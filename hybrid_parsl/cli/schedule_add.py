@@ -49,7 +49,7 @@ def add(
     ] = None,
     on_failure: Annotated[
         str | None,
-        typer.Option(help="What is told of a failure.", metavar="COMMAND|URL"),
+        typer.Option(help="Where failures are reported.", metavar="COMMAND|URL"),
     ] = None,
     timezone: Annotated[
         str | None,
@@ -142,7 +142,7 @@ def _check_options(
     Raises
     ------
     ConfigurationError
-        An option is not valid.
+        If an option is not valid.
     """
     from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.schedule.clock import time_zone
@@ -170,7 +170,7 @@ def _load(
     Raises
     ------
     ConfigurationError
-        A run would be refused.
+        If a run would be refused.
     """
     from hybrid_parsl.cli.run import load_experiment
     from hybrid_parsl.engine.sites import load_site
@@ -187,7 +187,7 @@ def _time_span(text: str) -> timedelta | None:
     Raises
     ------
     ConfigurationError
-        It is not a time span, or not above 0.
+        If it is not a time span, or not above 0.
     """
     from hybrid_parsl.engine.time_spans import read_duration
     from hybrid_parsl.errors import ConfigurationError

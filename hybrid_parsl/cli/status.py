@@ -31,7 +31,7 @@ def status(
 
 
 def cancel(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
-    """End a run and its jobs; what is finished stays, and resume goes on with it."""
+    """End a run and its jobs; finished work stays, and resume continues from it."""
     from hybrid_parsl import run_control
     from hybrid_parsl.engine.jobs.orphans import jobs_left, words_for
     from hybrid_parsl.errors import JobsLeftError
@@ -70,7 +70,9 @@ def _in_words(found: RunStatus, folder: Path) -> str:
         state = job["state"] or "not known to the backend any more"
         state += f" ({job['waits_for']})" if job["waits_for"] else ""
         if job["cancel_asked"]:
-            state += f"; was to be cancelled: {job['cancel_error'] or 'it has not ended yet'}"
+            state += (
+                f"; cancellation not confirmed: {job['cancel_error'] or 'it has not ended yet'}"
+            )
         lines.append(f"  job {job['id'] or '?'} ({job['backend']}, {job['name']}): {state}")
     if found.error:
         told = dict.fromkeys((found.error["type"], found.error["message"]))
@@ -89,12 +91,12 @@ def _state(found: RunStatus, folder: Path) -> str:
 
 
 def words_for_left(folder: Path) -> str:
-    """Return what there is to say of a run that nobody drives and that has not ended."""
+    """Describe an unfinished run that has no driver."""
     return f"its driver has ended; {_go_on(folder)}"
 
 
 def resume_command(folder: Path) -> str:
-    """Return the command that goes on with the run in `folder`, for the current folder."""
+    """Return the command that resumes the run in `folder`, for the current folder."""
     return run_command("resume", folder)
 
 
@@ -105,5 +107,5 @@ def run_command(command: str, folder: Path) -> str:
 
 
 def _go_on(folder: Path) -> str:
-    """Return how to go on with the run in `folder`."""
-    return f"go on with: {resume_command(folder)}"
+    """Return how to resume the run in `folder`."""
+    return f"resume with: {resume_command(folder)}"

@@ -101,7 +101,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         Raises
         ------
         ConfigurationError
-            PSI/J has no such backend, or its scripts cannot work in the folder.
+            If PSI/J has no such backend, or its scripts cannot work in the folder.
         """
         self.batch.check(self.backend)
         warn_of_ignored_variables(self.backend, self.batch)
@@ -114,7 +114,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         Raises
         ------
         ConfigurationError
-            PSI/J has no such backend, its scripts cannot work in the folder, or the resource
+            If PSI/J has no such backend, its scripts cannot work in the folder, or the resource
             specification has an unknown key or a value out of range.
         """
         check_backend(self.backend)
@@ -135,13 +135,13 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         Raises
         ------
         ConfigurationError
-            The resource specification has an unknown key or a value out of range.
+            If the resource specification has an unknown key or a value out of range.
         SubmissionError
-            The backend did not take the job.
+            If the backend did not take the job.
         ResultError
-            The function or an argument cannot be pickled.
+            If the function or an argument cannot be pickled.
         StorageError
-            The folder of the task cannot be written.
+            If the folder of the task cannot be written.
         """
         if self._backend is None:
             message = f"executor {self.label} was not started"
@@ -198,7 +198,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         Raises
         ------
         ConfigurationError
-            The resource specification has an unknown key or a value out of range.
+            If the resource specification has an unknown key or a value out of range.
         """
         if self.backend == LOCAL:
             return ""

@@ -160,7 +160,7 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         Raises
         ------
         SubmitException
-            The backend did not take it.
+            If the backend did not take it.
         """
         base = self._folder() / f"{job_name}.{uuid.uuid4().hex[:8]}"
         script = base.with_name(f"{base.name}.sh")
@@ -233,7 +233,8 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
             ends = self._ends.values() if job_id is None else [self._ends.get(job_id)]
             end = next(reversed(list(ends)), None)
         if end is None:
-            return self._refusal or JobFailedError(job_id or "unknown", "no block has come to run")
+            reason = "no block of nodes has started"
+            return self._refusal or JobFailedError(job_id or "unknown", reason)
         path = self.resources[end.job_id]["stderr"]
         details = path, log_tail(Path(path))
         if end.timed_out:

@@ -157,7 +157,7 @@ class Session:
         Raises
         ------
         IdentityMismatchError
-            An executor runs other sources than the driver.
+            If an executor runs other sources than the driver.
         """
         here = identity.current()
         for label, answer in self._handshakes.items():
@@ -220,7 +220,7 @@ def check_labels(found: list[str], source: str) -> None:
     Raises
     ------
     ConfigurationError
-        A label is missing.
+        If a label is missing.
     """
     missing = [label for label in labels.ALL if label not in found]
     if missing:

@@ -38,7 +38,7 @@ def check_site(site: Site, resources: dict[str, Any], directory: Path) -> parsl.
     Raises
     ------
     ConfigurationError
-        The settings, the configuration, an executor's backend or folder, or the resources
+        If the settings, the configuration, an executor's backend or folder, or the resources
         cannot be used.
     """
     config = site.config(SiteRun(directory.absolute()))
@@ -72,12 +72,12 @@ def executor_of(config: parsl.Config, label: str) -> SiteExecutor:
 def settled_resources(executor: SiteExecutor, resources: dict[str, Any]) -> dict[str, Any]:
     """Return what a search gets that asks for `resources`, in Parsl's words.
 
-    What the site says about its size takes the place of what is asked.
+    The size that the site sets replaces the requested one.
 
     Raises
     ------
     ConfigurationError
-        A key is not known, or a value is not valid.
+        If a key is not known, or a value is not valid.
     """
     request = ResourceRequest.from_parsl(resources, executor.overrides)
     return {key: value for key, value in asdict(request).items() if value is not None}

@@ -86,7 +86,7 @@ def read_settings(
     Raises
     ------
     ConfigurationError
-        A value is missing or not valid, or the user's file cannot be read; where several
+        If a value is missing or not valid, or the user's file cannot be read; where several
         values are, the error lists all of them.
     """
     values, sources, faults = _gather(model, site, assignments, recorded)
@@ -205,7 +205,7 @@ def read_tables() -> dict[str, dict[str, Any]]:
     Raises
     ------
     ConfigurationError
-        The file cannot be read, is not TOML, or holds something that stands in no table.
+        If the file cannot be read, is not TOML, or holds something that stands in no table.
     """
     path = settings_file()
     try:
@@ -241,7 +241,7 @@ def _expand(value: Any) -> Any:
     Raises
     ------
     KeyError
-        A variable is not set.
+        If a variable is not set.
     """
     if isinstance(value, str):
         return _VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], value)

@@ -40,7 +40,7 @@ class SiteRun:
     ----------
     directory
         The run directory, absolute. The site's jobs and logs have their folders in it; it need
-        not be there yet, since a site is asked before a run begins.
+        not be there yet, since a site is loaded before a run begins.
     """
 
     directory: Path
@@ -82,7 +82,7 @@ class Site:
         Raises
         ------
         ConfigurationError
-            A setting is missing or not valid.
+            If a setting is missing or not valid.
         """
         settings = self.settings()
         values = None if settings is None else settings.model_dump(mode="json")
@@ -94,7 +94,7 @@ class Site:
         Raises
         ------
         ConfigurationError
-            A value is missing or not valid, or was given to a site without settings.
+            If a value is missing or not valid, or was given to a site without settings.
         """
         if self.settings_model is not None:
             return read_settings(self.settings_model, self.name, self.assignments, self.recorded)
@@ -109,7 +109,7 @@ class Site:
         Raises
         ------
         ConfigurationError
-            The site's function raised, or its settings are missing or not valid.
+            If the site's function raised, or its settings are missing or not valid.
         """
         settings = self.settings()
         try:
@@ -137,7 +137,7 @@ def load_recorded_site(
     Raises
     ------
     ConfigurationError
-        There is no such site any more, or it is broken.
+        If there is no such site any more, or it is broken.
     UntrustedFileError
         If its file is not of the project, and not of a user who can be trusted.
     """
@@ -169,7 +169,7 @@ def check_tables(asked: str, project: Project) -> list[str]:
     Raises
     ------
     ConfigurationError
-        The site has no table, and the name of an unknown one differs from its own by a slip.
+        If the site has no table, and the name of an unknown one differs from its own by a slip.
     """
     path, tables, known = settings_file(), read_tables(), [*site_names(project), asked]
     notes = []
@@ -203,7 +203,7 @@ def load_site(text: str, project: Project, assignments: Sequence[str] = ()) -> S
     Raises
     ------
     ConfigurationError
-        There is no such site, or it is broken.
+        If there is no such site, or it is broken.
     """
     files = project.sites()
     path = files.get(text)
@@ -241,7 +241,7 @@ def _site(name: str, source: str, module: Any, configure: Any, assignments: Sequ
     Raises
     ------
     ConfigurationError
-        It has no function ``config``, or its ``Settings`` are none.
+        If it has no function ``config``, or its ``Settings`` are none.
     """
     if not callable(configure):
         message = "has no function config(run)"

@@ -1,4 +1,4 @@
-"""What went wrong in a stage, as an error of ours."""
+"""Convert what a stage raised into errors of this package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def stage_error(name: str, error: BaseException) -> HybridParslError:
 
 
 def workflow_error(name: str, error: BaseException) -> HybridParslError:
-    """Return what a workflow itself raised, as an error of ours."""
+    """Return what a workflow itself raised, as an error of this package."""
     if isinstance(error, HybridParslError):
         return error
     return StageFailedError(name, f"{type(error).__name__}: {error}", _traceback(error))

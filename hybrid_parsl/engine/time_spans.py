@@ -25,7 +25,7 @@ def read_duration(value: object) -> object:
     Raises
     ------
     ValueError
-        The text is none of these, can mean two things or is too long.
+        If the text is not a duration, is ambiguous or too long.
     """
     if isinstance(value, timedelta) or value is None:
         return value
@@ -51,7 +51,7 @@ def _seconds_in(text: str) -> int | None:
     Raises
     ------
     ValueError
-        It could mean two things, or a number has too many digits.
+        If it could mean two things, or a number has too many digits.
     """
     if re.fullmatch(r"\d+(\.\d*)?", text) and float(text):
         message = f"has no unit: write {text}s for seconds, or {text}min for minutes as in Slurm"
@@ -84,7 +84,7 @@ def _at_least_a_second(value: timedelta) -> timedelta:
     Raises
     ------
     ValueError
-        It is shorter.
+        If it is shorter.
     """
     if value < timedelta(seconds=1):
         message = "should be at least 1s"

@@ -232,9 +232,9 @@ class WarmProcessExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # 
         Raises
         ------
         ResultError
-            The function or an argument cannot be pickled.
+            If the function or an argument cannot be pickled.
         StorageError
-            The folder of the task cannot be written.
+            If the folder of the task cannot be written.
         """
         del resource_specification
         task = self._folders.open(func, args, kwargs)
@@ -284,7 +284,7 @@ class WarmProcessExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # 
 
 
 def _answer(answer: Future[Any], done: Future[Any], folder: Path) -> None:
-    """Give `answer` the outcome of `done`, a failure of the process as an error of ours."""
+    """Give `answer` the outcome of `done`, a failure of the process as an error of this package."""
     if done.cancelled():
         answer.set_exception(JobFailedError(folder.name, "was cancelled before it started"))
         return

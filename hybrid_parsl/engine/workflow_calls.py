@@ -284,7 +284,7 @@ def _label(executors: str | Sequence[str], function: str) -> str:
     Raises
     ------
     ConfigurationError
-        If none of its labels is one of ours.
+        If it has no label of this project.
     """
     if executors == "all":
         return labels.ANALYSIS

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 class HybridParslError(Exception):
     """Base of every error of this package.
 
-    ``exit_code`` is what the command line returns; ``retryable`` tells a retry handler
+    ``exit_code`` is what the command line returns; ``retryable`` tells retry handlers
     whether the same call may succeed later.
     """
 

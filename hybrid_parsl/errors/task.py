@@ -15,7 +15,7 @@ class TaskError(HybridParslError):
 
 
 def signal_of(exit_code: int | None) -> int:
-    """Return the number of the signal that an exit code of a shell tells of, 0 if of none."""
+    """Return the signal number that a shell's exit code encodes, 0 if none."""
     number = (exit_code or 0) - 128
     return number if 0 < number < signal.NSIG else 0
 
@@ -33,9 +33,9 @@ class RankFailedError(TaskError):
     Attributes
     ----------
     rank
-        The rank, counted from 0; -1 if it could not be told.
+        The rank, counted from 0; -1 if unknown.
     host
-        The name of the node it ran on; empty if it could not be told.
+        The name of the node it ran on; empty if unknown.
     job_exit_code
         The exit code of the job; 128 + n for signal n.
     traceback
@@ -145,7 +145,7 @@ class NotStartedError(TaskError):
 
 @dataclass(eq=False)
 class StageFailedError(TaskError):
-    """A stage raised an error that is not one of ours.
+    """A stage raised an error that this package does not define.
 
     Attributes
     ----------

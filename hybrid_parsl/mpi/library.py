@@ -26,7 +26,7 @@ def is_mpich(path: str) -> bool:
 
 
 def library_version() -> str | None:
-    """Return the first line that the MPI library tells of itself; None outside a rank."""
+    """Return the first line of the MPI library's version; None outside a rank."""
     if "mpi4py.MPI" not in sys.modules:
         return None
     from mpi4py import MPI

@@ -1,4 +1,4 @@
-"""Lines that a rank tells the driver while its task runs, where nothing else gets there.
+"""Lines that a rank sends to the driver through its log, where there is no shared file system.
 
 On a cluster whose nodes share no folder with the driver, its executor reads such lines from the
 log of the job and adds them to the file of that name in the task's folder; see
@@ -15,16 +15,16 @@ _VARIABLE = "PSIJ_LOG_MARK"
 _LONGEST = 4096
 """Bytes of a whole line at most: what a pipe takes in one piece."""
 _BUDGET = 2**20
-"""Bytes that all ranks of a task may tell: nodes keep some 10 MiB of a log."""
+"""Bytes that all ranks of a task may send: nodes keep some 10 MiB of a log."""
 
 
 class LiveLines:
-    """What one rank tells.
+    """Lines from one rank.
 
     Parameters
     ----------
     n_ranks
-        Number of ranks that share what may be told; at least 1.
+        Number of ranks that share the limit; at least 1.
     """
 
     def __init__(self, n_ranks: int) -> None:
@@ -37,7 +37,7 @@ class LiveLines:
         return self._mark is not None
 
     def tell(self, name: str, line: str) -> None:
-        """Tell a line of the file `name`; in vain where nobody listens, or if it is too much.
+        """Send a line of the file `name`; dropped where no driver reads it, or beyond the limit.
 
         The form is that of `hybrid_parsl.psij_kubernetes.log_protocol`.
 

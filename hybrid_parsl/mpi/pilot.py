@@ -46,7 +46,7 @@ def run_ranks(folder: str, python: str, walltime_s: int) -> int:
     """Let ranks carry out the task in `folder` and return 0, or the launcher's exit code.
 
     The ranks of the task before are taken if they run on the same nodes in the same number, as
-    Parsl's launch prefix tells; others are ended.
+    Parsl's launch prefix says so; others are ended.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def run_ranks(folder: str, python: str, walltime_s: int) -> int:
 
 
 def _note_block(task: TaskFolder) -> None:
-    """Write down in which block a task runs, for a driver that hears that the block has ended."""
+    """Write down in which block a task runs, for a driver that learns that the block has ended."""
     with contextlib.suppress(OSError):  # seen from here or not: the task is not worse off
         task.block.write_text(os.environ.get(_BLOCK_VARIABLE, ""), encoding="utf-8")
 

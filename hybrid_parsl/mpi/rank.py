@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _forget_outer_launcher() -> None:
-    """Where no launcher has started this rank, remove what one has told the driver.
+    """Where no launcher has started this rank, remove what a launcher has reported to the driver.
 
     A driver that is itself a rank hands the connection to its launcher on to all that it starts.
     """

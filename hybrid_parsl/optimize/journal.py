@@ -66,7 +66,7 @@ class Journal:
         Raises
         ------
         StorageError
-            The file cannot be written.
+            If the file cannot be written.
         """
         if self._folder is None:
             return

@@ -66,7 +66,7 @@ def load_optimizer(search: Search) -> Optimizer:
 
 
 def check_gradient(optimizer: Optimizer, *, differentiable: bool) -> None:
-    """Refuse an optimiser that needs a gradient where there is none.
+    """Refuse an optimiser that needs a gradient if the problem has none.
 
     Parameters
     ----------

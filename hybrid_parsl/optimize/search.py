@@ -58,7 +58,7 @@ def search(
 ) -> Outcome | None:
     """Minimise `objective` from all starts; the result is on rank 0, None on the others.
 
-    Ranks take starts from a shared counter, so that a slow start holds up nobody. Start i
+    Ranks take starts from a shared counter, so that a slow start delays no other rank. Start i
     depends on (seed, i) alone and the reduction on nothing but the starts: the outcome is the
     same for any number of ranks. Starts that `journal` holds are not carried out again.
 
@@ -80,10 +80,10 @@ def search(
     Raises
     ------
     ConfigurationError
-        The method or its options are not valid, it needs a gradient that the objective does not
+        If the method or its options are not valid, it needs a gradient that the objective does not
         have, or more starts.
     StorageError
-        A finished start cannot be written to the journal.
+        If a finished start cannot be written to the journal.
     """
     optimizer = load_optimizer(settings)
     check_gradient(optimizer, differentiable=isinstance(objective, DifferentiableObjective))

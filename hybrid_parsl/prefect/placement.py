@@ -1,4 +1,4 @@
-"""Where a task runs and what it asks for, as its tags tell."""
+"""Where a task runs and its resource request, from its tags."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Placement:
         Raises
         ------
         ConfigurationError
-            Two tags are labels, a resource is no number or does not fit the others, or the
+            If two tags are labels, a resource is no number or does not fit the others, or the
             task is no plain function.
         """
         source = f"task {task.name}"

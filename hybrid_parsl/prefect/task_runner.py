@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from prefect import Task
 
 _ENDED = "the flow has ended"
-_INTERVAL_S = 0.2  # how soon a thread that waits hears of a timeout or of the end
+_INTERVAL_S = 0.2  # how soon a waiting thread notices a timeout or the end
 
 
 class SessionTaskRunner(ThreadPoolTaskRunner):  # type: ignore[misc]
@@ -81,7 +81,7 @@ class SessionTaskRunner(ThreadPoolTaskRunner):  # type: ignore[misc]
         Raises
         ------
         ConfigurationError
-            The tags of the task tell of no place where it could run.
+            If the tags of the task name no place where it can run.
         """
         there = copy.copy(task)
         there.fn = self._on_site(task.fn, Placement.of(task, self.label))

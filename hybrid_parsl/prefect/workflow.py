@@ -119,7 +119,7 @@ def _new_run(
 
 
 def _earlier_run(runs: Path, project: Path | None, site_settings: list[str]) -> Run | None:
-    """Return the run that an earlier try of this flow run has begun, None if there is none."""
+    """Return the run that an earlier try of this flow run has begun, or None."""
     if runtime.flow_run.run_count < 2:  # noqa: PLR2004 - counted from 1
         return None
     for record in runs.glob(f"*/{_RECORD}"):

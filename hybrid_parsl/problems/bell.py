@@ -66,7 +66,7 @@ class Bell(Problem):
         Raises
         ------
         ConfigurationError
-            There are not two angles.
+            If there are not two angles.
         """
         from qiskit import QuantumCircuit
 

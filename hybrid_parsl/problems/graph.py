@@ -113,7 +113,7 @@ def check_edges(rows: Sequence[Any], key: str, most_nodes: int) -> list[Edge]:
     Raises
     ------
     ConfigurationError
-        A row is not an edge, or repeats one; or there is no row at all.
+        If a row is not an edge, or repeats one; or there is no row at all.
     """
     try:
         found = [Row(f"{key}[{index}]", row) for index, row in enumerate(rows)]

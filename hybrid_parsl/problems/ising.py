@@ -99,7 +99,7 @@ class Ising(IsingProblem):
     Raises
     ------
     ConfigurationError
-        A coupling or the matrix is not valid.
+        If a coupling or the matrix is not valid.
     """
 
     Settings: ClassVar[type[BaseModel]] = IsingSettings
@@ -122,7 +122,7 @@ class Ising(IsingProblem):
         Raises
         ------
         ConfigurationError
-            The file cannot be read, or is not a matrix.
+            If the file cannot be read, or is not a matrix.
         """
         if not isinstance(settings.get("qubo"), str) or {"h", "J"} & set(settings):
             return settings
@@ -206,7 +206,7 @@ def check_matrix(rows: list[Any]) -> NDArray[float64]:
     Raises
     ------
     ConfigurationError
-        They are not a matrix of the right shape and type.
+        If they are not a matrix of the right shape and type.
     """
     if not 1 <= len(rows) <= MOST_QUBITS:
         message = "has too many rows" if rows else "has no rows"

@@ -61,7 +61,7 @@ class IsingForm:
         Raises
         ------
         InsufficientMemoryError
-            The diagonal does not fit into the free memory.
+            If the diagonal does not fit into the free memory.
         """
         from hybrid_parsl.simulate.diagonal import ising_diagonal
 
@@ -111,7 +111,7 @@ class IsingForm:
         Raises
         ------
         ConfigurationError
-            The number of angles is not even, or there are none.
+            If the number of angles is not even, or there are none.
         """
         from qiskit import QuantumCircuit
 

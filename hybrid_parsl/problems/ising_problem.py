@@ -62,7 +62,7 @@ class IsingProblem(Problem):
         Raises
         ------
         InsufficientMemoryError
-            The diagonal does not fit into the free memory.
+            If the diagonal does not fit into the free memory.
         """
         return self.form.cost_diagonal()
 
@@ -76,7 +76,7 @@ class IsingProblem(Problem):
         Raises
         ------
         ConfigurationError
-            The number of angles is not even, or there are none.
+            If the number of angles is not even, or there are none.
         """
         return self.form.circuit(parameters)
 

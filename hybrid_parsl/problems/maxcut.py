@@ -156,7 +156,7 @@ class MaxCut(IsingProblem):
     Raises
     ------
     ConfigurationError
-        An edge is not valid, or there is none.
+        If an edge is not valid, or there is none.
     """
 
     Settings: ClassVar[type[BaseModel]] = MaxCutSettings
@@ -176,7 +176,7 @@ class MaxCut(IsingProblem):
         Raises
         ------
         ConfigurationError
-            The file cannot be read, or a line of it is not an edge.
+            If the file cannot be read, or a line of it is not an edge.
         """
         if not isinstance(settings.get("edges"), str):
             return settings

@@ -154,7 +154,7 @@ def embed_files(experiment: Experiment, folder: Path) -> Experiment:
     Raises
     ------
     ConfigurationError
-        A file cannot be read.
+        If a file cannot be read.
     """
     kind = experiment.problem.kind
     settings = problem_class(kind).embed(experiment.problem.settings, folder)

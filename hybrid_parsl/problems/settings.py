@@ -59,7 +59,7 @@ def named_file(folder: Path, name: str, key: str) -> Path:
     Raises
     ------
     ConfigurationError
-        There is no such file.
+        If there is no such file.
     """
     path = folder / name
     try:
@@ -80,7 +80,7 @@ def read_text(path: Path, key: str) -> str:
     Raises
     ------
     ConfigurationError
-        The file cannot be read, is too large or is not UTF-8.
+        If the file cannot be read, is too large or is not UTF-8.
     """
     try:
         with path.open("rb") as file:
@@ -108,7 +108,7 @@ def refuse_file_keys(settings: BaseModel, file_key: str) -> None:
     Raises
     ------
     ConfigurationError
-        There is such a key.
+        If there is such a key.
     """
     for name in FILE_KEYS:
         value = getattr(settings, name)

@@ -107,7 +107,7 @@ _BUSY = re.compile(r"Insufficient |Too many pods|were unschedulable|preemption:"
 _EXPLANATIONS = {
     "OOMKilled": "the container exceeded its memory limit",
     "Evicted": "evicted by its node",
-    "DeadlineExceeded": "its walltime is over",
+    "DeadlineExceeded": "walltime exceeded",
     "NodeLost": "its node was lost",
     "NodeShutdown": "its node was shut down",
     "Terminated": "its node was shut down",

@@ -1,4 +1,4 @@
-"""What a process tells of the place it runs in."""
+"""Describe the host and software of a process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class NodeReport:
     node
         Slurm's name of the node, elsewhere that of the host.
     versions
-        As `software_versions` tells them.
+        From `software_versions`.
     token
         What the file that was asked for holds; None if it cannot be read.
     available_bytes

@@ -48,7 +48,7 @@ class RunDirectory:
             driver.lock       held by the process that drives the run
             results.json      what every stage found, so far while it runs
             report.html       the same for people
-            remote.json       of a run on an endpoint: where that is, and what it has told
+            remote.json       of a run on an endpoint: where that is, and what it has reported
 
     Attributes
     ----------
@@ -176,7 +176,7 @@ class RunDirectory:
         Raises
         ------
         ConfigurationError
-            It is on an endpoint.
+            If it is on an endpoint.
         """
         if self.is_remote:
             valid = "hybrid-parsl remote status, attach, fetch or resume"
@@ -188,7 +188,7 @@ class RunDirectory:
         Raises
         ------
         StorageError
-            The file cannot be written.
+            If the file cannot be written.
         """
         path = self.path / name
         try:
@@ -256,7 +256,7 @@ class RunDirectory:
         Raises
         ------
         StorageError
-            The line cannot be written.
+            If the line cannot be written.
         """
         line = json.dumps({"time": now(), "event": kind, **values}) + "\n"
         path = self.path / "events.jsonl"

@@ -30,7 +30,7 @@ def new_document(
     site
         The name of the site.
     experiment
-        What is asked, with every default.
+        The experiment, with every default.
     versions
         With which packages.
     n_drivers

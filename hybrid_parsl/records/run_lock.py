@@ -92,9 +92,9 @@ def run_lock(path: Path, what: str) -> Iterator[None]:
     Raises
     ------
     RunOverlapError
-        Another process holds it.
+        If another process holds it.
     StorageError
-        The file cannot be written.
+        If the file cannot be written.
     """
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
@@ -123,7 +123,7 @@ def locked(descriptor: int, path: Path, patience_s: float) -> bool:
     Raises
     ------
     StorageError
-        Its file system has no locks.
+        If its file system has no locks.
     """
     deadline = time.monotonic() + patience_s
     while True:
@@ -141,7 +141,7 @@ def locked(descriptor: int, path: Path, patience_s: float) -> bool:
 
 
 def driver_of(path: Path) -> Driver | None:
-    """Return who holds the lock in the file at `path`, None if nobody does.
+    """Return who holds the lock in the file at `path`, None if no process does.
 
     Nobody does where the file system has no locks.
     """

@@ -1,6 +1,6 @@
 """Calls of our function on endpoints, through the web service of Globus Compute.
 
-Results are asked for over HTTPS, a task at a time, and not streamed: it takes no thread that
+Results are polled over HTTPS, one task at a time, and not streamed: this takes no thread that
 could outlive a timeout, no port but 443, and goes on from another process just as well.
 """
 
@@ -72,7 +72,7 @@ class ComputeService:
         Raises
         ------
         HybridParslError
-            There are no valid credentials, or the service cannot be reached.
+            If there are no valid credentials, or the service cannot be reached.
         """
         client = connected_client()
         from globus_compute_sdk.serialize import (
@@ -94,7 +94,7 @@ class ComputeService:
         Raises
         ------
         HybridParslError
-            It cannot be asked, or knows no such endpoint: see `translated`.
+            If it cannot be asked, or knows no such endpoint: see `translated`.
         """
         with translated():
             found: dict[str, Any] = dict(self._client.get_endpoint_metadata(endpoint))
@@ -106,7 +106,7 @@ class ComputeService:
         Raises
         ------
         BackendUnavailableError
-            It is offline: a task would wait, perhaps forever.
+            If it is offline: a task would wait, perhaps forever.
         """
         with translated():
             status = self._client.get_endpoint_status(endpoint).get("status")
@@ -167,18 +167,18 @@ class ComputeService:
         what, advice
             What is waited for, and what can be done when the time is over.
         on_state
-            Called with the service's state of the task each time it is asked.
+            Called with the service's state of the task at each poll.
 
         Raises
         ------
         BackendUnavailableError
-            The service could not be reached for five minutes.
+            If the service could not be reached for five minutes.
         JobFailedError
-            The task failed before the function could answer.
+            If the task failed before the function could answer.
         ResultError
-            The service has no result any more: it keeps one for half an hour.
+            If the service has no result any more: it keeps one for half an hour.
         ResultPendingError
-            The time is over.
+            If the time is over.
         """
         begun = last_answer = time.monotonic()
         pause = _FIRST_PAUSE_S
@@ -216,16 +216,16 @@ class ComputeService:
 def connected_client() -> Any:
     """Return a client of the service for whoever the environment, or an earlier login, says we are.
 
-    In a terminal, whoever has not logged in is asked to.
+    In a terminal, prompts for a login if there is none.
 
     Raises
     ------
     BackendUnavailableError
-        The service cannot be reached.
+        If the service cannot be reached.
     ConfigurationError
-        Globus' package is not installed, or there are no credentials.
+        If Globus' package is not installed, or there are no credentials.
     JobRejectedError
-        The credentials are not valid, or the package is too old for the service.
+        If the credentials are not valid, or the package is too old for the service.
     """
     check_variables(os.environ)
     try:
@@ -281,7 +281,7 @@ def check_id(text: str, option: str) -> str:
     Raises
     ------
     ConfigurationError
-        It is none.
+        If it is invalid.
     """
     try:
         return str(UUID(text))

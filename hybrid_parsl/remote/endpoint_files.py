@@ -41,9 +41,9 @@ def write_endpoint(folder: Path, function: str, email: str | None) -> list[Path]
     Raises
     ------
     ConfigurationError
-        There is something in the folder already, or it cannot be made.
+        If there is something in the folder already, or it cannot be made.
     StorageError
-        A file cannot be written.
+        If a file cannot be written.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -49,7 +49,7 @@ def examine_endpoint(
     Raises
     ------
     ConfigurationError
-        An id is none.
+        If an id is not a valid UUID.
     """
     place = check_id(endpoint, "--endpoint")
     called = check_id(function, "--function") if function else None

@@ -60,7 +60,7 @@ class FederatedExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # ty
         Raises
         ------
         ConfigurationError
-            The endpoint's id is none, or a search asks for more than one node.
+            If the endpoint's id is invalid, or a search needs more than one node.
         """
         check_id(self.endpoint, "endpoint")
         if self.label == labels.MPI:
@@ -76,7 +76,7 @@ class FederatedExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # ty
         Raises
         ------
         HybridParslError
-            There are no valid credentials, the service cannot be reached, or the endpoint is
+            If there are no valid credentials, the service cannot be reached, or the endpoint is
             offline.
         """
         client = connected_client()
@@ -102,7 +102,7 @@ class FederatedExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # ty
         Raises
         ------
         HybridParslError
-            The service refuses; after it has refused once, Globus' executor takes no more.
+            If the service refuses; after it has refused once, Globus' executor takes no more.
         """
         if self.label == labels.MPI and resource_specification:
             call = (undecorated(func), dict(resource_specification), args, kwargs)
@@ -152,7 +152,7 @@ def run_on_ranks(
     Raises
     ------
     HybridParslError
-        A rank failed, or none could be started.
+        If a rank failed, or none could be started.
     """
     with tempfile.TemporaryDirectory(prefix="hybrid-parsl-") as folder:
         executor = PsiJExecutor(labels.MPI, folder)

@@ -30,9 +30,9 @@ def known_function(service: ComputeService) -> str:
     Raises
     ------
     HybridParslError
-        It cannot be registered: see `translated`.
+        If it cannot be registered: see `translated`.
     StorageError
-        The id cannot be written down.
+        If the id cannot be written down.
     """
     path = functions_file()
     whose = os.environ.get(ID_VARIABLE) or "user"
@@ -41,7 +41,7 @@ def known_function(service: ComputeService) -> str:
     name = f"{digest[:16]} {where} {whose}"
     known = _read(path)
     if name not in known:
-        try:  # before there is a function that nobody would find again
+        try:  # before an unreachable function is registered
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(str(path.parent), error.strerror or str(error)) from error

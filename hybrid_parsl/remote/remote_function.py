@@ -33,7 +33,7 @@ BROUGHT = ("results.json", "report.html")
 _UNDER_WAY = 6
 """The exit code of hybrid-parsl where another process drives the run."""
 _REFUSED = 2
-"""The exit code of hybrid-parsl for what cannot be run as it is asked for."""
+"""The exit code of hybrid-parsl for invalid input."""
 _TAIL_BYTES = 8000
 _MOST_OUTPUTS = 200
 _LIMIT_BYTES = 1_000_000
@@ -74,9 +74,9 @@ def hybrid_parsl(text: str) -> str:
     Raises
     ------
     ValueError
-        The request is for another version of this function, or not valid.
+        If the request is for another version of this function, or not valid.
     OSError
-        The folder of the run cannot be written.
+        If the folder of the run cannot be written.
     """
     request = json.loads(text)
     if request["protocol"] != PROTOCOL:
@@ -87,7 +87,7 @@ def hybrid_parsl(text: str) -> str:
 
 
 def _run(request: dict[str, Any]) -> dict[str, Any]:
-    """Carry out a run, or go on with it, unless the versions do not fit."""
+    """Start or resume a run, unless the versions differ."""
     folder = _folder(request)
     if refused := _refused(request):
         return {**_manifest(request, folder, _REFUSED), "stderr_tail": f"\nerror: {refused}"}
@@ -156,7 +156,7 @@ def _versions() -> dict[str, str]:
 
 
 def _run_in(folder: Path, request: dict[str, Any]) -> int:
-    """Carry out the run in `folder`, or go on with it, and return its exit code.
+    """Start or resume the run in `folder`, and return its exit code.
 
     Two tasks of one run may begin together, when the endpoint was away; the second is told that
     the first is under way.
@@ -189,7 +189,7 @@ def _run_alone(folder: Path, request: dict[str, Any]) -> int:
 
 
 def _run_tethered(arguments: list[str], folder: Path) -> int:
-    """Run Python with `arguments` until it ends; it is told to end when this process does."""
+    """Run Python with `arguments` until it ends; it is ended when this process ends."""
     command = [sys.executable, "-P", "-c", _TETHERED, str(os.getpid()), *arguments]
     variables = {name: value for name, value in os.environ.items() if not _DROPPED.match(name)}
     with (folder / "stdout.log").open("ab") as out, (folder / "stderr.log").open("ab") as err:
@@ -240,7 +240,7 @@ def _manifest(request: dict[str, Any], folder: Path, code: int | None) -> dict[s
 
 
 def _results(place: Path) -> dict[str, Any]:
-    """Return status and main figures of what ``results.json`` tells so far."""
+    """Return status and key figures from ``results.json`` so far."""
     document = json.loads((place / "results.json").read_text(encoding="utf-8"))
     metrics = {"duration_s": document["run"].get("duration_s")}
     if "search" in document:

@@ -43,7 +43,7 @@ def begin(
     name
         The name of the experiment.
     request
-        What is asked; its key becomes the name of the directory.
+        The request; its key becomes the name of the directory.
     endpoint, function
         Their ids.
     template
@@ -54,9 +54,9 @@ def begin(
     Raises
     ------
     BackendUnavailableError
-        Whether it was submitted is not known: the directory stays, for ``remote resume``.
+        If whether it was submitted is not known: the directory stays, for ``remote resume``.
     JobRejectedError
-        The service refused, and nothing stays.
+        If the service refused, and nothing stays.
     """
     directory = RunDirectory.create(parent, name)
     keyed = replace(request, key=directory.path.name)
@@ -109,7 +109,7 @@ class RemoteRun:
     submissions
         Time and ids of each call, the last one last.
     manifest
-        What the endpoint has told of the run, None before it has.
+        What the endpoint has reported, None before the first report.
     """
 
     directory: RunDirectory
@@ -127,7 +127,7 @@ class RemoteRun:
         Raises
         ------
         ConfigurationError
-            It is no run on an endpoint, or its record is damaged.
+            If it is no run on an endpoint, or its record is damaged.
         """
         if not directory.is_remote:
             message = "was not run on an endpoint"
@@ -149,7 +149,7 @@ class RemoteRun:
         Raises
         ------
         StorageError
-            The file cannot be written.
+            If the file cannot be written.
         """
         values = {
             "endpoint": self.endpoint,
@@ -169,7 +169,7 @@ class RemoteRun:
         Raises
         ------
         ConfigurationError
-            There was none, or its id was lost.
+            If there was none, or its id was lost.
         """
         if not self.submissions:
             name = self.directory.path.name
@@ -178,7 +178,7 @@ class RemoteRun:
         return self.submissions[-1]["task"]
 
     def submit(self, service: ComputeService) -> RemoteRun:
-        """Have the endpoint carry out the run, or go on with it, and write down the task."""
+        """Let the endpoint start or resume the run, and record the task."""
         call = service.submit(
             self.endpoint, self.function, self.request.to_text("run"), self.template
         )
@@ -194,15 +194,15 @@ class RemoteRun:
     ) -> RemoteRun:
         """Wait for the last call, at most `limit_s` seconds, and keep what it brings.
 
-        A result that the service has lost is asked for again: it is on the endpoint's disk.
+        A result that the service has lost is requested again: it is on the endpoint's disk.
 
         Raises
         ------
         HybridParslError
-            Why there is no result: see `ComputeService.wait`.
+            If why there is no result: see `ComputeService.wait`.
         """
         name = self.directory.path.name
-        advice = f"the endpoint may still work on it; go on with: hybrid-parsl remote attach {name}"
+        advice = f"the endpoint may still work on it; see: hybrid-parsl remote attach {name}"
         try:
             answer = service.wait(self.task, limit_s, f"run {name}", advice, on_state)
         except ResultError:
@@ -215,7 +215,7 @@ class RemoteRun:
         Raises
         ------
         HybridParslError
-            The endpoint is offline, or does not answer: see `ComputeService.wait`.
+            If the endpoint is offline, or does not answer: see `ComputeService.wait`.
         """
         service.check_online(self.endpoint)
         request = self.request.to_text("collect")
@@ -241,11 +241,11 @@ class RemoteRun:
         Raises
         ------
         HybridParslError
-            Why it has not.
+            If why it has not.
         """
         error = Manifest(self.manifest or {}, {}).error(self.task)
         if isinstance(error, JobFailedError):
-            error.add_note(f"go on with: hybrid-parsl remote resume {self.directory.path.name}")
+            error.add_note(f"resume with: hybrid-parsl remote resume {self.directory.path.name}")
         if error is not None:
             raise error
 

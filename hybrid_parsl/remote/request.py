@@ -1,4 +1,4 @@
-"""What is asked of an endpoint, and what it answers, as JSON."""
+"""Requests to an endpoint and its answers, as JSON."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def function_source() -> str:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """One run as an endpoint is asked for it.
+    """A request to an endpoint for one run.
 
     Attributes
     ----------
     key
-        The name of the local run directory. Calls with the same key go on with the same run.
+        The name of the local run directory. Calls with the same key resume the same run.
     experiment
         The experiment as TOML; it names no file.
     site
@@ -124,7 +124,7 @@ def _unpacked(name: str, packed: str) -> bytes:
     Raises
     ------
     ValueError
-        It is none of those that are brought, or no text, or larger than any of ours.
+        If it is not an expected file, not text, or too large.
     """
     if name not in remote_function.BROUGHT:
         message = f"a file of the name {name!r}"
@@ -183,7 +183,7 @@ def read_answer(text: object, model: type[BaseModel]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an endpoint has told of a run.
+    """What an endpoint reports about a run.
 
     Attributes
     ----------
@@ -203,7 +203,7 @@ class Manifest:
         Raises
         ------
         ResultError
-            It is none, or a file in it is damaged.
+            If it is not a run, or a file in it is damaged.
         """
         try:
             values = read_answer(text, ManifestTable)

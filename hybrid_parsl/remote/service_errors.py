@@ -26,7 +26,7 @@ _ADVICE = {
 }
 _TRY_AGAIN = (408, 429)
 _SERVER_FAULT = 500
-_NO_CREDENTIALS = {"EOFError", "TokenValidationError"}  # a prompt that nobody answers, no token
+_NO_CREDENTIALS = {"EOFError", "TokenValidationError"}  # a prompt without a terminal, no token
 _FAILURES = {
     "MaxResultSizeExceeded": "its result is larger than the 10 MiB that Globus Compute carries",
     "WorkerLost": "the worker died; what it had written is on the endpoint",
@@ -52,23 +52,23 @@ def state_meaning(state: str) -> str:
 
 @contextlib.contextmanager
 def translated(task: str = "") -> Iterator[None]:
-    """Raise what Globus raises as an error of ours, with the original as its cause.
+    """Convert errors of Globus into errors of this package, with the original as cause.
 
     Parameters
     ----------
     task
-        The task that is asked about, if there is one.
+        The task in question, if there is one.
 
     Raises
     ------
     BackendUnavailableError
-        The service cannot be reached, is overloaded, or fails: another try may help.
+        If the service cannot be reached, is overloaded, or fails: another try may help.
     ConfigurationError
-        There are no credentials.
+        If there are no credentials.
     JobFailedError
-        The task failed before our function could answer.
+        If the task failed before our function could answer.
     JobRejectedError
-        The service refused: wrong credentials, no such endpoint, not allowed, too large.
+        If the service refused: wrong credentials, no such endpoint, not allowed, too large.
     """
     from globus_compute_sdk.errors import ComputeError, TaskExecutionFailed
     from globus_sdk import GlobusAPIError, GlobusError, NetworkError
@@ -92,7 +92,7 @@ def translated(task: str = "") -> Iterator[None]:
 
 
 def in_our_words(error: BaseException, task: str) -> BaseException:
-    """Return what `translated` raises for `error`, which is itself if it is none of Globus."""
+    """Return what `translated` raises for `error`, or `error` itself if it is not from Globus."""
     try:
         with translated(task):
             raise error  # noqa: TRY301 - for `translated`
@@ -106,7 +106,7 @@ def refuses_credentials(error: HybridParslError) -> bool:
 
 
 def no_credentials() -> ConfigurationError:
-    """Return the error that tells how to log in."""
+    """Return the error that says how to log in."""
     return ConfigurationError(
         "not logged in to Globus, and there is no terminal to do so",
         valid="set GLOBUS_COMPUTE_CLIENT_ID and GLOBUS_COMPUTE_CLIENT_SECRET, or run "

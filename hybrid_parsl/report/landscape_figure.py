@@ -61,7 +61,7 @@ def draw_landscape(landscape: Landscape, found: Sequence[float] | None) -> str:
 def _draw_contours(
     axes: Axes, gamma: NDArray[float64], beta: NDArray[float64], energy: NDArray[float64]
 ) -> None:
-    """Draw thin lines of equal energy, unless there is nothing to tell apart."""
+    """Draw thin lines of equal energy, unless all energies are equal."""
     if min(energy.shape) < 2 or np.ptp(energy) == 0:  # noqa: PLR2004 - a line needs two points
         return
     down = -(-energy.shape[0] // CONTOUR_POINTS)

@@ -140,7 +140,7 @@ def _draw_trace(axes: Axes, start: int, trace: NDArray[float64]) -> None:
         axes, f"Progress of the best start ({start})", "iteration", "energy (cost units)"
     )
     style.grid(axes, "y")
-    few = trace.size <= 60  # noqa: PLR2004 - markers that can be told apart
+    few = trace.size <= 60  # noqa: PLR2004 - markers that can be distinguished
     axes.plot(
         np.arange(1, trace.size + 1),
         trace,

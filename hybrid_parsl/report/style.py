@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito, "Color Universal Design" (2008): told apart with any colour vision.
+# Okabe and Ito, "Color Universal Design" (2008): distinguishable with any colour vision.
 BLUE = "#0072b2"
 VERMILION = "#d55e00"
 INK = "#1f2933"

@@ -51,7 +51,7 @@ class Attempt:
     exit_code
         That of the command, None where there is none.
     duration_s
-        Seconds it took, by a clock that nobody sets.
+        Seconds it took, by the monotonic clock.
     energy
         The best energy of its search, None if it found none.
     message
@@ -105,7 +105,7 @@ class History:
         Raises
         ------
         StorageError
-            It cannot be written.
+            If it cannot be written.
         """
         line = json.dumps({"event": event, "attempt": attempt, **values}, allow_nan=False)
         try:
@@ -128,7 +128,7 @@ class History:
         Parameters
         ----------
         running
-            The process that holds the schedule's lock; another one that has not told its end is
+            The process that holds the schedule's lock; another one that has not recorded its end is
             lost.
         """
         try:
@@ -163,7 +163,7 @@ class _Event(BaseModel):
 
 
 def _read_line(line: str, found: dict[str, Attempt]) -> None:
-    """Put what a line tells into `found`; one that cannot be read tells nothing."""
+    """Add a line's content to `found`; an unreadable line adds nothing."""
     try:
         event = parse_json(line, _LONGEST_LINE)
         _Event.model_validate(event)

@@ -1,4 +1,4 @@
-"""What time it is, written down so that a later reader can tell what the clock did between."""
+"""What time it is, recorded so that later readers can see what the clock did in between."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Moment:
     boot_id
         Names the time since the computer was started; empty where that is not known.
     boot_s
-        Seconds since then, also while it slept; nobody can set them.
+        Seconds since then, including sleep; cannot be set.
     """
 
     local: datetime
@@ -76,7 +76,7 @@ class Moment:
         return cls(local, str(value["boot_id"]), float(value["boot_s"]))
 
     def since(self, earlier: Moment) -> float:
-        """Return the seconds since `earlier`, by the clock that nobody sets where it is known."""
+        """Return the seconds since `earlier`, by the monotonic clock where it is known."""
         if self.boot_id and self.boot_id == earlier.boot_id:
             return self.boot_s - earlier.boot_s
         return (self.local - earlier.local).total_seconds()
@@ -98,7 +98,7 @@ def time_zone(name: str | None) -> tzinfo | None:
     Raises
     ------
     ConfigurationError
-        There is no time zone of this name.
+        If there is no time zone of this name.
     """
     name = name or local_zone_name()
     if name is None:

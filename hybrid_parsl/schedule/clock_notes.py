@@ -79,7 +79,7 @@ def _planned(earlier: Attempt | None, attempt: Attempt) -> Iterator[str]:
     if late_s > LATE_S:
         yield f"began {duration(late_s)} after its planned time"
     if earlier is None or (earlier.cron, earlier.timezone) != (attempt.cron, attempt.timezone):
-        return  # nobody knows when the one took the place of the other
+        return  # the moment of the change is unknown
     if earlier.started.local < attempt.started.local:
         times = cron.times(earlier.started.local.astimezone(zone))
         before = takewhile(lambda time: time.timestamp() < planned.timestamp(), times)
@@ -87,7 +87,7 @@ def _planned(earlier: Attempt | None, attempt: Attempt) -> Iterator[str]:
 
 
 def _missed(times: Sequence[datetime]) -> Iterator[str]:
-    """Say which planned times nobody came to."""
+    """List the planned times that were missed."""
     if times:
         number = f"more than {MOST_MISSED} planned times" if len(times) > MOST_MISSED else ""
         first = f"{times[0]:%Y-%m-%d %H:%M}"

@@ -130,7 +130,7 @@ def parse_cron(text: str) -> CronExpression:
     Raises
     ------
     ConfigurationError
-        It is none, with the field and what would be valid there; or it never comes.
+        If it is invalid, with the field and what would be valid there; or never comes.
     """
     fields = _fields(text)
     sets = [_parse_field(field, part) for field, part in zip(_FIELDS, fields, strict=True)]

@@ -41,7 +41,7 @@ def shell_command(definition: str) -> str:
     Raises
     ------
     ConfigurationError
-        A path has a control character, which no table of commands can hold.
+        If a path has a control character, which no table of commands can hold.
     """
     for word in command_words(definition):
         if not word.isprintable():
@@ -56,7 +56,7 @@ def crontab_line(cron: CronExpression, definition: str) -> str:
     Raises
     ------
     ConfigurationError
-        A path cannot be written there, or the line is too long for cron.
+        If a path cannot be written there, or the line is too long for cron.
     """
     command = shell_command(definition).replace("%", r"\%")
     if len(os.fsencode(command)) > LONGEST_COMMAND:
@@ -108,7 +108,7 @@ def read_crontab() -> str:
     Raises
     ------
     ConfigurationError
-        There is no command ``crontab``, or it refuses.
+        If there is no command ``crontab``, or it refuses.
     """
     done = _crontab("-l")
     if done.returncode == 0:
@@ -139,7 +139,7 @@ def write_crontab(text: str) -> None:
     Raises
     ------
     ConfigurationError
-        There is no command ``crontab``, or it refuses the text.
+        If there is no command ``crontab``, or it refuses the text.
     """
     arguments = ("-",) if text else ("-r",)
     done = _crontab(*arguments, data=text.encode(errors="surrogateescape"))
@@ -154,7 +154,7 @@ def install(cron: CronExpression, definition: Path) -> None:
     Raises
     ------
     ConfigurationError
-        The crontab cannot be read or written, or cannot hold the line.
+        If the crontab cannot be read or written, or cannot hold the line.
     """
     line = crontab_line(cron, str(definition))
     with _one_at_a_time(definition.parent):
@@ -175,7 +175,7 @@ def uninstall(definition: Path) -> bool:
     Raises
     ------
     ConfigurationError
-        The crontab cannot be read or written.
+        If the crontab cannot be read or written.
     """
     if not is_available():
         return False
@@ -189,7 +189,7 @@ def uninstall(definition: Path) -> bool:
 
 @contextlib.contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Keep other processes of ours from changing what is read here before it is written back.
+    """Keep our other processes from changing what is read here before it is written back.
 
     Where no lock can be had in `folder`, there is none.
     """

@@ -96,7 +96,7 @@ class Schedule(BaseModel):
         Raises
         ------
         ConfigurationError
-            They are no valid expression.
+            If they are no valid expression.
         """
         return parse_cron(self.cron)
 
@@ -128,7 +128,7 @@ def check_name(name: str) -> str:
     Raises
     ------
     ConfigurationError
-        It has other characters, or too many.
+        If it has other characters, or too many.
     """
     if re.fullmatch(NAME, name):
         return name
@@ -150,7 +150,7 @@ def definition_file(text: str) -> Path:
     Raises
     ------
     ConfigurationError
-        There is none.
+        If there is none.
     """
     if "/" in text or text.endswith(".toml"):
         return Path(text).absolute()
@@ -161,7 +161,7 @@ def definition_file(text: str) -> Path:
 
 
 def no_such_schedule(text: str) -> ConfigurationError:
-    """Return the error of a name that is none of a schedule."""
+    """Return the error of an invalid schedule name."""
     known = definition_files()
     valid = ", ".join(known) or f"none yet: there is no schedule in {schedules_folder()}"
     return ConfigurationError("no such schedule", None, None, text, valid, nearest(text, known))
@@ -201,7 +201,7 @@ def write_definition(schedule: Schedule) -> Path:
     Raises
     ------
     StorageError
-        It cannot be written.
+        If it cannot be written.
     """
     path = schedules_folder() / f"{schedule.name}.toml"
     make_private_folder(path.parent)

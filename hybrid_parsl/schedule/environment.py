@@ -64,7 +64,7 @@ def read_environment_file(path: Path) -> dict[str, str]:
     Raises
     ------
     ConfigurationError
-        It cannot be read, others may read it, or a line is none; no message shows a value.
+        If it cannot be read, others may read it, or a line is none; no message shows a value.
     """
     try:
         mode = path.stat().st_mode
@@ -114,7 +114,7 @@ def run_environment(schedule: Schedule) -> dict[str, str]:
     Raises
     ------
     ConfigurationError
-        The file cannot be used.
+        If the file cannot be used.
     """
     found = {"HOME": _home(schedule), **os.environ, **schedule.environment}
     if schedule.environment_file:

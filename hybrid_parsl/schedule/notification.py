@@ -23,18 +23,20 @@ _SCHEMES = ("http", "https")
 
 
 def check_target(text: str) -> str:
-    """Return `text` if it can be told of a failure.
+    """Return `text` if it is a valid target for failure reports.
 
     Raises
     ------
     ConfigurationError
-        It is empty, or an address of another kind or without a host.
+        If it is empty, or an address of another kind or without a host.
     """
     valid = "a shell command, or an http:// or https:// address"
     if not text.strip():
-        raise ConfigurationError("tells nobody", "--on-failure", None, repr(text), valid)
+        raise ConfigurationError("is empty", "--on-failure", None, repr(text), valid)
     if "://" in text.split(maxsplit=1)[0] and not _is_webhook(text):
-        raise ConfigurationError("cannot be told", "--on-failure", None, shown_target(text), valid)
+        raise ConfigurationError(
+            "is not a valid target", "--on-failure", None, shown_target(text), valid
+        )
     return text
 
 
@@ -65,7 +67,7 @@ def notify(target: str, told: Mapping[str, Any], environment: Mapping[str, str])
         ``/bin/sh``, which finds it at its standard input and, in capitals and with
         ``HYBRID_PARSL_`` before, in its variables, which hold the first 10 000 characters.
     told
-        What is told, as JSON values.
+        The report, as JSON values.
     environment
         The variables of the command; those that name a proxy count for an address, too.
     """
@@ -82,7 +84,7 @@ def _text(value: object) -> str:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows no redirection: a POST would become a GET that tells nobody anything."""
+    """Follows no redirection: a POST would become a GET without the report."""
 
     def redirect_request(self, *_: Any) -> None:
         """Return nothing, so that the answer counts as the error that it is."""
@@ -99,7 +101,7 @@ def _proxies(address: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _post(address: str, data: bytes, environment: Mapping[str, str]) -> str | None:
-    """Send `data` to a webhook; what it answers is not told, its address may be secret."""
+    """Send `data` to a webhook; its answer is not shown, as its address may be secret."""
     headers = {"Content-Type": "application/json", "User-Agent": "hybrid-parsl"}
     try:
         address, credentials = _without_credentials(address)

@@ -59,7 +59,7 @@ def next_time(schedule: Schedule) -> str:
     Raises
     ------
     ConfigurationError
-        The times or the time zone are not valid.
+        If the times or the time zone are not valid.
     """
     now = datetime.now(UTC).astimezone(time_zone(schedule.timezone))
     return f"{next(schedule.expression().times(now)):%Y-%m-%d %H:%M %Z}"
@@ -86,7 +86,7 @@ def history_of(name: str) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        There is and was no such schedule, or its file cannot be read.
+        If there is and was no such schedule, or its file cannot be read.
     """
     state = state_folder(name) if "/" not in name else None
     told: dict[str, Any] = {"name": name}

@@ -25,7 +25,7 @@ def plain_times(cron: CronExpression) -> str:
     Raises
     ------
     ConfigurationError
-        Both fields of days count, and a day has to be in both: no other scheduler knows that.
+        If both fields of days count, and a day has to be in both: no other scheduler knows that.
     """
     if not (cron.either_day or cron.all_days or cron.all_weekdays):
         message = "days with a star and a step mean both fields to cron, and either one elsewhere"

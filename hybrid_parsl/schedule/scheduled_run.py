@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LOCK = "schedule.lock"
 OUTPUT = "output.log"
 GRACE_S = 90.0
-"""How long a run has for canceling its jobs after it was told to end."""
+"""How long a run has to cancel its jobs after a signal to end."""
 _TAIL_BYTES = 4000
 _EXIT_DEADLINE = 4
 _EXIT_SIGNAL = 128
@@ -96,14 +96,14 @@ class ScheduledRun:
         return found[0] if found else None
 
     def carry_out(self) -> Outcome:
-        """Run the experiment, write down how that ended, and tell of a failure.
+        """Run the experiment, record how that ended, and report a failure.
 
         Raises
         ------
         RunOverlapError
-            An earlier run of the schedule is still under way; the history says so too.
+            If an earlier run of the schedule is still under way; the history says so too.
         StorageError
-            The history cannot be written.
+            If the history cannot be written.
         """
         make_private_folder(self._state)
         try:
@@ -165,7 +165,7 @@ class ScheduledRun:
             code = _INTERRUPTED
             if isinstance(interruption, TerminatedError):
                 code = interruption.exit_code
-            return Outcome(attempts.INTERRUPTED, code, "was told to end")
+            return Outcome(attempts.INTERRUPTED, code, "was asked to end")
         return self._outcome_of(code)
 
     def _outcome_of(self, code: int) -> Outcome:
@@ -174,21 +174,21 @@ class ScheduledRun:
             return Outcome(attempts.COMPLETED, 0)
         if code < 0:
             name = _signal_name(-code)
-            message = f"its driver was killed by {name}; hybrid-parsl resume goes on with the run"
+            message = f"its driver was killed by {name}; hybrid-parsl resume continues the run"
             return Outcome(attempts.KILLED, _EXIT_SIGNAL - code, message)
         told = [each.message for each in self._history.attempts() if each.id == self.id]
         text = "".join(told) or f"exit code {code}: {_last_line(self._state / OUTPUT)}"
         return Outcome(attempts.FAILED, code, text)
 
     def _finish(self, outcome: Outcome) -> Outcome:
-        """Write down how the attempt ended, and tell of a failure."""
+        """Record how the attempt ended, and report a failure."""
         ended = Moment.now(self._zone).to_json()
         self._write_end(ended, outcome)
         if outcome.exit_code and self._schedule.on_failure:
             trouble = self._notify(self._schedule.on_failure, outcome)
             if trouble:
                 first, _, rest = outcome.message.partition("\n")
-                message = "\n".join([f"{first} (nobody was told of it: {trouble})", rest]).strip()
+                message = "\n".join([f"{first} (could not be reported: {trouble})", rest]).strip()
                 outcome = Outcome(outcome.outcome, outcome.exit_code, message)
                 self._write_end(ended, outcome)
         return outcome

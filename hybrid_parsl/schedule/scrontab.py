@@ -22,7 +22,7 @@ def scrontab_entry(schedule: Schedule, definition: str) -> str:
     Raises
     ------
     ConfigurationError
-        The times mean different days to Slurm and to cron, or a path cannot be written there.
+        If the times mean different days to Slurm and to cron, or a path cannot be written there.
     """
     times = plain_times(schedule.expression())
     output = str(Path(schedule.state) / "scrontab.log").replace("%", "%%")

@@ -26,7 +26,7 @@ def systemd_units(schedule: Schedule, definition: str) -> dict[str, str]:
     Raises
     ------
     ConfigurationError
-        A path cannot be written there.
+        If a path cannot be written there.
     """
     stem = f"hybrid-parsl-{schedule.name}"
     limit_s = schedule.deadline_s
@@ -101,7 +101,7 @@ def _quoted(word: str) -> str:
     Raises
     ------
     ConfigurationError
-        It has a control character.
+        If it has a control character.
     """
     if not word.isprintable():
         message = "a unit cannot hold a path with such a character"

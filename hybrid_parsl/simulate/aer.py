@@ -65,7 +65,8 @@ class CircuitEnergy:
         Raises
         ------
         ConfigurationError
-            The circuit measures or resets a qubit, holds an unknown gate, or has too many qubits.
+            If the circuit measures or resets a qubit, holds an unknown gate, or has too many
+            qubits.
         """
         from qiskit.exceptions import QiskitError
 

@@ -15,7 +15,7 @@ _OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy", "boundschec
 
 
 class _Kernel(CPUDispatcher):  # type: ignore[misc]
-    """A dispatcher of numba with a cache of ours, and one compiling process per cache folder."""
+    """A dispatcher of numba with our cache, and one compiling process per cache folder."""
 
     def enable_caching(self) -> None:
         """Keep the machine code on disk."""

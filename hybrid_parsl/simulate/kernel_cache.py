@@ -135,7 +135,7 @@ def writable_folder() -> Path | None:
 
 
 def _is_safe(folder: Path) -> bool:
-    """Return whether nobody but root and this user can put files into a folder."""
+    """Return whether only root and this user can write to a folder."""
     try:
         status = folder.lstat()
     except OSError:

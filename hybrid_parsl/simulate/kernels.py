@@ -34,7 +34,7 @@ from .passes import (
     weigh,
 )
 
-# What `evaluate` is asked for.
+# What `evaluate` computes.
 WANT_ENERGY, WANT_GRADIENT, WANT_STATE = range(3)
 # Places in `layout`, an array of integers.
 N_QUBITS, LAYERS, MIRRORED, BITS, HIGH, WIDTH_BITS, LEVELS, CHUNK, SAVED, PAD = range(10)

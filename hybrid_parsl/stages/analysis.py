@@ -40,9 +40,9 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
     Raises
     ------
     ConfigurationError
-        The problem is not valid.
+        If the problem is not valid.
     ResultError
-        The sample is not one of this problem, or the problem gives no finite energies.
+        If the sample is not one of this problem, or the problem gives no finite energies.
     """
     from hybrid_parsl.report.figures import draw_figures
 

@@ -23,7 +23,7 @@ def check_experiment(experiment: Experiment) -> None:
     Raises
     ------
     ConfigurationError
-        They cannot, or it does not.
+        If they cannot, or it does not.
     """
     problem = build_problem(experiment.problem)
     check_contract(problem, experiment.ansatz.layers)
@@ -50,7 +50,7 @@ def check_memory_here(experiment: Experiment, n_ranks: int, *, samples: bool) ->
     Parameters
     ----------
     experiment
-        What is asked.
+        The experiment to run.
     n_ranks
         How many ranks of the search share this host; 0 if they run elsewhere.
     samples
@@ -59,7 +59,7 @@ def check_memory_here(experiment: Experiment, n_ranks: int, *, samples: bool) ->
     Raises
     ------
     InsufficientMemoryError
-        It does not fit.
+        If it does not fit.
     """
     problem = build_problem(experiment.problem)
     if n_ranks > 0:

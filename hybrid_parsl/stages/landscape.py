@@ -50,7 +50,7 @@ def landscape(problem: Problem, points: int) -> Landscape | None:
 
 
 def _applies(problem: Problem, points: int) -> bool:
-    """Return whether a landscape is asked for and possible."""
+    """Return whether a landscape is requested and possible."""
     return points > 0 and problem.ansatz == "alternating" and problem.n_qubits <= MOST_QUBITS
 
 

@@ -38,7 +38,7 @@ def check_search_memory(experiment: Experiment, problem: Problem, n_ranks: int) 
     Raises
     ------
     InsufficientMemoryError
-        They need more than is free; it names the key that decides on the number of qubits.
+        If they need more than is free; it names the key that decides on the number of qubits.
     """
     if problem.ansatz != "alternating":
         return
@@ -68,7 +68,7 @@ def check_sample_memory(experiment: Experiment, problem: Problem) -> None:
     Raises
     ------
     InsufficientMemoryError
-        It needs more; the error names the key that decides.
+        If it needs more; the error names the key that decides.
     """
     quantum, n_qubits = experiment.quantum, problem.n_qubits
     outcomes = min(quantum.shots, 2**n_qubits)

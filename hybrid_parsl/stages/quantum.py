@@ -39,9 +39,9 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     Raises
     ------
     ConfigurationError
-        The problem or the backend is not valid.
+        If the problem or the backend is not valid.
     QuantumJobError
-        The sampler failed, or cannot run this circuit.
+        If the sampler failed, or cannot run this circuit.
     """
     began = time.perf_counter()
     experiment.own_code.provide()
@@ -78,7 +78,7 @@ def measure(circuit: QuantumCircuit, backend: QuantumBackend) -> dict[str, int]:
     Raises
     ------
     QuantumJobError
-        The backend failed, or gave something other than counts of bitstrings.
+        If the backend failed, or gave something other than counts of bitstrings.
     """
     quantum = backend.settings
     try:
@@ -126,7 +126,7 @@ def describe(circuit: QuantumCircuit) -> Circuit:
     Raises
     ------
     QuantumJobError
-        OpenQASM 3 has no words for one of its parts.
+        If OpenQASM 3 has no words for one of its parts.
     """
     from qiskit import qasm3
 

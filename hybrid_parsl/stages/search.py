@@ -50,7 +50,7 @@ def search(
     Parameters
     ----------
     experiment
-        What is asked.
+        The experiment to run.
     start
         Where start 0 begins: angles in radians, or the result of another search. Angles of fewer
         alternating layers are interpolated. All other starts are drawn as ever.
@@ -58,12 +58,12 @@ def search(
     Raises
     ------
     ConfigurationError
-        The problem cannot be made, does not fit the memory, or not the search method, or `start`
+        If the problem cannot be made, does not fit the memory, or not the search method, or `start`
         does not fit the problem.
     ResultError
-        No start found a finite energy.
+        If no start found a finite energy.
     StorageError
-        A finished start cannot be written down.
+        If a finished start cannot be written down.
     """
     begun = time.perf_counter()
     experiment.own_code.provide()

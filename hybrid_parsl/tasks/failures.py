@@ -77,7 +77,7 @@ def read_result(folder: TaskFolder) -> Any:
     Raises
     ------
     ResultError
-        There is no result, or it is damaged.
+        If there is no result, or it is damaged.
     """
     return read_frame(folder.result)
 
@@ -100,9 +100,9 @@ def await_result(folder: TaskFolder, job_id: str, patience_s: float = _PATIENCE_
     Raises
     ------
     HybridParslError
-        A rank reported a failure.
+        If a rank reported a failure.
     ResultError
-        There is no result, or it is damaged.
+        If there is no result, or it is damaged.
     """
     deadline = time.monotonic() + patience_s
     while not (failures := folder.failures()) and not folder.result.exists():

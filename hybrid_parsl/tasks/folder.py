@@ -20,7 +20,7 @@ TASK_FOLDER_VARIABLE = "HYBRID_PARSL_TASK_FOLDER"
 """Environment variable that holds the folder of a task."""
 
 KEPT_LINES = "*.jsonl"
-"""Files in the folder of a task to which a stage adds lines that another try can go on with."""
+"""Files to which a stage appends lines from which another try of its task can continue."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Failure:
     Attributes
     ----------
     time
-        Seconds since the epoch, to tell the first of several failures.
+        Seconds since the epoch, to identify the first of several failures.
     rank, host, pid
         Who it was.
     traceback

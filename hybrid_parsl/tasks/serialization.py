@@ -33,7 +33,7 @@ def encode_frame(value: object) -> bytes:
     Raises
     ------
     ResultError
-        `value` cannot be pickled.
+        If `value` cannot be pickled.
     """
     payload = _pickled(value)
     return _HEADER.pack(_MAGIC, len(payload), hashlib.sha256(payload).digest()) + payload
@@ -62,7 +62,7 @@ def decode_frame(data: bytes, origin: str) -> Any:
     Raises
     ------
     ResultError
-        The frame is cut short or damaged, or its value cannot be unpickled here.
+        If the frame is cut short or damaged, or its value cannot be unpickled here.
     """
     if len(data) < _HEADER.size:
         reason = f"{origin} was cut short: {len(data)} bytes are no frame"
@@ -91,9 +91,9 @@ def write_frame(path: Path, value: object) -> None:
     Raises
     ------
     ResultError
-        `value` cannot be pickled.
+        If `value` cannot be pickled.
     StorageError
-        The file cannot be written.
+        If the file cannot be written.
     """
     write_atomically(path, encode_frame(value))
 

@@ -85,7 +85,7 @@ def podman(*words: object, timeout_s: float = 120, before: Sequence[str] = ()) -
     Raises
     ------
     RuntimeError
-        It failed; with what it said.
+        If it failed; with what it said.
     """
     done = podman_process(*words, timeout_s=timeout_s, before=before)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""A Prefect server of its own on this machine, which tells nobody about it."""
+"""A Prefect server of its own on this machine, without telemetry."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_a_reader_that_goes_away_ends_the_run(run):
     process.stdout.close()
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 141
-    assert errors.startswith("nobody reads the output any more: what was finished is in")
+    assert errors.startswith("the reader of the output is gone: what was finished is in")
     assert errors.count("\n") == 1
 
 

@@ -42,11 +42,11 @@ def test_the_next_job_continues_after_the_finished_starts(tmp_path: Path) -> Non
     go.touch()
     _, errors = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == 0, errors
-    assert "its walltime is over; try 2 of 3 begins" in errors
+    assert "walltime exceeded; try 2 of 3 begins" in errors
     assert {each["ended"] for each in tries()} == {"TIMEOUT"}
     (folder,) = run.runs.iterdir()
     assert [path.name for path in (folder / "tasks").glob("search*")] == ["search"]
     document = json.loads((folder / "results.json").read_text())
     told = document["stages"][0]["tries"]
     assert len(told) == len(tries())
-    assert all("its walltime is over" in each["error"] for each in told)
+    assert all("walltime exceeded" in each["error"] for each in told)

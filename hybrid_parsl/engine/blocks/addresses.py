@@ -13,7 +13,7 @@ LOOPBACK = "127.0.0.1"
 def own_addresses() -> set[str]:
     """Return the IPv4 addresses of this computer's interfaces, and that of its name.
 
-    Nobody else is asked: Parsl's own search also sends a request to a public web service.
+    No other service is contacted: Parsl's own search also sends a request to a public web service.
     """
     found = {
         each.address

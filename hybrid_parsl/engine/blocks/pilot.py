@@ -59,9 +59,9 @@ class PilotExecutor(BlockExecutor):
         Raises
         ------
         ResultError
-            The function or an argument cannot be pickled.
+            If the function or an argument cannot be pickled.
         StorageError
-            The folder of the task cannot be written.
+            If the folder of the task cannot be written.
         """
         task = self._folders.open(func, args, kwargs)
         answer: Future[Any] = Future()
@@ -156,10 +156,10 @@ class PilotMPIExecutor(BlockExecutor, MPIExecutor):  # type: ignore[misc]
         Raises
         ------
         ConfigurationError
-            The resource specification has an unknown key or a value out of range, or asks for
+            If the resource specification has an unknown key or a value out of range, or asks for
             more nodes than a block has.
         ResultError
-            The function or an argument cannot be pickled.
+            If the function or an argument cannot be pickled.
         """
         request = self._request(resource_specification)
         task = self._folders.open(func, args, kwargs)

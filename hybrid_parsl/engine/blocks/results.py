@@ -54,7 +54,7 @@ def read_outcome(
         cause: BaseException
         if code == TIMED_OUT:
             details = log_of(folder)
-            cause = WalltimeExceededError(job_id, "its walltime is over", *details)
+            cause = WalltimeExceededError(job_id, "walltime exceeded", *details)
         else:
             cause = explain_failure(folder, job_id, code)
     except Exception as error:  # noqa: BLE001 - whatever Parsl reports about the block

@@ -127,7 +127,7 @@ def _make_folder(runs: Path) -> Path:
     Raises
     ------
     OSError
-        It cannot be made.
+        If it cannot be made.
     """
     runs.mkdir(parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix=".doctor-", dir=runs.resolve()))

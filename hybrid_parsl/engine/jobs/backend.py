@@ -59,12 +59,12 @@ class JobBackend:
     polling_interval_s
         Seconds between two questions to a batch scheduler.
     patience_s
-        Seconds for which a cluster's API server that does not answer is asked again.
+        How long to retry while a cluster's API server does not respond, in seconds.
 
     Raises
     ------
     ConfigurationError
-        PSI/J has no backend of that name.
+        If PSI/J has no backend of that name.
     """
 
     def __init__(
@@ -106,11 +106,11 @@ class JobBackend:
         Raises
         ------
         JobRejectedError
-            The job can never run as it is described.
+            If the job can never run as it is described.
         BackendUnavailableError
-            The backend did not take it, in two minutes if the job has a record.
+            If the backend did not take it, in two minutes if the job has a record.
         StorageError
-            The record or PSI/J's scripts cannot be written.
+            If the record or PSI/J's scripts cannot be written.
         """
         submitted = SubmittedJob(load_psij().Job(spec), on_end, record)
         if self.name == LOCAL and spec.attributes is not None:
@@ -129,7 +129,7 @@ class JobBackend:
     ) -> SubmittedJob | None:
         """Follow the job that an earlier driver has left in `record`, if it still waits or runs.
 
-        One that was to be canceled, and may run on, is canceled first, and None is returned.
+        A job whose cancellation was not confirmed is cancelled first, and None is returned.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class JobBackend:
         Raises
         ------
         BackendUnavailableError
-            The backend cannot be asked, or a job that is to be canceled may still run.
+            If the backend cannot be asked, or a job that is to be canceled may still run.
         JobRejectedError
             If the job cannot be followed.
         """
@@ -162,7 +162,7 @@ class JobBackend:
         Raises
         ------
         BackendUnavailableError
-            The backend cannot be asked.
+            If the backend cannot be asked.
         JobRejectedError
             If the job cannot be followed.
         """

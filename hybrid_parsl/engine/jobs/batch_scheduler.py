@@ -74,7 +74,7 @@ def load_executor(
 
 
 def render_script(backend: str, spec: JobSpec, folder: Path) -> str:
-    """Return the batch script that a job would be submitted with; nothing if there is none.
+    """Return the batch script that a job would be submitted with, if any.
 
     Parameters
     ----------

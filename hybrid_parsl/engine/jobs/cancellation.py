@@ -63,7 +63,7 @@ class Canceler:
         so local processes are killed here, and PSI/J only notices that they ended.
         """
         submitted.canceled = True
-        if submitted.job.native_id is None:  # being submitted: that goes on with its cancellation
+        if submitted.job.native_id is None:  # being submitted: the submission also cancels it
             return
         if self._executor.name == LOCAL:
             ProcessTree.of(int(submitted.job_id)).end()
@@ -86,7 +86,7 @@ class Canceler:
     def cancel_all(self, submitted: Sequence[SubmittedJob], patience_s: float = PATIENCE_S) -> None:
         """Cancel jobs, and wait until they are over or `patience_s` seconds have passed.
 
-        A backend that does not answer is asked again until then.
+        A backend that does not respond is retried until then.
         """
         deadline = time.monotonic() + patience_s
         for each in submitted:
@@ -106,13 +106,13 @@ class Canceler:
         Raises
         ------
         BackendUnavailableError
-            It is not over after `patience_s` seconds.
+            If it is not over after `patience_s` seconds.
         """
         self.cancel_all([submitted], patience_s)
         if submitted.job in self._jobs:
             reason = submitted.cancel_error or f"it has not ended after {patience_s:.0f} s"
             self._jobs.take(submitted.job)
-            what = f"job {submitted.job_id} was to be cancelled and may still run"
+            what = f"job {submitted.job_id} could not be cancelled and may still run"
             raise BackendUnavailableError(self._executor.name, f"{what}: {reason}")
 
     def look_after_local(self) -> None:

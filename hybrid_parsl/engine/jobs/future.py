@@ -95,7 +95,7 @@ def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
     details = log_of(folder)
     if end.timed_out:
         found = _WALLTIME.search(end.message)
-        reason = "its walltime is over" + (f": {found[1]}" if found else "")
+        reason = "walltime exceeded" + (f": {found[1]}" if found else "")
         return WalltimeExceededError(end.job_id, reason, *details)
     if end.state == "CANCELED":
         return JobCanceledError(end.job_id, end.message or "was canceled", *details)

@@ -52,7 +52,7 @@ class KubeContext:
         Parameters
         ----------
         patience_s
-            Seconds for which an API server that does not answer is asked again.
+            How long to retry while the API server does not respond, in seconds.
         """
         from hybrid_parsl.psij_kubernetes import KubernetesExecutorConfig
 
@@ -64,7 +64,7 @@ class KubeContext:
         Raises
         ------
         StorageError
-            The folder cannot be written.
+            If the folder cannot be written.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ def find_job(backend: str, name: str) -> str | None:
     Raises
     ------
     BackendUnavailableError
-        The scheduler does not answer.
+        If the scheduler does not answer.
     """
     if backend == LOCAL:
         return _find_process(name)
@@ -66,7 +66,7 @@ def job_state(executor: JobExecutor, job_id: str, begun: float | None = None) ->
     Raises
     ------
     BackendUnavailableError
-        The scheduler does not answer.
+        If the scheduler does not answer.
     """
     if executor.name == LOCAL:
         return "ACTIVE" if is_process(job_id, begun) else None
@@ -92,7 +92,7 @@ def job_id_of(record: JobRecord) -> str | None:
     Raises
     ------
     BackendUnavailableError
-        The scheduler does not answer, or the job is a process of another host.
+        If the scheduler does not answer, or the job is a process of another host.
     """
     if record.backend != LOCAL:
         return record.job_id or record.planned_id or find_job(record.backend, record.name)
@@ -130,7 +130,7 @@ def _ask(backend: str, *command: str) -> str:
     Raises
     ------
     BackendUnavailableError
-        It fails.
+        If it fails.
     """
     try:
         done = run_client(command, timeout_s=_PATIENCE_S)

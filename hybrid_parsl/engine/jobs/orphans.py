@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from concurrent.futures import Future
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
@@ -20,7 +22,6 @@ from hybrid_parsl.errors import BackendUnavailableError, JobsLeftError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from psij import JobSpec
 
@@ -48,7 +49,7 @@ def cancel_jobs(run: Path) -> list[str]:
 def cancel_blocks(run: Path) -> list[str]:
     """Cancel the blocks of the run in the folder `run`, and return their ids.
 
-    Their workers would wait for a driver that is gone, and go on with what the next one begins
+    Their workers would wait for a driver that is gone, and continue with what the next one begins
     again.
 
     Raises
@@ -56,7 +57,7 @@ def cancel_blocks(run: Path) -> list[str]:
     JobsLeftError
         If one may still run.
     """
-    paths = list(run.rglob(f"*{BLOCK_RECORD}"))
+    paths = [path for path in _records(run) if path.name.endswith(BLOCK_RECORD)]
     canceled = _cancel(paths, _SETTLING_S)
     left = [record for path in paths if (record := JobRecord.read(path)) and record.may_run_on]
     if left:
@@ -105,7 +106,7 @@ def check_none_is_left(run: Path) -> None:
 
 
 def words_for(record: JobRecord) -> str:
-    """Return what there is to say of a job that was to be canceled."""
+    """Describe a job whose cancellation was requested."""
     job = f"job {record.job_id or record.planned_id or record.name} ({record.backend})"
     if record.cancel_error is None:
         return f"{job} is being cancelled and has not ended yet"
@@ -118,7 +119,7 @@ def job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]
     The state is PSI/J's name of it; that of a job whose end was not seen is the backend's
     word, None where it does not know the job, and `UNKNOWN` where it does not answer in
     `patience_s` seconds. Of one that waits there is also why, by the scheduler's or its driver's
-    latest word, else None; of one that was to be canceled, what its backend said.
+    latest word, else None; for one whose cancellation was requested, what its backend said.
     """
     known = _known(run)
     asked = {path: record for path, record in known.items() if record.ended is None}
@@ -144,8 +145,16 @@ def job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]
 
 
 def _records(run: Path) -> list[Path]:
-    """Return the files of the records of all jobs of a run."""
-    return sorted([*run.rglob(TASK_RECORD), *run.rglob(f"*{BLOCK_RECORD}")])
+    """Return the files of the records of all jobs of a run.
+
+    Its driver may be preparing a task just then: a folder that is renamed meanwhile is passed over.
+    """
+    return sorted(
+        Path(folder, name)
+        for folder, _, names in os.walk(run)
+        for name in names
+        if name == TASK_RECORD or name.endswith(BLOCK_RECORD)
+    )
 
 
 def _known(run: Path) -> dict[Path, JobRecord]:

@@ -47,7 +47,7 @@ def check_backend(name: str) -> None:
     Raises
     ------
     ConfigurationError
-        It has not.
+        If it has not.
     """
     executors = load_psij().JobExecutor._executors  # noqa: SLF001 - why one failed to load
     known = sorted(executors)

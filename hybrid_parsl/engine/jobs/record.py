@@ -1,6 +1,6 @@
 """What a driver leaves on the disk about a job, so that the next one finds the job again.
 
-The record is there before the backend is asked to take the job, under a name that no other job has;
+The record is there before the job is submitted to the backend, under a name that no other job has;
 the backend's own id follows as soon as it is known, and how the job ended once that is reported.
 """
 
@@ -138,7 +138,7 @@ class JobRecord:
         Raises
         ------
         StorageError
-            It cannot be written.
+            If it cannot be written.
         """
         placed = replace(self, folder=str(path.parent.absolute()))
         write_atomically(path, json.dumps(asdict(placed), indent=2).encode())
@@ -199,9 +199,9 @@ def submission_lock(record: Path, patience_s: float = 60.0) -> Iterator[int]:
     Raises
     ------
     TimeoutError
-        Somebody held it all the time.
+        If another process held it all the time.
     StorageError
-        The folder cannot be written, or its file system has no locks.
+        If the folder cannot be written, or its file system has no locks.
     """
     path = record.with_suffix(".lock")
     try:

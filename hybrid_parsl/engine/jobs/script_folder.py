@@ -37,7 +37,7 @@ class ScriptFolder:
         Raises
         ------
         ConfigurationError
-            They cannot.
+            If they cannot.
         """
         if not self._elsewhere:
             check_path(self._path, "--runs-dir")
@@ -48,7 +48,7 @@ class ScriptFolder:
         Raises
         ------
         ConfigurationError
-            The scripts cannot work in it.
+            If the scripts cannot work in it.
         """
         self.check()
         if not self._elsewhere:

@@ -37,11 +37,11 @@ def hand_over(executor: JobExecutor, job: Job) -> None:
     Raises
     ------
     JobRejectedError
-        The job can never run as it is described.
+        If the job can never run as it is described.
     BackendUnavailableError
-        The backend did not take it this time.
+        If the backend did not take it this time.
     StorageError
-        PSI/J's scripts cannot be written.
+        If PSI/J's scripts cannot be written.
     """
     psij = load_psij()
     if executor.name == LOCAL and job.spec.launcher in _ON_THIS_HOST:
@@ -72,7 +72,7 @@ def attach(executor: JobExecutor, job: Job, job_id: str) -> None:
     JobRejectedError
         If the job cannot be followed.
     BackendUnavailableError
-        The backend does not answer.
+        If the backend does not answer.
     """
     psij = load_psij()
     try:

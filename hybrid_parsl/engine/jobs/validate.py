@@ -33,7 +33,7 @@ def validate_script(backend: str, script: str) -> str:
         If it does not answer.
     """
     if not script:
-        return "no scheduler is asked"
+        return "no scheduler is involved"
     command = _COMMANDS.get(backend)
     if command is None:
         return f"{backend} cannot be asked without submitting"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _GIB = 2**30
 _CHECK_PATIENCE_S = 3.0
-_DIGITS = 10  # of a name of an object, from the run and what is asked
+_DIGITS = 10  # of an object's name, from the run and the request
 """How long a check waits for an API server that does not answer."""
 _VARIABLES = {
     "OMP_NUM_THREADS": "1",
@@ -112,9 +112,9 @@ class KubernetesExecutor(PsiJExecutor):
         Raises
         ------
         ConfigurationError
-            There is no client, or the cluster's configuration cannot be used.
+            If there is no client, or the cluster's configuration cannot be used.
         StorageError
-            The folder cannot be written.
+            If the folder cannot be written.
         """
         folder = Path(self.work_directory).absolute() / FOLDER
         self.cluster.write(folder)
@@ -126,7 +126,7 @@ class KubernetesExecutor(PsiJExecutor):
         Raises
         ------
         ConfigurationError
-            The resource specification or an option cannot be used.
+            If the resource specification or an option cannot be used.
         """
         check_backend(self.backend)
         self._plan("task", self._request(resource_specification))
@@ -228,7 +228,7 @@ class KubernetesExecutor(PsiJExecutor):
         Raises
         ------
         ConfigurationError
-            An option cannot be used.
+            If an option cannot be used.
         """
         from hybrid_parsl.psij_kubernetes import JobOptions
         from hybrid_parsl.psij_kubernetes.manifests import plan_job
@@ -323,6 +323,6 @@ def _kept_by_earlier_tries(folder: TaskFolder) -> dict[str, bytes]:
 
 
 def _key_of(folder: TaskFolder) -> str:
-    """Return what names a task: its folder, and what is asked there."""
+    """Return what identifies a task: its folder, and the request in it."""
     request = folder.request.read_bytes() if folder.request.exists() else b""
     return f"{os.uname().nodename}:{folder.path}:{hashlib.sha256(request).hexdigest()[:16]}"

@@ -63,7 +63,7 @@ class Task:
         Raises
         ------
         StorageError
-            It cannot be written.
+            If it cannot be written.
         """
         try:
             self.folder.clear()
@@ -105,9 +105,9 @@ class TaskFolders:
         Raises
         ------
         ResultError
-            The function or an argument cannot be pickled.
+            If the function or an argument cannot be pickled.
         StorageError
-            The folder cannot be written.
+            If the folder cannot be written.
         """
         function = undecorated(func)
         keywords = {
@@ -140,7 +140,7 @@ class TaskFolders:
         Raises
         ------
         StorageError
-            It cannot be made.
+            If it cannot be made.
         """
         path = self._path / name
         try:

@@ -20,7 +20,7 @@ class NodeNeeds:
     Attributes
     ----------
     cores, gpus, memory_bytes
-        At least 0; nothing is asked for at 0.
+        At least 0; 0 requests nothing.
     """
 
     cores: int = 0

@@ -105,7 +105,7 @@ class ResourceRequest:
         Raises
         ------
         ConfigurationError
-            The ranks do not share out evenly among the nodes.
+            If the ranks do not share out evenly among the nodes.
         """
         if self.num_nodes > 1 and self.num_ranks != self.num_nodes * self.ranks_per_node:
             raise ConfigurationError(
@@ -159,7 +159,7 @@ class ResourceRequest:
         Raises
         ------
         ConfigurationError
-            More nodes are asked for than a block has.
+            If the request needs more nodes than a block has.
         """
         if self.num_nodes > nodes_per_block:
             raise ConfigurationError(

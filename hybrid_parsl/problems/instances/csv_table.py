@@ -19,7 +19,7 @@ def read_csv(text: str, first: int) -> Instance:
     Raises
     ------
     InstanceError
-        A column is not known or stands there twice, or a line has other columns.
+        If a column is not known or stands there twice, or a line has other columns.
     """
     header, *lines = content_lines(text) or [Line(1, ())]
     names = [word.strip("\"'").lower() for word in header.words]

@@ -26,7 +26,7 @@ def read_dimacs(text: str, first: int) -> Instance:
     Raises
     ------
     InstanceError
-        A line is of another kind, or the header does not agree with the edges.
+        If a line is of another kind, or the header does not agree with the edges.
     """
     header, rest = _split(text)
     if len(header.words) != _WORDS or header.words[1] not in _GRAPHS:
@@ -49,7 +49,7 @@ def read_qbsolv(text: str, first: int) -> Instance:
     Raises
     ------
     InstanceError
-        A line is not an entry, or the header does not agree with the entries.
+        If a line is not an entry, or the header does not agree with the entries.
     """
     header, rest = _split(text)
     if len(header.words) != _WORDS_QUBO or header.words[1] != "qubo":

@@ -121,7 +121,7 @@ def check_graph(instance: Instance, nodes: int | None) -> Reading:
     Raises
     ------
     InstanceError
-        An entry is not an edge of it, or repeats one; or the number of nodes contradicts.
+        If an entry is not an edge of it, or repeats one; or the number of nodes contradicts.
     """
     if instance.spins or instance.offset:
         raise InstanceError("holds a cost, not a graph")
@@ -144,7 +144,7 @@ def check_qubo(instance: Instance, nodes: int | None = None) -> Reading:
     Raises
     ------
     InstanceError
-        An entry is not valid, or repeats one; or nothing says how many variables there are.
+        If an entry is not valid, or repeats one; or nothing says how many variables there are.
     """
     if not is_coefficient(instance.offset):
         raise InstanceError("is not a number", "offset", shown(instance.offset))
@@ -190,7 +190,7 @@ def checked_edge(row: Row, first: int, nodes: int | None, *, loops: bool = False
     Raises
     ------
     InstanceError
-        It is not an edge.
+        If it is not an edge.
     """
     if not isinstance(row.fields, list | tuple) or len(row.fields) not in (_PAIR, _TRIPLE):
         raise InstanceError("is not an edge", row.place, _text(row))
@@ -217,7 +217,7 @@ def check_size(reading: Reading) -> Reading:
     Raises
     ------
     InstanceError
-        It has more nodes than a problem may have qubits.
+        If it has more nodes than a problem may have qubits.
     """
     if reading.nodes > MOST_QUBITS:
         message = "is larger than any simulation of a state"

@@ -21,7 +21,7 @@ def load_object(text: str) -> dict[str, Any]:
     Raises
     ------
     InstanceError
-        It is not JSON, or not an object; or a key stands there twice.
+        If it is not JSON, or not an object; or a key stands there twice.
     """
     try:
         found = json.loads(text, object_pairs_hook=_unique)
@@ -52,7 +52,7 @@ def read_node_link(text: str, first: int) -> Instance:
     Raises
     ------
     InstanceError
-        It is not such a graph, or is directed.
+        If it is not such a graph, or is directed.
     """
     del first
     found = load_object(text)
@@ -87,7 +87,7 @@ def read_bqm(text: str, first: int) -> Instance:
     Raises
     ------
     InstanceError
-        It is not such a model.
+        If it is not such a model.
     """
     del first
     found = load_object(text)

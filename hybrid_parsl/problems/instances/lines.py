@@ -35,7 +35,7 @@ class Line(NamedTuple):
         Raises
         ------
         InstanceError
-            A word is not a number.
+            If a word is not a number.
         """
         return Row(self.place, self.numbers())
 
@@ -45,7 +45,7 @@ class Line(NamedTuple):
         Raises
         ------
         InstanceError
-            A word is not a number.
+            If a word is not a number.
         """
         try:
             return tuple(number(word) for word in self.words)
@@ -58,7 +58,7 @@ class Line(NamedTuple):
         Raises
         ------
         InstanceError
-            A word is not a whole number of at least 0, or the first one is 0.
+            If a word is not a whole number of at least 0, or the first one is 0.
         """
         counts = Line(self.number, self.words[skipped:]).numbers()
         whole = tuple(each for each in counts if isinstance(each, int) and each >= 0)
@@ -76,7 +76,7 @@ def content_lines(text: str, comment: str = "#") -> list[Line]:
     Raises
     ------
     InstanceError
-        There are more lines than an instance that can be simulated has.
+        If there are more lines than an instance that can be simulated has.
     """
     lines = []
     for index, line in enumerate(text.split("\n"), start=1):
@@ -98,7 +98,7 @@ def number(word: str) -> int | float:
     Raises
     ------
     ValueError
-        It is not a number: Python's own forms, such as ``1_000``, are not the field's.
+        If it is not a number: Python's own forms, such as ``1_000``, are not the field's.
     """
     if word.isascii() and "_" not in word:
         for kind in (int, float):
@@ -124,7 +124,7 @@ def check_count(announced: int, rows: list[Row], place: str, what: str) -> None:
     Raises
     ------
     InstanceError
-        The numbers differ.
+        If the numbers differ.
     """
     if announced != len(rows):
         message = f"announces {announced} {what}, but the file holds {len(rows)}"

@@ -22,7 +22,7 @@ def read_matrix_market(text: str, first: int) -> Instance:
     Raises
     ------
     InstanceError
-        It is another kind of matrix, or what follows the size line does not agree with it.
+        If it is another kind of matrix, or what follows the size line does not agree with it.
     """
     banner, _, body = text.lstrip().partition("\n")
     _, kind, layout, field, symmetry, *more = [*banner.lower().split(), *[""] * 5]

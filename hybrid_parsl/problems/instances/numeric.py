@@ -20,7 +20,7 @@ def read_list(text: str, first: int) -> Instance:
     Raises
     ------
     InstanceError
-        A line is not made of numbers.
+        If a line is not made of numbers.
     """
     return Instance([line.row() for line in content_lines(text)], first=first)
 
@@ -31,7 +31,7 @@ def read_counted_list(text: str, first: int) -> Instance:
     Raises
     ------
     InstanceError
-        There is no header, it does not agree with what follows, or only some lines have a value.
+        If there is no header, it does not agree with what follows, or only some lines have a value.
     """
     header, *lines = content_lines(text) or [Line(1, ())]
     counts = header.counts()
@@ -70,7 +70,7 @@ def read_dense(text: str, first: int) -> Instance:
     Raises
     ------
     InstanceError
-        A line is not a row of numbers, or the matrix is not square.
+        If a line is not a row of numbers, or the matrix is not square.
     """
     del first
     lines = content_lines(text)
@@ -83,7 +83,7 @@ def dense_instance(matrix: Sequence[Sequence[float]], places: Sequence[str]) -> 
     Raises
     ------
     InstanceError
-        It is not square, or of a size that cannot be simulated.
+        If it is not square, or of a size that cannot be simulated.
     """
     size = len(matrix)
     if not 1 <= size <= MOST_QUBITS:

@@ -36,7 +36,7 @@ def read_numpy(path: Path) -> Instance:
     Raises
     ------
     InstanceError
-        It is not a ``.npy`` file, or holds something else.
+        If it is not a ``.npy`` file, or holds something else.
     """
     if not is_numpy(path):
         raise InstanceError("is not a .npy file")

@@ -69,7 +69,7 @@ def read_instance(
     Raises
     ------
     ConfigurationError
-        The file cannot be read, is not valid, or could be read in more than one way.
+        If the file cannot be read, is not valid, or could be read in more than one way.
     """
     name = settings[key.rpartition(".")[2]]
     request = _request(settings, content)
@@ -187,7 +187,7 @@ def _request(settings: dict[str, Any], content: Content) -> _Request:
     Raises
     ------
     ConfigurationError
-        A key does not hold what it should.
+        If a key does not hold what it should.
     """
     name, first, nodes = (settings.get(key) for key in ("format", "first_node", "nodes"))
     known = [AUTO, *FORMATS[content]]

@@ -72,8 +72,8 @@ def test_a_search_over_its_walltime_goes_on_from_its_finished_starts(run, go, tm
     wait_until(lambda: done in run.of_run("status").stdout)
     _, errors = driver.communicate(timeout=PATIENCE_S)
     assert driver.returncode == 4
-    assert "its walltime is over" in errors
-    assert "; go on with: hybrid-parsl resume " in errors
+    assert "walltime exceeded" in errors
+    assert "; resume with: hybrid-parsl resume " in errors
     assert done in run.of_run("status").stdout
     go.touch()
     finished = run.of_run("resume", "--quiet", "--site-set", "walltime=10m")

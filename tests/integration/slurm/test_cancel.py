@@ -141,7 +141,7 @@ def test_a_hang_up_leaves_the_job_in_the_queue_for_the_next_driver(
     code, errors = end(process, signal.SIGHUP)
     assert code == 129, errors
     assert f"job {job_id} (slurm) goes on" in errors
-    assert "go on with: hybrid-parsl resume" in errors
+    assert "resume with: hybrid-parsl resume" in errors
     assert slurm.queue() == [job_id]
     status = json.loads(run.of_run("status", "--json").stdout)
     assert status["state"] == "interrupted"

@@ -102,11 +102,11 @@ def test_a_search_over_its_walltime_goes_on_from_its_finished_starts(
     process = start(tmp_path, *stalling, *starts, settings=("walltime=2s",))
     _, errors = process.communicate(timeout=PATIENCE_S)  # Slurm looks once a minute
     assert process.returncode == 4, errors
-    assert re.search(r"job \d+: its walltime is over", errors)
+    assert re.search(r"job \d+: walltime exceeded", errors)
     assert re.search(r"log: \S+/tasks/search/stderr.log", errors)
     assert "DUE TO TIME LIMIT" in errors
     (folder,) = (tmp_path / "runs").iterdir()
-    assert f"; go on with: hybrid-parsl resume {folder} --site-set walltime=4s\n" in errors
+    assert f"; resume with: hybrid-parsl resume {folder} --site-set walltime=4s\n" in errors
     first = journal_of(folder)
     assert len(first) == 3
     go.touch()

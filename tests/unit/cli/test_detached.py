@@ -72,7 +72,7 @@ def test_attach_ends_as_the_run_has_ended(here: Command) -> None:
     watched = here.of_run("attach", "--quiet")
     assert watched.returncode == 4
     assert "no such observable" in watched.stderr
-    assert "go on with: hybrid-parsl resume " in watched.stderr
+    assert "resume with: hybrid-parsl resume " in watched.stderr
 
 
 def test_a_run_that_is_resumed_detached_can_be_watched_and_canceled(here: Command) -> None:

@@ -141,15 +141,15 @@ def test_documents_are_written_to_a_folder(command: Any, tmp_path: Path) -> None
 def test_a_check_where_no_scheduler_can_be_asked(command: Any, monkeypatch: Any) -> None:
     monkeypatch.delenv("HYBRID_PARSL_PBS_DIALECT", raising=False)  # of tests on PBS
     verdicts = json.loads(command("run", "bell", "--check", "--json"))["stages"]
-    assert {stage["verdict"] for stage in verdicts} == {"no scheduler is asked"}
+    assert {stage["verdict"] for stage in verdicts} == {"no scheduler is involved"}
     text = command("run", "bell", "-n", "--check", "--site", "pbs")
     first, *rest = text.rstrip().split("verdicts:\n")
     assert first.startswith("site pbs ")
     assert "#PBS" in first
     assert rest[0].splitlines() == [
         "  search    pbs cannot be asked without submitting",
-        "  quantum   no scheduler is asked",
-        "  analysis  no scheduler is asked",
+        "  quantum   no scheduler is involved",
+        "  analysis  no scheduler is involved",
     ]
 
 
@@ -157,7 +157,7 @@ def test_a_check_alone_tells_nothing_but_the_verdicts(command: Any) -> None:
     lines = command("run", "bell", "--check").splitlines()
     assert lines[0].startswith("site local (")
     assert [line.split(maxsplit=1) for line in lines[3:]] == [
-        [stage, "no scheduler is asked"] for stage in ("search", "quantum", "analysis")
+        [stage, "no scheduler is involved"] for stage in ("search", "quantum", "analysis")
     ]
     assert lines[1:3] == ["", "verdicts:"]
     assert list(command.folder.iterdir()) == []

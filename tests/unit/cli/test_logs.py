@@ -37,7 +37,7 @@ def test_who_follows_a_run_without_a_driver_hears_how_to_go_on(command: Any, run
     assert command("logs", "--follow") == ""
     assert command.err == (
         "nothing has been printed\n"
-        f"its driver has ended; go on with: hybrid-parsl resume {run.name}\n"
+        f"its driver has ended; resume with: hybrid-parsl resume {run.name}\n"
     )
     command("logs")
     assert command.err == "nothing has been printed\n"

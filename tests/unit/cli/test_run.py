@@ -145,7 +145,7 @@ def test_a_run_given_as_its_folder(command: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "notes"),
     [
-        (WalltimeExceededError("7", "its walltime is over"), 1),
+        (WalltimeExceededError("7", "walltime exceeded"), 1),
         (BackendUnavailableError("slurm", "no answer"), 1),
         (StageFailedError("quantum", "ValueError: out of order"), 0),
     ],
@@ -165,7 +165,7 @@ def test_what_may_pass_is_told_with_how_to_go_on(
     with pytest.raises(type(error)) as caught:
         execute(run, quiet=True, as_json=False)
     folder = tmp_path / "a run"
-    advice = f"what was finished is in {folder}; go on with: hybrid-parsl resume '{folder}'"
+    advice = f"what was finished is in {folder}; resume with: hybrid-parsl resume '{folder}'"
     found = getattr(caught.value, "__notes__", [])
     assert [note.partition("\n")[0] for note in found] == [advice] * notes
     is_over = isinstance(error, WalltimeExceededError)

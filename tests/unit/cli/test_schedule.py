@@ -160,7 +160,7 @@ def test_a_cron_job_leaves_nothing_here(command, home):
         (["@daily", "bell", "--deadline", "0s"], "more than 0s"),
         (["@daily", "bell", "--deadline", "90"], "write 90s for seconds, or 90min"),
         (["@daily", "bell", "--on-failure", "ftp://x"], "http:// or https://"),
-        (["@daily", "bell", "--on-failure", ""], "tells nobody"),
+        (["@daily", "bell", "--on-failure", ""], "is empty"),
         (["@daily", "bell", "--timezone", "Europe/Berlin"], "knows no time zone"),
         (["@daily", "bell", "--timezone", "Mars/X", "--format", "systemd"], "IANA"),
         (["@daily", "bell", "--set", "search.stars=1"], "did you mean 'starts'"),

@@ -34,7 +34,7 @@ def test_threads_get_the_defaults() -> None:
         assert found.runs_here
         assert not found.runs_mpi
         assert found.preview("search", {}) == Preview()
-        assert found.validate("search", {}) == "no scheduler is asked"
+        assert found.validate("search", {}) == "no scheduler is involved"
         assert found.call(lambda: 7).result(30) == 7
         assert (found.job_source(), found.connection(), found.diagnose({})) == (None, None, [])
         found.close()

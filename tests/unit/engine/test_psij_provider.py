@@ -110,7 +110,7 @@ def test_parsl_is_told_how_many_blocks_and_how_often_to_look() -> None:
 
 
 def test_why_there_is_no_block(provider: PsiJProvider) -> None:
-    assert "no block has come to run" in str(provider.cause())
+    assert "no block of nodes has started" in str(provider.cause())
     job_id = provider.submit("echo no such module >&2; exit 3", 1)
     wait_for(provider, job_id, JobState.FAILED)
     cause = provider.cause()

@@ -10,7 +10,7 @@ import pytest
 from hybrid_parsl.engine.retries import allow_retries
 from hybrid_parsl.errors import JobFailedError, NodeFailedError, WalltimeExceededError
 
-OVER = WalltimeExceededError("7", "its walltime is over")
+OVER = WalltimeExceededError("7", "walltime exceeded")
 LOST = NodeFailedError("8", "a node required by the job is down")
 OTHER = JobFailedError("9", "ended with exit code 1")
 

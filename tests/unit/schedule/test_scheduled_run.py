@@ -173,7 +173,7 @@ def test_secrets_are_given_to_the_run_and_stay_out_of_everything_else(schedule, 
     )
     code, err = cron()
     assert code == 2
-    assert "nobody was told" not in err
+    assert "could not be reported" not in err
     assert SECRET not in err
     assert SECRET not in seen.read_text()
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path != secrets]
@@ -186,7 +186,7 @@ def test_a_failure_that_nobody_could_be_told_of_says_so(schedule, tmp_path):
     code, err = cron()
     assert code == 2
     assert len(err.splitlines()) == 1
-    assert re.search(r"no such experiment.*nobody was told of it: .* exit code 3", err)
+    assert re.search(r"no such experiment.*could not be reported: .* exit code 3", err)
 
 
 @pytest.mark.usefixtures("several_runs")

@@ -1,0 +1,28 @@
+"""Records of jobs in the folder of a run that is being driven."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from hybrid_parsl.engine.jobs.orphans import has_job_ids
+
+PREPARE_TASKS = """
+import os
+while True:
+    for number in range(20):
+        os.mkdir(f".task-{number}")
+    for number in range(20):
+        os.rename(f".task-{number}", f"task-{number}")
+    for number in range(20):
+        os.rmdir(f"task-{number}")
+"""
+
+
+def test_folders_that_are_renamed_meanwhile_are_passed_over(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", PREPARE_TASKS], cwd=tmp_path) as driver:
+        try:
+            assert not any(has_job_ids(tmp_path) for _ in range(2000))
+            assert driver.poll() is None
+        finally:
+            driver.kill()
