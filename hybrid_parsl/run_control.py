@@ -152,7 +152,7 @@ def status_of(directory: RunDirectory) -> RunStatus:
         site=document["run"].get("site") or "unknown",
         stages=[
             {key: stage.get(key) for key in ("name", "status", "duration_s")}
-            | {"progress": _progress_text(searches.get(stage["name"]))}
+            | {"progress": _progress_text(stage, searches.get(stage["name"]))}
             for stage in _all_stages(document)
         ],
         starts=(progress.n_done, progress.n_starts),
@@ -169,8 +169,10 @@ def _progress(directory: RunDirectory, name: str, n_starts: int) -> SearchProgre
     return progress
 
 
-def _progress_text(progress: SearchProgress | None) -> str | None:
-    """Return in words how far a search has come, None before its first start."""
+def _progress_text(stage: Mapping[str, Any], progress: SearchProgress | None) -> str | None:
+    """Return in words how far a search has come, or from which run a result comes, else None."""
+    if origin := stage.get("reused_from"):
+        return f"reused from run {origin}"
     if progress is None or not progress.n_done:
         return None
     of_all = f"{progress.n_done} of {progress.n_starts} starts"

@@ -36,6 +36,9 @@ class RunObserver(Protocol):
     def stage_finished(self, name: str, duration_s: float) -> None:
         """Note that the task `name` has returned its result after `duration_s` seconds."""
 
+    def stage_reused(self, name: str, run: str) -> None:
+        """Note that the task `name` did not have to run: its result is that of an earlier run."""
+
     def stage_failed(self, name: str, reason: str) -> None:
         """Note that the task `name` has failed; others may still run."""
 

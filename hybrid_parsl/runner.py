@@ -15,6 +15,7 @@ from hybrid_parsl import labels
 from hybrid_parsl.engine.interrupts import exit_code_of, uninterrupted
 from hybrid_parsl.engine.jobs.orphans import cancel_blocks, has_taken_jobs, jobs_left, words_for
 from hybrid_parsl.engine.launch_gate import LaunchGate, find_futures_in_containers
+from hybrid_parsl.engine.result_reuse import ResultReuse
 from hybrid_parsl.engine.retries import allow_retries
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun
@@ -27,14 +28,18 @@ from hybrid_parsl.records.run_document import continued, end_tasks, new_document
 from hybrid_parsl.records.run_lock import run_lock
 from hybrid_parsl.records.versions import software_versions
 from hybrid_parsl.report.page import render_page
+from hybrid_parsl.reuse.call_key import call_key
+from hybrid_parsl.reuse.store import FOLDER, ResultStore
 from hybrid_parsl.stages.warm_up import warm_up_analysis, warm_up_quantum
 from hybrid_parsl.task_monitor import TaskMonitor, WorkflowThread
 from hybrid_parsl.workflow import find_workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
+
+    import parsl
 
     from hybrid_parsl.engine.sites import Site
     from hybrid_parsl.engine.workflow_calls import Call
@@ -84,6 +89,8 @@ class Run:
         What a failed task means for the others: ``drain`` (what runs finishes, nothing new
         starts), ``keep-going`` (what does not depend on it goes on) or ``fail-fast`` (what runs
         is cancelled).
+    cache
+        Whether to reuse results of earlier runs in the same folder, and to store those of this one.
     """
 
     experiment: Experiment
@@ -93,6 +100,7 @@ class Run:
     earlier: Document | None = None
     opening: Opening = parsl_calls
     on_failure: OnFailure = "drain"
+    cache: bool = False
     _document: Document = field(default_factory=dict)
     _begun: float = 0.0
 
@@ -143,12 +151,11 @@ class Run:
             config = self.site.config(SiteRun(self.directory.path))
             allow_retries(config, self.experiment.resources.retries, self._note_retry)
             find_futures_in_containers(config)
+            opened = Session(config, self.site.source)
+            reuse = self._reuse(config, opened) if self.cache else None
             gate = LaunchGate.install(config)
             workflow = find_workflow(self.project.workflows(), self.experiment.workflow.name)
-            with (
-                Session(config, self.site.source) as session,
-                self.opening(session) as begin,
-            ):
+            with opened as session, self.opening(session) as begin:
                 session.warm_up(WARM_UP)
                 recorder = CallRecorder(
                     begin,
@@ -157,7 +164,7 @@ class Run:
                     session.join,
                 )
                 with recorder.installed():
-                    self._follow(workflow, recorder, gate, session, observer)
+                    self._follow(workflow, recorder, gate, session, observer, reuse)
         except BaseException as error:
             with uninterrupted():
                 for sentence in map(words_for, jobs_left(self.directory.path)):
@@ -167,6 +174,19 @@ class Run:
         with uninterrupted():
             self._end("completed", None)
         return self._document
+
+    def _reuse(self, config: parsl.Config, session: Session) -> ResultReuse:
+        """Let the tasks of a session that is not open yet reuse results of earlier runs."""
+        versions = software_versions()
+        path = self.directory.path
+
+        def key_of(
+            function: StageFunction, args: Sequence[Any], keywords: Mapping[str, Any], software: str
+        ) -> str | None:
+            return call_key(function, args, keywords, versions, software)
+
+        store = ResultStore(path.parent / FOLDER)
+        return ResultReuse.install(config, path, store, key_of, session.is_verified)
 
     def _has_done_nothing(self) -> bool:
         """Return whether this is the first driver, no stage has finished and no job was taken."""
@@ -207,6 +227,7 @@ class Run:
         gate: LaunchGate,
         session: Session,
         observer: RunObserver,
+        reuse: ResultReuse | None,
     ) -> None:
         """Call the workflow and follow its tasks to their end.
 
@@ -230,6 +251,7 @@ class Run:
             top_level=workflow.name == DEFAULT_WORKFLOW,
             on_failure=react,
             on_result=session.check_identity,
+            origins={} if reuse is None else reuse.origins,
         )
         thread = WorkflowThread(workflow, self.experiment)
         thread.start()

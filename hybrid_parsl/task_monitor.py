@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, wait
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -23,7 +24,7 @@ from hybrid_parsl.report.plain_svg import plain_svg
 from hybrid_parsl.report.sections import DEFAULT_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
     from hybrid_parsl.errors import HybridParslError
@@ -88,6 +89,8 @@ class TaskMonitor:
         Called when a task has failed; may raise to end the run at once.
     on_result
         Called after each result.
+    origins
+        The runs whose results are reused, by the name of the task that did not have to run.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class TaskMonitor:
         top_level: bool,
         on_failure: Callable[[HybridParslError], None],
         on_result: Callable[[], None],
+        origins: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._directory = directory
         self._document = document
@@ -108,6 +112,7 @@ class TaskMonitor:
         self._top_level = top_level
         self._on_failure = on_failure
         self._on_result = on_result
+        self._origins = origins
         self._known: dict[Call, str] = {}
         self._unwritten = False
         self._next_write = 0.0
@@ -229,7 +234,8 @@ class TaskMonitor:
         """Write down that a call has all it takes."""
         self._known[call] = "running"
         self._stage(call.name)
-        self._observer.stage_started(call.name)
+        if call.name not in self._origins:
+            self._observer.stage_started(call.name)
 
     def _end(self, call: Call) -> None:
         """Write down how a call ended."""
@@ -259,6 +265,9 @@ class TaskMonitor:
         execution = found.get("execution") if isinstance(found, dict) else None
         ended_at = call.ended or call.invoked  # it has ended
         took_s = round((ended_at - (call.began or call.invoked)).total_seconds(), 3)
+        origin = self._origins.get(name)
+        if origin is not None:  # the time and hosts are those of another run
+            execution = None
         duration_s = execution["duration_s"] if execution else took_s
         figures = self._keep_figures(name, result)
         task["status"] = "completed"
@@ -270,6 +279,9 @@ class TaskMonitor:
                 "duration_s": duration_s,
                 "host": ", ".join(execution["hosts"]) if execution else "",
             }
+            for table in (stage, task):
+                table.pop("reused_from", None)
+                table.update({} if origin is None else {"reused_from": origin})
             stage |= ended
             task |= {"started": stage["started"], **ended, "type": _type_name(result)}
             task |= {"job": job.job_id} if job is not None and job.job_id else {}
@@ -279,7 +291,10 @@ class TaskMonitor:
                 self._document[name] = found
             self._unwritten = True
             self._directory.event("stage finished", stage=name, duration_s=duration_s)
-        self._observer.stage_finished(name, duration_s)
+        if (origin := task.get("reused_from")) is not None:
+            self._observer.stage_reused(name, origin)
+        else:
+            self._observer.stage_finished(name, duration_s)
 
     def _keep_figures(self, name: str, result: Any) -> dict[str, str]:
         """Write the figures of a result; return the names of their files by their own."""
@@ -309,7 +324,7 @@ class TaskMonitor:
             reason = {"type": type(failure).__name__, "message": str(failure)}
             self._stage(call.name).update(ended)
             task = self._document["tasks"][call.name]
-            for key in ("result", "figures", "type", "duration_s"):
+            for key in ("result", "figures", "type", "duration_s", "reused_from"):
                 task.pop(key, None)
             task |= {**ended, "error": reason}
             with contextlib.suppress(StorageError):

@@ -96,9 +96,13 @@ def _watch(directory: RunDirectory, observer: RunObserver) -> Document:
             status, before = task["status"], shown.get(name)
             if before is None:
                 observer.stage_added(name, task)
-            if before in (None, "waiting") and status not in ("waiting", "not started"):
+            origin = task.get("reused_from")
+            is_new = before in (None, "waiting")
+            if is_new and status not in ("waiting", "not started") and origin is None:
                 observer.stage_started(name)
-            if status == "completed" != before:
+            if status == "completed" != before and origin is not None:
+                observer.stage_reused(name, origin)
+            elif status == "completed" != before:
                 observer.stage_finished(name, task.get("duration_s") or 0.0)
             if status == "failed" != before:
                 observer.stage_failed(name, task.get("error", {}).get("message", ""))

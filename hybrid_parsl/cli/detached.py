@@ -38,6 +38,7 @@ def drive_detached(
     on_failure: OnFailure,
     *,
     as_json: bool,
+    cache: bool = False,
 ) -> None:
     """Start a driver that resumes a run in a session of its own, and print how to follow it.
 
@@ -55,6 +56,8 @@ def drive_detached(
         What a failed task means for the others.
     as_json
         Whether to print JSON.
+    cache
+        Whether to reuse results of earlier runs.
 
     Raises
     ------
@@ -62,6 +65,7 @@ def drive_detached(
         If the driver has failed; its words have been printed.
     """
     options = [f"--{on_failure}"] if on_failure != "drain" else []
+    options += ["--cache"] if cache else []
     options += [word for each in site_settings for word in ("--site-set", each)]
     command = [sys.executable, "-P", "-m", "hybrid_parsl", "--project", str(project), "resume"]
     with (directory.path / LOG).open("a+b") as output:

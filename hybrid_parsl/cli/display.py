@@ -80,6 +80,7 @@ class Display:
         self._searches: dict[str, SearchProgress] = {}
         self._failed: dict[str, str] = {}
         self._durations: dict[str, float] = {}
+        self._reused: dict[str, str] = {}
         self._running: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -106,6 +107,12 @@ class Display:
         self._running.pop(name, None)
         self._durations[name] = duration_s
 
+    def stage_reused(self, name: str, run: str) -> None:
+        """Note that the result of a task is that of an earlier run."""
+        self._running.pop(name, None)
+        self._durations[name] = 0.0
+        self._reused[name] = run
+
     def stage_failed(self, name: str, reason: str) -> None:
         """Note that a task has failed."""
         self._running.pop(name, None)
@@ -121,6 +128,8 @@ class Display:
         """Return how far a task has come."""
         if name in self._failed:
             return f"failed: {self._failed[name]}"
+        if name in self._reused:
+            return f"reused from run {self._reused[name]}"
         if name in self._searches:
             return self._search_text(name, self._searches[name])
         return self._wait_of(name) or ""
@@ -192,6 +201,11 @@ class PlainDisplay(Display):
         super().stage_finished(name, duration_s)
         text = f" ({text})" if (text := self._text(name)) else ""
         self._say(f"{name}: finished in {duration_s:.2f} s{text}")
+
+    def stage_reused(self, name: str, run: str) -> None:
+        """Print that a task did not have to run."""
+        super().stage_reused(name, run)
+        self._say(f"{name}: {self._text(name)}")
 
     def stage_failed(self, name: str, reason: str) -> None:
         """Print that a task has failed."""

@@ -76,6 +76,12 @@ KeepGoing = Annotated[
 FailFast = Annotated[
     bool, typer.Option("--fail-fast", help="When a task fails, cancel those that run.")
 ]
+Cache = Annotated[
+    bool,
+    typer.Option(
+        "--cache", help="Reuse results of earlier runs in the same folder of runs, and store these."
+    ),
+]
 SiteAssignments = Annotated[
     list[str] | None,
     typer.Option("--site-set", help="Set a setting of the site.", metavar="KEY=VALUE"),

@@ -11,6 +11,7 @@ from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.detached import Detach, drive_detached
 from hybrid_parsl.cli.options import (
     AsJson,
+    Cache,
     FailFast,
     KeepGoing,
     Quiet,
@@ -33,6 +34,7 @@ def resume(
     detach: Detach = False,
     keep_going: KeepGoing = False,
     fail_fast: FailFast = False,
+    cache: Cache = False,
 ) -> None:
     """Go on with a run that was interrupted, was killed, or failed."""
     from hybrid_parsl.cli.run import execute
@@ -51,10 +53,10 @@ def resume(
             what = "a search that is not finished begins anew, finished stages stay as they are"
             say_aside(f"{own} has changed since the run began: {what}")
         if detach:
-            settings = site_settings or []
-            drive_detached(directory, run.project.folder, settings, on_failure, as_json=as_json)
+            project, settings = run.project.folder, site_settings or []
+            drive_detached(directory, project, settings, on_failure, as_json=as_json, cache=cache)
             return
-        run.on_failure = on_failure
+        run.on_failure, run.cache = on_failure, cache
         document = execute(run, quiet=quiet, as_json=as_json)
     elif not (quiet or as_json):
         print_summary(document)

@@ -11,6 +11,7 @@ from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.detached import Detach, drive_detached
 from hybrid_parsl.cli.options import (
     AsJson,
+    Cache,
     ExperimentName,
     FailFast,
     KeepGoing,
@@ -54,6 +55,7 @@ def run(
     workflow: WorkflowName = None,
     keep_going: KeepGoing = False,
     fail_fast: FailFast = False,
+    cache: Cache = False,
 ) -> None:
     """Run an experiment: search the parameters, run the circuit, analyse it."""
     if scripts is not None and not dry_run:
@@ -88,10 +90,10 @@ def run(
     from hybrid_parsl.runner import Run
 
     directory = RunDirectory.create(runs_dir, plan.experiment.name)
-    begun = Run(plan.experiment, project, plan.site, directory, on_failure=on_failure)
+    begun = Run(plan.experiment, project, plan.site, directory, on_failure=on_failure, cache=cache)
     if detach:
         begun.prepare()
-        drive_detached(directory, project.folder, (), on_failure, as_json=as_json)
+        drive_detached(directory, project.folder, (), on_failure, as_json=as_json, cache=cache)
         return
     document = execute(begun, quiet=quiet, as_json=as_json)
     if as_json:

@@ -56,7 +56,8 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     if document.get("error"):
         rows.append(("error", f"{document['error']['type']}: {document['error']['message']}"))
     if run.get("duration_s") is not None:
-        rows.append(("time", _time(run, search)))
+        is_reused = "reused_from" in document.get("tasks", {}).get("search", {})
+        rows.append(("time", _time(run, None if is_reused else search)))
     rows.append(("folder", run.get("folder") or ""))
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.site_executor import JobSource, SiteExecutor
@@ -56,6 +57,13 @@ class PlainExecutor(SiteExecutor):
         from parsl.executors.threads import ThreadPoolExecutor
 
         return isinstance(self._executor, ThreadPoolExecutor)
+
+    @property
+    def software(self) -> str | None:
+        """Empty if tasks are known to use the driver's interpreter, else None."""
+        if self._provider is not None:
+            return "" if self._provider.python in (None, sys.executable) else None
+        return "" if self.runs_here else None
 
     def submit(
         self,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from hybrid_parsl import identity, labels
 from hybrid_parsl.engine.interrupts import TerminatedError, uninterrupted
 from hybrid_parsl.engine.plain_executor import as_site_executor
+from hybrid_parsl.engine.tasks.folders import RESOURCES
 from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Session:
         """
         call = dict(keywords)
         if resources:
-            call["parsl_resource_specification"] = dict(resources)
+            call[RESOURCES] = dict(resources)
         future: Future[Any] = self._kernel.submit(function, args, [label], False, [], call)  # noqa: FBT003 - Parsl's order
         return future
 
@@ -163,6 +164,15 @@ class Session:
         for label, answer in self._handshakes.items():
             if answer.done() and answer.exception() is None and answer.result() != here:
                 raise IdentityMismatchError(here, answer.result(), f"executor '{label}'")
+
+    def is_verified(self, label: str) -> bool:
+        """Return whether tasks of a label are known to run the driver's version of the package."""
+        executor = as_site_executor(self._kernel.executors[label])
+        if executor.checks_identity:
+            return True
+        answer = self._handshakes[label]
+        is_answered = answer.done() and answer.exception() is None
+        return is_answered and answer.result() == identity.current()
 
     def _end_what_has_started(self) -> None:
         """End the executors that had started when another one could not."""

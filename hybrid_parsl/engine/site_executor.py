@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,15 @@ class SiteExecutor(ABC):
     def runs_here(self) -> bool:
         """Whether tasks run on the driver's host, and share its memory."""
         return False
+
+    @property
+    def software(self) -> str | None:
+        """What identifies the software that tasks use, for the reuse of results by later runs.
+
+        Empty if it is that of the driver; None if it is not known, such as another interpreter,
+        whose packages may change: then no result is reused.
+        """
+        return "" if self.python in (None, sys.executable) else None
 
     @property
     def num_nodes(self) -> int:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import labels
 from hybrid_parsl.engine.session import first_cause
+from hybrid_parsl.engine.tasks.folders import RESOURCES
 from hybrid_parsl.errors import ConfigurationError, NotStartedError
 from hybrid_parsl.stage_function import StageFunction, stay_in_driver, undecorated
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 TASK = "task"
 """The keyword by which a call names itself."""
 _WALLTIME = "walltime"
-RESOURCES = "parsl_resource_specification"
 _TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,63}")
 
 

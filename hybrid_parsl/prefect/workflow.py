@@ -243,6 +243,11 @@ class _RunLog:
         self._running.discard(name)
         self._log.info("%s: finished in %.2f s", name, duration_s)
 
+    def stage_reused(self, name: str, run: str) -> None:
+        """Log that the result of a task comes from an earlier run."""
+        self._running.discard(name)
+        self._log.info("%s: reused from run %s", name, run)
+
     def stage_failed(self, name: str, reason: str) -> None:
         """Log that a task has failed."""
         self._running.discard(name)

@@ -72,6 +72,7 @@ class AerBackend(QuantumBackend):
     """Aer's simulator with the method and the seed of the experiment."""
 
     Options: ClassVar[type[BackendOptions]] = AerOptions
+    is_reproducible: ClassVar[bool] = True
     options: AerOptions
 
     @classmethod

@@ -66,6 +66,8 @@ class QuantumBackend(ABC):
         The model of ``[quantum.options]``; without one, any option is an error.
     takes_device
         Whether ``name:device`` is a valid name.
+    is_reproducible
+        Whether the same seed gives the same counts, so that later runs may reuse them.
     settings, options, device
         The table, its validated options, and the name of the device.
 
@@ -77,6 +79,7 @@ class QuantumBackend(ABC):
 
     Options: ClassVar[type[BackendOptions]] = BackendOptions
     takes_device: ClassVar[bool] = False
+    is_reproducible: ClassVar[bool] = False
 
     def __init__(self, settings: Quantum, device: str = "") -> None:
         self.settings = settings

@@ -94,6 +94,7 @@ class StageTable(_Record):
     finished: str | None = None
     duration_s: float | None = None
     host: str | list[str] | None = None
+    reused_from: str | None = None
 
 
 class TaskTable(StageTable):

@@ -73,6 +73,7 @@ class TaskCard(NamedTuple):
     tone: str
     rows: list[tuple[str, str]]
     error: str
+    origin: str
 
 
 class Tick(NamedTuple):
@@ -189,6 +190,7 @@ def _bar(stage: Mapping[str, Any], first: datetime | None, span_s: float) -> Bar
         left = round(100 * (started - first).total_seconds() / span_s, 3)
         width = max(round(100 * (finished - started).total_seconds() / span_s, 3), 0.0)
     status = str(stage.get("status") or "unknown")
+    origin = stage.get("reused_from")
     host = stage.get("host")
     return Bar(
         str(stage.get("name")),
@@ -196,7 +198,7 @@ def _bar(stage: Mapping[str, Any], first: datetime | None, span_s: float) -> Bar
         width,
         duration(stage.get("duration_s")),
         ", ".join(map(str, host)) if isinstance(host, list) else str(host or ""),
-        status,
+        f"reused from run {origin}" if origin else status,
         tone(status),
     )
 
@@ -286,6 +288,8 @@ def executions(document: Mapping[str, Any]) -> list[list[str]]:
         if known:
             hosts = ", ".join(map(str, known.get("hosts") or [])) or NOTHING
             ranks, time_s = count(known.get("n_ranks")), duration(known.get("duration_s"))
+            if origin := task.get("reused_from"):
+                time_s += f" in run {origin}"
             rows.append([name, ranks, hosts, time_s])
         elif task.get("status") == "completed":
             rows.append([name, NOTHING, NOTHING, duration(task.get("duration_s"))])
@@ -303,6 +307,7 @@ def task_cards(document: Mapping[str, Any]) -> list[TaskCard]:
             tone(task.get("status")),
             _result_rows(task, document),
             str((task.get("error") or {}).get("message") or ""),
+            str(task.get("reused_from") or ""),
         )
         for name, _, task in _results(document)
         if task and not is_own_table(name, document)

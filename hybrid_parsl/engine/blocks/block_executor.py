@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,11 @@ class BlockExecutor(HighThroughputExecutor, SiteExecutor):  # type: ignore[misc]
     def runs_here(self) -> bool:
         """Whether blocks are processes of this computer."""
         return bool(self.backend == LOCAL)
+
+    @property
+    def software(self) -> str | None:
+        """Empty if workers and ranks use the driver's interpreter, else None."""
+        return "" if {self.python, self.provider.python} <= {None, sys.executable} else None
 
     @property
     def num_nodes(self) -> int:

@@ -136,6 +136,12 @@ class KubernetesExecutor(PsiJExecutor):
         """Whether pods share the driver's memory: they do not."""
         return False
 
+    @property
+    def software(self) -> str | None:
+        """The image and its interpreter if the image is named by its digest, else None."""
+        image = str(self.options.get("image") or "")
+        return f"{self.python} in {image}" if "@sha256:" in image else None
+
     def preview(self, name: str, resource_specification: dict[str, Any]) -> Preview:
         """Return what a task would be and request, and its objects as YAML.
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
+RESOURCES = "parsl_resource_specification"
+"""The keyword under which Parsl hands over what a task asks for."""
 _NUMBER = re.compile(r"(-\d+)+$")
 
 
@@ -109,14 +111,9 @@ class TaskFolders:
         StorageError
             If the folder cannot be written.
         """
-        function = undecorated(func)
-        keywords = {
-            key: value for key, value in kwargs.items() if key != "parsl_resource_specification"
-        }
-        request = Request(identity.current(), function, tuple(args), keywords)
-        name = getattr(function, "__name__", "task")
+        name, request = _request_of(func, args, kwargs)
         with self._lock:
-            free = self._free.setdefault(_NUMBER.sub("", name), [])
+            free = self._free_for(name)
             for folder in sorted(free, key=lambda each: each.path.name != name):
                 held = _held(folder)
                 if held is not None and _is_same(held, request):
@@ -128,11 +125,19 @@ class TaskFolders:
                     logger.warning("%s: its source has changed; it is computed again", name)
         return Task(request, self._make(name, request))
 
+    def has_begun(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> bool:
+        """Return whether an earlier driver has begun a call; its parameters are those of `open`."""
+        name, request = _request_of(func, args, kwargs)
+        with self._lock:
+            held = map(_held, self._free_for(name))
+            return any(each is not None and _is_same(each, request) for each in held)
+
     def release(self, task: Task) -> None:
         """Let the next equal call go on in the folder of `task`, which gave no result."""
         with self._lock:
-            name = _NUMBER.sub("", task.folder.path.name)
-            self._free.setdefault(name, []).append(task.folder)
+            self._free_for(task.folder.path.name).append(task.folder)
 
     def logs(self, name: str) -> Path:
         """Return a folder for the output of calls whose results are not kept.
@@ -148,6 +153,10 @@ class TaskFolders:
         except OSError as error:
             raise StorageError(str(path), error.strerror or str(error)) from error
         return path
+
+    def _free_for(self, name: str) -> list[TaskFolder]:
+        """Return the folders that a call of the function `name` may go on in."""
+        return self._free.setdefault(_NUMBER.sub("", name), [])
 
     def _make(self, name: str, request: Request) -> TaskFolder:
         """Make a new folder for a call of the function `name`; it never lacks its request."""
@@ -171,6 +180,16 @@ class TaskFolders:
             except OSError as error:
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                     raise
+
+
+def _request_of(
+    func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[str, Request]:
+    """Return the name of a call and its request."""
+    function = undecorated(func)
+    keywords = {key: value for key, value in kwargs.items() if key != RESOURCES}
+    request = Request(identity.current(), function, tuple(args), keywords)
+    return getattr(function, "__name__", "task"), request
 
 
 def _folders_by_name(path: Path) -> dict[str, list[TaskFolder]]:

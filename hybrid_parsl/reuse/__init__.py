@@ -1,0 +1,1 @@
+"""Results by content: the key of a call, and the store that later runs reuse."""

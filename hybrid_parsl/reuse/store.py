@@ -1,0 +1,104 @@
+"""Results on disk by the key of their call, for all runs in one folder of runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.errors import HybridParslError, ResultError, UntrustedFileError
+from hybrid_parsl.ownership import check_folder
+from hybrid_parsl.tasks.serialization import read_frame, write_frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+FOLDER = ".cache"
+"""The name of the store in the folder of runs."""
+_PRIVATE = 0o700
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """One entry of the store.
+
+    Attributes
+    ----------
+    key
+        The key of the call.
+    run
+        The name of the run that computed it.
+    result
+        What the call returned.
+    """
+
+    key: str
+    run: str
+    result: Any
+
+
+class ResultStore:
+    """Results by key, each in a file ``KEY[:2]/KEY/result.frame``.
+
+    Entries are copies, so they outlive their runs, and each carries its SHA-256. A file that
+    belongs to another user, can be written by others or is damaged is ignored with a warning.
+    Several runs may use a store at the same time; of two that write one key, the last one stays.
+
+    Parameters
+    ----------
+    path
+        The folder, which need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._is_refused = False
+
+    def find(self, key: str) -> StoredResult | None:
+        """Return what is stored under `key`, None if there is nothing that can be used."""
+        path = self._file(key)
+        if not os.path.lexists(path) or not self._is_own():
+            return None
+        try:
+            found = read_frame(path)
+        except ResultError as error:
+            logger.warning("%s; it is computed again", str(error).replace("\n", " "))
+            return None
+        if isinstance(found, StoredResult) and found.key == key:
+            return found
+        logger.warning("%s is the entry of another call; it is computed again", path)
+        return None
+
+    def keep(self, stored: StoredResult) -> None:
+        """Store a result; if that is not possible, say so once."""
+        path = self._file(stored.key)
+        try:
+            self._path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            if not self._is_own():
+                return
+            path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            write_frame(path, stored)
+        except (HybridParslError, OSError) as error:
+            self._refuse(f"cannot store a result for later runs: {error}")
+
+    def _file(self, key: str) -> Path:
+        """Return where the entry of a key is."""
+        return self._path / key[:2] / key / "result.frame"
+
+    def _is_own(self) -> bool:
+        """Return whether no other user can write the store; if not, say so once."""
+        if self._is_refused:
+            return False
+        try:
+            check_folder(self._path)
+        except (UntrustedFileError, OSError) as error:
+            self._refuse(f"results of earlier runs are not reused: {error}")
+        return not self._is_refused
+
+    def _refuse(self, reason: str) -> None:
+        """Use the store no more, and say why."""
+        if not self._is_refused:
+            logger.warning("%s", reason)
+        self._is_refused = True
