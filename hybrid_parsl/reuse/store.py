@@ -72,7 +72,7 @@ class ResultStore:
         return None
 
     def keep(self, stored: StoredResult) -> None:
-        """Store a result; if that is not possible, say so once."""
+        """Store a result that can be pickled; if the store cannot be written, say so once."""
         path = self._file(stored.key)
         try:
             self._path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
@@ -80,6 +80,8 @@ class ResultStore:
                 return
             path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
             write_frame(path, stored)
+        except ResultError:
+            logger.debug("%s: its result cannot be stored", stored.key, exc_info=True)
         except (HybridParslError, OSError) as error:
             self._refuse(f"cannot store a result for later runs: {error}")
 

@@ -1,0 +1,59 @@
+"""Results of earlier runs are reused with --cache."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+SMALL = ["maxcut", "--set", "problem.nodes=4", "--set", "search.starts=2", "--cache"]
+LIGHT = ["--set", "analysis.landscape=8"]
+DIGITS = ("search", "quantum", "analysis")
+
+
+def reused(document: dict) -> dict[str, str | None]:
+    return {name: task.get("reused_from") for name, task in document["tasks"].items()}
+
+
+def jobs(document: dict) -> list[Path]:
+    return list(Path(document["run"]["folder"]).glob("tasks/*/job.json"))
+
+
+def test_a_repeated_run_runs_no_job_and_gives_the_same_digits(run):
+    first = run.document(*SMALL, *LIGHT)
+    name = first["run"]["id"]
+    assert set(reused(first).values()) == {None}
+    assert jobs(first)
+    done = run(*SMALL, *LIGHT)
+    assert done.returncode == 0, done.stderr
+    assert f"search: reused from run {name}" in done.stdout
+    folder = Path(done.stdout.rstrip().rpartition("folder")[2].strip())
+    second = json.loads((folder / "results.json").read_text())
+    assert {each: second[each] for each in DIGITS} == {each: first[each] for each in DIGITS}
+    assert set(reused(second).values()) == {name}
+    assert jobs(second) == []
+    before = Path(first["run"]["folder"]) / "figures"
+    figures = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+    assert figures == {path.name: path.read_bytes() for path in before.iterdir()}
+    assert f"reused from run {name}" in (folder / "report.html").read_text()
+    status = json.loads(run.of_run("status", folder.name, "--json").stdout)
+    assert [each["progress"] for each in status["stages"]] == [f"reused from run {name}"] * 3
+
+    other = run.document(*SMALL, *LIGHT, "--set", "quantum.shots=100")
+    assert reused(other) == {"search": name, "quantum": None, "analysis": None}
+    assert other["search"] == first["search"]
+
+    begun = {**second, "run": {**second["run"], "status": "running"}}
+    (folder / "results.json").write_text(json.dumps(begun))
+    resumed = json.loads(run.of_run("resume", folder.name, "--json").stdout)
+    assert resumed["run"]["status"] == "completed"
+    assert resumed["tasks"] == second["tasks"]
+    assert jobs(resumed) == []
+
+
+def test_another_seed_and_a_run_without_the_option_are_computed(run):
+    first = run.document(*SMALL, *LIGHT)
+    seed = run.document(*SMALL, *LIGHT, "--set", "search.seed=2")
+    plain = run.document(*SMALL[:-1], *LIGHT)
+    for document in (seed, plain):
+        assert set(reused(document).values()) == {None}
+    assert plain["search"]["energies"] == first["search"]["energies"]
