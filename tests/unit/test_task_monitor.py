@@ -71,6 +71,9 @@ class Notes:
         assert duration_s >= 0
         self.seen.append(f"{name} finished")
 
+    def stage_reused(self, name: str, run: str) -> None:
+        self.seen.append(f"{name} reused from {run}")
+
     def stage_failed(self, name: str, reason: str) -> None:
         self.seen.append(f"{name} failed {reason}")
 
@@ -99,6 +102,7 @@ class Run:
         self.document: dict[str, Any] = {"run": {"status": "running"}, "stages": [], "tasks": {}}
         self.notes = Notes()
         self.failures: list[Exception] = []
+        self.origins: dict[str, str] = {}
 
     def follow(self, function: Callable[[], object], *, top_level: bool = False) -> None:
         recorder = CallRecorder(at_once, lambda _: OwnCode(), lambda *_: {}, lambda *_: Future())
@@ -110,6 +114,7 @@ class Run:
             top_level=top_level,
             on_failure=self.failures.append,
             on_result=lambda: None,
+            origins=self.origins,
         )
         workflow = Workflow("mine", lambda _: function(), create_model("mine"))
         table: Any = type("Table", (), {"options": {}})
@@ -221,3 +226,35 @@ def test_tasks_that_a_changed_workflow_does_not_call_are_forgotten(run: Run) -> 
     with pytest.raises(StageFailedError):
         run.follow(lambda: app(-1.0, task="b"))
     assert "result" not in run.document["tasks"]["b"]
+
+
+def test_a_reused_result_names_its_run(run: Run) -> None:
+    run.origins["analysis"] = "0-bell"
+    run.follow(lambda: (analysing(2.0, task="analysis"), app(1.0)), top_level=True)
+    tables = run.document["tasks"]["analysis"], run.document["stages"][0]
+    assert [table["reused_from"] for table in tables] == ["0-bell"] * 2
+    assert [table["host"] for table in tables] == [""] * 2
+    assert all(table["duration_s"] < 1 for table in tables)
+    assert run.document["analysis"]["execution"]["duration_s"] == 1.0
+    assert "reused_from" not in run.document["tasks"]["point"]
+    assert "analysis reused from 0-bell" in run.notes.seen
+    assert "analysis started" not in run.notes.seen
+    assert "analysis finished" not in run.notes.seen
+
+
+def test_a_later_driver_keeps_the_origin_until_the_result_is_computed_again(run: Run) -> None:
+    run.origins["point"] = "0-bell"
+    run.follow(lambda: app(1.0))
+    run.origins.clear()
+    run.notes.seen.clear()
+    run.follow(lambda: app(1.0))
+    assert run.document["tasks"]["point"]["reused_from"] == "0-bell"
+    assert "point reused from 0-bell" in run.notes.seen
+    run.follow(lambda: app(2.0))
+    assert "reused_from" not in run.document["tasks"]["point"]
+    assert "reused_from" not in run.document["stages"][0]
+    run.origins["point"] = "0-bell"
+    run.follow(lambda: app(3.0))
+    with pytest.raises(StageFailedError):
+        run.follow(lambda: app(-1.0))
+    assert "reused_from" not in run.document["tasks"]["point"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 SMALL = ["maxcut", "--set", "problem.nodes=4", "--set", "search.starts=2", "--cache"]
@@ -48,6 +50,26 @@ def test_a_repeated_run_runs_no_job_and_gives_the_same_digits(run):
     assert resumed["run"]["status"] == "completed"
     assert resumed["tasks"] == second["tasks"]
     assert jobs(resumed) == []
+
+
+def test_only_an_edited_stage_of_a_project_is_computed_again(run, tmp_path):
+    project = tmp_path / "study"
+    program = [sys.executable, "-P", "-m", "hybrid_parsl"]
+    subprocess.run([*program, "init", str(project)], check=True, capture_output=True)
+    common = ["--runs-dir", str(run.runs), "--cache", "--json", "--set", "problem.nodes=4"]
+    less = ["--set", "search.starts=2", "--set", "workflow.deepest=1"]
+    command = [*program, "--project", str(project), "run", "depths", *common, *less]
+
+    def document() -> dict:
+        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+    first, second = document(), document()
+    name = first["run"]["id"]
+    tasks = dict.fromkeys(("search-p1", "sample-p1", "compare"), name)
+    assert reused(second) == tasks
+    with (project / "apps" / "compare.py").open("a") as stage:
+        stage.write("\n# edited\n")
+    assert reused(document()) == {**tasks, "compare": None}
 
 
 def test_another_seed_and_a_run_without_the_option_are_computed(run):

@@ -239,6 +239,19 @@ def test_the_live_table_shows_every_stage(run: Run) -> None:
     assert re.search(r"· +analysis", text)
 
 
+def test_a_reused_result_is_told_with_its_run(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    file = io.StringIO()
+    with PlainDisplay(run) as plain:
+        live = LiveDisplay(run)
+        for display in (plain, live):
+            display.stage_added("search", TASKS["search"])
+            display.stage_reused("search", "0-bell")
+            display.tick()
+    assert lines(capsys.readouterr().out)[2:] == ["search: reused from run 0-bell"]
+    Console(file=file, width=120).print(live._table())
+    assert re.search(r"✓ +search +0\.0 s +reused from run 0-bell", file.getvalue())
+
+
 def test_the_display_fits_where_the_output_goes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(make_display(run, quiet=True, as_json=False)) is Display
     assert type(make_display(run, quiet=False, as_json=True)) is Display

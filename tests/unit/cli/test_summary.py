@@ -42,6 +42,11 @@ def test_the_time_is_that_of_the_last_driver(document: dict[str, Any]) -> None:
     assert ("time", told) in summary_rows(document)
 
 
+def test_ranks_of_a_reused_search_are_left_out(document: dict[str, Any]) -> None:
+    document["tasks"] = {"search": {"status": "completed", "reused_from": "0-bell"}}
+    assert ("time", "12.3 s on site local") in summary_rows(document)
+
+
 def test_an_error_is_told(document: dict[str, Any]) -> None:
     document["error"] = {"type": "ResultError", "message": "lost"}
     assert ("error", "ResultError: lost") in summary_rows(document)

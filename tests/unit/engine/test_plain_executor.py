@@ -32,6 +32,7 @@ def test_threads_get_the_defaults() -> None:
         assert isinstance(found, PlainExecutor)
         assert (found.kind, found.label, found.backend) == ("ThreadPoolExecutor", "quantum", "")
         assert found.runs_here
+        assert found.software == ""
         assert not found.runs_mpi
         assert found.preview("search", {}) == Preview()
         assert found.validate("search", {}) == "no scheduler is involved"
@@ -48,6 +49,10 @@ def test_blocks_of_a_provider_of_ours_are_known() -> None:
     assert found.backend == "slurm"
     assert not found.runs_here
     assert found.job_source() == JobSource("slurm", BatchOptions("debug"), "/opt/python")
+    assert found.software is None
+    provider = PsiJProvider("slurm", BatchOptions("debug"))
+    found = as_site_executor(HighThroughputExecutor("quantum", provider, address="127.0.0.1"))
+    assert found.software == ""
 
 
 def test_parsls_own_executor_for_mpi_cannot_start_ranks_of_a_search() -> None:
@@ -56,3 +61,4 @@ def test_parsls_own_executor_for_mpi_cannot_start_ranks_of_a_search() -> None:
     found = as_site_executor(executor)
     assert not found.runs_mpi
     assert found.job_source() is None
+    assert found.software is None

@@ -350,3 +350,9 @@ def test_fewer_ranks_than_asked_are_refused(tmp_path, monkeypatch):
     error = explain_failure(folder, "77", 1)
     assert isinstance(error, ConfigurationError)
     assert (error.key, error.found) == ("resources.num_ranks", "1 of 2")
+
+
+def test_software_is_known_to_be_the_drivers_or_not_known(tmp_path):
+    assert PsiJExecutor("mpi", tmp_path).software == ""
+    assert PsiJExecutor("mpi", tmp_path, python=sys.executable).software == ""
+    assert PsiJExecutor("mpi", tmp_path, python="/opt/python").software is None

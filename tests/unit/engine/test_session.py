@@ -10,7 +10,7 @@ import pytest
 from parsl.dataflow.errors import DependencyError, JoinError
 from parsl.executors.threads import ThreadPoolExecutor
 
-from hybrid_parsl import labels
+from hybrid_parsl import identity, labels
 from hybrid_parsl.engine.session import Session, cancel, check_labels, first_cause
 from hybrid_parsl.errors import ConfigurationError, ResultError
 
@@ -95,6 +95,21 @@ def test_canceling_a_call_cancels_what_the_executor_has_of_it(
     with Session(config, "site.py") as session:
         cancel(session.submit("mpi", abs, [-1], {}, {"num_ranks": 2}))
         assert inner.cancelled()
+
+
+def test_an_executor_is_verified_when_it_has_answered_with_the_drivers_version(
+    tmp_path: Path,
+) -> None:
+    answers = {label: Future() for label in labels.ALL}
+    config = threads(tmp_path)
+    for executor in config.executors:
+        executor.submit = lambda *_, label=executor.label, **__: answers[label]
+    with Session(config, "site.py") as session:
+        answers["mpi"].set_result(identity.current())
+        answers["quantum"].set_result("0.0.1+abc")
+        assert [session.is_verified(label) for label in labels.ALL] == [True, False, False]
+        answers["analysis"].set_exception(ValueError("failed"))
+        assert not session.is_verified("analysis")
 
 
 def test_the_first_cause_is_behind_every_dependency() -> None:

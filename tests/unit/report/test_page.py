@@ -273,3 +273,16 @@ def test_numbers_for_a_reader() -> None:
         "0.351 s", "60 s", "3 min 12 s", "2 h 05 min", "2 d 07 h",
     ]  # fmt: skip
     assert shortened("0" * 40, 9) == "0000…0000"
+
+
+def test_reused_results_name_their_run(run: Any) -> None:
+    document = run.document()
+    document["stages"][0]["reused_from"] = "0-ring"
+    document["tasks"] = {
+        "search": {"status": "completed", "reused_from": "0-ring", "result": document["search"]},
+        "compare": {"status": "completed", "reused_from": "1-ring", "result": 7},
+    }
+    _, text = read(render_page(document, {}))
+    assert "reused from run 0-ring" in text
+    assert "reused from run 1-ring" in text
+    assert "s in run 0-ring" in text

@@ -51,3 +51,13 @@ def test_workers_of_an_ended_block_get_no_task(executor: Any) -> None:
     for _ in range(2):
         executor.look_after({"0": JobStatus(ENDED), "1": JobStatus(RUNS)})
     assert executor.held == ["0"]
+
+
+def test_software_is_known_to_be_the_drivers_or_not_known(tmp_path: Path) -> None:
+    other = PsiJProvider("local", python="/opt/python")
+    found = [
+        PilotMPIExecutor("mpi", tmp_path, PsiJProvider("local")).software,
+        PilotMPIExecutor("mpi", tmp_path, PsiJProvider("local"), python="/opt/python").software,
+        PilotMPIExecutor("mpi", tmp_path, other).software,
+    ]
+    assert found == ["", None, None]

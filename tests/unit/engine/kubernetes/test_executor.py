@@ -369,6 +369,16 @@ def test_an_option_that_cannot_be_is_refused_before_anything_runs(api, tmp_path)
         executor.check(TWO)
 
 
+def test_only_a_digest_says_what_is_in_an_image(tmp_path):
+    cluster = KubeContext(str(tmp_path / "config"))
+    images = ("python:3.13", "python@sha256:0123")
+    found = [
+        KubernetesExecutor("mpi", tmp_path, cluster, {**OPTIONS, "image": image}).software
+        for image in images
+    ]
+    assert found == [None, "python in python@sha256:0123"]
+
+
 @pytest.mark.usefixtures("thorough")
 def test_a_try_that_fails_leaves_its_lines_to_the_next(executor, tmp_path):
     with pytest.raises(RankFailedError, match="after 2 lines"):

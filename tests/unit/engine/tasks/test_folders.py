@@ -43,6 +43,17 @@ def test_a_later_driver_finds_each_call_again_in_whatever_order(folders, tmp_pat
     assert names(*tasks) == ["add-4", "add-2", "add", "add-3", "add-5", "add-6"]
 
 
+def test_whether_an_earlier_driver_has_begun_a_call(folders, tmp_path):
+    call = (functions.add, (1,), {"parsl_resource_specification": {"num_ranks": 2}})
+    folders.open(functions.add, (1,), {})
+    assert not folders.has_begun(*call)  # it is of this driver
+    later = TaskFolders(tmp_path)
+    assert later.has_begun(*call)
+    assert not later.has_begun(functions.add, (2,), {})
+    assert names(later.open(*call)) == ["add"]
+    assert not later.has_begun(*call)
+
+
 def test_what_another_executor_of_this_driver_has_begun_is_its_own(folders, tmp_path):
     other = TaskFolders(tmp_path)
     first = folders.open(functions.add, (1,), {})
