@@ -144,7 +144,9 @@ def status_of(directory: RunDirectory) -> RunStatus:
         if (total := task.get("total"))
     }
     n_starts = document["experiment"]["search"]["starts"]
-    progress = next(iter(searches.values()), None) or _progress(directory, "search", n_starts)
+    name, progress = next(iter(searches.items()), ("search", None))
+    progress = progress or _progress(directory, name, n_starts)
+    done, best = _starts(progress, tasks.get(name, {}))
     return RunStatus(
         run=directory.path.name,
         state="left" if state == "running" and driver is None else state,
@@ -155,8 +157,8 @@ def status_of(directory: RunDirectory) -> RunStatus:
             | {"progress": _progress_text(stage, searches.get(stage["name"]))}
             for stage in _all_stages(document)
         ],
-        starts=(progress.n_done, progress.n_starts),
-        best_energy=progress.best_energy if progress.n_done else None,
+        starts=(done, progress.n_starts),
+        best_energy=best,
         jobs=job_states(directory.path),
         error=document.get("error"),
     )
@@ -167,6 +169,17 @@ def _progress(directory: RunDirectory, name: str, n_starts: int) -> SearchProgre
     progress = SearchProgress(directory.path / "tasks" / name, n_starts)
     progress.update()
     return progress
+
+
+def _starts(progress: SearchProgress, task: Mapping[str, Any]) -> tuple[int, float | None]:
+    """Return how many starts of a search are done, and the lowest energy, None before the first.
+
+    A search that did not have to run has left no starts.
+    """
+    if task.get("reused_from"):
+        result = task.get("result")
+        return progress.n_starts, result.get("energy") if isinstance(result, dict) else None
+    return progress.n_done, progress.best_energy if progress.n_done else None
 
 
 def _progress_text(stage: Mapping[str, Any], progress: SearchProgress | None) -> str | None:

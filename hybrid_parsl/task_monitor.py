@@ -262,39 +262,30 @@ class TaskMonitor:
         name, task, stage = call.name, self._document["tasks"][call.name], self._stage(call.name)
         result = call.future.result()
         found = plain(result)
-        execution = found.get("execution") if isinstance(found, dict) else None
-        ended_at = call.ended or call.invoked  # it has ended
-        took_s = round((ended_at - (call.began or call.invoked)).total_seconds(), 3)
         origin = self._origins.get(name)
-        if origin is not None:  # the time and hosts are those of another run
-            execution = None
-        duration_s = execution["duration_s"] if execution else took_s
+        ended = _ended(call, found if origin is None else None)
         figures = self._keep_figures(name, result)
         task["status"] = "completed"
         if stage["status"] == "running" or found != task.get("result"):
             job = JobRecord.read(self._directory.path / "tasks" / name / TASK_RECORD)
-            ended = {
-                "finished": written(ended_at.timestamp()),
-                "status": "completed",
-                "duration_s": duration_s,
-                "host": ", ".join(execution["hosts"]) if execution else "",
-            }
+            reused = {} if origin is None else {"reused_from": origin}
             for table in (stage, task):
                 table.pop("reused_from", None)
-                table.update({} if origin is None else {"reused_from": origin})
-            stage |= ended
-            task |= {"started": stage["started"], **ended, "type": _type_name(result)}
+                table |= {**ended, **reused}
+            stage["started"] = min(stage["started"], ended["finished"])
+            task |= {"started": stage["started"], "type": _type_name(result)}
             task |= {"job": job.job_id} if job is not None and job.job_id else {}
             task |= {"figures": figures} if figures else {}
             task["result"] = found
             if self._top_level and DEFAULT_TABLES.get(task["type"]) == name:
                 self._document[name] = found
             self._unwritten = True
-            self._directory.event("stage finished", stage=name, duration_s=duration_s)
+            told = {"duration_s": ended["duration_s"], **reused}
+            self._directory.event("stage finished", stage=name, **told)
         if (origin := task.get("reused_from")) is not None:
             self._observer.stage_reused(name, origin)
         else:
-            self._observer.stage_finished(name, duration_s)
+            self._observer.stage_finished(name, ended["duration_s"])
 
     def _keep_figures(self, name: str, result: Any) -> dict[str, str]:
         """Write the figures of a result; return the names of their files by their own."""
@@ -345,6 +336,27 @@ class TaskMonitor:
         self._unwritten = True
         self._directory.event("stage started", stage=name)
         return stage
+
+
+def _ended(call: Call, result: Any) -> dict[str, Any]:
+    """Return what is written down of a call that has ended: when, and how long and where it ran.
+
+    Parameters
+    ----------
+    call
+        The call.
+    result
+        What it gave, as JSON has it; None if that was computed by another run.
+    """
+    execution = result.get("execution") if isinstance(result, dict) else None
+    at = call.ended or call.invoked  # it has ended
+    took_s = round((at - (call.began or call.invoked)).total_seconds(), 3)
+    return {
+        "finished": written(at.timestamp()),
+        "status": "completed",
+        "duration_s": execution["duration_s"] if execution else took_s,
+        "host": ", ".join(execution["hosts"]) if execution else "",
+    }
 
 
 def plain(value: Any) -> Any:

@@ -170,9 +170,10 @@ class Session:
         executor = as_site_executor(self._kernel.executors[label])
         if executor.checks_identity:
             return True
-        answer = self._handshakes[label]
-        is_answered = answer.done() and answer.exception() is None
-        return is_answered and answer.result() == identity.current()
+        answer = self._handshakes.get(label)
+        if answer is None or not answer.done() or answer.exception() is not None:
+            return False
+        return answer.result() == identity.current()
 
     def _end_what_has_started(self) -> None:
         """End the executors that had started when another one could not."""

@@ -234,6 +234,7 @@ def test_a_reused_result_names_its_run(run: Run) -> None:
     tables = run.document["tasks"]["analysis"], run.document["stages"][0]
     assert [table["reused_from"] for table in tables] == ["0-bell"] * 2
     assert [table["host"] for table in tables] == [""] * 2
+    assert all(table["started"] <= table["finished"] for table in tables)
     assert all(table["duration_s"] < 1 for table in tables)
     assert run.document["analysis"]["execution"]["duration_s"] == 1.0
     assert "reused_from" not in run.document["tasks"]["point"]

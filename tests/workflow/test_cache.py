@@ -38,6 +38,8 @@ def test_a_repeated_run_runs_no_job_and_gives_the_same_digits(run):
     assert figures == {path.name: path.read_bytes() for path in before.iterdir()}
     assert f"reused from run {name}" in (folder / "report.html").read_text()
     status = json.loads(run.of_run("status", folder.name, "--json").stdout)
+    assert status["starts"] == [2, 2]
+    assert status["best_energy"] == first["search"]["energy"]
     assert [each["progress"] for each in status["stages"]] == [f"reused from run {name}"] * 3
 
     other = run.document(*SMALL, *LIGHT, "--set", "quantum.shots=100")
