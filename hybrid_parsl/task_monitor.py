@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import re
 import threading
 import time
@@ -22,6 +23,7 @@ from hybrid_parsl.messages import shown
 from hybrid_parsl.records.run_directory import RESULTS, now, written
 from hybrid_parsl.report.plain_svg import plain_svg
 from hybrid_parsl.report.sections import DEFAULT_TABLES
+from hybrid_parsl.result_view import shown_result, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.run_observer import RunObserver
     from hybrid_parsl.workflow import Workflow
 
+logger = logging.getLogger(__name__)
 _POLL_S = 0.05
 _WRITING_SHARE = 10  # times as long as the last one took is there until the next
 _MOST_NOTES = 10
@@ -264,16 +267,18 @@ class TaskMonitor:
         found = plain(result)
         origin = self._origins.get(name)
         ended = _ended(call, found if origin is None else None)
-        figures = self._keep_figures(name, result)
+        figures, view = self._keep_figures(name, result), _view(name, result)
         task["status"] = "completed"
-        if stage["status"] == "running" or found != task.get("result"):
+        kept = task.get("result"), task.pop("view", {})
+        task |= {"view": view} if view else {}
+        if stage["status"] == "running" or (found, view) != kept:
             job = JobRecord.read(self._directory.path / "tasks" / name / TASK_RECORD)
             reused = {} if origin is None else {"reused_from": origin}
             for table in (stage, task):
                 table.pop("reused_from", None)
                 table |= {**ended, **reused}
             stage["started"] = min(stage["started"], ended["finished"])
-            task |= {"started": stage["started"], "type": _type_name(result)}
+            task |= {"started": stage["started"], "type": type_name(type(result))}
             task |= {"job": job.job_id} if job is not None and job.job_id else {}
             task |= {"figures": figures} if figures else {}
             task["result"] = found
@@ -315,7 +320,7 @@ class TaskMonitor:
             reason = {"type": type(failure).__name__, "message": str(failure)}
             self._stage(call.name).update(ended)
             task = self._document["tasks"][call.name]
-            for key in ("result", "figures", "type", "duration_s", "reused_from"):
+            for key in ("result", "view", "figures", "type", "duration_s", "reused_from"):
                 task.pop(key, None)
             task |= {**ended, "error": reason}
             with contextlib.suppress(StorageError):
@@ -395,13 +400,18 @@ def _figures(result: Any) -> dict[str, str]:
     return {}
 
 
+def _view(name: str, result: Any) -> dict[str, Any]:
+    """Return what the type of a result wants to be shown of it; nothing if it fails to."""
+    try:
+        return shown_result(result)
+    except Exception as error:  # noqa: BLE001 - whatever a third party's method raises
+        reason = " ".join(str(error).split())
+        logger.warning("%s: is shown as any result: %s: %s", name, type(error).__name__, reason)
+        return {}
+
+
 def _total(call: Call) -> dict[str, int]:
     """Return how many parts a task has, where its progress can be followed."""
     if call.function != SEARCH or not call.arguments:
         return {}
     return {"total": call.arguments[0].search.starts}
-
-
-def _type_name(value: Any) -> str:
-    """Return the type of a result as ``module:name``."""
-    return f"{type(value).__module__}:{type(value).__qualname__}"

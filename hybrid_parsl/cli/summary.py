@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.cli.output import say_rich
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_LONGEST = 100
 
 
 def print_summary(document: dict[str, Any], console: Console | None = None) -> None:
@@ -32,26 +29,17 @@ def print_summary(document: dict[str, Any], console: Console | None = None) -> N
 
 def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     """Return names and texts of the main figures in `document`, whatever part of it is there."""
+    from hybrid_parsl.report.result_views import AnalysisView, SearchView
+
     rows = []
     run = document.get("run", {})
     search, analysis = document.get("search"), document.get("analysis")
     if run.get("status", "completed") != "completed":
         rows.append(("status", " ".join([_status(run["status"]), *_where(document)])))
     if search:
-        rows.append(("best energy", _number(search, "energy", ".8g")))
-        if unmoved := search.get("n_unmoved"):
-            of_all = f"{unmoved} of {len(search.get('energies') or [])}"
-            rows.append(("unmoved starts", f"{of_all} ended where they began: no step was better"))
+        rows += SearchView(search).summary_lines()
     if analysis:
-        error = _number(analysis, "standard_error", ".2g")
-        rows.append(("sampled", f"{_number(analysis, 'energy', '.6g')} ± {error}"))
-        if analysis.get("ratio") is not None:
-            rows.append(("ratio to optimum", f"{analysis['ratio']:.4f}"))
-        if analysis.get("top"):
-            first = analysis["top"][0]
-            share = f"{_number(first, 'probability', '.1%')} of the shots"
-            share += f", energy {_number(first, 'energy', '.6g')}"
-            rows.append(("most frequent", f"{first.get('bitstring')}  ({share})"))
+        rows += AnalysisView(analysis).summary_lines()
     rows += _task_rows(document)
     if document.get("error"):
         rows.append(("error", f"{document['error']['type']}: {document['error']['message']}"))
@@ -66,34 +54,21 @@ def _task_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a row for each task whose result is not in the document by itself."""
     from hybrid_parsl.report.sections import is_own_table
 
-    rows = []
-    for name, task in document.get("tasks", {}).items():
-        if is_own_table(name, document):
-            continue
-        found = task.get("result")
-        text = task["status"] if task["status"] != "completed" else one_line(found)
-        rows.append((name, text))
-    return rows
+    return [
+        (name, _task_text(task))
+        for name, task in document.get("tasks", {}).items()
+        if not is_own_table(name, document)
+    ]
 
 
-def one_line(result: Any) -> str:
-    """Return the numbers and texts of a result in a line, as far as they fit."""
-    if not isinstance(result, dict):
-        text = json.dumps(result)
-    else:
-        values = {
-            key: f"{value:.6g}" if isinstance(value, float) else str(value)
-            for key, value in result.items()
-            if isinstance(value, str | int | float) and "\n" not in str(value)
-        }
-        text = ", ".join(f"{key} {value}" for key, value in values.items()) or "completed"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+def _task_text(task: dict[str, Any]) -> str:
+    """Return the lines of the summary that a task has; its status if it is not completed."""
+    from hybrid_parsl.report.result_views import view_of
 
-
-def _number(table: dict[str, Any], key: str, spec: str) -> str:
-    """Return a number of a table as text; one that was not finite is null there."""
-    value = table.get(key)
-    return "unknown" if value is None else format(value, spec)
+    if task["status"] != "completed":
+        return str(task["status"])
+    lines = view_of(task).summary_lines()
+    return "\n".join(f"{label} {value}".strip() for label, value in lines) or "completed"
 
 
 def _time(run: dict[str, Any], search: dict[str, Any] | None) -> str:

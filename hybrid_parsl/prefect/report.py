@@ -9,7 +9,6 @@ from prefect.artifacts import create_markdown_artifact
 
 from hybrid_parsl.records.run_directory import REPORT
 from hybrid_parsl.report import sections
-from hybrid_parsl.report.text import PLUS_MINUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -58,10 +57,7 @@ def as_markdown(document: Mapping[str, Any], page: str) -> str:
     if error:
         parts.append(f"**{error['type']}**\n\n{_fenced(error['message'])}")
     keys = sections.key_numbers(document)
-    figures = [
-        (key.label, f"{key.value}{PLUS_MINUS}{key.error}" if key.error else key.value, key.note)
-        for key in keys
-    ]
+    figures = [(key.label, key.with_error, key.note) for key in keys]
     parts += _table(("", "", ""), figures)
     parts += _table(("stage", "ranks", "hosts", "time"), sections.executions(document))
     rows, _ = sections.outcomes(document.get("analysis") or {})

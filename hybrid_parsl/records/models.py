@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Self, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import explain
+from hybrid_parsl.result_view import ShownResult, type_name
 from hybrid_parsl.results import Analysis, Sample, SearchResult
 from hybrid_parsl.strict_json import LARGEST_BYTES, parse_json
 
@@ -43,6 +52,9 @@ def _optional(annotation: Any) -> Any:
     if origin in (Union, UnionType):
         return Union[inner]  # noqa: UP007 - its members are known at run time only
     return float | None if annotation is float else annotation
+
+
+_OWN_TYPES = {type_name(each): _lenient(each) for each in (SearchResult, Sample, Analysis)}
 
 
 def _time(text: str) -> str:
@@ -108,6 +120,15 @@ class TaskTable(StageTable):
     job: str | None = None
     figures: dict[str, str] = {}
     type: str | None = None
+    view: ShownResult | None = None
+
+    @model_validator(mode="after")
+    def _check_result(self) -> Self:
+        """Check the result if it is of a type of this package."""
+        model, result = _OWN_TYPES.get(self.type or ""), (self.model_extra or {}).get("result")
+        if model is not None and isinstance(result, dict):
+            model.model_validate(result)
+        return self
 
 
 class ErrorTable(_Record):
@@ -138,9 +159,9 @@ class Results(_Record):
     versions: dict[str, str] = {}
     stages: list[StageTable] = []
     tasks: dict[str, TaskTable] = {}
-    search: _lenient(SearchResult) | None = None  # type: ignore[valid-type]
-    quantum: _lenient(Sample) | None = None  # type: ignore[valid-type]
-    analysis: _lenient(Analysis) | None = None  # type: ignore[valid-type]
+    search: _OWN_TYPES[type_name(SearchResult)] | None = None  # type: ignore[valid-type]
+    quantum: _OWN_TYPES[type_name(Sample)] | None = None  # type: ignore[valid-type]
+    analysis: _OWN_TYPES[type_name(Analysis)] | None = None  # type: ignore[valid-type]
     error: ErrorTable | None = None
 
 

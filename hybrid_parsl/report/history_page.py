@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.report import sections, text
+from hybrid_parsl.report import text
 from hybrid_parsl.report.inline_svg import inline_svg, width_px
 from hybrid_parsl.report.page import templates
+from hybrid_parsl.report.result_views import Key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +69,7 @@ def _tone(outcome: str) -> str:
     return "good" if outcome == _SUCCESS else "bad"
 
 
-def _keys(runs: Sequence[Mapping[str, Any]]) -> list[sections.Key]:
+def _keys(runs: Sequence[Mapping[str, Any]]) -> list[Key]:
     """Return the key numbers of the page."""
     if not runs:
         return []
@@ -78,20 +79,18 @@ def _keys(runs: Sequence[Mapping[str, Any]]) -> list[sections.Key]:
     share = text.percent(len(good) / len(over)) if over else text.NOTHING
     counts = f"{text.count(len(good))} completed"
     counts += f", {text.count(refused)} refused as overlaps" if refused else ""
-    keys = [sections.Key("Runs", text.count(len(runs) - refused), counts)]
-    keys.append(sections.Key("Success rate", share, "of the runs that have ended"))
+    keys = [Key("Runs", text.count(len(runs) - refused), counts)]
+    keys.append(Key("Success rate", share, "of the runs that have ended"))
     times = [run["duration_s"] for run in good if run["duration_s"] is not None]
     if times:
         spread = ""
         if len(times) > 1:
             spread = f"{text.duration(min(times))} to {text.duration(max(times))}"
-        keys.append(
-            sections.Key("Median duration", text.duration(statistics.median(times)), spread)
-        )
+        keys.append(Key("Median duration", text.duration(statistics.median(times)), spread))
     energies = [run["energy"] for run in good if text.finite(run["energy"]) is not None]
     if energies:
         best = f"lowest of all {text.number(min(energies), 8)}"
-        keys.append(sections.Key("Last best energy", text.number(energies[-1], 8), best))
+        keys.append(Key("Last best energy", text.number(energies[-1], 8), best))
     return keys
 
 

@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hybrid_parsl.experiment import ReadFrom
+from hybrid_parsl.report.result_views import (
+    OWN_VIEWS,
+    AnalysisView,
+    SampleView,
+    SearchView,
+    view_of,
+)
 from hybrid_parsl.report.text import (
     BETA,
     GAMMA,
     NOTHING,
-    PLUS_MINUS,
     count,
     duration,
     finite,
     fixed,
     number,
     percent,
-    several,
-    with_error,
+    toml,
 )
-from hybrid_parsl.results import Analysis, Sample, SearchResult, highest_optimal
+from hybrid_parsl.results import highest_optimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hybrid_parsl.report.result_views import Key
+    from hybrid_parsl.result_view import Section
+
 GOOD = {"completed", "done", "ok", "success", "succeeded", "finished"}
 BAD = {"failed", "error", "canceled", "cancelled", "aborted", "timeout", "interrupted"}
 MOST_ROWS = 25
-DEFAULT_TABLES = {
-    f"{each.__module__}:{each.__name__}": name
-    for each, name in ((SearchResult, "search"), (Sample, "quantum"), (Analysis, "analysis"))
-}
+DEFAULT_TABLES = {name: view.table for name, view in OWN_VIEWS.items()}
 """The table of the default workflow's document that results of a type have."""
 ALTERNATING = {"maxcut", "ising", "tfim"}
 TICK_STEPS_S = (
     *(base * 10.0**power for power in range(-6, 1) for base in (1, 2, 5)),
     *(10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800),
 )
-
-
-class Key(NamedTuple):
-    """One of the key numbers: what it is, its value and standard error, what to know of it."""
-
-    label: str
-    value: str
-    note: str
-    error: str = ""
-    monospaced: bool = False
 
 
 class Bar(NamedTuple):
@@ -71,7 +65,7 @@ class TaskCard(NamedTuple):
     after: str
     status: str
     tone: str
-    rows: list[tuple[str, str]]
+    section: Section
     error: str
     origin: str
 
@@ -91,59 +85,13 @@ def tone(status: object) -> str:
 
 def key_numbers(document: Mapping[str, Any]) -> list[Key]:
     """Return the numbers a reader wants first: only those that the run came to know."""
-    search, analysis = document.get("search") or {}, document.get("analysis") or {}
-    quantum = document.get("quantum") or {}
-    keys = []
-    if search:
-        starts = several(len(search.get("energies") or []), "start")
-        note = f"exact; {search.get('method')}, {starts}"
-        if unmoved := finite(search.get("n_unmoved")):
-            note += f", {count(unmoved)} of which did not move"
-        keys.append(Key("Best energy found", number(search.get("energy")), note))
-    if analysis or quantum:
-        known = analysis or quantum
-        value, _, error = with_error(known.get("energy"), known.get("standard_error")).partition(
-            PLUS_MINUS
-        )
-        keys.append(Key("Sampled energy", value, _sample_note(analysis, quantum), error))
+    search, analysis = document.get("search"), document.get("analysis")
+    quantum = document.get("quantum")
+    keys = SearchView(search).key_numbers() if search else []
     if analysis:
-        keys += _quality(analysis)
-    return keys
-
-
-def _sample_note(analysis: Mapping[str, Any], quantum: Mapping[str, Any]) -> str:
-    """Say how many shots there were, and how far their mean is from the exact energy."""
-    parts = [f"{count(quantum.get('shots'))} shots"] if quantum else []
-    deviation = finite(analysis.get("deviation"))
-    if deviation is not None:
-        side = "above" if deviation >= 0 else "below"
-        parts.append(f"{fixed(abs(deviation), 1)} standard errors {side} the exact energy")
-    return ", ".join(parts)
-
-
-def _quality(analysis: Mapping[str, Any]) -> list[Key]:
-    """Return the numbers that compare the sample with the optimum, and its first bitstring."""
-    optimum = finite(analysis.get("optimum"))
-    unknown = "the optimum is not known"
-    best = f"best measured bitstring {fixed(analysis.get('best_ratio'), 4)}"
-    keys = [
-        Key(
-            "Approximation ratio",
-            fixed(analysis.get("ratio"), 4),
-            unknown if finite(analysis.get("ratio")) is None else best,
-        ),
-        Key(
-            "P(optimum)",
-            percent(analysis.get("probability_of_optimum")),
-            unknown if optimum is None else f"shots at the energy {number(optimum)}",
-        ),
-    ]
-    top = analysis.get("top") or []
-    if top:
-        note = f"{percent(top[0].get('probability'))} of the shots, energy "
-        note += number(top[0].get("energy"))
-        bits = str(top[0].get("bitstring"))
-        keys.append(Key("Most frequent bitstring", bits, note, monospaced=True))
+        keys += AnalysisView(analysis, quantum).key_numbers()
+    elif quantum:
+        keys += SampleView(quantum).key_numbers()
     return keys
 
 
@@ -231,9 +179,9 @@ def angles(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def settings(experiment: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the experiment as TOML shows it: tables with their keys, the nameless one first."""
-    plain = [(key, _toml(value)) for key, value in experiment.items() if not _is_table(value)]
+    plain = [(key, toml(value)) for key, value in experiment.items() if not _is_table(value)]
     tables = [
-        (key, [(name, _toml(item)) for name, item in value.items()])
+        (key, [(name, toml(item)) for name, item in value.items()])
         for key, value in experiment.items()
         if _is_table(value)
     ]
@@ -251,13 +199,6 @@ def read_from(experiment: Mapping[str, Any]) -> str:
 
 def _is_table(value: object) -> bool:
     return isinstance(value, dict)
-
-
-def _toml(value: object) -> str:
-    """Return a value as TOML writes it, shortened to what a table can hold."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    longest = 400
-    return text if len(text) <= longest else f"{text[:longest]} \N{HORIZONTAL ELLIPSIS}"
 
 
 def outcomes(analysis: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
@@ -305,7 +246,7 @@ def task_cards(document: Mapping[str, Any]) -> list[TaskCard]:
             ", ".join(task.get("after") or []),
             str(task.get("status") or "unknown"),
             tone(task.get("status")),
-            _result_rows(task, document),
+            view_of(task).report_section(),
             str((task.get("error") or {}).get("message") or ""),
             str(task.get("reused_from") or ""),
         )
@@ -325,23 +266,3 @@ def _results(document: Mapping[str, Any]) -> list[tuple[str, Any, Mapping[str, A
     if tasks:
         return [(name, task.get("result"), task) for name, task in tasks.items()]
     return [(name, document.get(name), {}) for name in DEFAULT_TABLES.values()]
-
-
-def _result_rows(task: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the main values of a result: its key numbers, or its numbers and short texts."""
-    result = task.get("result")
-    if (name := DEFAULT_TABLES.get(str(task.get("type")))) is not None and isinstance(result, dict):
-        keys = key_numbers({"experiment": document.get("experiment"), name: result})
-        return [
-            (key.label, f"{key.value}{PLUS_MINUS}{key.error}" if key.error else key.value)
-            for key in keys
-        ]
-    if not isinstance(result, dict):
-        return [] if result is None else [("result", _value(result))]
-    hidden = {"execution", "figures"}
-    return [(key, _value(value)) for key, value in result.items() if key not in hidden]
-
-
-def _value(value: Any) -> str:
-    """Return a value of a result as a table shows it."""
-    return number(value) if isinstance(value, float) else _toml(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 NOTHING = "\N{EM DASH}"
@@ -85,3 +86,10 @@ def shortened(text: str, length: int = 32) -> str:
         return text
     half = (length - 1) // 2
     return f"{text[:half]}\N{HORIZONTAL ELLIPSIS}{text[-half:]}"
+
+
+def toml(value: object) -> str:
+    """Return a value as TOML writes it, shortened to what a table can hold."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    longest = 400
+    return text if len(text) <= longest else f"{text[:longest]} \N{HORIZONTAL ELLIPSIS}"

@@ -1,0 +1,270 @@
+"""How results on the disk are shown: those of this package's types, and all others.
+
+The tables may be of another version or of a run that failed: every key may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from hybrid_parsl.report.text import (
+    PLUS_MINUS,
+    count,
+    finite,
+    fixed,
+    number,
+    percent,
+    several,
+    toml,
+    with_error,
+)
+from hybrid_parsl.result_view import Section, ShownResult, as_text, type_name
+from hybrid_parsl.results import Analysis, Sample, SearchResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hybrid_parsl.result_view import ResultView
+
+_LONGEST = 100
+_HIDDEN = {"execution", "figures"}
+
+
+class Key(NamedTuple):
+    """One of the key numbers: what it is, its value and standard error, what to know of it."""
+
+    label: str
+    value: str
+    note: str
+    error: str = ""
+    monospaced: bool = False
+
+    @property
+    def with_error(self) -> str:
+        """The value and its standard error, if it has one."""
+        return f"{self.value}{PLUS_MINUS}{self.error}" if self.error else self.value
+
+
+class _OwnView(ABC):
+    """The view of a type of this package.
+
+    Parameters
+    ----------
+    result
+        Its table.
+
+    Attributes
+    ----------
+    table
+        The table of the default workflow's document that holds such a result.
+    """
+
+    table: ClassVar[str]
+
+    def __init__(self, result: Mapping[str, Any]) -> None:
+        self._result = result
+
+    @abstractmethod
+    def summary_lines(self) -> list[tuple[str, str]]:
+        """Return the lines of the summary."""
+
+    @abstractmethod
+    def key_numbers(self) -> list[Key]:
+        """Return the numbers a reader wants first, as far as they are known."""
+
+    def report_section(self) -> Section:
+        """Return the key numbers."""
+        return Section(rows=[[key.label, key.with_error] for key in self.key_numbers()])
+
+
+class SearchView(_OwnView):
+    """The view of a `SearchResult`."""
+
+    table = "search"
+
+    def summary_lines(self) -> list[tuple[str, str]]:
+        """Return the best energy, and how many starts did not move."""
+        lines = [("best energy", _number(self._result, "energy", ".8g"))]
+        if unmoved := self._result.get("n_unmoved"):
+            of_all = f"{unmoved} of {len(self._result.get('energies') or [])}"
+            lines.append(("unmoved starts", f"{of_all} ended where they began: no step was better"))
+        return lines
+
+    def key_numbers(self) -> list[Key]:
+        """Return the best energy, and how it was found."""
+        starts = several(len(self._result.get("energies") or []), "start")
+        note = f"exact; {self._result.get('method')}, {starts}"
+        if unmoved := finite(self._result.get("n_unmoved")):
+            note += f", {count(unmoved)} of which did not move"
+        return [Key("Best energy found", number(self._result.get("energy")), note)]
+
+
+class SampleView(_OwnView):
+    """The view of a `Sample`."""
+
+    table = "quantum"
+
+    def summary_lines(self) -> list[tuple[str, str]]:
+        """Return the mean energy."""
+        return [_sampled(self._result)]
+
+    def key_numbers(self) -> list[Key]:
+        """Return the mean energy, and of how many shots."""
+        return [_sampled_energy(self._result, f"{count(self._result.get('shots'))} shots")]
+
+
+class AnalysisView(_OwnView):
+    """The view of an `Analysis`.
+
+    Parameters
+    ----------
+    result
+        Its table.
+    sample
+        That of the `Sample` that was analysed, if it is known.
+    """
+
+    table = "analysis"
+
+    def __init__(self, result: Mapping[str, Any], sample: Mapping[str, Any] | None = None) -> None:
+        super().__init__(result)
+        self._sample = sample or {}
+
+    def summary_lines(self) -> list[tuple[str, str]]:
+        """Return the mean energy, how good it is, and the most frequent bitstring."""
+        lines = [_sampled(self._result)]
+        if self._result.get("ratio") is not None:
+            lines.append(("ratio to optimum", f"{self._result['ratio']:.4f}"))
+        if self._result.get("top"):
+            first = self._result["top"][0]
+            share = f"{_number(first, 'probability', '.1%')} of the shots"
+            share += f", energy {_number(first, 'energy', '.6g')}"
+            lines.append(("most frequent", f"{first.get('bitstring')}  ({share})"))
+        return lines
+
+    def key_numbers(self) -> list[Key]:
+        """Return the mean energy, how good it is, and the most frequent bitstring."""
+        parts = [f"{count(self._sample.get('shots'))} shots"] if self._sample else []
+        deviation = finite(self._result.get("deviation"))
+        if deviation is not None:
+            side = "above" if deviation >= 0 else "below"
+            parts.append(f"{fixed(abs(deviation), 1)} standard errors {side} the exact energy")
+        return [_sampled_energy(self._result, ", ".join(parts)), *self._quality()]
+
+    def _quality(self) -> list[Key]:
+        """Return the numbers that compare the sample with the optimum, and its first bitstring."""
+        analysis = self._result
+        optimum = finite(analysis.get("optimum"))
+        unknown = "the optimum is not known"
+        best = f"best measured bitstring {fixed(analysis.get('best_ratio'), 4)}"
+        keys = [
+            Key(
+                "Approximation ratio",
+                fixed(analysis.get("ratio"), 4),
+                unknown if finite(analysis.get("ratio")) is None else best,
+            ),
+            Key(
+                "P(optimum)",
+                percent(analysis.get("probability_of_optimum")),
+                unknown if optimum is None else f"shots at the energy {number(optimum)}",
+            ),
+        ]
+        top = analysis.get("top") or []
+        if top:
+            note = f"{percent(top[0].get('probability'))} of the shots, energy "
+            note += number(top[0].get("energy"))
+            bits = str(top[0].get("bitstring"))
+            keys.append(Key("Most frequent bitstring", bits, note, monospaced=True))
+        return keys
+
+
+class StoredView:
+    """The view of all other results: what their type returned, else their values.
+
+    Parameters
+    ----------
+    result
+        The result as JSON.
+    shown
+        What its type returned.
+    """
+
+    def __init__(self, result: Any, shown: ShownResult) -> None:
+        self._result = result
+        self._shown = shown
+
+    def summary_lines(self) -> list[tuple[str, str]]:
+        """Return the lines of the type, else the numbers and texts of the result in one."""
+        if self._shown.summary is not None:
+            return self._shown.summary
+        return [("", _one_line(self._result))]
+
+    def report_section(self) -> Section:
+        """Return the section of the type, else a table of the result's values."""
+        if self._shown.section is not None:
+            return self._shown.section
+        if not isinstance(self._result, dict):
+            return Section(rows=[] if self._result is None else [["result", _value(self._result)]])
+        values = {key: value for key, value in self._result.items() if key not in _HIDDEN}
+        return Section(rows=[[key, _value(value)] for key, value in values.items()])
+
+
+OWN_VIEWS: dict[str, type[_OwnView]] = {
+    type_name(SearchResult): SearchView,
+    type_name(Sample): SampleView,
+    type_name(Analysis): AnalysisView,
+}
+
+
+def view_of(task: Mapping[str, Any]) -> ResultView:
+    """Return the view of a task's result.
+
+    Parameters
+    ----------
+    task
+        Its table in ``results.json``.
+    """
+    result, own = task.get("result"), OWN_VIEWS.get(str(task.get("type")))
+    if own is not None and isinstance(result, dict):
+        return own(result)
+    return StoredView(result, ShownResult.model_validate(task.get("view") or {}))
+
+
+def _sampled(table: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the line for the mean energy of a sample."""
+    error = _number(table, "standard_error", ".2g")
+    return "sampled", f"{_number(table, 'energy', '.6g')} ± {error}"
+
+
+def _sampled_energy(table: Mapping[str, Any], note: str) -> Key:
+    """Return the key number for the mean energy of a sample."""
+    told = with_error(table.get("energy"), table.get("standard_error"))
+    value, _, error = told.partition(PLUS_MINUS)
+    return Key("Sampled energy", value, note, error)
+
+
+def _number(table: Mapping[str, Any], key: str, spec: str) -> str:
+    """Return a number of a table as text; one that was not finite is null there."""
+    value = table.get(key)
+    return "unknown" if value is None else format(value, spec)
+
+
+def _one_line(result: Any) -> str:
+    """Return the numbers and texts of a result in a line, as far as they fit."""
+    if not isinstance(result, dict):
+        text = json.dumps(result)
+    else:
+        values = {
+            key: as_text(value)
+            for key, value in result.items()
+            if isinstance(value, str | int | float) and "\n" not in str(value)
+        }
+        text = ", ".join(f"{key} {value}" for key, value in values.items()) or "completed"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _value(value: Any) -> str:
+    """Return a value of a result as a table shows it."""
+    return number(value) if isinstance(value, float) else toml(value)
