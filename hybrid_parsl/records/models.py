@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     create_model,
     model_validator,
@@ -55,6 +56,7 @@ def _optional(annotation: Any) -> Any:
 
 
 _OWN_TYPES = {type_name(each): _lenient(each) for each in (SearchResult, Sample, Analysis)}
+_OWN_RESULTS = {name: TypeAdapter(dict[str, each]) for name, each in _OWN_TYPES.items()}  # type: ignore[valid-type]
 
 
 def _time(text: str) -> str:
@@ -125,9 +127,9 @@ class TaskTable(StageTable):
     @model_validator(mode="after")
     def _check_result(self) -> Self:
         """Check the result if it is of a type of this package."""
-        model, result = _OWN_TYPES.get(self.type or ""), (self.model_extra or {}).get("result")
-        if model is not None and isinstance(result, dict):
-            model.model_validate(result)
+        own, result = _OWN_RESULTS.get(self.type or ""), (self.model_extra or {}).get("result")
+        if own is not None and isinstance(result, dict):
+            own.validate_python({"result": result})
         return self
 
 

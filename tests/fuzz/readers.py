@@ -242,6 +242,22 @@ RESULTS = {
             "host": "a, b",
         }
     ],
+    "tasks": {
+        "analyse-2": {
+            "status": "completed",
+            "type": "hybrid_parsl.results:Analysis",
+            "result": {"energy": -1.0, "ratio": 0.5, "top": [{"bitstring": "0", "energy": 1.0}]},
+        },
+        "spectrum": {
+            "status": "completed",
+            "type": "apps.spectrum:Spectrum",
+            "result": {"gap": 0.5},
+            "view": {
+                "summary": [["gap", "0.5"]],
+                "section": {"text": "levels", "head": ["level", "J"], "rows": [["0", "-1"]]},
+            },
+        },
+    },
     "search": {
         "parameters": [0.1, 0.2],
         "energy": -1.5,

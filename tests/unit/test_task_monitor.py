@@ -259,3 +259,41 @@ def test_a_later_driver_keeps_the_origin_until_the_result_is_computed_again(run:
     with pytest.raises(StageFailedError):
         run.follow(lambda: app(-1.0))
     assert "reused_from" not in run.document["tasks"]["point"]
+
+
+class Spectrum(BaseModel):
+    gap: float
+
+    def summary_lines(self) -> list[tuple[str, float]]:
+        return [("gap", 1 / self.gap)]
+
+
+def spectrum(gap: float) -> Spectrum:
+    return Spectrum(gap=gap)
+
+
+solving = python_app(spectrum)
+
+
+def test_what_a_type_shows_is_kept_with_the_result(run: Run) -> None:
+    run.follow(lambda: (solving(2.0, task="a"), app(1.0, task="b")))
+    assert run.document["tasks"]["a"]["view"] == {"summary": [["gap", "0.5"]]}
+    assert "view" not in run.document["tasks"]["b"]
+    run.follow(lambda: (solving(4.0, task="a"), app(1.0, task="b")))
+    assert run.directory.read_results()["tasks"]["a"]["view"] == {"summary": [["gap", "0.25"]]}
+
+
+def test_a_view_that_fails_ends_no_run(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    run.follow(lambda: solving(2.0, task="a"))
+    run.follow(lambda: solving(0.0, task="a"))
+    task = run.document["tasks"]["a"]
+    assert (task["status"], task["result"]) == ("completed", {"gap": 0.0})
+    assert "view" not in task
+    assert "a: is shown as any result: ZeroDivisionError: " in caplog.text
+
+
+def test_an_edited_view_is_shown_anew(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.follow(lambda: solving(2.0, task="a"))
+    monkeypatch.setattr(Spectrum, "summary_lines", lambda _: [("the gap", 2.0)])
+    run.follow(lambda: solving(2.0, task="a"))
+    assert run.directory.read_results()["tasks"]["a"]["view"] == {"summary": [["the gap", "2"]]}

@@ -19,6 +19,19 @@ RESULTS: dict[str, Any] = {
     "stages": [{"name": "search", "status": "completed", "duration_s": 1.0}],
     "search": {"energy": -1.0, "parameters": [0.1], "execution": {"n_ranks": 1, "hosts": ["a"]}},
     "analysis": {"energy": -1.0, "top": [{"bitstring": "0", "probability": 1.0}]},
+    "tasks": {
+        "sample-2": {
+            "status": "completed",
+            "type": "hybrid_parsl.results:Sample",
+            "result": {"energy": -1.0},
+        },
+        "spectrum": {
+            "status": "completed",
+            "type": "apps.spectrum:Spectrum",
+            "result": {"gap": 0.5},
+            "view": {"summary": [["gap", "0.5"]], "section": {"rows": [["gap", "0.5"]]}},
+        },
+    },
 }
 WRONG = [
     ("run", 1),
@@ -35,6 +48,10 @@ WRONG = [
     ("error", "boom"),
     ("experiment.search.starts", "one"),
     ("versions", {"numpy": 2}),
+    ("tasks.sample-2.result.energy", "low"),
+    ("tasks.spectrum.view", "gap"),
+    ("tasks.spectrum.view.summary.0", "gap"),
+    ("tasks.spectrum.view.section.rows.0", 1),
 ]
 
 

@@ -68,6 +68,26 @@ def test_the_lines_of_an_error_stand_below_each_other(
     assert f"error{' ' * 13}RankFailedError: rank 1\n{' ' * 20}log: x\n" in capsys.readouterr().out
 
 
+def test_tasks_of_other_workflows_have_the_lines_of_their_types(document: dict[str, Any]) -> None:
+    of_sample = {"type": "hybrid_parsl.results:Sample", "result": document.pop("analysis")}
+    lines = [["gap", "0.5"], ["levels", "2"]]
+    document["tasks"] = {
+        "search": {"status": "completed"},
+        "sample": {"status": "completed", **of_sample},
+        "spectrum": {"status": "completed", "result": {}, "view": {"summary": lines}},
+        "quiet": {"status": "completed", "result": {"x": 1}, "view": {"summary": []}},
+        "other": {"status": "completed", "result": {"x": 0.125, "y": "two"}},
+        "last": {"status": "failed"},
+    }
+    assert summary_rows(document)[1:-2] == [
+        ("sample", "sampled -1.2 ± 0.012"),
+        ("spectrum", "gap 0.5\nlevels 2"),
+        ("quiet", "completed"),
+        ("other", "x 0.125, y two"),
+        ("last", "failed"),
+    ]
+
+
 def test_text_in_brackets_is_no_markup(document: dict[str, Any]) -> None:
     document["run"]["folder"] = "/tmp/[red]runs[/red]"
     file = io.StringIO()
