@@ -22,6 +22,7 @@ from hybrid_parsl.records.run_directory import RESULTS, now
 from hybrid_parsl.records.run_document import end_tasks
 from hybrid_parsl.records.run_lock import driver_of, run_lock
 from hybrid_parsl.runner import PROBLEM, Run, write_report
+from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,7 +155,7 @@ def status_of(directory: RunDirectory) -> RunStatus:
         site=document["run"].get("site") or "unknown",
         stages=[
             {key: stage.get(key) for key in ("name", "status", "duration_s")}
-            | {"progress": _progress_text(stage, searches.get(stage["name"]))}
+            | {"progress": _progress_text(directory, stage, searches.get(stage["name"]))}
             for stage in _all_stages(document)
         ],
         starts=(done, progress.n_starts),
@@ -182,14 +183,17 @@ def _starts(progress: SearchProgress, task: Mapping[str, Any]) -> tuple[int, flo
     return progress.n_done, progress.best_energy if progress.n_done else None
 
 
-def _progress_text(stage: Mapping[str, Any], progress: SearchProgress | None) -> str | None:
-    """Return in words how far a search has come, or from which run a result comes, else None."""
+def _progress_text(
+    directory: RunDirectory, stage: Mapping[str, Any], progress: SearchProgress | None
+) -> str | None:
+    """Return in words how far a task has come, or from which run its result comes, else None."""
     if origin := stage.get("reused_from"):
         return f"reused from run {origin}"
-    if progress is None or not progress.n_done:
+    if progress is not None:
+        return progress.words(" of ") if progress.n_done else None
+    if stage["status"] != "running":
         return None
-    of_all = f"{progress.n_done} of {progress.n_starts} starts"
-    return f"{of_all}, best energy {progress.best_energy:.6g}"
+    return TaskFolder(directory.path / "tasks" / stage["name"]).told() or None
 
 
 def _all_stages(document: Mapping[str, Any]) -> list[dict[str, Any]]:

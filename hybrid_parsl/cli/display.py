@@ -19,6 +19,7 @@ from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from rich.table import Table
 
@@ -93,8 +94,7 @@ class Display:
         """Note that the workflow has called an app."""
         self._tasks[name] = task
         if total := task.get("total"):
-            folder = self._run.directory.path / "tasks" / name
-            self._searches[name] = SearchProgress(folder, total)
+            self._searches[name] = SearchProgress(self._folder(name), total)
 
     def stage_started(self, name: str) -> None:
         """Note that a task has begun."""
@@ -132,26 +132,26 @@ class Display:
             return f"reused from run {self._reused[name]}"
         if name in self._searches:
             return self._search_text(name, self._searches[name])
-        return self._wait_of(name) or ""
+        if name not in self._running:
+            return ""
+        return self._wait_of(name) or TaskFolder(self._folder(name)).told()
 
     def _search_text(self, name: str, progress: SearchProgress) -> str:
         """Return how far a search has come."""
         progress.update()
-        total, done = self._tasks[name]["total"], progress.n_done
-        if done == 0 and name in self._durations:
-            return f"{total} starts"  # on nodes that share no folder with this computer
+        if progress.n_done == 0 and name in self._durations:
+            return f"{progress.n_starts} starts"  # on nodes that share no folder with this computer
         if name not in self._running and name not in self._durations:
             return ""
         if wait := self._wait_of(name):
-            return f"{done}/{total} starts ({wait})"
+            return f"{progress.counted()} ({wait})"
         if progress.n_new == 0 and name not in self._durations:
             is_slow = self._elapsed(name) > _USUAL_START_S
-            return f"{done}/{total} starts" + (
-                f" ({self._what_takes_long(name)})" if is_slow else ""
-            )
+            why = f" ({self._what_takes_long(name)})" if is_slow else ""
+            return f"{progress.counted()}{why}"
         per_s = progress.starts_per_s(self._durations.get(name))
         rate = f", {per_s:.1f}/s" if per_s else ""
-        return f"{done}/{total} starts, best energy {progress.best_energy:.6g}{rate}"
+        return f"{progress.words()}{rate}"
 
     def _wait_of(self, name: str) -> str | None:
         """Return which job a task waits for and why, None if it has ended or does not wait."""
@@ -161,12 +161,16 @@ class Display:
 
     def _what_takes_long(self, name: str) -> str:
         """Return what keeps a search from finishing its first start."""
-        folder = self._run.directory.path / "tasks" / name
+        folder = self._folder(name)
         if TaskFolder(folder).has_begun():
             return "compiling the kernels"
         job = JobRecord.read(folder / TASK_RECORD)
         whom = f"job {job.job_id}" if job and job.job_id else "its ranks"
         return f"nothing heard yet from {whom}"
+
+    def _folder(self, name: str) -> Path:
+        """Return the folder of a task."""
+        return self._run.directory.path / "tasks" / name
 
     def _elapsed(self, name: str) -> float:
         """Return the seconds since a running stage began."""

@@ -52,6 +52,15 @@ class SearchProgress:
         """
         return self.n_done - self._n_before
 
+    def counted(self, of: str = "/") -> str:
+        """Return how many starts are finished, ``30/64 starts``, with `of` between the numbers."""
+        return f"{self.n_done}{of}{self.n_starts} starts"
+
+    def words(self, of: str = "/") -> str:
+        """Return how far the search has come; without an energy before the first start."""
+        energy = f", best energy {self.best_energy:.6g}" if self.n_done else ""
+        return f"{self.counted(of)}{energy}"
+
     def starts_per_s(self, duration_s: float | None = None) -> float:
         """Return how many starts a second this try has finished, after the first update.
 

@@ -26,6 +26,7 @@ from hybrid_parsl.records.run_directory import RunDirectory
 from hybrid_parsl.run_control import reopen
 from hybrid_parsl.run_plan import plan_run
 from hybrid_parsl.runner import Run
+from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -254,11 +255,15 @@ class _RunLog:
         self._log.error("%s: failed: %s", name, reason)
 
     def tick(self) -> None:
-        """Log how far the searches have come."""
-        for name in self._running & set(self._searches):
-            progress = self._searches[name]
-            progress.update()
-            if progress.n_done:
-                text = "%s: %d/%d starts, best energy %.6g"
-                counts = progress.n_done, progress.n_starts
-                self._log.info(text, name, *counts, progress.best_energy)
+        """Log how far the tasks have come."""
+        for name in self._running:
+            if text := self._progress(name):
+                self._log.info("%s: %s", name, text)
+
+    def _progress(self, name: str) -> str:
+        """Return how far a task has come, nothing if that is not known."""
+        search = self._searches.get(name)
+        if search is None:
+            return TaskFolder(self._folder / name).told()
+        search.update()
+        return search.words() if search.n_done else ""

@@ -23,6 +23,9 @@ KEPT_LINES = "*.jsonl"
 """Files to which a stage appends lines from which another try of its task can continue."""
 
 
+_TAIL_BYTES = 4096
+
+
 @dataclass(frozen=True)
 class Request:
     """What every rank is to do.
@@ -117,6 +120,21 @@ class TaskFolder:
         """Why the job of the task does not start, in words, where its backend knows."""
         return self.path / "waiting.txt"
 
+    @property
+    def progress(self) -> Path:
+        """Lines in which the stage says how far it has come; the last one counts."""
+        return self.path / "progress.txt"
+
+    def told(self) -> str:
+        """Return what the stage has said last of how far it has come; nothing if it has not."""
+        try:
+            with self.progress.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+                lines = file.read().rpartition(b"\n")[0].splitlines()
+        except OSError:
+            return ""
+        return lines[-1].decode("utf-8", "replace").strip() if lines else ""
+
     def waits_for(self) -> str:
         """Return why the job of the task does not start; nothing if that is not known."""
         try:
@@ -149,7 +167,14 @@ class TaskFolder:
 
     def clear(self) -> None:
         """Remove what an earlier try left, but for the logs and a stage's own files."""
-        for path in (self.result, self.ranks, self.block, self.waiting, *self.failures()):
+        for path in (
+            self.result,
+            self.ranks,
+            self.block,
+            self.waiting,
+            self.progress,
+            *self.failures(),
+        ):
             path.unlink(missing_ok=True)
 
 
@@ -161,7 +186,9 @@ def current_task_folder() -> Path | None:
 
 @contextlib.contextmanager
 def output_to(task: TaskFolder) -> Iterator[None]:
-    """Send all that this process writes to file descriptors 1 and 2 to the logs of a task."""
+    """Make this process part of a task: what it writes to descriptors 1 and 2 goes to its logs."""
+    before = os.environ.get(TASK_FOLDER_VARIABLE)
+    os.environ[TASK_FOLDER_VARIABLE] = str(task.path)
     kept = [os.dup(1), os.dup(2)]
     for descriptor, path in ((1, task.stdout), (2, task.stderr)):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -175,3 +202,7 @@ def output_to(task: TaskFolder) -> Iterator[None]:
         for descriptor, saved in zip((1, 2), kept, strict=True):
             os.dup2(saved, descriptor)
             os.close(saved)
+        if before is None:
+            os.environ.pop(TASK_FOLDER_VARIABLE, None)
+        else:
+            os.environ[TASK_FOLDER_VARIABLE] = before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,7 @@ SETTINGS = [
 SMALL = ["maxcut", *(word for each in SETTINGS for word in ("--set", each))]
 EXPECTED = {
     "fan_out": {"p=1", "p=2", "p=3", "sample-p=1", "sample-p=2", "sample-p=3", "compare"},
-    "backwards": {"guess", "ranks_of", "conclude"},
+    "backwards": {"guess", "ranks_of", "conclude", "spread"},
 }
 
 
@@ -79,6 +80,12 @@ def test_tasks_of_a_workflow_of_one_s_own(
     else:
         assert tasks["conclude"]["result"] == "2 seeds, 9 in all"
         assert tasks["ranks_of"]["after"] == ["guess"]
+        assert tasks["spread"]["result"] == {"seeds": [4, 5]}
+        shown = call(hybrid_parsl("show"))
+        assert re.search(r"^spread +seeds 4 to 5\n +mean 4\.5$", shown, re.MULTILINE)
+        assert "<p>Seeds of the &lt;ranks&gt;</p>" in page
+        assert '<th scope="col">rank</th><th scope="col" class="n">seed</th>' in page
+        assert '<th scope="row">1</th><td class="n">5</td>' in page
 
 
 @pytest.mark.everywhere(jobs_only=True)

@@ -3,6 +3,26 @@
 import io
 
 from parsl import python_app
+from pydantic import BaseModel
+
+from hybrid_parsl.result_view import Section
+
+
+class Spread(BaseModel):
+    """A result that says how it is shown."""
+
+    seeds: list[int]
+
+    def summary_lines(self):
+        return [("seeds", f"{min(self.seeds)} to {max(self.seeds)}"), ("mean", self.mean)]
+
+    def report_section(self):
+        rows = list(enumerate(self.seeds))
+        return Section(text="Seeds of the <ranks>", head=["rank", "seed"], rows=rows)
+
+    @property
+    def mean(self):
+        return sum(self.seeds) / len(self.seeds)
 
 
 @python_app(executors=["analysis"])
@@ -34,3 +54,8 @@ def ranks_of(guessed):
 @python_app(executors=["analysis"])
 def conclude(found):
     return f"{len(found['seeds'])} seeds, {sum(found['seeds'])} in all"
+
+
+@python_app(executors=["quantum"])
+def spread(found):
+    return Spread(seeds=found["seeds"])
