@@ -81,6 +81,10 @@ def test_tasks_of_a_workflow_of_one_s_own(
         assert tasks["conclude"]["result"] == "2 seeds, 9 in all"
         assert tasks["ranks_of"]["after"] == ["guess"]
         assert tasks["spread"]["result"] == {"seeds": [4, 5]}
+        told = {"ranks_of": "2 ranks\n", "spread": "1 of 1\n"}
+        assert {
+            name: (folder / "tasks" / name / "progress.txt").read_text() for name in told
+        } == told
         shown = call(hybrid_parsl("show"))
         assert re.search(r"^spread +seeds 4 to 5\n +mean 4\.5$", shown, re.MULTILINE)
         assert "<p>Seeds of the &lt;ranks&gt;</p>" in page

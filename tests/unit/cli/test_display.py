@@ -193,6 +193,20 @@ def test_a_stage_whose_block_waits(run: Run, capsys: pytest.CaptureFixture[str])
     ]
 
 
+def test_a_stage_that_tells_how_far_it_is(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run.directory.path / "tasks" / "quantum"
+    folder.mkdir()
+    with PlainDisplay(run) as display:
+        start(display, "quantum")
+        TaskFolder(folder).progress.write_text("1 of 2 halves\n")
+        display.tick()
+        display.stage_finished("quantum", 0.123)
+    assert lines(capsys.readouterr().out)[3:] == [
+        "quantum: 1 of 2 halves",
+        "quantum: finished in 0.12 s",
+    ]
+
+
 def test_a_search_that_goes_on_and_has_not_begun(
     run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

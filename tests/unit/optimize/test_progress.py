@@ -23,6 +23,15 @@ def test_before_anything_is_written(tmp_path: Path) -> None:
     assert seen(SearchProgress(tmp_path / "later", 99)) == (0, math.inf)
 
 
+def test_in_words(tmp_path: Path) -> None:
+    progress = SearchProgress(tmp_path, 9)
+    assert progress.words() == progress.counted() == "0/9 starts"
+    Journal(tmp_path, "key").append(0, STARTS[1:3])
+    progress.update()
+    assert progress.counted() == "2/9 starts"
+    assert progress.words(" of ") == "2 of 9 starts, best energy -2"
+
+
 def test_it_follows_every_rank(tmp_path: Path) -> None:
     progress = SearchProgress(tmp_path, 99)
     journal = Journal(tmp_path, "key")
