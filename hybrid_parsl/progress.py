@@ -1,4 +1,4 @@
-"""How far a task has come, in words of its stage, shown while it runs.
+"""Progress of a task in the words of its stage, shown while it runs.
 
 Searches are followed by their finished starts instead: see `hybrid_parsl.optimize.progress`.
 """
@@ -17,12 +17,12 @@ _live = functools.cache(lambda: LiveLines(1))
 _last: tuple[object, float] = (None, 0.0)
 
 
-def tell_progress(text: str) -> None:
-    """Say how far the task of this process has come; on ranks, one of them is enough.
+def report_progress(text: str) -> None:
+    """Report the progress of the task of this process; on ranks, one of them is enough.
 
-    The display of the run, ``status`` and Prefect's log show the line until the task ends. It may
-    be called as often as a stage likes: what comes less than a second after the last line is left
-    out. Outside a task, and where nothing can be written, nothing happens.
+    The display of the run, ``status`` and Prefect's log show the line until the task ends. Calls
+    within a second of the last line are ignored, so it may be called in inner loops. Outside a
+    task, and where nothing can be written, it does nothing.
 
     Parameters
     ----------

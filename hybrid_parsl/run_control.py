@@ -193,7 +193,7 @@ def _progress_text(
         return progress.words(" of ") if progress.n_done else None
     if stage["status"] != "running":
         return None
-    return TaskFolder(directory.path / "tasks" / stage["name"]).told() or None
+    return TaskFolder(directory.path / "tasks" / stage["name"]).progress_line() or None
 
 
 def _all_stages(document: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -134,7 +134,7 @@ class Display:
             return self._search_text(name, self._searches[name])
         if name not in self._running:
             return ""
-        return self._wait_of(name) or TaskFolder(self._folder(name)).told()
+        return self._wait_of(name) or TaskFolder(self._folder(name)).progress_line()
 
     def _search_text(self, name: str, progress: SearchProgress) -> str:
         """Return how far a search has come."""

@@ -264,6 +264,6 @@ class _RunLog:
         """Return how far a task has come, nothing if that is not known."""
         search = self._searches.get(name)
         if search is None:
-            return TaskFolder(self._folder / name).told()
+            return TaskFolder(self._folder / name).progress_line()
         search.update()
         return search.words() if search.n_done else ""

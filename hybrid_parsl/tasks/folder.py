@@ -125,8 +125,8 @@ class TaskFolder:
         """Lines in which the stage says how far it has come; the last one counts."""
         return self.path / "progress.txt"
 
-    def told(self) -> str:
-        """Return what the stage has said last of how far it has come; nothing if it has not."""
+    def progress_line(self) -> str:
+        """Return the last line of progress that the stage reported, empty before the first."""
         try:
             with self.progress.open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hybrid_parsl import progress
-from hybrid_parsl.progress import tell_progress
+from hybrid_parsl.progress import report_progress
 from hybrid_parsl.tasks.folder import TASK_FOLDER_VARIABLE, TaskFolder, output_to
 
 if TYPE_CHECKING:
@@ -25,35 +25,35 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskFolder:
 
 def test_the_last_line_counts(task: TaskFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_INTERVAL_S", 0.0)
-    assert task.told() == ""
-    tell_progress("1 of 9 bonds")
-    tell_progress("2 of 9\nbönds \ud800")
-    assert task.told() == "2 of 9 bönds ?"
+    assert task.progress_line() == ""
+    report_progress("1 of 9 bonds")
+    report_progress("2 of 9\nbönds \ud800")
+    assert task.progress_line() == "2 of 9 bönds ?"
     task.clear()
-    assert task.told() == ""
+    assert task.progress_line() == ""
 
 
 def test_lines_that_come_too_soon_are_left_out(task: TaskFolder) -> None:
     for number in range(10_000):
-        tell_progress(f"{number} of 10000")
+        report_progress(f"{number} of 10000")
     assert task.progress.read_text().startswith("0 of 10000\n")
     assert len(task.progress.read_bytes()) < 200
 
 
 def test_a_line_that_is_being_written_does_not_count(task: TaskFolder) -> None:
     task.progress.write_bytes(b"x" * 9000 + b"\n1 of 2\n2 o")
-    assert task.told() == "1 of 2"
+    assert task.progress_line() == "1 of 2"
     task.progress.write_bytes(b"1 of")
-    assert task.told() == ""
+    assert task.progress_line() == ""
 
 
 def test_outside_a_task_and_where_nothing_can_be_written_nothing_happens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(TASK_FOLDER_VARIABLE, raising=False)
-    tell_progress("1 of 2")
+    report_progress("1 of 2")
     monkeypatch.setenv(TASK_FOLDER_VARIABLE, str(tmp_path / "elsewhere"))
-    tell_progress("1 of 2")
+    report_progress("1 of 2")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -67,7 +67,7 @@ def test_drivers_that_share_no_folder_hear_it(
             told.append((name, line))
 
     monkeypatch.setattr(progress, "_live", Live)
-    tell_progress("1 of 2")
+    report_progress("1 of 2")
     assert told == [(task.progress.name, "1 of 2")]
 
 
@@ -77,6 +77,6 @@ def test_a_process_belongs_to_the_task_whose_logs_it_writes(
     monkeypatch.delenv(TASK_FOLDER_VARIABLE, raising=False)
     task = TaskFolder(tmp_path)
     with output_to(task):
-        tell_progress("1 of 2")
-    assert task.told() == "1 of 2"
+        report_progress("1 of 2")
+    assert task.progress_line() == "1 of 2"
     assert progress.current_task_folder() is None

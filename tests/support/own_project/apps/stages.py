@@ -5,7 +5,7 @@ import io
 from parsl import python_app
 from pydantic import BaseModel
 
-from hybrid_parsl.progress import tell_progress
+from hybrid_parsl.progress import report_progress
 from hybrid_parsl.result_view import Section
 
 
@@ -49,7 +49,7 @@ def ranks_of(guessed):
 
     team = current_team()
     if team.rank == 0:
-        tell_progress(f"{team.size} ranks")
+        report_progress(f"{team.size} ranks")
     gathered = team.gather(guessed["seed"] + team.rank)
     return None if gathered is None else {"seeds": gathered}
 
@@ -61,5 +61,5 @@ def conclude(found):
 
 @python_app(executors=["quantum"])
 def spread(found):
-    tell_progress("1 of 1")
+    report_progress("1 of 1")
     return Spread(seeds=found["seeds"])
