@@ -13,6 +13,7 @@ from hybrid_parsl.problems.instances.instance import Instance, InstanceError, Ro
 _EDGE_KEYS = ("edges", "links")
 _SERIALIZED = ("linear_biases", "quadratic_biases", "quadratic_head", "quadratic_tail")
 _VARTYPES = {"BINARY": False, "SPIN": True}
+_OF_PYTHON = ("(", "[", "'", '"')
 
 
 def load_object(text: str) -> dict[str, Any]:
@@ -166,11 +167,16 @@ def _plain(found: dict[str, Any]) -> Model:
 
 
 def _pair(key: str) -> list[Any]:
-    """Return the two variables that the key of a quadratic bias names."""
-    try:
-        found = ast.literal_eval(key)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        found = [part.strip() for part in key.split(",")]
+    """Return the two variables that the key of a quadratic bias names.
+
+    Only brackets and quotes make it Python: in ``1e3,0x2``, the names are 1e3 and 0x2.
+    """
+    found: Any = [part.strip() for part in key.split(",")]
+    if key.strip().startswith(_OF_PYTHON):
+        try:
+            found = ast.literal_eval(key.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            found = None
     if not isinstance(found, tuple | list) or len(found) != 2:  # noqa: PLR2004 - two variables
         raise InstanceError("does not name two variables", "quadratic", shown(key))
     return list(found)

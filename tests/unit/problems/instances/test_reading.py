@@ -206,6 +206,9 @@ def bqm(**keys: Any) -> dict[str, Any]:
         bqm(quadratic={"('0', '1')": -3}),
         bqm(linear={"1": 2, "0": -1}),
         bqm(linear={"x": -1, "y": 2}, quadratic=[["y", "x", -3]]),
+        bqm(linear={"1e3": -1, "0x2": 2}, quadratic={"1e3, 0x2": -3}),
+        bqm(linear={"(0, 1)": -1, "(0, 2)": 2}, quadratic={"((0, 1), (0, 2))": -3}),
+        bqm(linear={"x[0]": -1, "x[1]": 2}, quadratic={"x[0],x[1]": -3}),
         bqm(vartype="SPIN", linear=[1.25, -0.25], quadratic=[[0, 1, -0.75]], offset=4.75),
     ],
 )
@@ -226,6 +229,7 @@ SERIALIZED = json.loads((CASES / "qubo-bqm.json").read_text())
         (bqm(vartype=[]), ["vartype", "BINARY or SPIN"]),
         (bqm(linear=3), ["linear"]),
         (bqm(quadratic={"0": {"1": 3}}), ["does not name two variables"]),
+        (bqm(quadratic={"(x, y)": 3}), ["does not name two variables", "(x, y)"]),
         (bqm(quadratic=[[0, 1]]), ["quadratic[0]", "[u, v, bias]"]),
         (bqm(quadratic=[[0, 0, 1]]), ["joins a variable to itself"]),
         (bqm(quadratic=[[0, 1, 1], [1, 0, 1]]), ["quadratic[1]", "repeats"]),
