@@ -42,6 +42,7 @@ def read_numpy(path: Path) -> Instance:
         raise InstanceError("is not a .npy file")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
+        size = path.stat().st_size
     except _UNREADABLE as error:
         raise InstanceError(f"is not a .npy file: {error}") from error
     found = f"{array.dtype} of shape {array.shape}"
@@ -49,5 +50,8 @@ def read_numpy(path: Path) -> Instance:
     if not square or array.dtype.kind not in "iuf" or not 1 <= len(array) <= MOST_QUBITS:
         valid = f"a square matrix of real numbers, 1 to {MOST_QUBITS} rows"
         raise InstanceError("is not the matrix", "", found, valid)
+    end = array.offset + array.nbytes
+    if size != end:
+        raise InstanceError("holds more than a matrix", "", f"{size} bytes", f"{end} bytes")
     rows = array.astype(np.float64).tolist()
     return dense_instance(rows, [f"row {index + 1}" for index in range(len(rows))])

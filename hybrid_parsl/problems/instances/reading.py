@@ -92,6 +92,7 @@ def _read(path: Path, key: str, request: _Request) -> tuple[str, Reading]:
     if path.suffix == ".npy" or request.format == "npy" or is_numpy(path):
         if request.content != "qubo" or request.format not in (AUTO, "npy"):
             raise InstanceError("is a matrix in NumPy's format", "", None, _other_key(request))
+        _variants(["npy"], request)
         return "npy", check_qubo(read_numpy(path))
     text = read_text(path, key)
     names = [request.format]

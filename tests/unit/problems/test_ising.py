@@ -109,6 +109,18 @@ def test_the_file_of_a_matrix_is_named(tmp_path: Path) -> None:
         assert caught.value.key == "problem.qubo"
 
 
+def test_nothing_of_a_numpy_file_is_left_aside(tmp_path: Path) -> None:
+    with (tmp_path / "two.npy").open("wb") as file:
+        np.save(file, np.eye(2))
+        np.save(file, np.eye(2))
+    with pytest.raises(ConfigurationError, match="holds more than a matrix"):
+        Ising.embed({"qubo": "two.npy"}, tmp_path)
+    np.save(tmp_path / "one.npy", np.eye(2))
+    with pytest.raises(ConfigurationError, match="numbers its nodes itself") as caught:
+        Ising.embed({"qubo": "one.npy", "first_node": 1}, tmp_path)
+    assert caught.value.key == "problem.first_node"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
