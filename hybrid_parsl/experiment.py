@@ -71,7 +71,8 @@ class ReadFrom(_Table):
         units = ("nodes", "edges") if self.holds == "graph" else ("variables", "couplings")
         size = f"{self.nodes} {units[0]}, {self.edges} {units[1]}"
         if self.labels:
-            named = ", ".join(f"{label} is qubit {k}" for k, label in enumerate(self.labels[:3]))
+            labels = map(printable, self.labels[:3])
+            named = ", ".join(f"{label} is qubit {k}" for k, label in enumerate(labels))
             order = f"{named}{', ...' if len(self.labels) > 3 else ''}"  # noqa: PLR2004 - shown
         else:
             order = f"counted from {self.first_node}, which is qubit 0"

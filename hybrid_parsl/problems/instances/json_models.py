@@ -203,6 +203,9 @@ def _numbering(names: list[Any], place: str) -> tuple[dict[str, int], int, list[
         if first in (0, 1) and max(names) == first + len(names) - 1:
             return dict(zip(keys, names, strict=True)), first, []
     labels = [name if isinstance(name, str) else key for name, key in zip(names, keys, strict=True)]
+    for label in labels:
+        if any("\ud800" <= character <= "\udfff" for character in label):  # no file can hold it
+            raise InstanceError("has half of a surrogate pair in a name", place, shown(label))
     return {key: k for k, key in enumerate(keys)}, 0, labels
 
 

@@ -73,6 +73,15 @@ def test_names_of_variables_are_reported_with_their_qubits() -> None:
     assert str(read_from).endswith("a is qubit 0, b is qubit 1, c is qubit 2, ...")
 
 
+def test_a_name_is_reported_in_one_short_line(tmp_path: Path) -> None:
+    nodes = [{"id": name} for name in ("a\n\x1b[31m", "b" * 1000)]
+    edges = [{"source": nodes[0]["id"], "target": nodes[1]["id"]}]
+    (tmp_path / "graph.json").write_text(json.dumps({"nodes": nodes, "edges": edges}))
+    text = str(read(tmp_path, "graph.json").read_from)
+    assert text.isprintable()
+    assert len(text) < 300
+
+
 def test_the_file_does_not_enter_the_key_of_a_search() -> None:
     found = Experiment(name="x", problem=read(CASES, "cut.rudy"))
     inline = ProblemTable(kind="maxcut", **found.problem.settings)
@@ -169,6 +178,7 @@ def node_link(**keys: Any) -> dict[str, Any]:
         (node_link(nodes=[{"id": 1}, {"id": 1}]), ["names a node twice"]),
         (node_link(nodes=[{}]), ["nodes[0]", "has no id"]),
         (node_link(nodes=[3]), ["nodes[0]", "an object"]),
+        (node_link(nodes=[{"id": "\ud800"}]), ["surrogate", r"'\ud800'"]),
         (node_link(nodes=[]), ["names no node"]),
         (node_link(edges=[{"source": "a", "target": "d"}]), ["edges[0]", "'d' is not one"]),
         (node_link(edges=[{"source": "a", "target": "a"}]), ["edges[0]", "to itself"]),
