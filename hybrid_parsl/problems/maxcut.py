@@ -184,7 +184,7 @@ class MaxCut(IsingProblem):
         rows = [[part for part in edge if part is not None] for edge in reading.edges]
         found = {**settings, "edges": rows, "read_from": read_from}
         if reading.nodes > 1 + max(edge.j for edge in reading.edges):
-            found["nodes"] = reading.nodes
+            found.setdefault("nodes", reading.nodes)
         return without_file_keys(found)
 
 

@@ -82,6 +82,16 @@ def test_a_name_is_reported_in_one_short_line(tmp_path: Path) -> None:
     assert len(text) < 300
 
 
+@pytest.mark.parametrize("nodes", ["x", 5.0, True, 2])
+def test_a_faulty_number_of_nodes_is_refused_whatever_the_file_says(
+    tmp_path: Path, nodes: Any
+) -> None:
+    (tmp_path / "graph").write_text("5 2\n1 2 1\n2 3 1\n")
+    with pytest.raises(ConfigurationError) as caught:
+        build_problem(read(tmp_path, "graph", nodes=nodes))
+    assert caught.value.key == "problem.nodes"
+
+
 def test_the_file_does_not_enter_the_key_of_a_search() -> None:
     found = Experiment(name="x", problem=read(CASES, "cut.rudy"))
     inline = ProblemTable(kind="maxcut", **found.problem.settings)
