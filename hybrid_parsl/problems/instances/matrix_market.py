@@ -56,12 +56,21 @@ def read_matrix_market(text: str, first: int) -> Instance:
 
 
 def _array_entries(rows: list[Row], n: int, size: Line, *, symmetric: bool) -> list[Row]:
-    """Return the values of an array, which stand column by column, with their indices."""
+    """Return the values of an array, which stand column by column, with their indices.
+
+    A 0 is none, unless the value on the other side of the diagonal differs.
+    """
     if n > MOST_QUBITS:
         raise InstanceError("is too large", size.place, size.text, f"at most {MOST_QUBITS} rows")
     places = [(i, j) for j in range(1, n + 1) for i in range(j if symmetric else 1, n + 1)]
     check_count(len(places), rows, size.place, "values")
-    return [Row(row.place, (*pair, *row.fields)) for pair, row in zip(places, rows, strict=True)]
+    values = dict(zip(places, rows, strict=True))
+    there = {pair for pair, row in values.items() if row.fields != (0,)}
+    return [
+        Row(row.place, (*pair, *row.fields))
+        for pair, row in values.items()
+        if pair in there or pair[::-1] in there
+    ]
 
 
 def _mirrored(row: Row) -> Row:

@@ -92,6 +92,14 @@ def test_a_faulty_number_of_nodes_is_refused_whatever_the_file_says(
     assert caught.value.key == "problem.nodes"
 
 
+@pytest.mark.parametrize("symmetry", ["general", "symmetric"])
+def test_a_graph_is_read_from_a_whole_matrix(tmp_path: Path, symmetry: str) -> None:
+    values = [0, 2, 0, 2, 0, -1, 0, -1, 0] if symmetry == "general" else [0, 2, 0, 0, -1, 0]
+    header = f"%%MatrixMarket matrix array real {symmetry}\n3 3\n"
+    (tmp_path / "graph.mtx").write_text(header + "\n".join(map(str, values)))
+    assert read(tmp_path, "graph.mtx").settings["edges"] == [[0, 1, 2.0], [1, 2, -1.0]]
+
+
 def test_the_file_does_not_enter_the_key_of_a_search() -> None:
     found = Experiment(name="x", problem=read(CASES, "cut.rudy"))
     inline = ProblemTable(kind="maxcut", **found.problem.settings)
@@ -127,6 +135,11 @@ def test_the_file_does_not_enter_the_key_of_a_search() -> None:
             "%%MatrixMarket matrix coordinate real general\n2 2 2\n2 1 1\n1 2 3\n",
             {},
             ["line 4", "contradicts line 3"],
+        ),
+        (
+            "%%MatrixMarket matrix array real general\n2 2\n0\n0\n3\n0\n",
+            {},
+            ["line 5", "contradicts line 4"],
         ),
         (
             "%%MatrixMarket matrix coordinate integer general\n2 2 1\n2 1 1.5\n",
