@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from hybrid_parsl.engine.jobs.after_poll import look_after
 from hybrid_parsl.engine.jobs.batch_scheduler import executor_config, is_poll_failure
 from hybrid_parsl.engine.jobs.cancellation import PATIENCE_S, Canceler
-from hybrid_parsl.engine.jobs.lookup import UNDER_WAY, find_job, job_id_of, job_state
+from hybrid_parsl.engine.jobs.lookup import UNDER_WAY, can_find, find_job, job_id_of, job_state
 from hybrid_parsl.engine.jobs.psij_executors import Hooks, make_executor
 from hybrid_parsl.engine.jobs.psij_loading import LOCAL, check_backend, load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
@@ -169,6 +169,8 @@ class JobBackend:
         found = JobRecord.read_open(record, self.name)
         job_id = job_id_of(found) if found is not None else None
         if found is None or job_id is None:
+            if found is not None and found.may_run_on and can_find(self.name):
+                found.with_end("CANCELED").write(record)  # it was never taken, or is forgotten
             return None
         submitted = SubmittedJob(load_psij().Job(spec), on_end, record)
         self._jobs.add(submitted, job_id)

@@ -51,6 +51,11 @@ def find_job(backend: str, name: str) -> str | None:
     return None
 
 
+def can_find(backend: str) -> bool:
+    """Return whether a backend can be asked for a job by its name."""
+    return backend in (LOCAL, "slurm") or backend.startswith("pbs")
+
+
 def job_state(executor: JobExecutor, job_id: str, begun: float | None = None) -> str | None:
     """Return PSI/J's name of the state of a job, None if its backend does not know it any more.
 

@@ -98,6 +98,27 @@ def test_the_processes_of_another_host_are_not_known_here(tmp_path):
     assert "login2" in left.cancel_error
 
 
+def test_a_job_that_its_scheduler_does_not_know_is_cancelled(monkeypatch, tmp_path):
+    path = tmp_path / "job.json"
+    JobRecord.of("slurm", "never-taken").with_cancellation("no answer").write(path)
+    (tmp_path / "squeue").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(JobsLeftError):
+        cancel_jobs(tmp_path)
+    (tmp_path / "squeue").write_text("#!/bin/sh\n")
+    assert cancel_jobs(tmp_path) == []
+    assert JobRecord.read(path).ended == "CANCELED"
+
+
+def test_a_job_whose_scheduler_does_not_look_up_names_may_still_run(tmp_path):
+    path = tmp_path / "job.json"
+    JobRecord.of("lsf", "unknown").with_cancellation("no answer").write(path)
+    with pytest.raises(JobsLeftError):
+        cancel_jobs(tmp_path)
+    assert JobRecord.read(path).ended is None
+
+
 @pytest.mark.parametrize("script", ['echo "{"', "echo nothing of the kind"])
 def test_a_scheduler_that_prints_what_cannot_be_read(monkeypatch, tmp_path, script):
     for name in ("qstat", "squeue"):
