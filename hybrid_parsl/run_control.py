@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.records.run_directory import RunDirectory
 
+_CANCELED = 128 + signal.SIGTERM
+"""The exit code of a driver that is canceled."""
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.1
 
@@ -242,7 +245,8 @@ def _note_cancellation(directory: RunDirectory) -> None:
     document = results_of(directory)
     if document["run"]["status"] != "running":
         return
-    document["run"] |= {"status": "interrupted", "finished": now()}
+    end = {"status": "interrupted", "finished": now(), "exit_code": _CANCELED}
+    document["run"] |= end
     end_tasks(document, "interrupted", document["run"]["finished"])
     document["error"] = {"type": "Canceled", "message": "canceled after its driver had ended"}
     directory.write_json(RESULTS, document)

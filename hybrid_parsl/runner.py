@@ -20,7 +20,7 @@ from hybrid_parsl.engine.retries import allow_retries
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.workflow_calls import CallRecorder
-from hybrid_parsl.errors import ConfigurationError, JobRejectedError
+from hybrid_parsl.errors import ConfigurationError, JobRejectedError, JobsLeftError
 from hybrid_parsl.experiment import DEFAULT_WORKFLOW
 from hybrid_parsl.problems.registry import code_fingerprint
 from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
@@ -278,8 +278,10 @@ class Run:
         run |= {"duration_s": round(spent_s, 3), "exit_code": exit_code_of(error)}
         if error is not None:
             kind = type(error).__name__
-            left = map(words_for, jobs_left(self.directory.path))
-            message = "\n".join([str(error) or kind, *left])
+            left = jobs_left(self.directory.path)
+            if status == "interrupted" and any(record.cancel_error for record in left):
+                run["exit_code"] = JobsLeftError.exit_code
+            message = "\n".join([str(error) or kind, *map(words_for, left)])
             self._document["error"] = {"type": kind, "message": message}
         try:
             self.directory.write_json(RESULTS, self._document)

@@ -110,7 +110,7 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
     """
     from hybrid_parsl.cli.display import make_display
     from hybrid_parsl.engine.interrupts import TerminatedError, terminable
-    from hybrid_parsl.engine.jobs.orphans import jobs_left, words_for
+    from hybrid_parsl.engine.jobs.orphans import check_none_is_left, jobs_left, words_for
     from hybrid_parsl.errors import BackendUnavailableError, JobFailedError
 
     display = make_display(run, quiet=quiet, as_json=as_json)
@@ -119,6 +119,7 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
             document = run.execute(display)
     except ReaderGoneError:
         say_aside(f"the reader of the output is gone: {_what_is_left(run)}")
+        check_none_is_left(run.directory.path)
         raise
     except KeyboardInterrupt as error:
         raise _interrupted(run, "interrupted", error, INTERRUPTED) from None

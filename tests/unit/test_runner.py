@@ -8,6 +8,7 @@ import pytest
 from pydantic import create_model
 
 from hybrid_parsl.engine.interrupts import TerminatedError, terminable
+from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.project import find_project
 from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
@@ -59,6 +60,17 @@ def test_a_run_that_is_told_to_end_while_it_begins_says_so(
     assert "interrupted" in (run.directory.path / "report.html").read_text()
     assert document["run"]["exit_code"] == 143
     assert RunDirectory.find(run.directory.path.parent, "latest").path == run.directory.path
+
+
+def test_the_exit_code_of_a_run_says_that_a_job_may_run_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = run.directory.write("tasks/search/job.json", "")
+    JobRecord.of("slurm", "name").with_cancellation("no answer").write(path)
+    monkeypatch.setattr(EndedInWriting, "ended_in", "experiment.toml")
+    with pytest.raises(TerminatedError), terminable():
+        run.execute(Silence())
+    assert run.directory.read_results()["run"]["exit_code"] == 3
 
 
 def test_a_run_that_is_refused_leaves_no_folder(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
