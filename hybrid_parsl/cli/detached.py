@@ -64,10 +64,13 @@ def drive_detached(
     typer.Exit
         If the driver has failed; its words have been printed.
     """
+    from hybrid_parsl.engine.jobs.orphans import taken_jobs
+
     options = [f"--{on_failure}"] if on_failure != "drain" else []
     options += ["--cache"] if cache else []
     options += [word for each in site_settings for word in ("--site-set", each)]
     command = [sys.executable, "-P", "-m", "hybrid_parsl", "--project", str(project), "resume"]
+    over = {name for name, has_ended in taken_jobs(directory.path).items() if has_ended}
     with (directory.path / LOG).open("a+b") as output:
         begin = output.seek(0, os.SEEK_END)
         driver = subprocess.Popen(  # noqa: S603 - this program
@@ -78,7 +81,7 @@ def drive_detached(
             env=_environment(),
             start_new_session=True,
         )
-        _wait_until_under_way(directory, driver)
+        _wait_until_under_way(directory, driver, over)
         if driver.poll():
             output.seek(begin)  # a run that was refused leaves no folder, but this file is open
             say_aside(output.read().decode(errors="replace").rstrip())
@@ -103,12 +106,16 @@ def _environment() -> dict[str, str]:
     return variables
 
 
-def _wait_until_under_way(directory: RunDirectory, driver: subprocess.Popen[bytes]) -> None:
-    """Wait until a backend has taken a job of the run, or its driver has ended."""
-    from hybrid_parsl.engine.jobs.orphans import has_job_ids
+def _wait_until_under_way(
+    directory: RunDirectory, driver: subprocess.Popen[bytes], over: set[str]
+) -> None:
+    """Wait until `driver` drives the run and has a job that is not `over`, or has ended."""
+    from hybrid_parsl.engine.jobs.orphans import taken_jobs
+    from hybrid_parsl.records.run_lock import driver_of
 
     deadline = time.monotonic() + _PATIENCE_S
     while driver.poll() is None and time.monotonic() < deadline:
-        if has_job_ids(directory.path):
+        found = driver_of(directory.lock)
+        if found is not None and found.pid == driver.pid and set(taken_jobs(directory.path)) - over:
             return
         time.sleep(_PAUSE_S)

@@ -87,9 +87,10 @@ def has_taken_jobs(run: Path) -> bool:
     )
 
 
-def has_job_ids(run: Path) -> bool:
-    """Return whether a backend has given an id to a job of the run."""
-    return any(record.job_id is not None for record in _known(run).values())
+def taken_jobs(run: Path) -> dict[str, bool]:
+    """Return the names of the jobs with an id of their backend, and whether each has ended."""
+    known = _known(run).values()
+    return {each.name: each.ended is not None for each in known if each.job_id is not None}
 
 
 def check_none_is_left(run: Path) -> None:

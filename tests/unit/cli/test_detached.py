@@ -95,6 +95,16 @@ def test_a_run_that_is_resumed_detached_can_be_watched_and_canceled(here: Comman
     assert "interrupted: TerminatedError: SIGTERM" in errors
 
 
+def test_a_run_is_resumed_detached_once(here: Command) -> None:
+    assert here(*SLOW, "--detach").returncode == 0
+    assert here.of_run("cancel").returncode == 0
+    assert here.of_run("resume", "--detach").returncode == 0
+    second = here.of_run("resume", "--detach")  # the job that has ended says nothing of this driver
+    assert second.returncode == 6, second.stdout
+    assert "holds its lock" in second.stderr
+    assert here.of_run("cancel").stdout.startswith("canceled ")
+
+
 def test_a_terminal_that_is_closed_ends_driver_and_local_ranks(here: Command) -> None:
     terminal, other_end = os.openpty()
     program = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
