@@ -211,7 +211,8 @@ def cancel(directory: RunDirectory) -> list[str]:
     """Cancel the run in `directory`, and return the ids of the jobs that were left to cancel.
 
     A driver on this host is asked to end, and cancels its jobs itself. Those that it could not
-    cancel, and those of a driver that is dead or on another host, are canceled from here.
+    cancel, and those of a driver that is dead or on another host, are canceled from here. A process
+    that cancels the run already is waited for.
 
     Raises
     ------
@@ -225,7 +226,8 @@ def cancel(directory: RunDirectory) -> list[str]:
     directory.check_here()
     driver = driver_of(directory.lock)
     if driver is not None and driver.is_here():
-        driver.terminate(f"run {directory.path.name}")
+        if not driver.cancels:
+            driver.terminate(f"run {directory.path.name}")
         deadline = time.monotonic() + _PATIENCE_S
         while driver_of(directory.lock) == driver:
             if time.monotonic() > deadline:
@@ -234,7 +236,8 @@ def cancel(directory: RunDirectory) -> list[str]:
         driver = None
     if driver is not None:
         return cancel_jobs(directory.path)
-    with run_lock(directory.lock, f"run {directory.path.name}"):
+    what = f"run {directory.path.name}"
+    with run_lock(directory.lock, what, cancels=True, patience_s=_PATIENCE_S):
         canceled = cancel_jobs(directory.path)
         _note_cancellation(directory)
     return canceled

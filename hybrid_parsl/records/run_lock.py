@@ -34,16 +34,19 @@ class Driver:
         Its process id there.
     began
         When it began, as `process_began` gives it.
+    cancels
+        Whether it only cancels what a driver has left.
     """
 
     host: str
     pid: int
     began: float | None = None
+    cancels: bool = False
 
     @classmethod
-    def current(cls) -> Self:
+    def current(cls, *, cancels: bool = False) -> Self:
         """Return this process."""
-        return cls(socket.gethostname(), os.getpid(), process_began(os.getpid()))
+        return cls(socket.gethostname(), os.getpid(), process_began(os.getpid()), cancels)
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
@@ -77,7 +80,9 @@ class Driver:
 
 
 @contextlib.contextmanager
-def run_lock(path: Path, what: str) -> Iterator[None]:
+def run_lock(
+    path: Path, what: str, *, cancels: bool = False, patience_s: float = _PATIENCE_S
+) -> Iterator[None]:
     """Hold the lock in the file at `path` until the block ends, or this process does.
 
     The kernel keeps it (flock(2)): that of a process that is dead is free.
@@ -88,6 +93,10 @@ def run_lock(path: Path, what: str) -> Iterator[None]:
         The file; made if it is not there.
     what
         What the lock is for, named in the error.
+    cancels
+        Whether it is held only to cancel what a driver has left.
+    patience_s
+        Seconds to wait for it, at least 0.
 
     Raises
     ------
@@ -101,10 +110,10 @@ def run_lock(path: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise StorageError(str(path), error.strerror or str(error)) from error
     try:
-        if not locked(descriptor, path, _PATIENCE_S):
+        if not locked(descriptor, path, patience_s):
             raise RunOverlapError(what, str(_read(descriptor)))
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(Driver.current())).encode(), 0)
+        os.pwrite(descriptor, json.dumps(asdict(Driver.current(cancels=cancels))).encode(), 0)
         yield
     finally:
         os.close(descriptor)
