@@ -80,7 +80,7 @@ def test_the_states_come_in_order_and_once(executor):
 
     job.set_job_status_callback(note)
     run(executor, job)
-    assert ended.wait(5)
+    assert ended.wait(PATIENCE_S)
     assert states == ["QUEUED", "ACTIVE", "COMPLETED"]
 
 

@@ -79,7 +79,7 @@ def test_one_job_a_search_and_the_same_result(slurm: SlurmCluster, tmp_path: Pat
             if driver.poll() is None and n_kills < N_KILLS:
                 driver.kill()
                 n_kills += 1
-            if driver.wait(120) == 0:
+            if driver.wait(PATIENCE_S) == 0:
                 break
             assert driver.returncode == -signal.SIGKILL, seed
         assert physics(run) == expected, seed

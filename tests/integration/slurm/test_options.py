@@ -30,7 +30,7 @@ from hybrid_parsl.engine.psij_executor import PsiJExecutor
 pmi2 = {"SLURM_MPI_TYPE": "pmi2"}
 executor = PsiJExecutor("mpi", sys.argv[1], "slurm", launcher="srun", environment=pmi2)
 executor.start()
-print(executor.submit(functions.add, {"num_ranks": 2}, 20, 3).result(100))
+print(executor.submit(functions.add, {"num_ranks": 2}, 20, 3).result(600))
 executor.shutdown()
 """
 ODD = """it's a "b" \\c $HOME `id` # d, 100% = e"""

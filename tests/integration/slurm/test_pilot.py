@@ -159,7 +159,7 @@ def test_a_block_that_is_lost_is_named_at_once(
             else:
                 slurm.command("scancel", job_id)
             with pytest.raises(kind, match=words) as caught:
-                future.result(60)  # Parsl itself would find out after two minutes
+                future.result(110)  # Parsl itself would find out after two minutes
             assert caught.value.job_id == job_id
             assert Path(str(caught.value.stderr_path)).exists()
             assert executor.submit(functions.add, ONE, 1).result(PATIENCE_S) == 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
+from waiting import PATIENCE_S
 
 from hybrid_parsl import __version__, errors
 from hybrid_parsl.cli import listings
@@ -177,7 +178,7 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     assert process.stderr is not None
     text = process.stderr.read()
     process.stderr.close()
-    assert process.wait(30) == 141
+    assert process.wait(PATIENCE_S) == 141
     assert b"Traceback" not in text
 
 

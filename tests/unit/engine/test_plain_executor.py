@@ -8,6 +8,7 @@ from parsl.executors import HighThroughputExecutor, MPIExecutor
 from parsl.executors.threads import ThreadPoolExecutor
 from parsl.launchers import SimpleLauncher
 from parsl.providers import LocalProvider
+from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.plain_executor import PlainExecutor, as_site_executor
@@ -36,7 +37,7 @@ def test_threads_get_the_defaults() -> None:
         assert not found.runs_mpi
         assert found.preview("search", {}) == Preview()
         assert found.validate("search", {}) == "no scheduler is involved"
-        assert found.call(lambda: 7).result(30) == 7
+        assert found.call(lambda: 7).result(PATIENCE_S) == 7
         assert (found.job_source(), found.connection(), found.diagnose({})) == (None, None, [])
         found.close()
     finally:

@@ -9,6 +9,7 @@ import parsl
 import pytest
 from parsl.dataflow.errors import DependencyError, JoinError
 from parsl.executors.threads import ThreadPoolExecutor
+from waiting import PATIENCE_S
 
 from hybrid_parsl import identity, labels
 from hybrid_parsl.engine.session import Session, cancel, check_labels, first_cause
@@ -64,10 +65,10 @@ def test_calls_go_to_their_executor_with_parsls_words_and_parsl_keeps_to_its_log
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Session(threads(tmp_path), "site.py") as session:
-        assert session.submit("quantum", divmod, [7, 2], {}, {}).result(30) == (3, 1)
+        assert session.submit("quantum", divmod, [7, 2], {}, {}).result(PATIENCE_S) == (3, 1)
         failed = session.submit("mpi", int, ["x"], {}, {})
         with pytest.raises(ValueError, match="invalid literal"):
-            failed.result(30)
+            failed.result(PATIENCE_S)
         cancel(failed)  # has ended already
         with (
             pytest.raises(ConfigurationError, match="another session is open"),
@@ -77,7 +78,7 @@ def test_calls_go_to_their_executor_with_parsls_words_and_parsl_keeps_to_its_log
     assert not [record for record in caplog.records if record.name.startswith("parsl")]
     assert logging.getLogger("parsl").propagate
     with Session(threads(tmp_path), "site.py") as session:
-        assert session.submit("analysis", abs, [-1], {}, {}).result(30) == 1
+        assert session.submit("analysis", abs, [-1], {}, {}).result(PATIENCE_S) == 1
 
 
 @pytest.mark.parametrize("submission_s", [0, 0.2])

@@ -40,14 +40,14 @@ def test_a_process_does_not_carry_parsl(executor):
     assert not run(executor, functions.has_imported, "parsl")
 
 
-CALL = "os.getpid, {}).result(60) != os.getpid()"
+CALL = "os.getpid, {}).result(600) != os.getpid()"
 UNGUARDED = """
 import os, sys
 from pathlib import Path
 from hybrid_parsl.engine.warm_processes import WarmProcesses, WarmProcessExecutor
 executor = WarmProcessExecutor("quantum", Path(sys.argv[1]), WarmProcesses(1))
 executor.start()
-print(executor.submit(os.getpid, {}).result(60) != os.getpid())
+print(executor.submit(os.getpid, {}).result(600) != os.getpid())
 executor.shutdown()
 """
 
@@ -62,7 +62,7 @@ def test_the_program_that_starts_a_process_is_not_begun_again_in_it(tmp_path):
 
 def test_a_file_of_the_current_folder_does_not_shadow_the_standard_library(tmp_path):
     program, home = tmp_path / "program.py", tmp_path / "home"
-    program.write_text(UNGUARDED.replace(CALL, "os.getenv, {}, 'PYTHONSAFEPATH').result(60)"))
+    program.write_text(UNGUARDED.replace(CALL, "os.getenv, {}, 'PYTHONSAFEPATH').result(600)"))
     home.mkdir()
     for name in ("signal.py", "pickle.py", "random.py"):
         (home / name).write_text("raise RuntimeError('shadowed')\n")
@@ -157,8 +157,8 @@ processes = WarmProcesses(2)
 processes.open()
 for thread in threading.enumerate():
     if thread.name == UNLINKER:
-        thread.join(60)
-assert processes.submit(abs, -3).result(60) == 3
+        thread.join(600)
+assert processes.submit(abs, -3).result(600) == 3
 os.kill(os.getpid(), signal.{})
 """
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from parsl import bash_app, join_app, python_app
+from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.trace import trace_workflow
 from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
@@ -191,5 +192,5 @@ def test_a_trace_that_is_given_up_calls_nothing_later(
     assert not trace.is_complete
     go.set()
     (thread,) = (each for each in threading.enumerate() if each.name == "workflow trace")
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert recorder.calls() == []

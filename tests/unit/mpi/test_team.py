@@ -22,7 +22,7 @@ def executor(tmp_path_factory):
 
 @pytest.mark.parametrize("n_ranks", [1, 2])
 def test_each_number_is_taken_once(executor, n_ranks):
-    shares = executor.submit(functions.count_together, {"num_ranks": n_ranks}, 500).result(60)
+    shares = executor.submit(functions.count_together, {"num_ranks": n_ranks}, 500).result(600)
     for deal in (shares[:n_ranks], shares[n_ranks:]):
         assert sorted(number for share in deal for number in share) == list(range(500))
     assert all(share == sorted(share) for share in shares)
@@ -30,7 +30,7 @@ def test_each_number_is_taken_once(executor, n_ranks):
 
 def test_share_is_rank_0s_and_once_per_node_is_once(executor, tmp_path):
     mark = str(tmp_path / "mark")
-    shared, seen = executor.submit(functions.share_and_once, {"num_ranks": 3}, mark).result(60)
+    shared, seen = executor.submit(functions.share_and_once, {"num_ranks": 3}, mark).result(600)
     assert shared == ["from 0"] * 3
     assert seen == 1
 

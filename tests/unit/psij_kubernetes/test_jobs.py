@@ -9,7 +9,7 @@ import psij
 import pytest
 from psij import Job, JobState
 from psij_jobs import PATIENCE, held_job, history, make_job, run, shell
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def start():
 
     yield start_thread
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 
@@ -126,7 +126,7 @@ def test_callback_may_cancel_another_job(executor, pods):
         if status.state == JobState.QUEUED:
             canceling = threading.Thread(target=other.cancel)
             canceling.start()
-            canceling.join(20)
+            canceling.join(PATIENCE_S)
             assert not canceling.is_alive()
 
     job.set_job_status_callback(cancel_other)

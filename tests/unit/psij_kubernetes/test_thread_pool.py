@@ -24,7 +24,7 @@ def test_all_tasks_run_on_at_most_n_threads(pool):
     names, barrier = set(), threading.Barrier(2)
 
     def task():
-        barrier.wait(10)  # two tasks run at the same time
+        barrier.wait(PATIENCE_S)  # two tasks run at the same time
         names.add(threading.current_thread().name)
 
     for _ in range(10):
@@ -37,7 +37,7 @@ def test_an_error_does_not_end_a_thread(caplog):
     pool, done = DaemonThreadPool(1), threading.Event()
     pool.submit(lambda: 1 / 0)
     pool.submit(done.set)
-    assert done.wait(10)
+    assert done.wait(PATIENCE_S)
     pool.close()
     assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
 
@@ -45,7 +45,7 @@ def test_an_error_does_not_end_a_thread(caplog):
 def test_tasks_run_on_the_existing_threads_if_the_system_has_no_more(pool, monkeypatch):
     started = threading.Event()
     pool.submit(started.set)
-    assert started.wait(10)
+    assert started.wait(PATIENCE_S)
 
     def refuse(_thread):
         message = "can't start new thread"
@@ -56,7 +56,7 @@ def test_tasks_run_on_the_existing_threads_if_the_system_has_no_more(pool, monke
         patch.setattr(threading.Thread, "start", refuse)
         for event in done:
             pool.submit(event.set)
-    assert all(event.wait(10) for event in done)
+    assert all(event.wait(PATIENCE_S) for event in done)
 
 
 def test_close_stops_the_threads(pool):

@@ -11,6 +11,7 @@ import jinja2
 import pytest
 from globus_services import PACKAGES
 from services import require
+from waiting import PATIENCE_S
 
 from hybrid_parsl.remote import endpoint_files
 from hybrid_parsl.remote.request import (
@@ -54,7 +55,7 @@ def call(engine, strategy, *arguments):
     packed = messagepack.pack(Task(task_id=task, task_buffer=serializer.pack_buffers(parts)))
     future = GCFuture(task)
     engine.submit(future, packed, {}, ["globus_compute_sdk.serialize.JSONData"])
-    result = messagepack.unpack(future.result(100))
+    result = messagepack.unpack(future.result(PATIENCE_S))
     return result, None if result.is_error else serializer.deserialize(result.data)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rank_functions import search_on_1_to_4
+from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import ConfigurationError
@@ -27,7 +28,7 @@ def test_the_answer_is_the_same_to_the_last_digit_on_any_number_of_ranks(tmp_pat
     executor = PsiJExecutor("mpi", tmp_path)
     executor.start()
     try:
-        found = executor.submit(search_on_1_to_4, {"num_ranks": 4}, asked).result(100)
+        found = executor.submit(search_on_1_to_4, {"num_ranks": 4}, asked).result(PATIENCE_S)
     finally:
         executor.shutdown()
     assert [each.execution.n_ranks for each in found] == [1, 2, 3, 4]

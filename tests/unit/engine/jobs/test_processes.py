@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.jobs.processes import ProcessTree
 
@@ -68,7 +69,7 @@ def test_a_tree_holds_all_descendants_and_ends_them(
     tree = ProcessTree.of(parent.pid)
     assert {member.pid for member in tree.members} == {parent.pid, child.pid}
     tree.end()
-    assert parent.wait(5) == -9
+    assert parent.wait(PATIENCE_S) == -9
     assert gone(child)
 
 
@@ -78,7 +79,7 @@ def test_a_descendant_is_ended_even_if_its_parent_is_gone(
     parent, child = family
     tree = ProcessTree.of(parent.pid)
     parent.kill()
-    parent.wait(5)
+    parent.wait(PATIENCE_S)
     assert child.is_running()
     tree.end()
     assert gone(child)
@@ -87,13 +88,13 @@ def test_a_descendant_is_ended_even_if_its_parent_is_gone(
 def test_a_process_that_ignores_signals_is_ended() -> None:
     process, _ = started(STUBBORN)
     ProcessTree.of(process.pid).end()
-    assert process.wait(5) == -9
+    assert process.wait(PATIENCE_S) == -9
     process.communicate()
 
 
 def test_a_process_that_has_ended_has_no_tree() -> None:
     process = subprocess.Popen([sys.executable, "-S", "-c", ""])
-    process.wait(10)
+    process.wait(PATIENCE_S)
     tree = ProcessTree.of(process.pid)
     assert tree.members == []
     tree.end()
@@ -105,7 +106,7 @@ def test_a_tree_may_be_ended_twice(
     parent, _ = family
     tree = ProcessTree.of(parent.pid)
     tree.end()
-    parent.wait(5)
+    parent.wait(PATIENCE_S)
     tree.end()
 
 
