@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from command import Command
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1200)
 
 FILES = (
     "config.yaml",

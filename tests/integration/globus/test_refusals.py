@@ -10,7 +10,7 @@ import psutil
 import pytest
 from waiting import wait_until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1200)
 
 CALL = """
 import sys

@@ -12,7 +12,7 @@ import pytest
 from command import Command
 from waiting import PATIENCE_S, wait_until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1200)
 
 SMALL = [
     "--set=problem.nodes=6",

@@ -46,7 +46,7 @@ def killed_again_and_again(run, moments):
             return n_kills
 
 
-@pytest.mark.timeout(600, func_only=True)
+@pytest.mark.timeout(1200, func_only=True)
 def test_a_driver_that_is_killed_at_any_moment_is_followed_by_another(kubernetes, run, tmp_path):
     expected = science(Command("local", tmp_path / "local").document(*BELL))
     before = len(kubernetes.created())
@@ -89,7 +89,7 @@ def test_an_api_server_that_is_away_for_half_a_minute(kubernetes, run, shared_fo
     assert json.loads(path.read_text())["run"]["status"] == "completed"
 
 
-@pytest.mark.timeout(600, func_only=True)
+@pytest.mark.timeout(1200, func_only=True)
 def test_two_hundred_jobs_at_once(executor):
     attributes = JobAttributes(custom_attributes={"kubernetes.pod": {"hostNetwork": True}})
     jobs = [

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from command import Command
 
-pytestmark = pytest.mark.timeout(900)  # the first of them starts the server
+pytestmark = pytest.mark.timeout(1200)  # the first of them starts the server
 STAGES = ("search", "quantum", "analysis")
 
 

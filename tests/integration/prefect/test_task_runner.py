@@ -9,7 +9,7 @@ import sys
 import pytest
 from waiting import PATIENCE_S
 
-pytestmark = pytest.mark.timeout(900)  # the first of them starts the server
+pytestmark = pytest.mark.timeout(1200)  # the first of them starts the server
 FLOWS = """
 import os
 import sys

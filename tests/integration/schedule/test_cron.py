@@ -89,7 +89,7 @@ def test_the_lines_of_others_stay_as_they_are_to_the_byte(cron, schedule, tmp_pa
     assert table() == before
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_each_minute_three_runs_or_one_run_and_two_refusals(cron, schedule, tmp_path):
     go, probe = tmp_path / "go", tmp_path / "probe"
     (tmp_path / "slow.toml").write_text(WAITING.format(go=go))
@@ -155,7 +155,7 @@ def check_the_mails(mails, slow):
         )
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_a_planned_time_that_daylight_saving_skips(cron, schedule, tmp_path, monkeypatch):
     monkeypatch.setenv("LD_PRELOAD", "")  # for the driver: its clock is the true one
     arguments = ["--runs-dir", str(tmp_path / "runs"), "--env", "LD_PRELOAD"]

@@ -99,7 +99,6 @@ def test_a_job_that_could_not_be_canceled_is_named_and_can_be_canceled_later(
     assert "has ended already" in run.of_run("cancel").stdout
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", [(), PILOT])
 def test_the_next_driver_cancels_a_job_that_its_last_one_could_not(
     slurm: SlurmCluster, run: Command, tmp_path: Path, mode: tuple[str, ...]
@@ -117,10 +116,21 @@ def test_the_next_driver_cancels_a_job_that_its_last_one_could_not(
         assert f"job {job_id}" in resumed.stderr
         assert [record["ended"] for record in records(run)] == [None]
     resumes = subprocess.Popen(run.command_of_run("resume", "--quiet"))
-    wait_until(lambda: slurm.queue() not in ([], [job_id]))
-    assert job_id not in slurm.queue()
-    go.touch()
-    assert resumes.wait(PATIENCE_S) == 0
+
+    def has_another_job() -> bool:
+        nonlocal resumes
+        if resumes.poll() == 3:  # on a busy machine, the first job may end later than it waits
+            resumes = subprocess.Popen(run.command_of_run("resume", "--quiet"))
+        return slurm.queue() not in ([], [job_id])
+
+    try:
+        wait_until(has_another_job)
+        assert job_id not in slurm.queue()
+        go.touch()
+        assert resumes.wait(PATIENCE_S) == 0
+    finally:
+        resumes.kill()
+        resumes.wait()
     states = [
         line.split("JobState=")[1].split()[0]
         for line in slurm.job_log()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from hybrid_parsl.engine.jobs.orphans import has_job_ids
+from hybrid_parsl.engine.jobs.orphans import taken_jobs
 
 PREPARE_TASKS = """
 import os
@@ -22,7 +22,7 @@ while True:
 def test_folders_that_are_renamed_meanwhile_are_passed_over(tmp_path):
     with subprocess.Popen([sys.executable, "-c", PREPARE_TASKS], cwd=tmp_path) as driver:
         try:
-            assert not any(has_job_ids(tmp_path) for _ in range(2000))
+            assert not any(taken_jobs(tmp_path) for _ in range(2000))
             assert driver.poll() is None
         finally:
             driver.kill()
