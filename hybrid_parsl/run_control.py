@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import identity
+from hybrid_parsl.engine.interrupts import TERMINATED
 from hybrid_parsl.engine.jobs.lookup import UNDER_WAY
 from hybrid_parsl.engine.jobs.orphans import UNKNOWN, cancel_jobs, job_states
 from hybrid_parsl.engine.site_check import check_site
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.records.run_directory import RunDirectory
 
-_CANCELED = 128 + signal.SIGTERM
-"""The exit code of a driver that is canceled."""
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.1
 
@@ -248,7 +246,7 @@ def _note_cancellation(directory: RunDirectory) -> None:
     document = results_of(directory)
     if document["run"]["status"] != "running":
         return
-    end = {"status": "interrupted", "finished": now(), "exit_code": _CANCELED}
+    end = {"status": "interrupted", "finished": now(), "exit_code": TERMINATED}
     document["run"] |= end
     end_tasks(document, "interrupted", document["run"]["finished"])
     document["error"] = {"type": "Canceled", "message": "canceled after its driver had ended"}

@@ -177,8 +177,10 @@ class TaskMonitor:
         if raised is not None and not any(first_cause(raised) is each for each in causes):
             errors.append(workflow_error(thread.name, raised))
         if not errors:  # a task that did not start is named only if nothing else failed
-            unstarted = (call for call in self._known if call.error is not None)
-            errors = [stage_error(call.name, call.error) for call in unstarted if call.error][:1]
+            unstarted = ((call.name, call.error) for call in self._known)
+            errors = [stage_error(name, error) for name, error in unstarted if error is not None][
+                :1
+            ]
         if not errors:
             return
         first, *others = errors
@@ -285,8 +287,8 @@ class TaskMonitor:
             if self._top_level and DEFAULT_TABLES.get(task["type"]) == name:
                 self._document[name] = found
             self._unwritten = True
-            told = {"duration_s": ended["duration_s"], **reused}
-            self._directory.event("stage finished", stage=name, **told)
+            details = {"duration_s": ended["duration_s"], **reused}
+            self._directory.event("stage finished", stage=name, **details)
         if (origin := task.get("reused_from")) is not None:
             self._observer.stage_reused(name, origin)
         else:

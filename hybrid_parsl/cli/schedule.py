@@ -152,7 +152,7 @@ def drive(file: Path, attempt: str) -> None:
 
 
 def _drive(schedule: Schedule, history: History, attempt: str) -> None:
-    """Run the experiment of `schedule`, and tell `history` which run it is."""
+    """Run the experiment of `schedule`, and record in `history` which run it is."""
     from hybrid_parsl.cli.run import execute, load_experiment
     from hybrid_parsl.project import find_project
     from hybrid_parsl.records.run_directory import RunDirectory

@@ -161,19 +161,22 @@ class Session:
             If an executor runs other sources than the driver.
         """
         here = identity.current()
-        for label, answer in self._handshakes.items():
-            if answer.done() and answer.exception() is None and answer.result() != here:
-                raise IdentityMismatchError(here, answer.result(), f"executor '{label}'")
+        for label in self._handshakes:
+            there = self._identity_of(label)
+            if there is not None and there != here:
+                raise IdentityMismatchError(here, there, f"executor '{label}'")
 
     def is_verified(self, label: str) -> bool:
         """Return whether tasks of a label are known to run the driver's version of the package."""
         executor = as_site_executor(self._kernel.executors[label])
-        if executor.checks_identity:
-            return True
+        return executor.checks_identity or self._identity_of(label) == identity.current()
+
+    def _identity_of(self, label: str) -> Any:
+        """Return what the executor of a label answered to the handshake; None without an answer."""
         answer = self._handshakes.get(label)
         if answer is None or not answer.done() or answer.exception() is not None:
-            return False
-        return answer.result() == identity.current()
+            return None
+        return answer.result()
 
     def _end_what_has_started(self) -> None:
         """End the executors that had started when another one could not."""

@@ -240,8 +240,8 @@ def _sampled(table: Mapping[str, Any]) -> tuple[str, str]:
 
 def _sampled_energy(table: Mapping[str, Any], note: str) -> Key:
     """Return the key number for the mean energy of a sample."""
-    told = with_error(table.get("energy"), table.get("standard_error"))
-    value, _, error = told.partition(PLUS_MINUS)
+    energy = with_error(table.get("energy"), table.get("standard_error"))
+    value, _, error = energy.partition(PLUS_MINUS)
     return Key("Sampled energy", value, note, error)
 
 

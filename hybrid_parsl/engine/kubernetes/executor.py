@@ -305,8 +305,8 @@ class KubernetesExecutor(PsiJExecutor):
             },
         }
         if not self._is_on_volume(folder):
-            told = {each.name: each for each in (folder.ranks, folder.progress)}
-            ours["lines"] = {**told, KEPT_LINES: folder.path}
+            reports = {each.name: each for each in (folder.ranks, folder.progress)}
+            ours["lines"] = {**reports, KEPT_LINES: folder.path}
             ours["inputs"] |= _kept_by_earlier_tries(folder)
         return {f"kubernetes.{name}": value for name, value in {**self.options, **ours}.items()}
 
