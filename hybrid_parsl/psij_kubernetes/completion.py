@@ -13,6 +13,7 @@ from psij import JobState, JobStatus
 
 from hybrid_parsl.psij_kubernetes import names
 from hybrid_parsl.psij_kubernetes.client import GONE, ApiError, Backoff, object_path
+from hybrid_parsl.psij_kubernetes.diagnostics import POD_DELETED
 from hybrid_parsl.psij_kubernetes.log_protocol import LogReader
 from hybrid_parsl.psij_kubernetes.manifests import is_pattern
 
@@ -42,6 +43,7 @@ _CHUNK_BYTES = 65_536
 _ATTEMPTS = 3
 _DELAY_S = 0.3
 _EVENT_GRACE_S = 1.0
+_CONDITION_GRACE_S = 3.0
 _TAIL_TIMEOUT_S = 3.0
 
 
@@ -202,6 +204,7 @@ def final_status(tracked: TrackedJob, api: ApiClient) -> JobStatus:
         return JobStatus(JobState.COMPLETED, exit_code=0)
     _wait_for_pod_event(tracked)
     unknown = "" if _is_end_known(tracked) else _list_pods(tracked, api)
+    _wait_for_condition(tracked)
     main = tracked.main_pod
     end = main.end if main else None
     succeeded = tracked.succeeded or (end is not None and end.exit_code == 0 and not end.reason)
@@ -390,6 +393,22 @@ def _wait_for_pod_event(tracked: TrackedJob) -> None:
     deadline = time.monotonic() + _EVENT_GRACE_S
     while not _is_end_known(tracked) and time.monotonic() < deadline:
         time.sleep(_EVENT_GRACE_S / 50)
+
+
+def _wait_for_condition(tracked: TrackedJob) -> None:
+    """Wait briefly for the reason of the controller if the main pod was deleted.
+
+    At the end of the walltime, the controller deletes the pod first.
+    """
+    deadline = time.monotonic() + _CONDITION_GRACE_S
+    main = tracked.main_pod
+    while (
+        main is not None
+        and main.end is POD_DELETED
+        and not (tracked.failure or tracked.succeeded or tracked.canceled)
+        and time.monotonic() < deadline
+    ):
+        time.sleep(_CONDITION_GRACE_S / 50)
 
 
 def _list_pods(tracked: TrackedJob, api: ApiClient) -> str:

@@ -33,12 +33,15 @@ class Job:
         How the service knows it.
     started, ended
         Seconds since the epoch; None while it waits, or has not ended.
+    failed
+        Whether it ended with an error: ``srun`` starts no ranks while its controller is away.
     """
 
     name: str
     job_id: str
     started: float | None = None
     ended: float | None = None
+    failed: bool = False
 
     @property
     def task(self) -> str:
@@ -48,8 +51,17 @@ class Job:
 
 def records(run: Command) -> list[dict[str, object]]:
     """Return the records of the run's jobs and blocks."""
-    paths = [*run.runs.rglob("job.json"), *run.runs.rglob("*.block.json")]
-    return [json.loads(path.read_text()) for path in paths]
+    return [json.loads(path.read_text()) for path in record_paths(run)]
+
+
+def record_paths(run: Command) -> list[Path]:
+    """Return the files of the records; folders may go away meanwhile."""
+    return [
+        Path(folder, name)
+        for folder, _, names in os.walk(run.runs)
+        for name in names
+        if name == "job.json" or name.endswith(".block.json")
+    ]
 
 
 class Service(Protocol):
@@ -160,7 +172,8 @@ class Slurm:
             fields = dict(re.findall(r"(\w+)=(\S*)", line))
             if f"{run.runs}/" in fields["WorkDir"]:
                 times = [_epoch(fields[key]) for key in ("StartTime", "EndTime")]
-                found.append(Job(fields["Name"], fields["JobId"], *times))
+                failed = fields["JobState"] == "FAILED"
+                found.append(Job(fields["Name"], fields["JobId"], *times, failed))
         return found
 
     def stop(self) -> None:
@@ -192,6 +205,7 @@ class Kubernetes:
             **self.cluster.environment,
             "HYBRID_PARSL_K8S_IMAGE": image.name,
             "HYBRID_PARSL_K8S_IMAGE_PULL_POLICY": "Never",
+            "HYBRID_PARSL_K8S_CORES_PER_RANK": "0.1",  # the machine may have two processors
             "HYBRID_PARSL_K8S_VOLUMES": f"[{{{mount}}}]",
             "HYBRID_PARSL_K8S_ENVIRONMENT": f'{{NUMBA_CACHE_DIR = "{self.folder}/numba"}}',
         }

@@ -7,7 +7,7 @@ what the service itself knows of its jobs:
 
 - every job of the service belongs to a run, and has a record there;
 - no two jobs of one task existed at the same time, and a run whose drivers were only killed has
-  exactly one job a search;
+  exactly one job a search, besides jobs that failed by themselves;
 - no job lives that a record or a command called cancelled, or whose run has completed;
 - results are those of an undisturbed local run, to the last digit.
 
@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from command import Command
-from disturbed_services import SERVICES, records
+from disturbed_services import SERVICES, record_paths, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +150,7 @@ class Campaign:
         """Wait for a random time; often until the first job is just being submitted."""
 
         def submits() -> bool:
-            return any(run.runs.rglob("job.json")) or any(run.runs.rglob("*.block.json"))
+            return any(record_paths(run))
 
         deadline = time.monotonic() + self.chance.uniform(0.0, LONGEST_LIFE_S)
         if not submits() and self.chance.random() < 0.6:
@@ -249,7 +249,13 @@ class Campaign:
         names = {record["name"] for record in known}
         strays = [job for job in jobs if job.name not in names]
         self.counts["jobs that a later one of the same task replaced"] += len(strays)
-        if only_killed and self.service.keeps_jobs and (strays or len(jobs) != len(names)):
+        self.counts["jobs that failed"] += sum(job.failed for job in jobs)
+        kept = [job for job in jobs if not job.failed]
+        if (
+            only_killed
+            and self.service.keeps_jobs
+            and sorted(job.name for job in kept) != sorted(names)
+        ):
             self._fault(run, f"jobs {jobs} for the records {names}")
         self._check_overlaps(run, jobs)
 

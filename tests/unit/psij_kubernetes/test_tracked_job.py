@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -63,6 +64,19 @@ def test_deleted_pod_fails_the_job_without_a_restart(api, executor, pods):
     pods.store.remove("pods", *pod)
     assert job.wait(PATIENCE).metadata["reason"] == "PodDeleted"
     wait_until(lambda: not api.store.all("jobs"))
+
+
+def test_pod_deleted_at_the_end_of_the_walltime_has_the_reason_of_its_controller(executor, pods):
+    job, thing = held_job(executor, pods)
+    pod = pods.make_pod(thing)
+    reason = ("DeadlineExceeded", "Job was active longer than specified deadline")
+    later = threading.Timer(0.5, pods.finish, ("jobs", thing, 1, *reason))
+    later.start()
+    pods.store.remove("pods", *pod)
+    status = job.wait(PATIENCE)
+    later.join()
+    assert status.metadata["reason"] == "DeadlineExceeded"
+    assert status.message.startswith("DeadlineExceeded: the walltime")
 
 
 def test_job_deleted_by_another_client_is_canceled(api, executor, pods):
