@@ -64,6 +64,12 @@ def record_paths(run: Command) -> list[Path]:
     ]
 
 
+def executors_of_blocks(run: Command) -> dict[str, str]:
+    """Return the Parsl executor of each block, by the name of its job."""
+    blocks = [path for path in record_paths(run) if path.name.endswith(".block.json")]
+    return {json.loads(path.read_text())["name"]: path.name.split(".")[1] for path in blocks}
+
+
 class Service(Protocol):
     """Where runs are disturbed."""
 

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from command import Command
-from disturbed_services import SERVICES, record_paths, records
+from disturbed_services import SERVICES, executors_of_blocks, record_paths, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -260,10 +260,11 @@ class Campaign:
         self._check_overlaps(run, jobs)
 
     def _check_overlaps(self, run: Command, jobs: list[Job]) -> None:
-        """Check that no two jobs of one task existed at the same time."""
+        """Check that no two jobs of one task, or blocks of one executor, existed at one time."""
+        executors = executors_of_blocks(run)
         by_task: dict[str, list[Job]] = {}
         for job in sorted(jobs, key=lambda job: job.started or 0.0):
-            by_task.setdefault(job.task, []).append(job)
+            by_task.setdefault(executors.get(job.name, job.task), []).append(job)
         for task, several in by_task.items():
             for first, second in itertools.pairwise(several):
                 if first.ended and second.started and second.started < first.ended:
