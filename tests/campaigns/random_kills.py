@@ -36,12 +36,12 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from command import Command
-from disturbed_services import SERVICES, executors_of_blocks, record_paths, records
+from disturbed_services import SERVICES, Job, executors_of_blocks, record_paths, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from disturbed_services import Job, Service
+    from disturbed_services import Service
 
 SETTINGS = ["problem.nodes=6", "search.starts=6", "analysis.landscape=8", "quantum.shots=200"]
 SMALL = ["maxcut", *[word for each in SETTINGS for word in ("--set", each)]]
@@ -200,7 +200,7 @@ class Campaign:
         self.counts[f"cancels by {kind}"] += 1
         claimed = code == 0 if not kind.startswith("SIG") else True
         live = self._settled(run)
-        named = [job for job in live if job.job_id.rpartition("/")[2] in words]
+        named = [job for job in live if _last(job.job_id) in words]
         if not live:
             return
         if claimed and len(named) < len(live):
@@ -246,17 +246,14 @@ class Campaign:
                 self._fault(run, f"record without an end: {record}")
         jobs = self.service.jobs(run)
         self.counts["jobs"] += len(jobs)
-        names = {record["name"] for record in known}
-        strays = [job for job in jobs if job.name not in names]
+        recorded = {word for each in known for word in (each["name"], _last(str(each["job_id"])))}
+        strays = [job for job in jobs if not recorded & {job.name, _last(job.job_id)}]
         self.counts["jobs that a later one of the same task replaced"] += len(strays)
         self.counts["jobs that failed"] += sum(job.failed for job in jobs)
-        kept = [job for job in jobs if not job.failed]
-        if (
-            only_killed
-            and self.service.keeps_jobs
-            and sorted(job.name for job in kept) != sorted(names)
-        ):
-            self._fault(run, f"jobs {jobs} for the records {names}")
+        tasks = sorted(Job(str(each["name"]), "").task for each in known)
+        kept = sorted(job.task for job in jobs if not job.failed)
+        if only_killed and self.service.keeps_jobs and kept != tasks:
+            self._fault(run, f"jobs {jobs} for the records of {tasks}")
         self._check_overlaps(run, jobs)
 
     def _check_overlaps(self, run: Command, jobs: list[Job]) -> None:
@@ -273,6 +270,11 @@ class Campaign:
     def _fault(self, run: Command, what: str) -> None:
         """Write down what must not happen; the run's folder is kept."""
         self.faults.append(f"FAULT {run.runs}: {what}")
+
+
+def _last(job_id: str) -> str:
+    """Return an id without kind and namespace."""
+    return job_id.rpartition("/")[2]
 
 
 def main() -> None:
