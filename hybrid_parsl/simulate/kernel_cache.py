@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCES = (
+    "circuit_kernels.py",
     "compiling.py",
     "evaluate.py",
     "gradient_kernels.py",
@@ -47,6 +48,7 @@ SOURCES = (
     "kernel_cache.py",
     "kernels.py",
     "passes.py",
+    "pauli_passes.py",
     "simd.py",
     "team.py",
 )

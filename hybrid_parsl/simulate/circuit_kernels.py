@@ -1,0 +1,132 @@
+"""A circuit of Pauli rotations and Clifford gates on a state vector, and its derivative.
+
+The derivative comes from the adjoint method (Jones and Gacon, arXiv:2009.02823): after the
+forward sweep, the state and H times the state are taken back gate by gate, and each
+rotation exp(-i theta/2 P) adds Im <H psi| P |psi> to its derivative.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .compiling import compiled
+from .pauli_passes import rotate_both, rotate_state
+from .simd import address
+
+# Columns of the table of operations.
+KIND, X, Z, N_Y = range(4)
+ROTATION, CX, CZ, SWAP = range(4)
+_BLOCK = 64
+
+
+@compiled
+def _parity(number: int) -> int:
+    """Return the parity of the ones of a number of at most 32 bits."""
+    for shift in (16, 8, 4, 2, 1):
+        number ^= number >> shift
+    return number & 1
+
+
+@compiled
+def permute(state: Any, part: int, size: int, kind: int, first: int, second: int) -> None:
+    """Apply CX, CZ or SWAP to the qubits whose masks are `first` (the control) and `second`."""
+    low, high = min(first, second), max(first, second)
+    for outer in range(0, size, 2 * high):
+        for middle in range(outer, outer + high, 2 * low):
+            for k in range(middle, middle + low):
+                if kind == CX:
+                    i = k | first
+                    j = i | second
+                elif kind == SWAP:
+                    i = k | first
+                    j = k | second
+                else:
+                    i = j = k | first | second
+                if kind == CZ:
+                    state[i] = -state[i]
+                    state[part + i] = -state[part + i]
+                else:
+                    state[i], state[j] = state[j], state[i]
+                    state[part + i], state[part + j] = state[part + j], state[part + i]
+
+
+@compiled
+def run(state: Any, part: int, size: int, table: Any, cosines: Any, sines: Any) -> None:
+    """Prepare |0...0> and apply all operations."""
+    state[:] = 0.0
+    state[0] = 1.0
+    a = address(state)
+    for k in range(len(table)):
+        kind, x, z = table[k, KIND], table[k, X], table[k, Z]
+        if kind == ROTATION:
+            sign = 1.0 if table[k, N_Y] & 2 else -1.0
+            odd = table[k, N_Y] & 1
+            rotate_state(a, a, part, size >> 2, x, z, odd, cosines[k], sign * sines[k], sign)
+        else:
+            permute(state, part, size, kind, x, z)
+
+
+@compiled
+def run_back(state: Any, adjoint: Any, part: int, size: int, table: Any, cosines: Any,
+             sines: Any, derivatives: Any) -> None:  # fmt: skip
+    """Take state and adjoint back through all operations; fill in their derivatives."""
+    a, d = address(state), address(adjoint)
+    for k in range(len(table) - 1, -1, -1):
+        kind, x, z = table[k, KIND], table[k, X], table[k, Z]
+        if kind == ROTATION:
+            sign = 1.0 if table[k, N_Y] & 2 else -1.0
+            odd = table[k, N_Y] & 1
+            derivatives[k] = rotate_both(
+                a, d, part, size >> 2, x, z, odd, cosines[k], -sign * sines[k], sign
+            )
+        else:
+            permute(state, part, size, kind, x, z)
+            permute(adjoint, part, size, kind, x, z)
+
+
+@compiled
+def apply_observable(state: Any, out: Any, part: int, size: int, groups: Any, x_parts: Any,
+                     z_parts: Any, real: Any, imaginary: Any, signs: Any) -> float:  # fmt: skip
+    """Write H psi into `out` and return <psi|H|psi>.
+
+    Terms with the same X part are a group: ``groups[g]`` is the first term of group g, and the
+    coefficients contain the powers of i of the Y.
+    """
+    out[:] = 0.0
+    block = min(size, _BLOCK)
+    energy = 0.0
+    re, im = np.empty(block), np.empty(block)
+    for start in range(0, size, block):
+        for g in range(len(groups) - 1):
+            re[:] = 0.0
+            im[:] = 0.0
+            has_imaginary = False
+            for term in range(groups[g], groups[g + 1]):
+                z = z_parts[term]
+                sign = -1.0 if _parity(z & start) else 1.0
+                a, b = sign * real[term], sign * imaginary[term]
+                row = signs[z & (block - 1)]
+                if a != 0.0:
+                    for j in range(block):
+                        re[j] += a * row[j]
+                if b != 0.0:
+                    has_imaginary = True
+                    for j in range(block):
+                        im[j] += b * row[j]
+            x = x_parts[g]
+            source, flip = start ^ (x & ~(block - 1)), x & (block - 1)
+            if flip == 0 and not has_imaginary:
+                for j in range(block):
+                    out[start + j] += re[j] * state[source + j]
+                    out[part + start + j] += re[j] * state[part + source + j]
+            else:
+                for j in range(block):
+                    k = source + (j ^ flip)
+                    c, d = state[k], state[part + k]
+                    out[start + j] += re[j] * c - im[j] * d
+                    out[part + start + j] += re[j] * d + im[j] * c
+        for j in range(start, start + block):
+            energy += state[j] * out[j] + state[part + j] * out[part + j]
+    return energy
