@@ -148,6 +148,9 @@ def program_of(circuit: QuantumCircuit, parameters: Sequence[Parameter]) -> Prog
         except QiskitError as error:
             message = f"the circuit cannot be decomposed: {error}"
             raise ConfigurationError(message, valid="gates with a decomposition") from error
+    if other := sorted({each.operation.name for each in circuit.data} - set(BASIS)):
+        message = "the state of the circuit cannot be computed: it is not one pure state"
+        raise ConfigurationError(message, found=", ".join(other), valid="unitary gates")
     builder = _Builder(circuit, parameters)
     for instruction in circuit.data:
         builder.add(instruction)
