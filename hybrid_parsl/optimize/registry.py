@@ -65,24 +65,24 @@ def load_optimizer(search: Search) -> Optimizer:
         return found(search)
 
 
-def check_gradient(optimizer: Optimizer, *, differentiable: bool) -> None:
+def check_gradient(optimizer: Optimizer, obstacle: str | None) -> None:
     """Refuse an optimiser that needs a gradient if the problem has none.
 
     Parameters
     ----------
     optimizer
         Of the search.
-    differentiable
-        Whether the objective has an exact gradient.
+    obstacle
+        Why the objective has no exact gradient; None if it has one.
 
     Raises
     ------
     ConfigurationError
         If it needs one.
     """
-    if differentiable or optimizer.gradient != "required":
+    if obstacle is None or optimizer.gradient != "required":
         return
     free = [name for name in OPTIMIZERS.built_in if optimizer_class(name).gradient != "required"]
-    message = "needs an exact gradient, which this problem's circuit does not have"
+    message = f"needs an exact gradient, which this problem does not have: {obstacle}"
     method = optimizer.search.method
     raise ConfigurationError(message, None, OPTIMIZERS.key, method, ", ".join(free))

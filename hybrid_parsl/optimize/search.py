@@ -86,7 +86,8 @@ def search(
         If a finished start cannot be written to the journal.
     """
     optimizer = load_optimizer(settings)
-    check_gradient(optimizer, differentiable=isinstance(objective, DifferentiableObjective))
+    is_differentiable = isinstance(objective, DifferentiableObjective)
+    check_gradient(optimizer, None if is_differentiable else "only its energy is known")
     finished: dict[int, Start] = team.share(journal.read() if team.rank == 0 else None)
     missing = [index for index in range(settings.starts) if index not in finished]
     mine: list[Start] = []

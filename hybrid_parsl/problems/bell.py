@@ -74,7 +74,7 @@ class Bell(Problem):
             message = "the Bell circuit cannot take this number of angles"
             found = shown(len(parameters))
             raise ConfigurationError(message, None, None, found, "2: theta and phi")
-        theta, phi = (float(angle) for angle in parameters)
+        theta, phi = parameters
         circuit = QuantumCircuit(self.n_qubits)
         circuit.h(0)
         circuit.cx(0, 1)

@@ -58,6 +58,9 @@ class Problem(ABC):
     def circuit(self, parameters: Sequence[float]) -> QuantumCircuit:
         """Return the circuit with its angles bound, without measurements.
 
+        The search has exact gradients if the angles may also be symbols of Qiskit
+        (``qiskit.circuit.Parameter``), which enter the angles of gates linearly.
+
         Parameters
         ----------
         parameters

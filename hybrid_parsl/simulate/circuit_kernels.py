@@ -11,14 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from .circuit_program import CX, CZ, KIND, N_Y, ROTATION, SWAP, X, Z
 from .compiling import compiled
 from .pauli_passes import rotate_both, rotate_state
 from .simd import address
-
-# Columns of the table of operations.
-KIND, X, Z, N_Y = range(4)
-ROTATION, CX, CZ, SWAP = range(4)
-_BLOCK = 64
 
 
 @compiled
@@ -87,37 +83,52 @@ def run_back(state: Any, adjoint: Any, part: int, size: int, table: Any, cosines
 
 
 @compiled
+def _fill_factors(re: Any, im: Any, start: int, signs: Any, terms: Any, z_parts: Any, real: Any,
+                  imaginary: Any) -> bool:  # fmt: skip
+    """Sum up the factors of some terms for a block of basis states; return whether any is complex.
+
+    ``terms`` is the first term and the one after the last.
+    """
+    block = len(re)
+    re[:] = 0.0
+    im[:] = 0.0
+    is_complex = False
+    for term in range(terms[0], terms[1]):
+        z = z_parts[term]
+        sign = -1.0 if _parity(z & start) else 1.0
+        row = signs[z & (block - 1)]
+        a, b = sign * real[term], sign * imaginary[term]
+        if a != 0.0:
+            for j in range(block):
+                re[j] += a * row[j]
+        if b != 0.0:
+            is_complex = True
+            for j in range(block):
+                im[j] += b * row[j]
+    return is_complex
+
+
+@compiled
 def apply_observable(state: Any, out: Any, part: int, size: int, groups: Any, x_parts: Any,
                      z_parts: Any, real: Any, imaginary: Any, signs: Any) -> float:  # fmt: skip
     """Write H psi into `out` and return <psi|H|psi>.
 
     Terms with the same X part are a group: ``groups[g]`` is the first term of group g, and the
-    coefficients contain the powers of i of the Y.
+    coefficients contain the powers of i of the Y. ``signs[z, u]`` is -1 if ``z & u`` has an odd
+    number of ones, for the lowest bits.
     """
     out[:] = 0.0
-    block = min(size, _BLOCK)
+    block = len(signs)
     energy = 0.0
     re, im = np.empty(block), np.empty(block)
     for start in range(0, size, block):
-        for g in range(len(groups) - 1):
-            re[:] = 0.0
-            im[:] = 0.0
-            has_imaginary = False
-            for term in range(groups[g], groups[g + 1]):
-                z = z_parts[term]
-                sign = -1.0 if _parity(z & start) else 1.0
-                a, b = sign * real[term], sign * imaginary[term]
-                row = signs[z & (block - 1)]
-                if a != 0.0:
-                    for j in range(block):
-                        re[j] += a * row[j]
-                if b != 0.0:
-                    has_imaginary = True
-                    for j in range(block):
-                        im[j] += b * row[j]
+        for g in range(len(x_parts)):
+            is_complex = _fill_factors(
+                re, im, start, signs, groups[g : g + 2], z_parts, real, imaginary
+            )
             x = x_parts[g]
             source, flip = start ^ (x & ~(block - 1)), x & (block - 1)
-            if flip == 0 and not has_imaginary:
+            if flip == 0 and not is_complex:
                 for j in range(block):
                     out[start + j] += re[j] * state[source + j]
                     out[part + start + j] += re[j] * state[part + source + j]

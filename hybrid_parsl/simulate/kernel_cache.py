@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 SOURCES = (
     "circuit_kernels.py",
+    "circuit_program.py",
     "compiling.py",
     "evaluate.py",
     "gradient_kernels.py",

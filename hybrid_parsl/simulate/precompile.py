@@ -103,6 +103,22 @@ def compile_all() -> None:
             for kernel in kernels:
                 wanted = tuple(kinds[name] for name in signature(kernel).parameters)
                 kernel.compile(wanted)
+    _compile_circuits()
+
+
+def _compile_circuits() -> None:
+    """Compile the kernels of circuits that are not alternating, but run none."""
+    from numba import typeof
+    from qiskit import QuantumCircuit
+    from qiskit.quantum_info import SparsePauliOp
+
+    from .circuit import CircuitState
+    from .circuit_translation import program_of
+
+    circuit = QuantumCircuit(1)
+    circuit.x(0)
+    for kernel, values in CircuitState(program_of(circuit, []), SparsePauliOp("Z")).kernels():
+        kernel.compile(tuple(map(typeof, values)))
 
 
 def _compile_for(target: str) -> int:

@@ -15,6 +15,7 @@ from hybrid_parsl.stages.memory import check_sample_memory, check_search_memory,
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.problems.problem import Problem
 
 
 def check_experiment(experiment: Experiment) -> None:
@@ -38,8 +39,21 @@ def check_experiment(experiment: Experiment) -> None:
     backend = open_backend(experiment.quantum)
     backend.check(lambda: problem.circuit(seeded_point(bounds, 0, 0).tolist()))
     optimizer = load_optimizer(experiment.search)
-    check_gradient(optimizer, differentiable=alternating)
+    if not alternating and optimizer.gradient == "required":
+        check_gradient(optimizer, _obstacle(problem, len(bounds)))
     optimizer.check(len(bounds))
+
+
+def _obstacle(problem: Problem, n_parameters: int) -> str | None:
+    """Return why the circuit of a problem has no exact gradient, None if it has one."""
+    from hybrid_parsl.simulate.circuit_translation import parametric_program
+
+    try:
+        parametric_program(problem.circuit, n_parameters)
+    except ConfigurationError as error:
+        found = f" ({error.found})" if error.found else ""
+        return f"{error.message}{found}"
+    return None
 
 
 def check_memory_here(experiment: Experiment, n_ranks: int, *, samples: bool) -> None:

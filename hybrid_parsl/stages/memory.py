@@ -8,6 +8,7 @@ from hybrid_parsl.optimize.registry import load_optimizer
 from hybrid_parsl.problems.ising_problem import IsingProblem
 from hybrid_parsl.problems.settings import MOST_QUBITS
 from hybrid_parsl.quantum.registry import open_backend
+from hybrid_parsl.simulate.circuit_program import circuit_bytes
 from hybrid_parsl.simulate.diagonal import diagonal_bytes
 from hybrid_parsl.simulate.free_memory import check_memory
 from hybrid_parsl.simulate.layout import required_bytes
@@ -24,8 +25,6 @@ _SPIN_BYTES = 24  # of each of its spins while energies are computed
 def check_search_memory(experiment: Experiment, problem: Problem, n_ranks: int) -> None:
     """Refuse a search whose states need more memory than is free on this host.
 
-    A circuit that Aer runs is left to Aer: what it needs depends on its method.
-
     Parameters
     ----------
     experiment
@@ -40,8 +39,6 @@ def check_search_memory(experiment: Experiment, problem: Problem, n_ranks: int) 
     InsufficientMemoryError
         If they need more than is free; it names the key that decides on the number of qubits.
     """
-    if problem.ansatz != "alternating":
-        return
     n_qubits = problem.n_qubits
     needed = n_ranks * _rank_bytes(experiment, problem, n_qubits)
     ranks = f"{n_ranks} ranks" if n_ranks > 1 else "1 rank"
@@ -97,8 +94,11 @@ def _rank_bytes(experiment: Experiment, problem: Problem, n_qubits: int) -> int:
     """Return the bytes that one rank takes at most, with `n_qubits` qubits.
 
     The costs are made first; then they and the state are there, with its adjoint if gradients
-    are wanted. A cost that is not known to lack the symmetry is taken to have it.
+    are wanted. A cost that is not known to lack the symmetry is taken to have it. Other circuits
+    have a state and its adjoint.
     """
+    if problem.ansatz == "circuit":
+        return circuit_bytes(n_qubits)
     fields = isinstance(problem, IsingProblem) and problem.form.linear.any()
     gradients = load_optimizer(experiment.search).gradient != "unused"
     state = required_bytes(

@@ -143,11 +143,10 @@ def build_objective(
     node and then read from the disk by the others, so that no start pays for it.
     """
     bare, offset = without_offset(problem)
-    diagonal = bare.cost_diagonal()
-    if bare.ansatz != "circuit" and diagonal is not None:
-        check_diagonal(diagonal, bare.n_qubits)
-    if bare.ansatz == "circuit" or diagonal is None:
-        return _circuit_objective(bare, len(bare.bounds(experiment.ansatz.layers)))
+    diagonal = None if bare.ansatz == "circuit" else bare.cost_diagonal()
+    if diagonal is None:
+        return _circuit_objective(bare, len(bare.bounds(experiment.ansatz.layers)), team)
+    check_diagonal(diagonal, bare.n_qubits)
     import hybrid_parsl.simulate.buffers  # noqa: F401 - on all ranks at once, before one compiles
     from hybrid_parsl.simulate.alternating import AlternatingState
     from hybrid_parsl.simulate.diagonal import cost_scale, middle, power_of_two
@@ -167,9 +166,13 @@ def build_objective(
     return state, Scaling(parameters, power_of_two(scale), offset)
 
 
-def _circuit_objective(problem: Problem, n_parameters: int) -> tuple[Objective, Scaling]:
+def _circuit_objective(
+    problem: Problem, n_parameters: int, team: Team
+) -> tuple[Objective, Scaling]:
     """Return the energy of a circuit without the identity of its observable, and its units."""
     from hybrid_parsl.simulate.aer import CircuitEnergy
+    from hybrid_parsl.simulate.circuit import CircuitState
+    from hybrid_parsl.simulate.circuit_translation import parametric_program
     from hybrid_parsl.simulate.diagonal import power_of_two
 
     observable = problem.observable()
@@ -179,5 +182,11 @@ def _circuit_objective(problem: Problem, n_parameters: int) -> tuple[Objective, 
         offset = float(observable.coeffs[is_identity].real.sum())
         observable = observable[~is_identity]
     scale = power_of_two(float(np.linalg.norm(observable.coeffs)))
-    objective = CircuitEnergy(problem.circuit, observable, n_parameters)
-    return objective, Scaling(np.ones(n_parameters), scale, offset)
+    scaling = Scaling(np.ones(n_parameters), scale, offset)
+    try:
+        program = parametric_program(problem.circuit, n_parameters)
+    except ConfigurationError:  # no exact gradient, which not every method needs
+        return CircuitEnergy(problem.circuit, observable, n_parameters), scaling
+    state = CircuitState(program, observable)
+    team.once_per_node(lambda: state.energy(np.zeros(n_parameters)))  # compiles the kernels
+    return state, scaling

@@ -119,3 +119,12 @@ class Stalling(Waiting):
             return run(self, objective, bounds, index)
 
         Cobyla.run = stall
+
+
+class NeedsNumbers(Bell):
+    """A circuit that cannot be made of symbols, so that it has no exact gradient."""
+
+    def circuit(self, parameters):
+        """Compare an angle with a number, as symbols cannot."""
+        theta, phi = parameters
+        return super().circuit([theta if theta > 0 else -theta, phi])

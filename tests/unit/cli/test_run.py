@@ -31,7 +31,7 @@ BELL = 'name = "x"\n[problem]\nkind = "bell"\n[search]\nmethod = "draw"\n'
         (["bell", "--set", "search.starts"], "--set: an override is KEY=VALUE\n"),
         (["bell", "--set", "search.starts=0"], "--set: search.starts: should be "),
         (["bell", "--set", "search.start=3"], "did you mean 'starts'?"),
-        (["bell", "--set", "search.method=multistart"], "--set: search.method: needs an exact"),
+        (["bell", "--set", "quantum.method=stabilizer"], "--set: quantum.method: cannot run"),
         (["bell", "--set", "quantum.shots=0"], "--set: quantum.shots: should be "),
         (["bell", "--set", "quantum.backend=aerr"], "did you mean 'aer'?"),
         (["bell", "--set", "quantum.backend=nosuch:x"], "No module named 'nosuch'"),
@@ -75,9 +75,9 @@ def test_a_fault_in_a_file_is_told_with_the_file(command: Any, tmp_path: Path) -
     path.write_text(BELL + "[quantum]\nshots = 'many'\n")
     command("run", "mine.toml", code=2)
     assert command.err.startswith(f"error: {path}: quantum.shots: should be a valid integer\n")
-    path.write_text(BELL.replace("draw", "multistart"))
+    path.write_text(BELL + "[quantum]\nmethod = 'stabilizer'\n")
     command("run", "mine.toml", code=2)
-    assert command.err.startswith(f"error: {path}: search.method: needs an exact gradient")
+    assert command.err.startswith(f"error: {path}: quantum.method: cannot run the circuit")
 
 
 def test_a_file_that_is_no_toml_is_told_with_the_line(command: Any, tmp_path: Path) -> None:

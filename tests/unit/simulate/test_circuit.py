@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import PauliEvolutionGate
-from qiskit.quantum_info import SparsePauliOp, Statevector
+from qiskit.quantum_info import Operator, SparsePauliOp, Statevector
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.simulate.circuit import CircuitState
-from hybrid_parsl.simulate.circuit_program import program_of
+from hybrid_parsl.simulate.circuit_translation import program_of
 
 ONE = ["rx", "ry", "rz", "p"]
 TWO = ["rxx", "ryy", "rzz", "cp", "crx", "cry", "crz"]
 FIXED = ["x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg"]
-PAIRS = ["cx", "cz", "swap", "cy", "ecr", "iswap"]
+PAIRS = ["cx", "cz", "swap", "cy", "ecr", "iswap", "ch"]
 
 
 def random_circuit(rng, n_qubits, n_gates):
@@ -47,7 +47,7 @@ def random_observable(rng, n_qubits):
 
 def energy_of(circuit, vector, observable, values):
     bound = circuit.assign_parameters(
-        {each: value for each, value in zip(vector, values, strict=True) if each in circuit.parameters}
+        {each: values[k] for k, each in enumerate(vector) if each in circuit.parameters}
     )
     return Statevector(bound).expectation_value(observable).real
 
@@ -78,6 +78,20 @@ def test_an_evolution_under_a_pauli_sum_is_one_rotation_a_term():
     observable = SparsePauliOp(["ZXI", "XXX"])
     found = CircuitState(program, observable).energy([0.3])
     assert found == pytest.approx(energy_of(circuit.decompose(), vector, observable, [0.3]))
+
+
+def test_gates_of_three_angles_and_matrices_have_the_same_energy():
+    vector = ParameterVector("t", 3)
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.u(vector[0], 2 * vector[1], vector[2], 0)
+    circuit.cu(0.3, vector[0], 0.7, vector[2], 0, 1)
+    circuit.unitary(Operator(QuantumCircuit(2)).data, [0, 1])
+    circuit.rzx(vector[1], 1, 0)
+    observable = SparsePauliOp(["XY", "ZI", "YX"], [1.0, 0.5, -0.3])
+    values = [0.4, 1.1, -0.8]
+    found = CircuitState(program_of(circuit, list(vector)), observable).energy(values)
+    assert found == pytest.approx(energy_of(circuit, vector, observable, values), abs=1e-12)
 
 
 def test_an_angle_that_is_not_linear_is_refused():

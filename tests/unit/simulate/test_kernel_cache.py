@@ -205,7 +205,8 @@ def test_sources_are_complete() -> None:
         for path in folder.glob("*.py")
         if any(maker in path.read_text(encoding="utf-8") for maker in makers)
     }
-    assert found == set(SOURCES)
+    constants = {"circuit_program.py"}  # numba compiles them into the kernels
+    assert found | constants == set(SOURCES)
 
 
 def test_folders_unused_for_a_month_are_removed(tmp_path: Path) -> None:

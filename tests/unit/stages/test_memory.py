@@ -12,6 +12,7 @@ from hybrid_parsl.experiment_file import parse_experiment
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.simulate import free_memory
 from hybrid_parsl.simulate.alternating import AlternatingState
+from hybrid_parsl.simulate.circuit_program import circuit_bytes
 from hybrid_parsl.stages.check import check_experiment, check_memory_here
 from hybrid_parsl.stages.memory import check_search_memory
 from hybrid_parsl.stages.search import search
@@ -108,11 +109,20 @@ def test_the_ranks_check_it_themselves_before_they_take_any(free: Any) -> None:
     assert caught.value.key == "problem.nodes"
 
 
-def test_elsewhere_and_for_aer_nothing_is_measured(free: Any) -> None:
+def test_elsewhere_nothing_is_measured(free: Any) -> None:
     free(0)
     check_memory_here(asked(MAXCUT), 0, samples=False)
+
+
+def test_any_circuit_has_a_state_and_its_adjoint(free: Any) -> None:
     bell = asked({"kind": "bell"}, method="draw")
-    check_search_memory(bell, build_problem(bell.problem), 4)
+    problem = build_problem(bell.problem)
+    needed = 4 * circuit_bytes(problem.n_qubits)
+    free(needed)
+    check_search_memory(bell, problem, 4)
+    free(needed - 1)
+    with pytest.raises(InsufficientMemoryError):
+        check_search_memory(bell, problem, 4)
 
 
 def test_what_no_memory_holds_is_refused_everywhere() -> None:

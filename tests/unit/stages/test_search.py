@@ -9,6 +9,7 @@ from waiting import PATIENCE_S
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import parse_experiment
+from hybrid_parsl.stages.check import check_experiment
 from hybrid_parsl.stages.search import search
 from hybrid_parsl.tasks.folder import TASK_FOLDER_VARIABLE
 
@@ -74,9 +75,22 @@ def test_another_search_in_the_same_folder_does_not_take_them_over(tmp_path, mon
 
 
 def test_a_circuit_without_a_gradient_refuses_multistart():
-    asked = parse_experiment({"name": "bell", "problem": {"kind": "bell"}})
-    with pytest.raises(ConfigurationError, match=r"search\.method"):
-        search(asked)
+    kind = "failing_problems:NeedsNumbers"
+    asked = parse_experiment({"name": "bell", "problem": {"kind": kind}})
+    for attempt in (search, check_experiment):
+        with pytest.raises(ConfigurationError, match=r"search\.method: needs an exact gradient"):
+            attempt(asked)
+    free = parse_experiment(
+        {"name": "bell", "problem": {"kind": kind}, "search": {"method": "cobyla"}}
+    )
+    check_experiment(free)
+    assert search(free).energy == pytest.approx(-1.0, abs=1e-3)
+
+
+def test_any_circuit_of_rotations_has_a_gradient():
+    found = search(parse_experiment({"name": "bell", "problem": {"kind": "bell"}}))
+    assert found.method == "multistart"
+    assert found.energy == pytest.approx(-1.0, abs=1e-9)
 
 
 def test_a_search_begins_where_another_one_ended():
