@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_WORKFLOW = "pipeline"
 _MOST_RANKS_PER_NODE = 4096
+_MOST_SHOTS = 100_000_000
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[
@@ -27,6 +29,17 @@ Name = Annotated[
         description="a letter or digit, then at most 63 letters, digits and . _ -",
     ),
 ]
+
+
+def shots_of_precision(precision: float) -> int:
+    """Return ``1 / precision**2``, rounded up apart from rounding errors.
+
+    Parameters
+    ----------
+    precision
+        The largest standard error of the mean of values of +1 and -1, above 0.
+    """
+    return max(1, math.ceil((1 - 1e-9) / precision**2))
 
 
 class _Table(BaseModel):
@@ -182,18 +195,61 @@ class Quantum(_Table):
     method
         Simulation method, for backends that have several.
     shots
-        Number of measurements, 1 to 100 000 000.
+        Number of measurements in each basis, 1 to 100 000 000; ``1 / precision**2``, rounded up,
+        if `precision` is specified. A cost of products of Z has a single basis.
+    precision
+        The largest standard error of the expectation value of one Pauli string with the
+        coefficient 1, as in Qiskit's ``BaseEstimatorV2``; 1e-4 to 1. The standard error of the
+        cost is larger or smaller, by its coefficients and by how its terms are correlated.
+        ``1 / sqrt(shots)`` if left out. It cannot be specified together with other `shots`.
     seed
-        Seed of the sampler.
+        Seed of the sampler or estimator.
     options
         The keys that the backend defines.
     """
 
     backend: str = Field(default="aer", min_length=1)
     method: str = Field(default="automatic", min_length=1)
-    shots: int = Field(default=4096, ge=1, le=100_000_000)
+    shots: int = Field(default=4096, ge=1, le=_MOST_SHOTS)
+    precision: float | None = Field(default=None, ge=_MOST_SHOTS**-0.5, le=1)
     seed: Seed = 0
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def target_precision(self) -> float:
+        """`precision`, or the one that `shots` give.
+
+        The latter is larger than ``1 / sqrt(shots)`` by 1e-12 of it, so that an estimator that
+        rounds up does not measure once more.
+        """
+        return (1 + 1e-12) / math.sqrt(self.shots) if self.precision is None else self.precision
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_derived_shots(cls, values: Any) -> Any:
+        """Refuse shots that contradict the precision, and drop those that follow from it.
+
+        A run's copy of the experiment holds both.
+        """
+        if not isinstance(values, dict):
+            return values
+        precision, shots = values.get("precision"), values.get("shots")
+        if type(precision) not in (int, float) or shots is None or not 0 < precision <= 1:
+            return values
+        derived = shots_of_precision(precision)
+        if shots != derived:
+            message = "specify only one of quantum.precision and quantum.shots"
+            found = f"precision = {shown(precision)} and shots = {shown(shots)}"
+            valid = f"shots = {derived} with this precision"
+            raise ConfigurationError(message, None, "quantum.precision", found, valid)
+        return {key: value for key, value in values.items() if key != "shots"}
+
+    @model_validator(mode="after")
+    def _derive_shots(self) -> Quantum:
+        """Set the shots that follow from the precision, without marking them as specified."""
+        if self.precision is not None:
+            self.__dict__["shots"] = shots_of_precision(self.precision)
+        return self
 
 
 class AnalysisSettings(_Table):

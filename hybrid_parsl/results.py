@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Result(BaseModel):
@@ -95,12 +95,19 @@ class Sample(_Result):
     ----------
     counts
         How often each bitstring was measured, in Qiskit's bit order (qubit 0 is rightmost).
+        Empty if the cost has terms with X or Y: an estimator measured it, in several bases.
     shots
-        Number of measurements, the sum of `counts`.
+        Number of measurements in all bases, the sum of `counts` if there are any. Of an
+        estimator that does not report it, the number that the precision requires.
     energy
-        Mean energy of the measured bitstrings.
+        Mean energy of the measured bitstrings; the same as `expectation`.
     standard_error
-        Standard error of `energy`: sample standard deviation over the root of `shots`.
+        Standard error of `energy`: sample standard deviation over the root of `shots`, or
+        that of the estimator.
+    expectation
+        Measured expectation value of the cost, in its unit.
+    n_bases
+        Number of measurement bases, at least 1; 0 if the cost is a constant, which needs none.
     backend
         The name and version of what ran the circuit.
     circuit
@@ -113,6 +120,8 @@ class Sample(_Result):
     shots: int
     energy: float
     standard_error: float
+    expectation: float = Field(default_factory=lambda values: values["energy"])
+    n_bases: int = 1
     backend: str
     circuit: Circuit
     execution: Execution
@@ -178,23 +187,24 @@ class Analysis(_Result):
     energy
         Mean energy of the sample.
     standard_error
-        Bootstrap standard error of `energy`.
+        Bootstrap standard error of `energy`; that of the sample if it has no bitstrings.
     optimum, worst
-        Lowest and highest energy of any bitstring; None where they are not known.
+        Lowest and highest energy of any state; None where they are not known.
     ratio
         Approximation ratio ``(worst - energy) / (worst - optimum)``, at most 1; None where
         the optimum is not known.
     best_ratio
-        The same for the best measured bitstring.
+        The same for the best measured bitstring; None without bitstrings.
     probability_of_optimum
-        Fraction of the shots that gave an optimal bitstring; None where it is not known.
+        Fraction of the shots that gave an optimal bitstring; None where it is not known, and
+        without bitstrings.
     exact_energy
         The energy that the search computed, for comparison.
     deviation
-        ``(energy - exact_energy) / standard_error``; where all shots have one energy, the
+        ``(energy - exact_energy) / standard_error``; where the standard error is 0, the
         difference over ``(worst - optimum) / shots`` instead, so that it stays finite.
     top
-        The most frequent bitstrings, most frequent first.
+        The most frequent bitstrings, most frequent first; none where an estimator measured.
     landscape
         The p = 1 landscape where it applies, else None.
     figures

@@ -104,14 +104,13 @@ class AerBackend(QuantumBackend):
         return AerSampler(self.settings.seed, self.settings.shots, self._simulator_options)
 
     def estimator(self) -> Estimator:
-        """Return Aer's estimator, which is exact where no precision is specified."""
-        from qiskit_aer.primitives import EstimatorV2
+        """Return an estimator that samples each measurement basis with a seed of its own."""
+        from hybrid_parsl.pauli_estimator import PauliEstimator
 
-        seed = {"seed_simulator": self.settings.seed}
-        estimator: Estimator = EstimatorV2(
-            options={"backend_options": self._simulator_options, "run_options": seed}
-        )
-        return estimator
+        def sampler(seed: int) -> AerSampler:
+            return AerSampler(seed, self.settings.shots, self._simulator_options)
+
+        return PauliEstimator(sampler, self.settings.seed, self.settings.target_precision)
 
     def prepare(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Return the circuit in the gates of the simulation method."""

@@ -10,6 +10,7 @@ from hybrid_parsl.report.text import (
     count,
     finite,
     fixed,
+    measured_with,
     number,
     percent,
     several,
@@ -26,6 +27,7 @@ TITLES = {
     "search": "Search",
     "landscape": "Landscape",
     "distribution": "Measured distribution",
+    "expectation": "Measured energy",
     "circuit": "Circuit",
 }
 
@@ -36,7 +38,8 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
     Parameters
     ----------
     name
-        ``search``, ``landscape``, ``distribution`` or ``circuit``; any other has no caption.
+        ``search``, ``landscape``, ``distribution``, ``expectation`` or ``circuit``; any other
+        has no caption.
     document
         The run, as `render_page` takes it.
     """
@@ -47,6 +50,7 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
         "search": lambda: _search(search, analysis),
         "landscape": lambda: _landscape(analysis.get("landscape") or {}, _single_layer(document)),
         "distribution": lambda: _distribution(quantum, analysis),
+        "expectation": lambda: _expectation(quantum, analysis),
         "circuit": lambda: _circuit(quantum.get("circuit") or {}),
     }
     return say[name]() if name in say else ""
@@ -121,6 +125,22 @@ def _distribution(quantum: Mapping[str, Any], analysis: Mapping[str, Any]) -> st
     hit = finite(analysis.get("probability_of_optimum"))
     if hit is not None:
         text += f", and {percent(hit)} of the shots gave an optimal bitstring"
+    return f"{text}."
+
+
+def _expectation(quantum: Mapping[str, Any], analysis: Mapping[str, Any]) -> str:
+    """Say what was measured, how often, and how far it is from the exact energy."""
+    if finite(analysis.get("energy")) is None:
+        return ""
+    energy = with_error(analysis.get("energy"), analysis.get("standard_error"))
+    text = f"The measured energy is {energy}"
+    if words := measured_with(quantum):
+        text += f", of {words}"
+    deviation = finite(analysis.get("deviation"))
+    if deviation is not None:
+        side = "above" if deviation >= 0 else "below"
+        text += f"; it is {fixed(abs(deviation), 1)} standard errors {side} the exact energy "
+        text += number(analysis.get("exact_energy"))
     return f"{text}."
 
 

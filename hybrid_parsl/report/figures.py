@@ -46,9 +46,11 @@ def draw_figures(
     -------
     figures
         ``search``, ``landscape`` (only if the analysis has one), ``distribution``, ``circuit``.
+        Of a sample without bitstrings, ``expectation`` takes the place of ``distribution``.
     """
     from hybrid_parsl.report.circuit_figure import draw_circuit
     from hybrid_parsl.report.distribution_figure import draw_distribution
+    from hybrid_parsl.report.expectation_figure import draw_expectation
     from hybrid_parsl.report.landscape_figure import draw_landscape
     from hybrid_parsl.report.search_figure import draw_search
 
@@ -56,7 +58,10 @@ def draw_figures(
     if analysis.landscape is not None:
         found = search.parameters if experiment.ansatz.layers == 1 else None
         drawings["landscape"] = functools.partial(draw_landscape, analysis.landscape, found)
-    drawings["distribution"] = functools.partial(draw_distribution, sample, analysis, energies)
+    if sample.counts:
+        drawings["distribution"] = functools.partial(draw_distribution, sample, analysis, energies)
+    else:
+        drawings["expectation"] = functools.partial(draw_expectation, analysis)
     drawings["circuit"] = functools.partial(draw_circuit, circuit)
     return {name: _attempt(name, draw) for name, draw in drawings.items()}
 

@@ -96,7 +96,11 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        clock=sections.clock, count=text.count, duration=text.duration, number=text.number
+        clock=sections.clock,
+        count=text.count,
+        duration=text.duration,
+        measured_with=text.measured_with,
+        number=text.number,
     )
     return environment
 

@@ -14,6 +14,7 @@ from hybrid_parsl.report.text import (
     count,
     finite,
     fixed,
+    measured_with,
     number,
     percent,
     several,
@@ -112,7 +113,7 @@ class SampleView(_OwnView):
 
     def key_numbers(self) -> list[Key]:
         """Return the mean energy, and of how many shots."""
-        return [_sampled_energy(self._result, f"{count(self._result.get('shots'))} shots")]
+        return [_sampled_energy(self._result, measured_with(self._result))]
 
 
 class AnalysisView(_OwnView):
@@ -146,7 +147,8 @@ class AnalysisView(_OwnView):
 
     def key_numbers(self) -> list[Key]:
         """Return the mean energy, how good it is, and the most frequent bitstring."""
-        parts = [f"{count(self._sample.get('shots'))} shots"] if self._sample else []
+        words = measured_with(self._sample)
+        parts = [words] if words else []
         deviation = finite(self._result.get("deviation"))
         if deviation is not None:
             side = "above" if deviation >= 0 else "below"
@@ -159,18 +161,14 @@ class AnalysisView(_OwnView):
         optimum = finite(analysis.get("optimum"))
         unknown = "the optimum is not known"
         best = f"best measured bitstring {fixed(analysis.get('best_ratio'), 4)}"
-        keys = [
-            Key(
-                "Approximation ratio",
-                fixed(analysis.get("ratio"), 4),
-                unknown if finite(analysis.get("ratio")) is None else best,
-            ),
-            Key(
-                "P(optimum)",
-                percent(analysis.get("probability_of_optimum")),
-                unknown if optimum is None else f"shots at the energy {number(optimum)}",
-            ),
-        ]
+        if analysis.get("top") == []:  # an estimator measured, which gives no bitstrings
+            best = f"optimum {number(optimum)}, worst {number(analysis.get('worst'))}"
+        note = unknown if finite(analysis.get("ratio")) is None else best
+        keys = [Key("Approximation ratio", fixed(analysis.get("ratio"), 4), note)]
+        if analysis.get("top") == []:
+            return keys
+        note = unknown if optimum is None else f"shots at the energy {number(optimum)}"
+        keys.append(Key("P(optimum)", percent(analysis.get("probability_of_optimum")), note))
         top = analysis.get("top") or []
         if top:
             note = f"{percent(top[0].get('probability'))} of the shots, energy "

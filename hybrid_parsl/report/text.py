@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NOTHING = "\N{EM DASH}"
 GAMMA = "\N{GREEK SMALL LETTER GAMMA}"
@@ -62,6 +66,14 @@ def count(value: object) -> str:
 def several(value: int, what: str) -> str:
     """Return ``1 rank``, ``2 ranks``."""
     return f"{count(value)} {what}" if value == 1 else f"{count(value)} {what}s"
+
+
+def measured_with(quantum: Mapping[str, Any]) -> str:
+    """Return ``4 096 shots``, ``8 192 shots in 2 bases``; empty without a number of shots."""
+    shots, n_bases = finite(quantum.get("shots")), finite(quantum.get("n_bases"))
+    if shots is None:
+        return ""
+    return f"{count(shots)} shots" + (f" in {count(n_bases)} bases" if (n_bases or 0) > 1 else "")
 
 
 def duration(seconds: object) -> str:

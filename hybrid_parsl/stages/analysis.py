@@ -1,4 +1,4 @@
-"""The analysis stage: what the measured bitstrings say about the problem."""
+"""The analysis stage: what the measurement says about the problem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy import float64, int64
     from numpy.typing import NDArray
 
-    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.experiment import AnalysisSettings, Experiment
+    from hybrid_parsl.problems.problem import Problem
     from hybrid_parsl.results import Sample, SearchResult
 
 _MOST_DRAWN_AT_ONCE = 2**21
@@ -28,6 +29,9 @@ _MOST_LEVELS = 4096
 def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Analysis:
     """Compare a sample with the search and with the spectrum of the problem.
 
+    A sample without bitstrings, which an estimator measured, is compared by its expectation
+    value and standard error alone.
+
     Parameters
     ----------
     experiment
@@ -35,7 +39,7 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
     search
         Its energy and parameters are used.
     sample
-        Its counts are used.
+        Its counts are used, or its expectation value if it has none.
 
     Raises
     ------
@@ -48,7 +52,22 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
 
     began = time.perf_counter()
     experiment.own_code.provide()
-    settings, problem = experiment.analysis, build_problem(experiment.problem)
+    problem = build_problem(experiment.problem)
+    if sample.counts:
+        bare = _of_bitstrings(experiment.analysis, problem, search, sample)
+    else:
+        bare = _of_expectation(problem, search, sample)
+    circuit = problem.circuit(search.parameters)
+    figures = draw_figures(experiment, search, sample, bare, circuit, problem.energies)
+    duration_s = time.perf_counter() - began
+    execution = bare.execution.model_copy(update={"duration_s": duration_s})
+    return bare.model_copy(update={"figures": figures, "execution": execution})
+
+
+def _of_bitstrings(
+    settings: AnalysisSettings, problem: Problem, search: SearchResult, sample: Sample
+) -> Analysis:
+    """Return what measured bitstrings say, without figures."""
     bitstrings = list(sample.counts)
     counts = np.array(list(sample.counts.values()), dtype=np.int64)
     bare_problem, offset = without_offset(problem)
@@ -57,7 +76,7 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
     error = bootstrap_error(energies, counts, settings.bootstrap, settings.seed)
     spectrum = bare_problem.spectrum()
     floor = _least_error(energies, spectrum, int(counts.sum()))
-    bare = Analysis(
+    return Analysis(
         energy=energy + offset,
         standard_error=error,
         optimum=None if spectrum is None else spectrum[0] + offset,
@@ -72,11 +91,27 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
         figures={},
         execution=Execution(duration_s=0.0, n_ranks=1, hosts=[socket.gethostname()]),
     )
-    circuit = problem.circuit(search.parameters)
-    figures = draw_figures(experiment, search, sample, bare, circuit, problem.energies)
-    duration_s = time.perf_counter() - began
-    execution = bare.execution.model_copy(update={"duration_s": duration_s})
-    return bare.model_copy(update={"figures": figures, "execution": execution})
+
+
+def _of_expectation(problem: Problem, search: SearchResult, sample: Sample) -> Analysis:
+    """Return what a measured expectation value says, without figures."""
+    energy, error, spectrum = sample.expectation, sample.standard_error, problem.spectrum()
+    floor = _least_error(np.array([energy]), spectrum, max(1, sample.shots))
+    return Analysis(
+        energy=energy,
+        standard_error=error,
+        optimum=None if spectrum is None else spectrum[0],
+        worst=None if spectrum is None else spectrum[1],
+        ratio=approximation_ratio(energy, spectrum),
+        best_ratio=None,
+        probability_of_optimum=None,
+        exact_energy=search.energy,
+        deviation=(energy - search.energy) / (error or floor),
+        top=[],
+        landscape=None,
+        figures={},
+        execution=Execution(duration_s=0.0, n_ranks=1, hosts=[socket.gethostname()]),
+    )
 
 
 def bootstrap_error(

@@ -1,16 +1,19 @@
-"""The quantum stage: runs the circuit at the best angles and measures it."""
+"""The quantum stage: runs the circuit at the best angles and measures the cost."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from hybrid_parsl.errors import HybridParslError, QuantumJobError
+from hybrid_parsl.experiment import shots_of_precision
 from hybrid_parsl.messages import shown
+from hybrid_parsl.pauli_estimator import is_diagonal, measured_groups
 from hybrid_parsl.problems.ising_problem import without_offset
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.quantum.registry import open_backend
@@ -20,14 +23,29 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
     from qiskit import QuantumCircuit
+    from qiskit.quantum_info import SparsePauliOp
 
     from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.problems.problem import Problem
     from hybrid_parsl.quantum import QuantumBackend
     from hybrid_parsl.results import SearchResult
 
 
+class Measurement(NamedTuple):
+    """The measured cost: its value, its standard error, and what was counted for it."""
+
+    energy: float
+    standard_error: float
+    shots: int
+    n_bases: int
+    counts: dict[str, int]
+
+
 def sample(experiment: Experiment, search: SearchResult) -> Sample:
-    """Measure the circuit of the problem at the angles that the search found.
+    """Measure the cost of the problem at the angles that the search found.
+
+    A cost of products of Z is the mean over measured bitstrings. Any other is estimated by
+    `expectation`.
 
     Parameters
     ----------
@@ -41,7 +59,7 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     ConfigurationError
         If the problem or the backend is not valid.
     QuantumJobError
-        If the sampler failed, or cannot run this circuit.
+        If the sampler or estimator failed, or cannot run this circuit.
     """
     began = time.perf_counter()
     experiment.own_code.provide()
@@ -49,20 +67,89 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     backend = open_backend(experiment.quantum)
     circuit = problem.circuit(search.parameters)
     described = describe(circuit)
-    counts = measure(circuit, backend)
-    of_each = np.array(list(counts.values()), dtype=np.float64)
-    bare, offset = without_offset(problem)
-    energy, standard_error = mean_energy(bare.energies(list(counts)), of_each)
+    observable = problem.observable()
+    if is_diagonal(observable):
+        found = _mean_of_bitstrings(problem, circuit, backend)
+    else:
+        found = expectation(circuit, observable, backend)
     duration_s = time.perf_counter() - began
     return Sample(
-        counts=counts,
-        shots=sum(counts.values()),
-        energy=energy + offset,
-        standard_error=standard_error,
+        **found._asdict(),
+        expectation=found.energy,
         backend=backend.name,
         circuit=described,
         execution=Execution(duration_s=duration_s, n_ranks=1, hosts=[socket.gethostname()]),
     )
+
+
+def _mean_of_bitstrings(
+    problem: Problem, circuit: QuantumCircuit, backend: QuantumBackend
+) -> Measurement:
+    """Return the mean cost of the bitstrings that a sampler gives."""
+    counts = measure(circuit, backend)
+    of_each = np.array(list(counts.values()), dtype=np.float64)
+    bare, offset = without_offset(problem)
+    energy, standard_error = mean_energy(bare.energies(list(counts)), of_each)
+    return Measurement(energy + offset, standard_error, sum(counts.values()), 1, counts)
+
+
+def expectation(
+    circuit: QuantumCircuit, observable: SparsePauliOp, backend: QuantumBackend
+) -> Measurement:
+    """Estimate the expectation value of an observable after a circuit.
+
+    The terms are divided into sets that commute qubit by qubit, and each set is a PUB of its
+    own: their errors are independent, so the variances add up. The identity is not measured.
+
+    Parameters
+    ----------
+    circuit
+        Without measurements.
+    observable
+        On the qubits of the circuit, with real coefficients.
+    backend
+        Its estimator runs the circuit, with the precision of its table ``[quantum]``.
+
+    Raises
+    ------
+    QuantumJobError
+        If the backend failed, or gave no finite expectation values and standard errors.
+    """
+    quantum = backend.settings
+    identity, groups = measured_groups(observable)
+    if not groups:
+        return Measurement(identity, 0.0, 0, 0, {})
+    precision = quantum.target_precision
+    try:
+        prepared = backend.prepare(circuit)
+        layout = prepared.layout
+        pubs = [
+            (prepared, group if layout is None else group.apply_layout(layout)) for group in groups
+        ]
+        results = list(backend.estimator().run(pubs, precision=precision).result())
+        values = [float(result.data.evs) for result in results]
+        errors = [float(result.data.stds) for result in results]
+        shots = sum(_shots_of(result, precision) for result in results)
+    except HybridParslError:
+        raise
+    except Exception as error:  # a backend may raise anything
+        reason = str(error).strip("'\"") or type(error).__name__
+        raise QuantumJobError(quantum.backend, reason) from error
+    if len(results) != len(groups):
+        reason = f"it gave {len(results)} results for {len(groups)} observables"
+        raise QuantumJobError(quantum.backend, reason)
+    for value, error in zip(values, errors, strict=True):
+        if not (math.isfinite(value) and math.isfinite(error) and error >= 0):
+            reason = f"it gave the expectation value {value} with the standard error {error}"
+            raise QuantumJobError(quantum.backend, reason)
+    energy = identity + math.fsum(values)
+    return Measurement(energy, math.hypot(*errors), shots, len(groups), {})
+
+
+def _shots_of(result: Any, precision: float) -> int:
+    """Return the shots that a result reports; those that the precision requires if it does not."""
+    reported = result.metadata.get("shots")
+    return shots_of_precision(precision) if reported is None else int(reported)
 
 
 def measure(circuit: QuantumCircuit, backend: QuantumBackend) -> dict[str, int]:

@@ -1,0 +1,91 @@
+"""Figure of a measured expectation value: where it lies in the spectrum, and how well it fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.report import style
+from hybrid_parsl.report.text import with_error
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from hybrid_parsl.results import Analysis
+
+_DASHES = (0, (5, 3))
+_MARGIN_IN = 0.35
+_LEAST_SPAN = 4.0  # standard errors to each side of the measured energy that are shown
+
+
+def draw_expectation(analysis: Analysis) -> str:
+    """Return the measured energy against the exact one, and in the spectrum, as SVG.
+
+    Parameters
+    ----------
+    analysis
+        What the measurement says; without `optimum` and `worst`, there is one panel.
+    """
+    in_spectrum = analysis.optimum is not None and analysis.worst is not None
+    figure = style.new_figure(10 if in_spectrum else 5.4, 2.6)
+    panels = [style.add_panel(figure, _MARGIN_IN, 4.5)]
+    _draw_measured(panels[0], analysis, "Measured against exact energy")
+    _draw_bands(panels[0], analysis)
+    if in_spectrum:
+        panels.append(style.add_panel(figure, 5 + _MARGIN_IN, 4.5))
+        _draw_measured(panels[1], analysis, "In the spectrum of the cost")
+        _draw_spectrum(panels[1], analysis)
+    style.legend_below(figure, panels)
+    return style.to_svg(figure)
+
+
+def _draw_measured(axes: Axes, analysis: Analysis, title: str) -> None:
+    """Draw the measured energy with its standard error, and the exact energy."""
+    from matplotlib.ticker import MaxNLocator
+
+    style.style_axes(axes, title, "energy (cost units)", "")
+    style.grid(axes, "x")
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(0, 1)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    axes.ticklabel_format(axis="x", useOffset=False, style="plain")
+    axes.errorbar(
+        [analysis.energy],
+        [0.5],
+        xerr=[analysis.standard_error],
+        fmt="o",
+        color=style.BLUE,
+        markersize=6,
+        capsize=5,
+        linewidth=1.6,
+        label="measured, with standard error",
+        zorder=4,
+    )
+    axes.axvline(analysis.exact_energy, color=style.INK, linestyle=":", label="exact")
+
+
+def _draw_bands(axes: Axes, analysis: Analysis) -> None:
+    """Draw two standard errors around the measured energy, and write both as a number."""
+    energy, error = analysis.energy, analysis.standard_error
+    if error > 0:
+        color, label = style.PALE_BLUE, "within 2 standard errors"
+        axes.axvspan(energy - 2 * error, energy + 2 * error, color=color, alpha=0.35, label=label)
+    away = abs(analysis.exact_energy - energy)
+    span = 1.25 * max(_LEAST_SPAN * error, away) or 1e-6 * max(1.0, abs(energy))
+    axes.set_xlim(energy - span, energy + span)
+    axes.annotate(
+        with_error(energy, error),
+        (energy, 0.5),
+        (0, 12),
+        textcoords="offset points",
+        ha="center",
+        color=style.INK,
+        fontsize=style.SIZE,
+        family=style.FAMILY,
+    )
+
+
+def _draw_spectrum(axes: Axes, analysis: Analysis) -> None:
+    """Draw the lowest and the highest energy of any state."""
+    axes.axvline(analysis.optimum, color=style.VERMILION, linestyle=_DASHES, label="optimum")
+    axes.axvline(analysis.worst, color=style.MUTED, linestyle=_DASHES, label="worst")
