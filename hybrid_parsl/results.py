@@ -69,12 +69,13 @@ class SearchResult(_Result):
 
 
 class Circuit(_Result):
-    """The circuit that was sampled.
+    """The circuit that was run.
 
     Attributes
     ----------
     qasm3
-        The circuit with its angles bound, in OpenQASM 3.
+        The circuit with its angles bound, in OpenQASM 3; without measurements where an
+        estimator measured it, in several bases.
     n_qubits, depth, n_gates
         Its width, its depth, and its number of operations without the measurements.
     sha256

@@ -82,6 +82,8 @@ def _draw_bands(axes: Axes, analysis: Analysis) -> None:
         color=style.INK,
         fontsize=style.SIZE,
         family=style.FAMILY,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        zorder=5,
     )
 
 

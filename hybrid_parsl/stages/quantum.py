@@ -66,9 +66,10 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     problem = build_problem(experiment.problem)
     backend = open_backend(experiment.quantum)
     circuit = problem.circuit(search.parameters)
-    described = describe(circuit)
     observable = problem.observable()
-    if is_diagonal(observable):
+    by_bitstrings = is_diagonal(observable)
+    described = describe(circuit, measured=by_bitstrings)
+    if by_bitstrings:
         found = _mean_of_bitstrings(problem, circuit, backend)
     else:
         found = expectation(circuit, observable, backend)
@@ -207,8 +208,16 @@ def mean_energy(energies: NDArray[float64], counts: NDArray[float64]) -> tuple[f
     return mean, float(np.sqrt(variance / shots))
 
 
-def describe(circuit: QuantumCircuit) -> Circuit:
-    """Return the record of a circuit that is about to be measured.
+def describe(circuit: QuantumCircuit, *, measured: bool = True) -> Circuit:
+    """Return the record of a circuit that is about to be run.
+
+    Parameters
+    ----------
+    circuit
+        Without measurements.
+    measured
+        Whether the record ends with a measurement of all qubits; an estimator measures in
+        bases of its own.
 
     Raises
     ------
@@ -218,7 +227,7 @@ def describe(circuit: QuantumCircuit) -> Circuit:
     from qiskit import qasm3
 
     try:
-        text = qasm3.dumps(circuit.measure_all(inplace=False))
+        text = qasm3.dumps(circuit.measure_all(inplace=False) if measured else circuit)
     except qasm3.QASM3ExporterError as error:
         raise QuantumJobError("OpenQASM 3", str(error)) from error
     return Circuit(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hybrid_parsl.experiment import (
     Quantum,
     Resources,
     Search,
+    shots_of_precision,
 )
 
 LIMITS = [
@@ -228,3 +230,44 @@ def test_a_copy_is_validated() -> None:
     with pytest.raises(ConfigurationError) as caught:
         bell().model_copy(update={"ansatz.layers": 0})
     assert caught.value.key == "ansatz.layers"
+
+
+@pytest.mark.parametrize(
+    ("precision", "shots"), [(1, 1), (0.02, 2500), (0.015625, 4096), (0.3, 12), (1e-4, 100_000_000)]
+)
+def test_a_precision_decides_on_the_shots(precision: float, shots: int) -> None:
+    quantum = Quantum(precision=precision)
+    assert (quantum.shots, quantum.target_precision) == (shots, precision)
+    assert "shots" not in quantum.model_fields_set
+    copied = Quantum.model_validate(quantum.model_dump())
+    assert copied == quantum
+    assert "shots" not in copied.model_fields_set
+
+
+@pytest.mark.parametrize("shots", [1, 3, 1000, 4096, 99_999_999, 100_000_000])
+def test_the_precision_of_shots_gives_these_shots(shots: int) -> None:
+    precision = Quantum(shots=shots).target_precision
+    assert precision == pytest.approx(shots**-0.5, rel=1e-9)
+    assert math.ceil(1 / precision**2) == shots_of_precision(precision) == shots
+
+
+@pytest.mark.parametrize("precision", [0, -0.1, 9.9e-5, 1.01, "small", True])
+def test_a_precision_out_of_range(precision: Any) -> None:
+    with pytest.raises(ValidationError, match="precision"):
+        Quantum(precision=precision)
+
+
+def test_precision_and_shots_that_contradict_each_other() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"quantum\.precision and quantum\.shots"
+    ) as caught:
+        Quantum.model_validate({"precision": 0.01, "shots": 4096})
+    assert caught.value.found == "precision = 0.01 and shots = 4096"
+    assert caught.value.valid == "shots = 10000 with this precision"
+
+
+def test_a_copy_with_another_precision_has_other_shots() -> None:
+    table = {"name": "x", "problem": {"kind": "bell"}, "quantum": {"precision": 0.02}}
+    read_back = Experiment.model_validate(Experiment.model_validate(table).model_dump())
+    changed = read_back.model_copy(update={"quantum.precision": 0.01})
+    assert changed.quantum.shots == 10_000

@@ -53,7 +53,8 @@ ANALYSIS = Analysis(
     figures={"search": "<svg/>"},
     execution=EXECUTION,
 )
-ALL = [SEARCH, SAMPLE, ANALYSIS]
+ESTIMATED = SAMPLE.model_copy(update={"counts": {}, "shots": 12, "n_bases": 3})
+ALL = [SEARCH, SAMPLE, ESTIMATED, ANALYSIS]
 
 
 @pytest.mark.parametrize("result", ALL, ids=lambda result: type(result).__name__)
@@ -82,3 +83,9 @@ def test_numbers_keep_all_their_digits(energies: list[float]) -> None:
     result = SEARCH.model_copy(update={"energies": energies})
     read = json.loads(result.model_dump_json())
     assert read["energies"] == energies
+
+
+def test_the_expectation_of_a_sample_is_its_energy_unless_it_says_more() -> None:
+    assert (SAMPLE.expectation, SAMPLE.n_bases) == (SAMPLE.energy, 1)
+    values = {**SAMPLE.model_dump(), "expectation": -0.75}
+    assert Sample.model_validate(values).expectation == -0.75

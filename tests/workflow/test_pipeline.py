@@ -114,3 +114,48 @@ def test_dry_run_runs_nothing(run):
     assert done.returncode == 0
     assert "nodes = 6" in done.stdout
     assert not run.runs.exists()
+
+
+TFIM = """
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+from hybrid_parsl.problems import Problem
+
+
+class TFIM(Problem):
+    def circuit(self, parameters):
+        circuit = QuantumCircuit(3)
+        circuit.h(range(3))
+        circuit.rzz(parameters[0], 0, 1)
+        circuit.rzz(parameters[0], 1, 2)
+        circuit.rx(parameters[1], range(3))
+        return circuit
+
+    def observable(self):
+        return SparsePauliOp(["ZZI", "IZZ", "XII", "IXI", "IIX"], [-1.0] * 5)
+
+    def bounds(self, layers):
+        return np.array([[0, np.pi]] * 2)
+"""
+
+
+def test_a_cost_that_is_not_diagonal(run, tmp_path):
+    (tmp_path / "chain.py").write_text(TFIM)
+    experiment = tmp_path / "tfim.toml"
+    experiment.write_text(
+        'name = "tfim"\n[problem]\nkind = "chain:TFIM"\n'
+        '[search]\nmethod = "SLSQP"\nstarts = 2\n[quantum]\nprecision = 0.02\n'
+    )
+    done = run(str(experiment))
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.rstrip().rpartition("folder")[2].strip())
+    document = json.loads((folder / "results.json").read_text())
+    quantum, analysis = document["quantum"], document["analysis"]
+    assert (quantum["counts"], quantum["shots"], quantum["n_bases"]) == ({}, 5000, 2)
+    assert quantum["expectation"] == quantum["energy"] == analysis["energy"]
+    assert 0 < quantum["standard_error"] == analysis["standard_error"] < 5 * 0.02
+    assert abs(analysis["deviation"]) < 5
+    assert (analysis["top"], analysis["landscape"]) == ([], None)
+    assert "Measured energy" in (folder / "report.html").read_text()
+    assert run.hybrid("show", "latest").returncode == 0

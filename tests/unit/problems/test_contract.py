@@ -228,3 +228,19 @@ def test_the_range_of_many_qubits_holds_their_energies() -> None:
     with pytest.raises(ConfigurationError, match="holds -1") as caught:
         compare_with_observable(wrong(), 1)
     assert caught.value.found == "(0, 1)"
+
+
+class Tilted(Bell):
+    """A problem whose observable is not diagonal, with the energies that `Problem` derives."""
+
+    energies = Problem.energies
+    spectrum = Problem.spectrum
+
+    def observable(self) -> SparsePauliOp:
+        return SparsePauliOp(["XX", "ZZ"], [1.0, 2.0])
+
+
+def test_an_observable_need_not_be_diagonal() -> None:
+    check_contract(Tilted(), 1)
+    compare_with_observable(Tilted(), 1)
+    assert Tilted().spectrum() is None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
@@ -75,14 +76,19 @@ def test_equal_circuits_of_one_call_are_drawn_independently() -> None:
     assert first != second
 
 
-def test_the_estimator_is_exact_without_a_precision() -> None:
+def test_the_estimator_samples_with_the_precision_of_the_table() -> None:
     circuit = QuantumCircuit(2)
-    circuit.h(0)
+    circuit.ry(0.7, 0)
     circuit.cx(0, 1)
-    observable = SparsePauliOp(["XX", "ZZ", "YY"], [1.0, 0.5, 0.25])
-    backend = aer()
-    job = backend.estimator().run([(backend.prepare(circuit), observable)])
-    assert float(job.result()[0].data.evs) == pytest.approx(1.25, abs=1e-12)
+    observable = SparsePauliOp(["XX", "ZI"], [1.0, 0.5])
+    backend = aer(shots=1000)
+    pub = (backend.prepare(circuit), observable)
+    first, again = (backend.estimator().run([pub]).result()[0] for _ in range(2))
+    other = aer(shots=1000, seed=8).estimator().run([pub]).result()[0]
+    assert (first.metadata["shots"], first.metadata["n_bases"]) == (1000, 2)
+    assert float(first.data.evs) == float(again.data.evs) != float(other.data.evs)
+    exact = np.sin(0.7) + 0.5 * np.cos(0.7)
+    assert 0 < abs(float(first.data.evs) - exact) < 5 * float(first.data.stds)
 
 
 def test_the_estimator_runs_on_many_qubits() -> None:

@@ -104,6 +104,29 @@ def test_the_whole_way_of_a_bell_pair(drawn: list[tuple[Any, ...]]) -> None:
     assert isinstance(call[4], QuantumCircuit)
 
 
+@pytest.mark.parametrize("spectrum", [(-2.0, 6.0), None])
+def test_a_measured_expectation_value(
+    monkeypatch: pytest.MonkeyPatch, spectrum: tuple[float, float] | None
+) -> None:
+    monkeypatch.setattr("hybrid_parsl.problems.bell.Bell.spectrum", lambda _: spectrum)
+    counted = measured({"00": 1}, energy=-1.0)
+    estimated = counted.model_copy(
+        update={"counts": {}, "expectation": -1.0, "standard_error": 0.25, "shots": 100}
+    )
+    result = analyse(asked({"kind": "bell"}), found([0.1, 0.2], -1.5), estimated)
+    assert (result.energy, result.standard_error) == (-1.0, 0.25)
+    assert (result.exact_energy, result.deviation) == (-1.5, 2.0)
+    known = (result.optimum, result.worst, result.ratio)
+    assert known == ((-2.0, 6.0, 7 / 8) if spectrum else (None, None, None))
+    absent = (result.best_ratio, result.probability_of_optimum, result.landscape)
+    assert absent == (None, None, None)
+    assert result.top == []
+    exact = estimated.model_copy(update={"standard_error": 0.0})
+    floor = 0.08 if spectrum else 0.01
+    deviation = analyse(asked({"kind": "bell"}), found([0.1, 0.2], -1.5), exact).deviation
+    assert deviation == pytest.approx(0.5 / floor)
+
+
 def test_an_alternating_circuit_has_a_landscape() -> None:
     sampled = measured({"000": 1})
     result = analyse(asked(MAXCUT, landscape=5), found([0.1, 0.2], -3.0), sampled)

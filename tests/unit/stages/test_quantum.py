@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, qasm3
+from qiskit.providers.fake_provider import GenericBackendV2
+from qiskit.quantum_info import SparsePauliOp, Statevector
+from qiskit.transpiler import CouplingMap
 
 from hybrid_parsl.errors import ConfigurationError, HybridParslError, QuantumJobError, ResultError
 from hybrid_parsl.experiment import Experiment, Quantum
+from hybrid_parsl.problems.bell import Bell
 from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.quantum.adapter import FactoryBackend
 from hybrid_parsl.quantum.aer import AerBackend
 from hybrid_parsl.results import Execution, Sample, SearchResult
 from hybrid_parsl.simulate.alternating import AlternatingState
-from hybrid_parsl.stages.quantum import describe, mean_energy, measure, sample
+from hybrid_parsl.stages.quantum import describe, expectation, mean_energy, measure, sample
 
 MAXCUT = {"kind": "maxcut", "nodes": 6, "weights": "integer"}
 ANGLES = [0.1, 0.15, 0.9, 0.4]
@@ -209,3 +214,118 @@ def test_the_mean_is_that_of_the_single_shots(outcomes: list[tuple[float, int]])
     assert mean == pytest.approx(shots.mean(), abs=1e-9)
     expected = shots.std(ddof=1) / len(shots) ** 0.5 if len(shots) > 1 else 0.0
     assert error == pytest.approx(expected, abs=1e-9)
+
+
+class Tilted(Bell):
+    """A Bell circuit whose cost has terms in three bases, and a constant."""
+
+    def observable(self) -> SparsePauliOp:
+        return SparsePauliOp(["XX", "YY", "ZZ", "ZI", "II"], [0.5, 0.25, -1.0, 0.75, 10.0])
+
+    def spectrum(self) -> None:
+        return None
+
+
+def tilted(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the table of a problem that is not diagonal."""
+    chem = ModuleType("chem")
+    chem.Tilted = Tilted  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "chem", chem)
+    return {"kind": "chem:Tilted"}
+
+
+def test_a_cost_that_is_not_diagonal_is_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = tilted(monkeypatch)
+    measured, again = (
+        sample(asked(problem, shots=20_000, seed=3), found([1.0, 0.5])) for _ in range(2)
+    )
+    exact = Statevector(Tilted().circuit([1.0, 0.5])).expectation_value(Tilted().observable()).real
+    assert 0 < measured.standard_error < 2.5 / 20_000**0.5
+    assert abs(measured.energy - exact) < 5 * measured.standard_error
+    assert measured.expectation == measured.energy == again.energy
+    assert (measured.counts, measured.shots, measured.n_bases) == ({}, 60_000, 3)
+    assert "measure" not in measured.circuit.qasm3
+    assert Sample.model_validate_json(measured.model_dump_json()) == measured
+
+
+def test_the_precision_decides_on_the_shots(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = asked(tilted(monkeypatch), precision=0.01)
+    assert sample(experiment, found([1.0, 0.5])).shots == 3 * 10_000
+
+
+def test_a_cost_of_bitstrings_has_an_expectation_value_too() -> None:
+    measured = sample(asked({"kind": "bell"}, shots=64), found([1.0, 0.5]))
+    assert (measured.expectation, measured.n_bases) == (measured.energy, 1)
+
+
+def test_estimates_on_a_device_have_its_layout() -> None:
+    lab = FactoryBackend(Quantum(shots=4000, seed=1), lambda _: line(), "lab")
+    circuit = QuantumCircuit(3)
+    circuit.ry(0.4, 0)
+    circuit.cx(0, 2)
+    circuit.h(1)
+    observable = SparsePauliOp(["XIX", "IXI", "ZII"], [1.0, 2.0, -1.0])
+    measured = expectation(circuit, observable, lab)
+    exact = Statevector(circuit).expectation_value(observable).real
+    assert (measured.shots, measured.n_bases) == (8000, 2)
+    assert abs(measured.energy - exact) < 0.2  # noise of the device
+
+
+def line() -> GenericBackendV2:
+    return GenericBackendV2(5, coupling_map=CouplingMap.from_line(5), seed=1)
+
+
+class Estimator:
+    """Shaped like an EstimatorV2; gives whatever it is told to."""
+
+    def __init__(self, results: Any) -> None:
+        self.results = results
+
+    def run(self, pubs: list[Any], precision: float) -> Estimator:
+        assert precision == pytest.approx(1 / 64)
+        return self
+
+    def result(self) -> Any:
+        if isinstance(self.results, Exception):
+            raise self.results
+        return self.results
+
+
+def estimate(value: float, error: float, **metadata: Any) -> Any:
+    data = SimpleNamespace(evs=np.array(value), stds=np.array(error))
+    return SimpleNamespace(data=data, metadata=metadata)
+
+
+XZ = SparsePauliOp(["X", "Z", "I"], [1.0, 1.0, 0.5])
+
+
+def test_errors_of_different_bases_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [estimate(0.3, 0.03, shots=10), estimate(0.4, 0.04)]
+    monkeypatch.setattr(AerBackend, "estimator", lambda _: Estimator(results))
+    found = expectation(QuantumCircuit(1), XZ, AerBackend(Quantum()))
+    assert found == pytest.approx((1.2, 0.05, 10 + 4096, 2, {}))
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        (RuntimeError("the fridge is warm"), "the fridge is warm"),
+        ([estimate(0.0, 0.1)], "1 results for 2 observables"),
+        ([estimate(np.nan, 0.1)] * 2, "the expectation value nan"),
+        ([estimate(0.1, np.inf)] * 2, "the standard error inf"),
+        ([object()] * 2, "data"),
+    ],
+)
+def test_an_estimator_that_fails(
+    monkeypatch: pytest.MonkeyPatch, results: Any, message: str
+) -> None:
+    monkeypatch.setattr(AerBackend, "estimator", lambda _: Estimator(results))
+    with pytest.raises(QuantumJobError, match=message) as caught:
+        expectation(QuantumCircuit(1), XZ, AerBackend(Quantum()))
+    assert caught.value.backend == "aer"
+
+
+def test_a_constant_needs_no_measurement() -> None:
+    cancelled = SparsePauliOp(["X", "X", "I"], [1.0, -1.0, 0.5])
+    found = expectation(QuantumCircuit(1), cancelled, AerBackend(Quantum()))
+    assert found == (0.5, 0.0, 0, 0, {})
