@@ -234,7 +234,9 @@ class Quantum(_Table):
         if not isinstance(values, dict):
             return values
         precision, shots = values.get("precision"), values.get("shots")
-        if type(precision) not in (int, float) or shots is None or not 0 < precision <= 1:
+        if shots is None or isinstance(precision, bool) or not isinstance(precision, int | float):
+            return values
+        if not 0 < precision <= 1:  # the field refuses it
             return values
         derived = shots_of_precision(precision)
         if shots != derived:

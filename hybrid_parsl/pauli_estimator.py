@@ -124,7 +124,8 @@ class PauliEstimator:
         shots, n_bases = shots_of_precision(pub.precision), 0
         for index in np.ndindex(places.shape):
             circuit = pub.parameter_values.bind(pub.circuit, places[index])
-            identity, groups = measured_groups(pauli_sum(observables[index]))
+            terms: Mapping[str, float] = observables[index]  # type: ignore[assignment]
+            identity, groups = measured_groups(pauli_sum(terms))
             estimates = [
                 self._measure(circuit, group, shots, self._seed_of(number, n_bases + basis))
                 for basis, group in enumerate(groups)

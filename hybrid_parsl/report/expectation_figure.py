@@ -25,15 +25,16 @@ def draw_expectation(analysis: Analysis) -> str:
     analysis
         What the measurement says; without `optimum` and `worst`, there is one panel.
     """
-    in_spectrum = analysis.optimum is not None and analysis.worst is not None
-    figure = style.new_figure(10 if in_spectrum else 5.4, 2.6)
+    optimum, worst = analysis.optimum, analysis.worst
+    spectrum = None if optimum is None or worst is None else (optimum, worst)
+    figure = style.new_figure(10 if spectrum else 5.4, 2.6)
     panels = [style.add_panel(figure, _MARGIN_IN, 4.5)]
     _draw_measured(panels[0], analysis, "Measured against exact energy")
     _draw_bands(panels[0], analysis)
-    if in_spectrum:
+    if spectrum is not None:
         panels.append(style.add_panel(figure, 5 + _MARGIN_IN, 4.5))
         _draw_measured(panels[1], analysis, "In the spectrum of the cost")
-        _draw_spectrum(panels[1], analysis)
+        _draw_spectrum(panels[1], *spectrum)
     style.legend_below(figure, panels)
     return style.to_svg(figure)
 
@@ -87,7 +88,7 @@ def _draw_bands(axes: Axes, analysis: Analysis) -> None:
     )
 
 
-def _draw_spectrum(axes: Axes, analysis: Analysis) -> None:
+def _draw_spectrum(axes: Axes, optimum: float, worst: float) -> None:
     """Draw the lowest and the highest energy of any state."""
-    axes.axvline(analysis.optimum, color=style.VERMILION, linestyle=_DASHES, label="optimum")
-    axes.axvline(analysis.worst, color=style.MUTED, linestyle=_DASHES, label="worst")
+    axes.axvline(optimum, color=style.VERMILION, linestyle=_DASHES, label="optimum")
+    axes.axvline(worst, color=style.MUTED, linestyle=_DASHES, label="worst")

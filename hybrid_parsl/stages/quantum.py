@@ -20,6 +20,8 @@ from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.results import Circuit, Execution, Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy import float64
     from numpy.typing import NDArray
     from qiskit import QuantumCircuit
@@ -116,35 +118,44 @@ def expectation(
     QuantumJobError
         If the backend failed, or gave no finite expectation values and standard errors.
     """
-    quantum = backend.settings
     identity, groups = measured_groups(observable)
     if not groups:
         return Measurement(identity, 0.0, 0, 0, {})
-    precision = quantum.target_precision
+    name = backend.settings.backend
     try:
-        prepared = backend.prepare(circuit)
-        layout = prepared.layout
-        pubs = [
-            (prepared, group if layout is None else group.apply_layout(layout)) for group in groups
-        ]
-        results = list(backend.estimator().run(pubs, precision=precision).result())
-        values = [float(result.data.evs) for result in results]
-        errors = [float(result.data.stds) for result in results]
-        shots = sum(_shots_of(result, precision) for result in results)
+        found = _estimates(circuit, groups, backend)
     except HybridParslError:
         raise
     except Exception as error:  # a backend may raise anything
         reason = str(error).strip("'\"") or type(error).__name__
-        raise QuantumJobError(quantum.backend, reason) from error
-    if len(results) != len(groups):
-        reason = f"it gave {len(results)} results for {len(groups)} observables"
-        raise QuantumJobError(quantum.backend, reason)
-    for value, error in zip(values, errors, strict=True):
-        if not (math.isfinite(value) and math.isfinite(error) and error >= 0):
-            reason = f"it gave the expectation value {value} with the standard error {error}"
-            raise QuantumJobError(quantum.backend, reason)
+        raise QuantumJobError(name, reason) from error
+    if len(found) != len(groups):
+        reason = f"it gave {len(found)} results for {len(groups)} observables"
+        raise QuantumJobError(name, reason)
+    for value, spread, _ in found:
+        if not (math.isfinite(value) and math.isfinite(spread) and spread >= 0):
+            reason = f"it gave the expectation value {value} with the standard error {spread}"
+            raise QuantumJobError(name, reason)
+    values, spreads, shots = zip(*found, strict=True)
     energy = identity + math.fsum(values)
-    return Measurement(energy, math.hypot(*errors), shots, len(groups), {})
+    return Measurement(energy, math.hypot(*spreads), sum(shots), len(groups), {})
+
+
+def _estimates(
+    circuit: QuantumCircuit, groups: Sequence[SparsePauliOp], backend: QuantumBackend
+) -> list[tuple[float, float, int]]:
+    """Return value, standard error and shots of each set of terms, as the backend gives them."""
+    precision = backend.settings.target_precision
+    prepared = backend.prepare(circuit)
+    layout = prepared.layout
+    if layout is not None:
+        groups = [group.apply_layout(layout) for group in groups]
+    pubs = [(prepared, group) for group in groups]
+    results = backend.estimator().run(pubs, precision=precision).result()
+    return [
+        (float(result.data.evs), float(result.data.stds), _shots_of(result, precision))
+        for result in results
+    ]
 
 
 def _shots_of(result: Any, precision: float) -> int:

@@ -158,4 +158,3 @@ def test_a_cost_that_is_not_diagonal(run, tmp_path):
     assert abs(analysis["deviation"]) < 5
     assert (analysis["top"], analysis["landscape"]) == ([], None)
     assert "Measured energy" in (folder / "report.html").read_text()
-    assert run.hybrid("show", "latest").returncode == 0

@@ -282,6 +282,7 @@ class Estimator:
         self.results = results
 
     def run(self, pubs: list[Any], precision: float) -> Estimator:
+        assert len(pubs) == 2
         assert precision == pytest.approx(1 / 64)
         return self
 
@@ -303,7 +304,8 @@ def test_errors_of_different_bases_are_independent(monkeypatch: pytest.MonkeyPat
     results = [estimate(0.3, 0.03, shots=10), estimate(0.4, 0.04)]
     monkeypatch.setattr(AerBackend, "estimator", lambda _: Estimator(results))
     found = expectation(QuantumCircuit(1), XZ, AerBackend(Quantum()))
-    assert found == pytest.approx((1.2, 0.05, 10 + 4096, 2, {}))
+    assert found[:2] == pytest.approx((1.2, 0.05))
+    assert found[2:] == (10 + 4096, 2, {})
 
 
 @pytest.mark.parametrize(
