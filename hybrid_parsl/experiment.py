@@ -21,6 +21,8 @@ DEFAULT_WORKFLOW = "pipeline"
 _MOST_RANKS_PER_NODE = 4096
 _MOST_SHOTS = 100_000_000
 
+_UNITS = {"graph": ("nodes", "edges"), "operator": ("qubits", "terms")}
+
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[
     str,
@@ -58,22 +60,22 @@ class ReadFrom(_Table):
     format
         In which format it was read.
     holds
-        A ``graph``, a ``qubo``, or a cost of ``spins``.
+        A ``graph``, a ``qubo``, a cost of ``spins``, or an ``operator``.
     nodes
-        Number of nodes, or of variables.
+        Number of nodes, of variables, or of qubits.
     edges
-        Number of edges, or of pairs of variables with a product.
+        Number of edges, of pairs of variables with a product, or of Pauli terms.
     first_node
         Number of the first node in the file, which is qubit 0; None if nodes have names.
     labels
         The names of the nodes in the order of the qubits, if they have any.
     convention
-        What an entry of a QUBO means.
+        What an entry of a QUBO means, or which letter of a Pauli label is qubit 0.
     """
 
     file: str
     format: str
-    holds: Literal["graph", "qubo", "spins"]
+    holds: Literal["graph", "qubo", "spins", "operator"]
     nodes: int
     edges: int
     first_node: int | None = None
@@ -81,8 +83,10 @@ class ReadFrom(_Table):
     convention: str | None = None
 
     def __str__(self) -> str:
-        units = ("nodes", "edges") if self.holds == "graph" else ("variables", "couplings")
+        units = _UNITS.get(self.holds, ("variables", "couplings"))
         size = f"{self.nodes} {units[0]}, {self.edges} {units[1]}"
+        if self.holds == "operator":
+            return f"{self.file}: {self.holds}, format {self.format}, {size}, {self.convention}"
         if self.labels:
             labels = map(printable, self.labels[:3])
             named = ", ".join(f"{label} is qubit {k}" for k, label in enumerate(labels))
@@ -91,6 +95,22 @@ class ReadFrom(_Table):
             order = f"counted from {self.first_node}, which is qubit 0"
         text = f"{self.file}: {self.holds}, format {self.format}, {size}, {order}"
         return f"{text}; {self.convention}" if self.convention else text
+
+
+class Ansatz(_Table):
+    """``[ansatz]``: the parameterised state.
+
+    Attributes
+    ----------
+    kind
+        Which circuit, of those that the problem supports: ``alternating``, the one made for the
+        problem, or ``efficient_su2``, layers of RY and RZ with linear entanglement.
+    layers
+        Number p of layers, 1 to 128. A problem with a circuit of its own ignores it.
+    """
+
+    kind: str = Field(default="alternating", min_length=1)
+    layers: int = Field(default=1, ge=1, le=128)
 
 
 class ProblemTable(_Table):
@@ -108,6 +128,18 @@ class ProblemTable(_Table):
 
     kind: str = Field(min_length=1)
     read_from: ReadFrom | None = None
+    _ansatz_kind: str = PrivateAttr(default=Ansatz().kind)
+
+    @property
+    def ansatz_kind(self) -> str:
+        """The ``ansatz.kind`` of the experiment that the table is part of; no key of it."""
+        return self._ansatz_kind
+
+    def with_ansatz_kind(self, kind: str) -> ProblemTable:
+        """Return the same table as part of an experiment with another ``ansatz.kind``."""
+        copied = self.model_copy()
+        copied._ansatz_kind = kind  # noqa: SLF001 - of this class
+        return copied
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -132,19 +164,6 @@ class WorkflowTable(_Table):
     def options(self) -> dict[str, Any]:
         """The keys that the workflow defines by its signature."""
         return dict(self.model_extra or {})
-
-
-class Ansatz(_Table):
-    """``[ansatz]``: the parameterised state.
-
-    Attributes
-    ----------
-    layers
-        Number p of alternating layers, 1 to 128. A problem with a circuit of its own
-        ignores it.
-    """
-
-    layers: int = Field(default=1, ge=1, le=128)
 
 
 class Search(_Table):
@@ -406,6 +425,13 @@ class Experiment(_Table):
     def own_code(self) -> OwnCode:
         """The user's own Python files that the experiment names; no key of its file."""
         return self._own_code
+
+    @model_validator(mode="after")
+    def _tell_ansatz(self) -> Experiment:
+        """Let the problem's table say which circuit is asked for, as `build_problem` needs it."""
+        table = self.problem.with_ansatz_kind(self.ansatz.kind)
+        object.__setattr__(self, "problem", table)  # noqa: PLC2801 - the model is frozen
+        return self
 
     def with_own_code(self, code: OwnCode) -> Experiment:
         """Return the same experiment with other Python files."""

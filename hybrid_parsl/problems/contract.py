@@ -13,7 +13,6 @@ import numpy as np
 
 from hybrid_parsl.errors import ConfigurationError, HybridParslError, ResultError
 from hybrid_parsl.messages import shown
-from hybrid_parsl.problems.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
     from qiskit.quantum_info import SparsePauliOp
+
+    from hybrid_parsl.problems.problem import Problem
 
 _KEY = "problem.kind"
 _AXES = 2
@@ -61,12 +62,28 @@ def check_contract(problem: Problem, layers: int) -> None:
     if spectrum is not None and not _is_range(spectrum):
         found = repr(spectrum)
         raise _refusal("spectrum()", found, "None, or the lowest and the highest cost")
-    if _derives_energies(problem):  # from the observable, which need not be diagonal
+    if not gives_energies(problem):
         return
     two = ["0" * n_qubits, "1" * n_qubits]
     energies = _answer("energies(bitstrings)", lambda: problem.energies(two))
     if fault := _fault_of(energies, len(two)):
         raise _refusal("energies(bitstrings)", fault, "one finite number a bitstring")
+
+
+def gives_energies(problem: Problem) -> bool:
+    """Return whether a problem gives the cost of a bitstring.
+
+    It does if its observable is diagonal, or if it defines `energies` itself.
+
+    Raises
+    ------
+    ConfigurationError
+        If its observable cannot be made, or is not a SparsePauliOp.
+    """
+    from hybrid_parsl.problems.pauli_sum import is_diagonal
+    from hybrid_parsl.problems.problem import Problem
+
+    return type(problem).energies is not Problem.energies or is_diagonal(_observable(problem))
 
 
 def compare_with_observable(problem: Problem, layers: int) -> None:
@@ -86,13 +103,10 @@ def compare_with_observable(problem: Problem, layers: int) -> None:
     ConfigurationError
         If they disagree, or a method raises an error; it names both values.
     """
-    from qiskit.quantum_info import SparsePauliOp
-
-    observable = _answer("observable()", problem.observable)
-    if not isinstance(observable, SparsePauliOp):
-        raise _refusal("observable()", shown(observable), "a SparsePauliOp of Qiskit")
+    observable = _observable(problem)
     _compare_widths(problem, observable, layers)
-    _compare_states(problem, observable)
+    if gives_energies(problem):
+        _compare_states(problem, observable)
     if observable.num_qubits <= _MOST_ENUMERATED:
         _compare_diagonal(problem, observable)
     _compare_spectrum(problem, observable)
@@ -164,6 +178,16 @@ def compare_diagonal(diagonal: NDArray[float64], observable: SparsePauliOp) -> N
     )
 
 
+def _observable(problem: Problem) -> SparsePauliOp:
+    """Return the observable of a problem, which has to be one of Qiskit's."""
+    from qiskit.quantum_info import SparsePauliOp
+
+    observable = _answer("observable()", problem.observable)
+    if not isinstance(observable, SparsePauliOp):
+        raise _refusal("observable()", shown(observable), "a SparsePauliOp of Qiskit")
+    return observable
+
+
 def _compare_widths(problem: Problem, observable: SparsePauliOp, layers: int) -> None:
     """Compare the numbers of qubits of the problem, its circuit and its observable."""
     from qiskit import QuantumCircuit
@@ -189,9 +213,7 @@ def _compare_states(problem: Problem, observable: SparsePauliOp) -> None:
 
     states = compared_states(observable.num_qubits)
     expected = diagonal_energies(observable, states)
-    energies: Any = expected
-    if not _derives_energies(problem):
-        energies = _answer("energies(bitstrings)", lambda: problem.energies(states))
+    energies = _answer("energies(bitstrings)", lambda: problem.energies(states))
     if fault := _fault_of(energies, len(states)):
         raise _refusal("energies(bitstrings)", fault, "one finite number a bitstring")
     names = [f"energies() of {bits}" for bits in states]
@@ -215,18 +237,20 @@ def _compare_diagonal(problem: Problem, observable: SparsePauliOp) -> None:
 
 def _compare_spectrum(problem: Problem, observable: SparsePauliOp) -> None:
     """Compare the spectrum with that of a small observable, or with a few states of a large one."""
+    from hybrid_parsl.problems.exact_spectrum import extreme_eigenvalues
     from hybrid_parsl.problems.pauli_sum import cost_diagonal, diagonal_energies
 
     spectrum, tolerance = problem.spectrum(), _tolerance(observable)
     if spectrum is None:
         return
     low, high = spectrum
-    small = observable.num_qubits <= _MOST_ENUMERATED
-    costs = cost_diagonal(observable) if small else None
-    if costs is not None:
-        names = ["lowest cost of spectrum()", "highest cost of spectrum()"]
-        _compare(tolerance, names, np.array([low, high]), np.array([costs.min(), costs.max()]))
-        return
+    if observable.num_qubits <= _MOST_ENUMERATED:
+        costs = cost_diagonal(observable)
+        ends = extreme_eigenvalues(observable) if costs is None else (costs.min(), costs.max())
+        if ends is not None:
+            names = ["lowest cost of spectrum()", "highest cost of spectrum()"]
+            _compare(tolerance, names, np.array([low, high]), np.array(ends))
+            return
     states = compared_states(observable.num_qubits)
     for bits, energy in zip(states, diagonal_energies(observable, states).tolist(), strict=True):
         if not low - tolerance <= energy <= high + tolerance:
@@ -307,11 +331,6 @@ def _compare(
         relation = "has the opposite sign of" if flipped else "differs from"
         message = f"its {name} {relation} {reference}"
         raise ConfigurationError(message, None, _KEY, f"{value:.12g}", f"{right:.12g}")
-
-
-def _derives_energies(problem: Problem) -> bool:
-    """Return whether the energies of bitstrings are those that `Problem` derives."""
-    return getattr(problem.energies, "__func__", None) is Problem.energies
 
 
 def _answer(method: str, call: Callable[[], Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,6 +39,11 @@ def _off_diagonal(observable: SparsePauliOp) -> NDArray[bool_]:
     """Return which terms have an X or a Y, shape ``(n_terms,)``."""
     terms: NDArray[bool_] = observable.paulis.x.any(axis=1) & (observable.coeffs != 0)
     return terms
+
+
+def is_diagonal(observable: SparsePauliOp) -> bool:
+    """Return whether all terms are products of I and Z."""
+    return not _off_diagonal(observable).any()
 
 
 def check_diagonal_terms(observable: SparsePauliOp) -> None:
@@ -78,19 +83,35 @@ def diagonal_energies(observable: SparsePauliOp, bitstrings: Sequence[str]) -> N
 def cost_diagonal(observable: SparsePauliOp) -> NDArray[float64] | None:
     """Return the diagonal of a diagonal observable, shape ``(2**n_qubits,)``, else None.
 
-    It is the Walsh-Hadamard transform of the coefficients, ordered by which qubits have a Z.
-
     Raises
     ------
     InsufficientMemoryError
         If it does not fit into the free memory.
     """
-    if _off_diagonal(observable).any():
+    if not is_diagonal(observable):
         return None
     n_qubits = observable.num_qubits
     check_memory(16 << n_qubits, f"the costs of {n_qubits} qubits")
-    masks, coefficients = diagonal_terms(observable)
-    costs = np.zeros(2**n_qubits)
+    return walsh_hadamard(*diagonal_terms(observable), n_qubits)
+
+
+def walsh_hadamard(
+    masks: NDArray[bool_], coefficients: NDArray[Any], n_qubits: int
+) -> NDArray[Any]:
+    """Return the diagonal of a sum of products of Z, shape ``(2**n_qubits,)``.
+
+    It is the Walsh-Hadamard transform of the coefficients, ordered by which qubits have a Z.
+
+    Parameters
+    ----------
+    masks
+        Which qubits have a Z in each term, qubit 0 first, shape ``(n_terms, n_qubits)``.
+    coefficients
+        Real or complex, shape ``(n_terms,)``.
+    n_qubits
+        Number of qubits.
+    """
+    costs = np.zeros(2**n_qubits, dtype=coefficients.dtype)
     np.add.at(costs, masks @ (1 << np.arange(n_qubits)), coefficients)
     for qubit in range(n_qubits):
         pairs = costs.reshape(-1, 2, 2**qubit)

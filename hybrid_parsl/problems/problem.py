@@ -41,6 +41,10 @@ class Problem(ABC):
         ``"alternating"`` if `circuit` is the alternating-operator state of the cost diagonal
         with X mixers (parameters gamma_1..gamma_p, beta_1..beta_p, in radians), which the
         package simulates with its own kernels; ``"circuit"`` for any other circuit.
+    ansatz_kinds
+        The values of ``ansatz.kind`` that `circuit` and `bounds` support, the default first.
+    ansatz_kind
+        The one that the experiment asks for; it is set after the problem is made.
     size_keys
         The keys of ``[problem]`` that decide on the number of qubits, for errors.
     settings
@@ -49,6 +53,8 @@ class Problem(ABC):
 
     Settings: ClassVar[type[BaseModel]] = ProblemSettings
     ansatz: ClassVar[Literal["alternating", "circuit"]] = "circuit"
+    ansatz_kinds: ClassVar[tuple[str, ...]] = ("alternating",)
+    ansatz_kind: str = "alternating"
     size_keys: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: BaseModel | None = None) -> None:
@@ -130,11 +136,21 @@ class Problem(ABC):
         return cost_diagonal(self.observable())
 
     def spectrum(self) -> tuple[float, float] | None:
-        """Return the lowest and highest cost of any bitstring, or None if not known.
+        """Return the lowest and highest eigenvalue of the observable, or None if not known.
 
-        The default does not know it for more than 22 qubits.
+        These are the costs of the best and the worst bitstring if the observable is diagonal. The
+        default knows them for up to 22 qubits, and up to 20 if the observable is not diagonal.
+
+        Raises
+        ------
+        InsufficientMemoryError
+            If the computation does not fit into the free memory.
         """
+        from hybrid_parsl.problems.exact_spectrum import extreme_eigenvalues
+
         if self.n_qubits > _MOST_ENUMERATED:
             return None
         diagonal = self.cost_diagonal()
-        return None if diagonal is None else (float(diagonal.min()), float(diagonal.max()))
+        if diagonal is None:
+            return extreme_eigenvalues(self.observable())
+        return float(diagonal.min()), float(diagonal.max())

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import explain
-from hybrid_parsl.messages import shown
+from hybrid_parsl.messages import nearest, printable, shown
 from hybrid_parsl.optimize.registry import OPTIMIZERS, optimizer_class
 from hybrid_parsl.own_code import OwnCode, find_own_code
 from hybrid_parsl.plugins import PluginGroup, source_fingerprint
@@ -30,8 +30,12 @@ PROBLEMS = PluginGroup(
     entry_points="hybrid_parsl.problems",
     built_in={
         "bell": "hybrid_parsl.problems.bell:Bell",
+        "heisenberg": "hybrid_parsl.problems.heisenberg:Heisenberg",
         "ising": "hybrid_parsl.problems.ising:Ising",
         "maxcut": "hybrid_parsl.problems.maxcut:MaxCut",
+        "pauli": "hybrid_parsl.problems.pauli:PauliOperator",
+        "tfim": "hybrid_parsl.problems.tfim:TransverseFieldIsing",
+        "xxz": "hybrid_parsl.problems.xxz:XXZ",
     },
 )
 
@@ -68,18 +72,44 @@ def problem_class(kind: str) -> type[Problem]:
 def build_problem(table: ProblemTable) -> Problem:
     """Make the problem that the table ``[problem]`` describes.
 
+    Parameters
+    ----------
+    table
+        That of an experiment, which has the ``ansatz.kind`` of the experiment.
+
     Raises
     ------
     ConfigurationError
-        If the kind is not known, a key or value of it is not valid, or its class fails.
+        If the kind is not known, a key or value of it is not valid, its class fails, or it does
+        not support the ansatz.
     """
     found = problem_class(table.kind)
+    _check_ansatz(found, table)
     try:
         settings = found.Settings.model_validate(table.settings)
     except ValidationError as error:
         raise explain(error, found.Settings, "problem") from error
     with PROBLEMS.making(table.kind):
-        return _made(found, settings)
+        problem = _made(found, settings)
+    if len(found.ansatz_kinds) > 1:
+        problem.ansatz_kind = table.ansatz_kind
+    return problem
+
+
+def _check_ansatz(found: type[Problem], table: ProblemTable) -> None:
+    """Refuse an ``ansatz.kind`` that a kind of problem does not support.
+
+    Raises
+    ------
+    ConfigurationError
+        If it does not.
+    """
+    kind = table.ansatz_kind
+    if kind in found.ansatz_kinds:
+        return
+    message = f"is not supported by problem.kind = '{printable(table.kind)}'"
+    valid, near = ", ".join(found.ansatz_kinds), nearest(kind, found.ansatz_kinds)
+    raise ConfigurationError(message, None, "ansatz.kind", shown(kind), valid, near)
 
 
 def _made(found: type[Problem], settings: BaseModel) -> Problem:

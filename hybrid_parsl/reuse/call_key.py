@@ -38,7 +38,7 @@ _PACKAGE = __name__.partition(".")[0]
 _RESULTS = f"{_PACKAGE}.results"
 USED_TABLES = {
     "hybrid_parsl.stages.search:search": ("problem", "ansatz", "search"),
-    "hybrid_parsl.stages.quantum:sample": ("problem", "quantum"),
+    "hybrid_parsl.stages.quantum:sample": ("problem", "ansatz", "quantum"),
     "hybrid_parsl.stages.analysis:analyse": ("problem", "ansatz", "analysis"),
 }
 """What the stages of this package read of an experiment; other functions may read all of it."""

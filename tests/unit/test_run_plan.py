@@ -33,7 +33,7 @@ def test_an_experiment_is_looked_up_overridden_and_checked(tmp_path: Path) -> No
     assert (asked.name, asked.search.starts, asked.search.method) == ("y", 5, "draw")
 
 
-@pytest.mark.parametrize("name", ["bell", "ising", "maxcut"])
+@pytest.mark.parametrize("name", ["bell", "ising", "maxcut", "tfim"])
 def test_the_experiments_of_the_project_are_valid(name: str) -> None:
     asked = load_experiment(name, [], find_project(ROOT))
     assert asked.name == name

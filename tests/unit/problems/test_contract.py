@@ -21,6 +21,7 @@ from hybrid_parsl.problems.contract import (
     compare_diagonal,
     compare_with_observable,
     energies_of,
+    gives_energies,
 )
 from hybrid_parsl.problems.registry import build_problem
 
@@ -173,18 +174,26 @@ def test_a_wrong_sign_is_called_one_beside_a_large_offset() -> None:
     assert (caught.value.found, caught.value.valid) == ("999999", "1000001")
 
 
-def test_an_observable_need_not_be_diagonal() -> None:
+def test_an_observable_that_is_not_diagonal_has_no_energies_of_bitstrings() -> None:
     class Field(Zs):
         def observable(self) -> SparsePauliOp:
             return SparsePauliOp(["ZZ", "IX"], [1, 1])
 
     assert Field().cost_diagonal() is None
-    assert Field().spectrum() is None
+    assert Field().spectrum() == pytest.approx((-(2**0.5), 2**0.5))
+    assert not gives_energies(Field())
     check_contract(Field(), 1)
     compare_with_observable(Field(), 1)
     with pytest.raises(ConfigurationError) as caught:
         Field().energies(["00"])
     assert (caught.value.key, caught.value.found) == ("problem.kind", "'IX'")
+    own = type("Own", (Field,), {"energies": lambda _, bits: [0.0 for _ in bits]})
+    assert gives_energies(own())
+    with pytest.raises(ConfigurationError, match=r"energies\(\) of 00 differs"):
+        compare_with_observable(own(), 1)
+    wrong = type("Wrong", (Field,), {"spectrum": lambda _: (-2.0, 2.0)})
+    with pytest.raises(ConfigurationError, match="lowest cost of spectrum"):
+        compare_with_observable(wrong(), 1)
 
 
 @pytest.mark.parametrize("kind", ["maxcut", "ising"])

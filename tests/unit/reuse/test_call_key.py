@@ -87,7 +87,7 @@ def test_equal_calls_have_one_key_however_they_are_written() -> None:
         ({"quantum__method": "statevector"}, {"quantum"}),
         ({"search__seed": 7}, {"search"}),
         ({"search__precision": "single"}, {"search"}),
-        ({"ansatz__layers": 2}, {"search", "analysis"}),
+        ({"ansatz__layers": 2}, {"search", "quantum", "analysis"}),
         ({"analysis__bootstrap": 70}, {"analysis"}),
         ({"analysis__seed": 7}, {"analysis"}),
         ({"problem__seed": 7}, {"search", "quantum", "analysis"}),

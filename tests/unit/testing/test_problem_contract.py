@@ -22,6 +22,12 @@ TABLES: list[dict[str, Any]] = [
     {"kind": "maxcut", "nodes": 20},
     {"kind": "ising", "h": [1.0, -0.5, 0.0], "J": [[0, 1, 2.0], [1, 2, -1.0]], "offset": 5.0},
     {"kind": "ising", "qubo": [[1.0, -2.0], [0.0, 3.0]]},
+    {"kind": "tfim", "sites": 5, "periodic": True},
+    {"kind": "tfim", "sites": 4, "width": 2, "field": 0.0},
+    {"kind": "heisenberg", "sites": 5, "field": -0.5},
+    {"kind": "xxz", "sites": 6, "width": 3, "anisotropy": -0.5, "coupling": -1.0},
+    {"kind": "pauli", "observable": [["XYZ", 0.5], ["ZZI", -1.0], ["III", 3.0]]},
+    {"kind": "pauli", "observable": [["Z0 Z2", 0.5], ["Z1", -1.0]]},
 ]
 
 
@@ -29,6 +35,13 @@ class TestBuiltIn(ProblemContract):
     @pytest.fixture(params=TABLES, ids=str)
     def problem(self, request):
         return build_problem(ProblemTable.model_validate(request.param))
+
+
+class TestHardwareEfficient(ProblemContract):
+    @pytest.fixture(params=TABLES[6:], ids=str)
+    def problem(self, request):
+        table = ProblemTable.model_validate(request.param)
+        return build_problem(table.with_ansatz_kind("efficient_su2"))
 
 
 class WrongSign(Bell):

@@ -1,0 +1,1 @@
+"""Circuits with free angles that several problems share."""
