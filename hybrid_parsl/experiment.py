@@ -430,7 +430,7 @@ class Experiment(_Table):
     def _tell_ansatz(self) -> Experiment:
         """Let the problem's table say which circuit is asked for, as `build_problem` needs it."""
         table = self.problem.with_ansatz_kind(self.ansatz.kind)
-        object.__setattr__(self, "problem", table)  # noqa: PLC2801 - the model is frozen
+        object.__setattr__(self, "problem", table)  # the model is frozen
         return self
 
     def with_own_code(self, code: OwnCode) -> Experiment:

@@ -10,7 +10,7 @@ from hybrid_parsl.problems.pauli_sum import walsh_hadamard
 from hybrid_parsl.simulate.free_memory import check_memory
 
 if TYPE_CHECKING:
-    from numpy import float64, int64
+    from numpy import int64
     from numpy.typing import NDArray
     from qiskit.quantum_info import SparsePauliOp
 

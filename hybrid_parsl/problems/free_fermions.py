@@ -10,12 +10,12 @@ def ising_chain_spectrum(
 ) -> tuple[float, float]:
     """Return the lowest and the highest energy of a chain in a transverse field, exactly.
 
-    ``H = -coupling sum Z_i Z_(i+1) - field sum X_i``. After the Jordan-Wigner transformation the
+    ``H = -coupling sum Z_i Z_(i+1) - field sum X_i``. After the Jordan-Wigner transformation, the
     energies are sums of plus or minus the singular values of a matrix with the field on its
-    diagonal and minus the coupling beside it (Lieb, Schultz & Mattis, Ann. Phys. 16, 407, 1961; Pfeuty,
-    Ann. Phys. 57, 79, 1970). On an open chain every choice of signs is an energy. On a ring, the
-    parity, the product of all X, is the sign with which the matrix is closed, and only the choices
-    of signs with that parity are energies.
+    diagonal and minus the coupling above it (Lieb, Schultz & Mattis, Ann. Phys. 16, 407, 1961;
+    Pfeuty, Ann. Phys. 57, 79, 1970). On an open chain every choice of signs is an energy. On a
+    ring, the parity, which is the product of all X, decides on the sign of the element that closes
+    the matrix, and only the choices of signs with that parity are energies.
 
     Parameters
     ----------

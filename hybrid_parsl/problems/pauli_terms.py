@@ -147,26 +147,31 @@ def check_terms(terms: list[Term], source: str | None = None) -> dict[str, float
 
 def _fault(term: Term) -> str:
     """Return what is wrong with a term by itself; nothing if all is well."""
-    label, value = term.label, term.coefficient
-    if not isinstance(label, str) or not label.strip():
+    if not isinstance(term.label, str) or not term.label.strip():
         return "has no label"
-    if type(value) not in (int, float):
-        if isinstance(value, list) or _is_complex(value):
-            return "has a complex coefficient: those of a Hermitian sum are real"
-        return "has a coefficient that is not a number"
-    if not is_coefficient(value):
+    return _coefficient_fault(term.coefficient) or _label_fault(term.label.split())
+
+
+def _coefficient_fault(value: Any) -> str:
+    """Return what is wrong with a coefficient; nothing if all is well."""
+    if is_coefficient(value):
+        return ""
+    if type(value) in (int, float):
         return f"has a coefficient that is not {VALID_COEFFICIENT}"
-    tokens = label.split()
+    if isinstance(value, list) or _is_complex(value):
+        return "has a complex coefficient: those of a Hermitian sum are real"
+    return "has a coefficient that is not a number"
+
+
+def _label_fault(tokens: list[str]) -> str:
+    """Return what is wrong with the words of a label; nothing if all is well."""
     if len(tokens) == 1 and _DENSE.fullmatch(tokens[0]):
         return ""
-    matches = [_SPARSE.fullmatch(token) for token in tokens]
-    if not all(matches):
-        odd = next(token for token, match in zip(tokens, matches, strict=True) if not match)
+    odd = next((token for token in tokens if not _SPARSE.fullmatch(token)), None)
+    if odd is not None:
         return f"has a label with {shown(odd)}, which is not a product of I, X, Y and Z"
-    qubits = [int(match[2]) for match in matches if match]
-    if len(set(qubits)) < len(qubits):
-        return "names a qubit twice"
-    return ""
+    qubits = [int(token[1:]) for token in tokens]
+    return "names a qubit twice" if len(set(qubits)) < len(qubits) else ""
 
 
 def _is_complex(value: Any) -> bool:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.ansatz.efficient_su2 import su2_bounds, su2_circuit
 from hybrid_parsl.problems.ansatz.hamiltonian_variational import append_layers
 from hybrid_parsl.problems.problem import Problem
@@ -93,8 +95,13 @@ class VariationalProblem(Problem):
         if self.ansatz_kind == SU2:
             return su2_circuit(self.n_qubits, parameters)
         angles = list(parameters)
-        n_first = len(self.start_bounds())
+        groups, n_first = self.groups(), len(self.start_bounds())
+        layers, rest = divmod(len(angles) - n_first, len(groups))
+        if rest or layers < 1:
+            message = "the circuit cannot take this number of angles"
+            valid = f"{n_first} + {len(groups)} * layers"
+            raise ConfigurationError(message, None, None, shown(len(angles)), valid)
         circuit = QuantumCircuit(self.n_qubits)
         self.prepare(circuit, angles[:n_first])
-        append_layers(circuit, self.groups(), angles[n_first:])
+        append_layers(circuit, groups, angles[n_first:])
         return circuit

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.ansatz.pauli_rotation import append_rotation
 
 if TYPE_CHECKING:
@@ -54,19 +52,10 @@ def append_layers(
         Terms that commute; their weights say by how much an angle is multiplied.
     parameters
         All angles of the first group, layer by layer, then those of the second, and so on; in
-        radians, or parameters of Qiskit's.
-
-    Raises
-    ------
-    ConfigurationError
-        If there are not as many for each group, at least one.
+        radians, or parameters of Qiskit's: as many for each group.
     """
     angles = list(parameters)
-    layers, rest = divmod(len(angles), len(groups))
-    if rest or layers < 1:
-        message = "the circuit cannot take this number of angles for its layers"
-        valid = f"{len(groups)} * layers"
-        raise ConfigurationError(message, None, None, shown(len(angles)), valid)
+    layers = len(angles) // len(groups)
     for layer in range(layers):
         for index, group in enumerate(groups):
             angle = angles[index * layers + layer]

@@ -24,9 +24,15 @@ def model(kind: str, **keys: Any) -> Any:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(2, 7), STRENGTHS, STRENGTHS, STRENGTHS, st.booleans())
+@given(
+    sites=st.integers(2, 7),
+    coupling=STRENGTHS,
+    field=STRENGTHS,
+    anisotropy=STRENGTHS,
+    periodic=st.booleans(),
+)
 def test_operator_and_spectrum_are_those_of_a_dense_matrix(
-    sites: int, coupling: float, field: float, anisotropy: float, periodic: bool
+    sites: int, coupling: float, field: float, anisotropy: float, *, periodic: bool
 ) -> None:
     if coupling == field == 0:
         return

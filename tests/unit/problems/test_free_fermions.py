@@ -6,7 +6,7 @@ from hybrid_parsl.problems.free_fermions import ising_chain_spectrum
 
 
 @pytest.mark.parametrize("periodic", [False, True])
-def test_without_couplings_every_spin_counts_alone(periodic: bool) -> None:
+def test_without_couplings_every_spin_counts_alone(*, periodic: bool) -> None:
     assert ising_chain_spectrum(5, 0.0, -2.0, periodic=periodic) == pytest.approx((-10, 10))
 
 

@@ -10,7 +10,7 @@ from hybrid_parsl.problems.lattice import lattice_bonds
 @pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("height", [1, 2, 3, 4])
 @pytest.mark.parametrize("width", [1, 2, 3, 5])
-def test_bonds_of_one_colour_share_no_site(width: int, height: int, periodic: bool) -> None:
+def test_bonds_of_one_colour_share_no_site(width: int, height: int, *, periodic: bool) -> None:
     bonds = lattice_bonds(width, height, periodic=periodic)
     for colour in {bond.colour for bond in bonds}:
         sites = [s for bond in bonds if bond.colour == colour for s in bond[:2]]

@@ -24,9 +24,9 @@ def tfim(**keys: Any) -> Any:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(2, 7), STRENGTHS, STRENGTHS, st.booleans())
+@given(sites=st.integers(2, 7), coupling=STRENGTHS, field=STRENGTHS, periodic=st.booleans())
 def test_operator_and_spectrum_are_those_of_a_dense_matrix(
-    sites: int, coupling: float, field: float, periodic: bool
+    sites: int, coupling: float, field: float, *, periodic: bool
 ) -> None:
     if coupling == field == 0:
         return
@@ -41,7 +41,7 @@ def test_operator_and_spectrum_are_those_of_a_dense_matrix(
 @pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("coupling", [1.0, -1.0])
 @pytest.mark.parametrize("field", [0.0, 0.5, -1.0, 2.0])
-def test_eight_spins(periodic: bool, coupling: float, field: float) -> None:
+def test_eight_spins(*, periodic: bool, coupling: float, field: float) -> None:
     problem = tfim(sites=8, coupling=coupling, field=field, periodic=periodic)
     levels = np.linalg.eigvalsh(problem.observable().to_matrix())
     np.testing.assert_allclose(problem.spectrum(), levels[[0, -1]], atol=1e-9)
