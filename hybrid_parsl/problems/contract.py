@@ -47,6 +47,8 @@ def check_contract(problem: Problem, layers: int) -> None:
     ConfigurationError
         If a method raises an error, or returns something else than it should.
     """
+    from hybrid_parsl.problems.problem import Problem
+
     bounds = _answer("bounds(layers)", lambda: np.asarray(problem.bounds(layers), dtype=float))
     shape = bounds.shape
     if len(shape) != _AXES or shape[0] < 1 or shape[1] != _AXES:
@@ -58,7 +60,8 @@ def check_contract(problem: Problem, layers: int) -> None:
     n_qubits = _answer("n_qubits", lambda: index(problem.n_qubits))
     if n_qubits < 1:
         raise _refusal("n_qubits", repr(n_qubits), "a whole number, at least 1")
-    spectrum = _answer("spectrum()", problem.spectrum)
+    own = type(problem).spectrum is not Problem.spectrum  # ours is right, and may take a minute
+    spectrum = _answer("spectrum()", problem.spectrum) if own else None
     if spectrum is not None and not _is_range(spectrum):
         found = repr(spectrum)
         raise _refusal("spectrum()", found, "None, or the lowest and the highest cost")

@@ -189,6 +189,11 @@ def qubo(folder: Path, data: bytes) -> None:
     embedded("ising", "qubo", folder, data, f"qubo.{SUFFIXES[len(data) % len(SUFFIXES)]}")
 
 
+@reader([["ZZI", 1.0], ["IXY", -0.5]], "0.5 X0 Z3\n-1 I # constant\n", "IXZ 1\n2e-1, ZZZ\n")
+def pauli(folder: Path, data: bytes) -> None:
+    embedded("pauli", "observable", folder, data, "operator.txt")
+
+
 def numpy_samples() -> list[bytes]:
     """Return NumPy files: matrices, and what is none."""
     samples = []
