@@ -89,6 +89,32 @@ class Circuit(_Result):
     sha256: str
 
 
+class Transpiled(_Result):
+    """What the transpiler made of a circuit for a device.
+
+    Attributes
+    ----------
+    depth, size, two_qubit_gates
+        Depth, number of operations with the measurements, and number of gates on two or more
+        qubits.
+    depth_before, size_before, two_qubit_gates_before
+        The same of the circuit as the problem made it.
+    duration_s
+        Estimated duration of one execution on the device, in seconds; None if not known.
+    physical_qubits
+        Where each qubit of the circuit is measured on the device, qubit 0 first.
+    """
+
+    depth: int
+    size: int
+    two_qubit_gates: int
+    depth_before: int
+    size_before: int
+    two_qubit_gates_before: int
+    duration_s: float | None
+    physical_qubits: list[int]
+
+
 class Sample(_Result):
     """What the quantum stage measured.
 
@@ -113,6 +139,8 @@ class Sample(_Result):
         The name and version of what ran the circuit.
     circuit
         What was run.
+    transpiled
+        What the transpiler made of it; None without a device, and in older results.
     execution
         Where and how long it ran.
     """
@@ -125,6 +153,7 @@ class Sample(_Result):
     n_bases: int = 1
     backend: str
     circuit: Circuit
+    transpiled: Transpiled | None = None
     execution: Execution
 
 

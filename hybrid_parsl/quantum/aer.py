@@ -1,4 +1,4 @@
-"""The backend ``aer``: Qiskit's simulator on this host."""
+"""The backend ``aer``: Qiskit's simulator on this host, without noise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qiskit.primitives.containers.sampler_pub import SamplerPub
 
     from hybrid_parsl.experiment import Quantum
-    from hybrid_parsl.quantum.backend import Estimator
+    from hybrid_parsl.quantum.backend import Estimator, Sampler
 
 AerMethod = Literal[
     "automatic",
@@ -73,7 +73,17 @@ class AerBackend(QuantumBackend):
 
     Options: ClassVar[type[BackendOptions]] = AerOptions
     is_reproducible: ClassVar[bool] = True
+    takes_device: ClassVar[bool] = True
     options: AerOptions
+
+    @classmethod
+    def open(cls, settings: Quantum, device: str = "") -> QuantumBackend:
+        """Return this backend for ``aer``, and one with the noise of a device for ``aer:NAME``."""
+        if not device:
+            return cls(settings)
+        from hybrid_parsl.quantum.noisy_device import NoisyAerBackend
+
+        return NoisyAerBackend(settings, device)
 
     @classmethod
     def read_options(cls, settings: Quantum) -> BackendOptions:
@@ -99,13 +109,13 @@ class AerBackend(QuantumBackend):
 
         return f"aer {qiskit_aer.__version__} ({self.options.method})"
 
-    def sampler(self) -> AerSampler:
+    def sampler(self) -> Sampler:
         """Return Aer's sampler, which takes many shots in parts."""
         return AerSampler(self.settings.seed, self.settings.shots, self._simulator_options)
 
     def estimator(self) -> Estimator:
         """Return an estimator that samples each measurement basis with a seed of its own."""
-        from hybrid_parsl.pauli_estimator import PauliEstimator
+        from hybrid_parsl.quantum.pauli_estimator import PauliEstimator
 
         def sampler(seed: int) -> AerSampler:
             return AerSampler(seed, self.settings.shots, self._simulator_options)
@@ -136,9 +146,10 @@ class AerBackend(QuantumBackend):
             shots * each, what, "quantum.shots", lambda free: f"at most {free // each} shots"
         )
         method, powers = self.options.method, _AMPLITUDE_POWERS.get(self.options.method)
-        if powers is None or self.options.device != "CPU":
+        simulator = self._simulator_options
+        if powers is None or simulator.get("device", "CPU") != "CPU":
             return
-        amplitude = _AMPLITUDE_BYTES[self.options.precision]
+        amplitude = _AMPLITUDE_BYTES[simulator.get("precision", "double")]
 
         def fitting(free: int) -> str:
             most = max(0, (free // amplitude).bit_length() - 1)
@@ -223,33 +234,54 @@ class AerSampler:
         return job
 
     def _run(self, pubs: Sequence[SamplerPub]) -> PrimitiveResult[SamplerPubResult]:
-        """Run all PUBs, those with many shots in several calls."""
+        """Run all PUBs."""
         from qiskit.primitives import PrimitiveResult
-        from qiskit.primitives.containers.sampler_pub import SamplerPub
         from qiskit_aer.primitives import SamplerV2
 
         n_qubits = max((pub.circuit.num_qubits for pub in pubs), default=1)
         options = {"backend_options": {**self._options, "n_qubits": n_qubits}}
-        most_shots = max((pub.shots for pub in pubs), default=0)
-        results: list[list[SamplerPubResult]] = [[] for _ in pubs]
-        for part, done in enumerate(range(0, most_shots, _MAX_SHOTS_PER_CALL)):
-            due = [index for index, pub in enumerate(pubs) if pub.shots > done]
-            smaller = [
-                SamplerPub(
-                    pubs[index].circuit,
-                    pubs[index].parameter_values,
-                    min(_MAX_SHOTS_PER_CALL, pubs[index].shots - done),
-                )
-                for index in due
-            ]
-            sampler = SamplerV2(seed=_part_seed(self._seed, part), options=options)
-            for index, result in zip(due, sampler.run(smaller).result(), strict=True):
-                results[index].append(result)
-        return PrimitiveResult([_joined(parts) for parts in results], metadata={"version": 2})
+        results = sample_in_parts(
+            pubs, self._seed, lambda seed: SamplerV2(seed=seed, options=options)
+        )
+        return PrimitiveResult(results, metadata={"version": 2})
 
 
-def _part_seed(seed: int, part: int) -> int:
-    """Return the seed of a part of the shots; the first part has that of the experiment."""
+def sample_in_parts(
+    pubs: Sequence[SamplerPub], seed: int, sampler: Callable[[int], Sampler]
+) -> list[SamplerPubResult]:
+    """Run all PUBs, those with many shots in several calls with a seed of their own.
+
+    Parameters
+    ----------
+    pubs
+        With their shots.
+    seed
+        Seed of the first call.
+    sampler
+        Makes a sampler with a seed.
+    """
+    from qiskit.primitives.containers.sampler_pub import SamplerPub
+
+    most_shots = max((pub.shots for pub in pubs), default=0)
+    results: list[list[SamplerPubResult]] = [[] for _ in pubs]
+    for part, done in enumerate(range(0, most_shots, _MAX_SHOTS_PER_CALL)):
+        due = [index for index, pub in enumerate(pubs) if pub.shots > done]
+        smaller = [
+            SamplerPub(
+                pubs[index].circuit,
+                pubs[index].parameter_values,
+                min(_MAX_SHOTS_PER_CALL, pubs[index].shots - done),
+            )
+            for index in due
+        ]
+        job = sampler(part_seed(seed, part)).run(smaller)
+        for index, result in zip(due, job.result(), strict=True):
+            results[index].append(result)
+    return [_joined(parts) for parts in results]
+
+
+def part_seed(seed: int, part: int) -> int:
+    """Return the seed of a part of a job; the first part has that of the experiment."""
     if part == 0:
         return seed
     return int(np.random.SeedSequence([seed, part]).generate_state(1)[0])

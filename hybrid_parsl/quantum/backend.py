@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qiskit.transpiler import Target
 
     from hybrid_parsl.experiment import Quantum
+    from hybrid_parsl.results import Transpiled
 
 KEY = "quantum.backend"
 OPTIONS_KEY = "quantum.options"
@@ -100,6 +101,11 @@ class QuantumBackend(ABC):
         except ValidationError as error:
             raise explain(error, cls.Options, OPTIONS_KEY) from error
 
+    @classmethod
+    def open(cls, settings: Quantum, device: str = "") -> QuantumBackend:
+        """Return the backend for ``name`` or ``name:device``; by default, one of this class."""
+        return cls(settings, device)
+
     @abstractmethod
     def sampler(self) -> Sampler:
         """Return a primitive shaped like ``BaseSamplerV2``, seeded with ``settings.seed``.
@@ -135,6 +141,9 @@ class QuantumBackend(ABC):
     def prepare(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Return a circuit that the primitives run: transpiled to the target, if there is one.
 
+        The options say how if they are `hybrid_parsl.quantum.transpilation.TranspilationOptions`;
+        else the level is 1 and the seed 0.
+
         Parameters
         ----------
         circuit
@@ -142,9 +151,20 @@ class QuantumBackend(ABC):
         """
         if self.target is None:
             return circuit
-        from qiskit.transpiler import generate_preset_pass_manager
+        from hybrid_parsl.quantum.transpilation import TranspilationOptions, transpile_to
 
-        return generate_preset_pass_manager(1, target=self.target, seed_transpiler=0).run(circuit)
+        options = self.options
+        if not isinstance(options, TranspilationOptions):
+            options = TranspilationOptions(optimization_level=1)
+        return transpile_to(self.target, circuit, options)
+
+    def transpiled(self, circuit: QuantumCircuit, prepared: QuantumCircuit) -> Transpiled | None:
+        """Return the record of what `prepare` made of a circuit; None without a target."""
+        if self.target is None:
+            return None
+        from hybrid_parsl.quantum.transpilation import describe_transpiled
+
+        return describe_transpiled(circuit, prepared, self.target)
 
     def check(self, circuit: Callable[[], QuantumCircuit]) -> None:
         """Check on the driver, before a run, that the backend can run a circuit.

@@ -17,7 +17,10 @@ BACKENDS = PluginGroup(
     what="backend",
     key=KEY,
     entry_points="hybrid_parsl.backends",
-    built_in={"aer": "hybrid_parsl.quantum.aer:AerBackend"},
+    built_in={
+        "aer": "hybrid_parsl.quantum.aer:AerBackend",
+        "fake": "hybrid_parsl.quantum.noisy_device:FakeBackend",
+    },
     path="package.module:name",
 )
 
@@ -59,4 +62,4 @@ def open_backend(settings: Quantum) -> QuantumBackend:
     if not is_backend:
         return FactoryBackend(settings, named, target.partition(":")[0])
     with BACKENDS.making(settings.backend):
-        return cast("type[QuantumBackend]", named)(settings, device)
+        return cast("type[QuantumBackend]", named).open(settings, device)

@@ -51,7 +51,7 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
         "landscape": lambda: _landscape(analysis.get("landscape") or {}, _single_layer(document)),
         "distribution": lambda: _distribution(quantum, analysis),
         "expectation": lambda: _expectation(quantum, analysis),
-        "circuit": lambda: _circuit(quantum.get("circuit") or {}),
+        "circuit": lambda: _circuit(quantum.get("circuit") or {}, quantum.get("transpiled") or {}),
     }
     return say[name]() if name in say else ""
 
@@ -144,11 +144,17 @@ def _expectation(quantum: Mapping[str, Any], analysis: Mapping[str, Any]) -> str
     return f"{text}."
 
 
-def _circuit(circuit: Mapping[str, Any]) -> str:
-    """Say how large the circuit is."""
+def _circuit(circuit: Mapping[str, Any], transpiled: Mapping[str, Any]) -> str:
+    """Say how large the circuit is, and what the transpiler made of it."""
     if not circuit:
         return ""
-    return (
+    text = (
         f"The sampled circuit, with its angles in radians: {count(circuit.get('n_qubits'))} "
         f"qubits, depth {count(circuit.get('depth'))}, {count(circuit.get('n_gates'))} gates."
+    )
+    if not transpiled:
+        return text
+    return (
+        f"{text} On the device: depth {count(transpiled.get('depth'))}, "
+        f"{count(transpiled.get('two_qubit_gates'))} two-qubit gates."
     )

@@ -13,9 +13,9 @@ import numpy as np
 from hybrid_parsl.errors import HybridParslError, QuantumJobError
 from hybrid_parsl.experiment import shots_of_precision
 from hybrid_parsl.messages import shown
-from hybrid_parsl.pauli_estimator import is_diagonal, measured_groups
 from hybrid_parsl.problems.ising_problem import without_offset
 from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.quantum.pauli_estimator import is_diagonal, measured_groups
 from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.results import Circuit, Execution, Sample
 
@@ -71,25 +71,47 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     observable = problem.observable()
     by_bitstrings = is_diagonal(observable)
     described = describe(circuit, measured=by_bitstrings)
+    submitted = circuit.measure_all(inplace=False) if by_bitstrings else circuit
+    prepared = prepare(submitted, backend)
     if by_bitstrings:
-        found = _mean_of_bitstrings(problem, circuit, backend)
+        found = _mean_of_bitstrings(problem, measure(circuit, backend, prepared))
     else:
-        found = expectation(circuit, observable, backend)
+        found = expectation(circuit, observable, backend, prepared)
     duration_s = time.perf_counter() - began
     return Sample(
         **found._asdict(),
         expectation=found.energy,
         backend=backend.name,
         circuit=described,
+        transpiled=backend.transpiled(submitted, prepared),
         execution=Execution(duration_s=duration_s, n_ranks=1, hosts=[socket.gethostname()]),
     )
 
 
-def _mean_of_bitstrings(
-    problem: Problem, circuit: QuantumCircuit, backend: QuantumBackend
-) -> Measurement:
-    """Return the mean cost of the bitstrings that a sampler gives."""
-    counts = measure(circuit, backend)
+def prepare(circuit: QuantumCircuit, backend: QuantumBackend) -> QuantumCircuit:
+    """Return a circuit as a backend runs it.
+
+    Raises
+    ------
+    QuantumJobError
+        If the backend failed.
+    """
+    try:
+        return backend.prepare(circuit)
+    except HybridParslError:
+        raise
+    except Exception as error:  # a backend may raise anything
+        raise _failed(backend, error) from error
+
+
+def _failed(backend: QuantumBackend, error: Exception) -> QuantumJobError:
+    """Return what an exception of a backend becomes."""
+    reason = str(error).strip("'\"") or type(error).__name__
+    return QuantumJobError(backend.settings.backend, reason)
+
+
+def _mean_of_bitstrings(problem: Problem, counts: dict[str, int]) -> Measurement:
+    """Return the mean cost of the bitstrings that a sampler gave."""
     of_each = np.array(list(counts.values()), dtype=np.float64)
     bare, offset = without_offset(problem)
     energy, standard_error = mean_energy(bare.energies(list(counts)), of_each)
@@ -97,7 +119,10 @@ def _mean_of_bitstrings(
 
 
 def expectation(
-    circuit: QuantumCircuit, observable: SparsePauliOp, backend: QuantumBackend
+    circuit: QuantumCircuit,
+    observable: SparsePauliOp,
+    backend: QuantumBackend,
+    prepared: QuantumCircuit | None = None,
 ) -> Measurement:
     """Estimate the expectation value of an observable after a circuit.
 
@@ -112,6 +137,8 @@ def expectation(
         On the qubits of the circuit, with real coefficients.
     backend
         Its estimator runs the circuit, with the precision of its table ``[quantum]``.
+    prepared
+        What `prepare` returned for the circuit, if it was called before.
 
     Raises
     ------
@@ -122,13 +149,13 @@ def expectation(
     if not groups:
         return Measurement(identity, 0.0, 0, 0, {})
     name = backend.settings.backend
+    prepared = prepared or prepare(circuit, backend)
     try:
-        found = _estimates(circuit, groups, backend)
+        found = _estimates(prepared, groups, backend)
     except HybridParslError:
         raise
     except Exception as error:  # a backend may raise anything
-        reason = str(error).strip("'\"") or type(error).__name__
-        raise QuantumJobError(name, reason) from error
+        raise _failed(backend, error) from error
     if len(found) != len(groups):
         reason = f"it gave {len(found)} results for {len(groups)} observables"
         raise QuantumJobError(name, reason)
@@ -142,11 +169,10 @@ def expectation(
 
 
 def _estimates(
-    circuit: QuantumCircuit, groups: Sequence[SparsePauliOp], backend: QuantumBackend
+    prepared: QuantumCircuit, groups: Sequence[SparsePauliOp], backend: QuantumBackend
 ) -> list[tuple[float, float, int]]:
     """Return value, standard error and shots of each set of terms, as the backend gives them."""
     precision = backend.settings.target_precision
-    prepared = backend.prepare(circuit)
     layout = prepared.layout
     if layout is not None:
         groups = [group.apply_layout(layout) for group in groups]
@@ -164,7 +190,9 @@ def _shots_of(result: Any, precision: float) -> int:
     return shots_of_precision(precision) if reported is None else int(reported)
 
 
-def measure(circuit: QuantumCircuit, backend: QuantumBackend) -> dict[str, int]:
+def measure(
+    circuit: QuantumCircuit, backend: QuantumBackend, prepared: QuantumCircuit | None = None
+) -> dict[str, int]:
     """Measure all qubits of a circuit; return how often each bitstring came, sorted.
 
     Parameters
@@ -173,6 +201,8 @@ def measure(circuit: QuantumCircuit, backend: QuantumBackend) -> dict[str, int]:
         Without measurements.
     backend
         Runs the circuit, with the number of shots of its table ``[quantum]``.
+    prepared
+        What `prepare` returned for them, if it was called before.
 
     Raises
     ------
@@ -180,8 +210,8 @@ def measure(circuit: QuantumCircuit, backend: QuantumBackend) -> dict[str, int]:
         If the backend failed, or gave something other than counts of bitstrings.
     """
     quantum = backend.settings
+    prepared = prepared or prepare(circuit.measure_all(inplace=False), backend)
     try:
-        prepared = backend.prepare(circuit.measure_all(inplace=False))
         job = backend.sampler().run([prepared], shots=quantum.shots)
         register = prepared.cregs[-1].name  # that of measure_all comes after the circuit's own
         returned = getattr(job.result()[0].data, register).get_counts()
@@ -189,8 +219,7 @@ def measure(circuit: QuantumCircuit, backend: QuantumBackend) -> dict[str, int]:
     except HybridParslError:
         raise
     except Exception as error:  # a backend may raise anything
-        reason = str(error).strip("'\"") or type(error).__name__
-        raise QuantumJobError(quantum.backend, reason) from error
+        raise _failed(backend, error) from error
     n_qubits = circuit.num_qubits
     for bits, count in counts.items():
         if len(bits) != n_qubits or bits.strip("01") or count < 0:

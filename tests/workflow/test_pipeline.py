@@ -6,11 +6,13 @@ import json
 import math
 import stat
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command import ROOT, Command
+from services import require
 
 from hybrid_parsl.experiment_file import read_experiment
 from hybrid_parsl.stages.analysis import analyse
@@ -158,3 +160,18 @@ def test_a_cost_that_is_not_diagonal(run, tmp_path):
     assert abs(analysis["deviation"]) < 5
     assert (analysis["top"], analysis["landscape"]) == ([], None)
     assert "Measured energy" in (folder / "report.html").read_text()
+
+
+def test_a_run_with_the_noise_of_a_device(run):
+    require(
+        "qiskit_ibm_runtime", "hybrid-parsl[ibm]", available=bool(find_spec("qiskit_ibm_runtime"))
+    )
+    noisy = ["--set", "quantum.backend=fake:fez", "--set", "problem.nodes=4"]
+    done = run("maxcut", *SMALL, *LIGHT, *noisy, "--set", "resources.num_ranks=1")
+    assert done.returncode == 0, done.stderr
+    (path,) = run.runs.glob("*/results.json")
+    quantum = json.loads(path.read_text())["quantum"]
+    assert quantum["backend"].startswith("fake:fez (")
+    assert len(set(quantum["transpiled"]["physical_qubits"])) == 4
+    assert quantum["transpiled"]["two_qubit_gates"] > 0
+    assert 1e-7 < quantum["transpiled"]["duration_s"] < 1e-3

@@ -99,7 +99,7 @@ def test_a_backend_is_found_by_name_and_by_path(name: str, made: type, device: s
         ("exakt", "unknown backend", "exact"),
         ("aer:", "unknown backend", "aer"),
         (":factory", "unknown backend", None),
-        ("aer:fez", "the backend aer takes no device", None),
+        ("fake", "specify a device", None),
         ("exact:fez", "the backend exact takes no device", None),
         ("function:fez", "the backend function takes no device", None),
         ("no_such_module_x:factory", "cannot import it: ModuleNotFoundError", None),

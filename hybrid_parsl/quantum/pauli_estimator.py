@@ -1,7 +1,4 @@
-"""An estimator of Pauli observables on top of any sampler, with a standard error that holds.
-
-Its place is beside the samplers of `hybrid_parsl.quantum`; it imports nothing of them.
-"""
+"""An estimator of Pauli observables on top of any sampler, with a standard error that holds."""
 
 from __future__ import annotations
 

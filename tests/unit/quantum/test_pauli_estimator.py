@@ -13,7 +13,7 @@ from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit.transpiler import generate_preset_pass_manager
 
-from hybrid_parsl.pauli_estimator import (
+from hybrid_parsl.quantum.pauli_estimator import (
     PauliEstimator,
     estimate,
     in_basis,
