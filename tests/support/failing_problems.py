@@ -95,12 +95,12 @@ class Waiting(InTask):
 
 
 class Talking(Waiting):
-    """Each rank says once where it is, and then waits."""
+    """Each of several ranks says once where it is, and then waits."""
 
     has_spoken: ClassVar[bool] = False
 
     def begin(self) -> None:
-        if not Talking.has_spoken:
+        if current_team().size > 1 and not Talking.has_spoken:  # the quantum stage has one
             sys.stdout.write(f"rank {current_team().rank} is here\n")
             sys.stdout.flush()
         Talking.has_spoken = True
