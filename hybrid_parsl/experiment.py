@@ -21,7 +21,11 @@ DEFAULT_WORKFLOW = "pipeline"
 _MOST_RANKS_PER_NODE = 4096
 _MOST_SHOTS = 100_000_000
 
-_UNITS = {"graph": ("nodes", "edges"), "operator": ("qubits", "terms")}
+_UNITS = {
+    "circuit": ("qubits", "parameters"),
+    "graph": ("nodes", "edges"),
+    "operator": ("qubits", "terms"),
+}
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[
@@ -60,11 +64,11 @@ class ReadFrom(_Table):
     format
         In which format it was read.
     holds
-        A ``graph``, a ``qubo``, a cost of ``spins``, or an ``operator``.
+        A ``graph``, a ``qubo``, a cost of ``spins``, an ``operator``, or a ``circuit``.
     nodes
         Number of nodes, of variables, or of qubits.
     edges
-        Number of edges, of pairs of variables with a product, or of Pauli terms.
+        Number of edges, of pairs of variables with a product, of Pauli terms, or of parameters.
     first_node
         Number of the first node in the file, which is qubit 0; None if nodes have names.
     labels
@@ -75,7 +79,7 @@ class ReadFrom(_Table):
 
     file: str
     format: str
-    holds: Literal["graph", "qubo", "spins", "operator"]
+    holds: Literal["graph", "qubo", "spins", "operator", "circuit"]
     nodes: int
     edges: int
     first_node: int | None = None
@@ -85,15 +89,16 @@ class ReadFrom(_Table):
     def __str__(self) -> str:
         units = _UNITS.get(self.holds, ("variables", "couplings"))
         size = f"{self.nodes} {units[0]}, {self.edges} {units[1]}"
-        if self.holds == "operator":
-            return f"{self.file}: {self.holds}, format {self.format}, {size}, {self.convention}"
+        text = f"{self.file}: {self.holds}, format {self.format}, {size}"
+        if self.holds in ("operator", "circuit"):
+            return f"{text}, {self.convention}" if self.convention else text
         if self.labels:
             labels = map(printable, self.labels[:3])
             named = ", ".join(f"{label} is qubit {k}" for k, label in enumerate(labels))
             order = f"{named}{', ...' if len(self.labels) > 3 else ''}"  # noqa: PLR2004 - shown
         else:
             order = f"counted from {self.first_node}, which is qubit 0"
-        text = f"{self.file}: {self.holds}, format {self.format}, {size}, {order}"
+        text += f", {order}"
         return f"{text}; {self.convention}" if self.convention else text
 
 

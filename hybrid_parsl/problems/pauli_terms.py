@@ -106,7 +106,9 @@ def _line_term(place: str, words: list[str], source: str) -> Term:
     raise ConfigurationError(message, source, KEY, shown(" ".join(words)), VALID)
 
 
-def check_terms(terms: list[Term], source: str | None = None) -> dict[str, float]:
+def check_terms(
+    terms: list[Term], source: str | None = None, n_qubits: int = 0
+) -> dict[str, float]:
     """Return the coefficient of each dense label, those of repeated labels added up.
 
     Parameters
@@ -115,6 +117,8 @@ def check_terms(terms: list[Term], source: str | None = None) -> dict[str, float
         As read.
     source
         The name of the file, for errors.
+    n_qubits
+        Labels that name qubits are on so many at least.
 
     Raises
     ------
@@ -130,7 +134,7 @@ def check_terms(terms: list[Term], source: str | None = None) -> dict[str, float
         if fault := _fault(term):
             message = f"{term.place} {fault}"
             raise ConfigurationError(message, source, KEY, _text(term), VALID)
-    labels = _dense_labels(terms, source)
+    labels = _dense_labels(terms, source, n_qubits)
     total: dict[str, float] = {}
     for label, term in zip(labels, terms, strict=True):
         total[label] = total.get(label, 0.0) + float(term.coefficient)
@@ -183,7 +187,7 @@ def _is_complex(value: Any) -> bool:
     return isinstance(value, complex | str) and not is_number(str(value))
 
 
-def _dense_labels(terms: list[Term], source: str | None) -> list[str]:
+def _dense_labels(terms: list[Term], source: str | None, least: int) -> list[str]:
     """Return the label of each term with a letter for each qubit.
 
     Raises
@@ -198,7 +202,7 @@ def _dense_labels(terms: list[Term], source: str | None) -> list[str]:
         raise ConfigurationError(message, source, KEY, _text(odd), "labels of one form")
     if sparse:
         parts = [_qubits_of(term.label) for term in terms]
-        n_qubits = 1 + max(max(part, default=0) for part in parts)
+        n_qubits = max(least, *(1 + max(part, default=0) for part in parts))
     else:
         first = dense[0]
         n_qubits = len(first.label.strip())

@@ -30,6 +30,7 @@ PROBLEMS = PluginGroup(
     entry_points="hybrid_parsl.problems",
     built_in={
         "bell": "hybrid_parsl.problems.bell:Bell",
+        "circuit": "hybrid_parsl.problems.circuit:CircuitProblem",
         "heisenberg": "hybrid_parsl.problems.heisenberg:Heisenberg",
         "ising": "hybrid_parsl.problems.ising:Ising",
         "maxcut": "hybrid_parsl.problems.maxcut:MaxCut",

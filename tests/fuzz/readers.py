@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tomli_w
+from qiskit import QuantumCircuit, qpy
+from qiskit.circuit import Parameter
 
 from hybrid_parsl.cli.output import printable
 from hybrid_parsl.cli.summary import summary_rows
@@ -25,6 +27,7 @@ from hybrid_parsl.experiment_file import parse_experiment, read_experiment
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.optimize.start import Start
+from hybrid_parsl.problems.circuit_file import load_circuit, read_circuit_file
 from hybrid_parsl.problems.registry import build_problem, embed_files
 from hybrid_parsl.records.models import SiteRecord, Versions
 from hybrid_parsl.records.run_directory import RunDirectory
@@ -192,6 +195,38 @@ def qubo(folder: Path, data: bytes) -> None:
 @reader([["ZZI", 1.0], ["IXY", -0.5]], "0.5 X0 Z3\n-1 I # constant\n", "IXZ 1\n2e-1, ZZZ\n")
 def pauli(folder: Path, data: bytes) -> None:
     embedded("pauli", "observable", folder, data, "operator.txt")
+
+
+def circuit_samples() -> list[bytes]:
+    """Return circuits in QPY and OpenQASM."""
+    angle, circuit = Parameter("a"), QuantumCircuit(2)
+    circuit.ry(angle, 0)
+    circuit.cx(0, 1)
+    circuit.rz(2 * angle + 0.1, 1)
+    circuit.measure_all()
+    file = io.BytesIO()
+    qpy.dump(circuit, file)
+    return [
+        file.getvalue(),
+        (
+            b'OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float a;\nqubit[2] q;\nry(a) q[0];\n'
+            b"gate g(b) x { rz(b/2) x; }\ng(a) q[1];\nbit[2] c;\nc = measure q;\n"
+        ),
+        (
+            b'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nrzz(pi/3) q[0],q[1];\n'
+            b"u3(0.1,0.2,0.3) q[0];\nmeasure q -> c;\n"
+        ),
+    ]
+
+
+@reader(*circuit_samples())
+def circuit(folder: Path, data: bytes) -> None:
+    """Read in this process, whose memory is limited as that of the process that checks a file."""
+    path = folder / "circuit"
+    path.write_bytes(data)
+    with contextlib.redirect_stderr(io.StringIO()):  # where the parser of OpenQASM 3 prints
+        found = load_circuit(read_circuit_file(path))
+    assert not any(each.clbits for each in found.data)
 
 
 def numpy_samples() -> list[bytes]:
