@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .circuit_kernels import apply_observable, run, run_back
-from .circuit_program import LEAST_QUBITS
+from .circuit_program import LEAST_QUBITS, image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class CircuitState:
         self._part = self._size + _APART
         self._state = np.zeros(self._part + self._size)
         self._adjoint = np.zeros_like(self._state)
-        self._observable = _groups(observable)
+        self._observable = _groups(observable, program)
         lanes = np.arange(min(self._size, _BLOCK))
         self._signs = 1.0 - 2.0 * (np.bitwise_count(lanes[:, None] & lanes) & 1)
 
@@ -99,12 +99,19 @@ class CircuitState:
         return *states, self._program.table, cosines, sines, np.zeros(len(cosines))
 
 
-def _groups(observable: SparsePauliOp) -> tuple[NDArray[np.generic], ...]:
-    """Return the terms by X part: beginnings, X parts, Z parts, real and imaginary factors."""
-    weights = 1 << np.arange(observable.num_qubits, dtype=np.int64)
-    x_of, z_of = (np.asarray(each) @ weights for each in (observable.paulis.x, observable.paulis.z))
-    n_y = np.bitwise_count(x_of & z_of).astype(np.int64)
-    factors = np.asarray(observable.coeffs, complex) * (-1j) ** n_y  # of psi[u ^ x] at u
+def _groups(observable: SparsePauliOp, program: Program) -> tuple[NDArray[np.generic], ...]:
+    """Return the images of the terms by X part: beginnings, X and Z parts, and complex factors.
+
+    ``i**power X**x Z**z`` takes psi[u ^ x] to u, times ``i**power (-1)**parity(z & (u ^ x))``.
+    """
+    images = list(program.x_images), list(program.z_images)
+    qubits = range(program.n_qubits)
+    terms = [image(label[::-1], qubits, *images) for label in observable.paulis.to_labels()]
+    powers = np.array([term.power + 2 * term.n_y for term in terms])
+    factors = np.asarray(observable.coeffs, complex) * np.array([1, 1j, -1, -1j])[powers % 4]
+    x_of, z_of = (
+        np.array(each, np.int64) for each in zip(*[term[:2] for term in terms], strict=True)
+    )
     order = np.argsort(x_of, kind="stable")
     x_of, z_of, factors = x_of[order], z_of[order], factors[order]
     x_parts, begins = np.unique(x_of, return_index=True)

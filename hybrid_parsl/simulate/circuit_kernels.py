@@ -1,4 +1,4 @@
-"""A circuit of Pauli rotations and Clifford gates on a state vector, and its derivative.
+"""A circuit of Pauli rotations on a state vector, and its derivative.
 
 The derivative comes from the adjoint method (Jones and Gacon, arXiv:2009.02823): after the
 forward sweep, the state and H times the state are taken back gate by gate, and each
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .circuit_program import CX, CZ, KIND, N_Y, ROTATION, SWAP, X, Z
+from .circuit_program import N_Y, X, Z
 from .compiling import compiled
 from .pauli_passes import rotate_both, rotate_state
 from .simd import address
@@ -26,60 +26,30 @@ def _parity(number: int) -> int:
 
 
 @compiled
-def permute(state: Any, part: int, size: int, kind: int, first: int, second: int) -> None:
-    """Apply CX, CZ or SWAP to the qubits whose masks are `first` (the control) and `second`."""
-    low, high = min(first, second), max(first, second)
-    for outer in range(0, size, 2 * high):
-        for middle in range(outer, outer + high, 2 * low):
-            for k in range(middle, middle + low):
-                if kind == CX:
-                    i = k | first
-                    j = i | second
-                elif kind == SWAP:
-                    i = k | first
-                    j = k | second
-                else:
-                    i = j = k | first | second
-                if kind == CZ:
-                    state[i] = -state[i]
-                    state[part + i] = -state[part + i]
-                else:
-                    state[i], state[j] = state[j], state[i]
-                    state[part + i], state[part + j] = state[part + j], state[part + i]
-
-
-@compiled
 def run(state: Any, part: int, size: int, table: Any, cosines: Any, sines: Any) -> None:
-    """Prepare |0...0> and apply all operations."""
+    """Prepare |0...0> and apply all rotations."""
     state[:] = 0.0
     state[0] = 1.0
     a = address(state)
     for k in range(len(table)):
-        kind, x, z = table[k, KIND], table[k, X], table[k, Z]
-        if kind == ROTATION:
-            sign = 1.0 if table[k, N_Y] & 2 else -1.0
-            odd = table[k, N_Y] & 1
-            rotate_state(a, a, part, size >> 2, x, z, odd, cosines[k], sign * sines[k], sign)
-        else:
-            permute(state, part, size, kind, x, z)
+        sign = 1.0 if table[k, N_Y] & 2 else -1.0
+        odd = table[k, N_Y] & 1
+        rotate_state(
+            a, a, part, size >> 2, table[k, X], table[k, Z], odd, cosines[k], sign * sines[k], sign
+        )
 
 
 @compiled
 def run_back(state: Any, adjoint: Any, part: int, size: int, table: Any, cosines: Any,
              sines: Any, derivatives: Any) -> None:  # fmt: skip
-    """Take state and adjoint back through all operations; fill in their derivatives."""
+    """Take state and adjoint back through all rotations; fill in their derivatives."""
     a, d = address(state), address(adjoint)
     for k in range(len(table) - 1, -1, -1):
-        kind, x, z = table[k, KIND], table[k, X], table[k, Z]
-        if kind == ROTATION:
-            sign = 1.0 if table[k, N_Y] & 2 else -1.0
-            odd = table[k, N_Y] & 1
-            derivatives[k] = rotate_both(
-                a, d, part, size >> 2, x, z, odd, cosines[k], -sign * sines[k], sign
-            )
-        else:
-            permute(state, part, size, kind, x, z)
-            permute(adjoint, part, size, kind, x, z)
+        sign = 1.0 if table[k, N_Y] & 2 else -1.0
+        odd = table[k, N_Y] & 1
+        derivatives[k] = rotate_both(
+            a, d, part, size >> 2, table[k, X], table[k, Z], odd, cosines[k], -sign * sines[k], sign
+        )
 
 
 @compiled

@@ -1,4 +1,11 @@
-"""Translate Qiskit's circuits into programs of Pauli rotations and Clifford gates."""
+"""Translate Qiskit's circuits into programs of Pauli rotations.
+
+Clifford gates C are moved behind all rotations: ``exp(-i theta/2 P) C`` is
+``C exp(-i theta/2 C^dagger P C)``, where ``C^dagger P C`` is a Pauli operator again (Gottesman,
+quant-ph/9807006; Litinski, Quantum 3, 128, 2019, section 1). Each Clifford gate is a product of
+quarter turns about Pauli operators P, which take an operator Q that anticommutes with P to
+``-i Q P``, and leave any other.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +16,7 @@ import numpy as np
 
 from hybrid_parsl.errors import ConfigurationError
 
-from .circuit_program import CX, CZ, ROTATION, SWAP, Program
+from .circuit_program import Pauli, Program, image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,8 +24,8 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
     from qiskit.circuit import Operation, Parameter
 
-_HALF_PI = math.pi / 2
-_PERMUTATIONS = {"cx": CX, "cz": CZ, "swap": SWAP}
+_QUARTER = math.pi / 2
+_SAME = 1e-14  # radians, by which an angle is a number of quarter turns
 _ROTATIONS = {"rx": "X", "ry": "Y", "rz": "Z", "p": "Z", "rxx": "XX", "ryy": "YY", "rzz": "ZZ"}
 # Gates without angles as rotations, first to last, up to a global phase.
 _FIXED = {
@@ -26,15 +33,19 @@ _FIXED = {
     "x": (("X", math.pi),),
     "y": (("Y", math.pi),),
     "z": (("Z", math.pi),),
-    "h": (("Y", _HALF_PI), ("X", math.pi)),
-    "s": (("Z", _HALF_PI),),
-    "sdg": (("Z", -_HALF_PI),),
-    "t": (("Z", _HALF_PI / 2),),
-    "tdg": (("Z", -_HALF_PI / 2),),
-    "sx": (("X", _HALF_PI),),
-    "sxdg": (("X", -_HALF_PI),),
+    "h": (("Y", _QUARTER), ("X", math.pi)),
+    "s": (("Z", _QUARTER),),
+    "sdg": (("Z", -_QUARTER),),
+    "t": (("Z", _QUARTER / 2),),
+    "tdg": (("Z", -_QUARTER / 2),),
+    "sx": (("X", _QUARTER),),
+    "sxdg": (("X", -_QUARTER),),
+    "cx": (("ZI", _QUARTER), ("IX", _QUARTER), ("ZX", -_QUARTER)),
+    "cz": (("ZI", _QUARTER), ("IZ", _QUARTER), ("ZZ", -_QUARTER)),
+    "swap": (("XX", _QUARTER), ("YY", _QUARTER), ("ZZ", _QUARTER)),
 }
 _U_AXES = ("Z", "Y", "Z")  # of the angles lambda, theta, phi, up to a global phase
+_GOLDEN = 0.6180339887498949
 _IGNORED = {"barrier", "delay", "global_phase"}
 _EVOLUTION = "PauliEvolution"
 
@@ -53,9 +64,11 @@ class _Builder:
     def __init__(self, n_qubits: int, parameters: Sequence[Parameter]) -> None:
         self._n_qubits = n_qubits
         self._numbers = {parameter: index for index, parameter in enumerate(parameters)}
-        self._rows: list[tuple[int, int, int, int]] = []
+        self._rows: list[tuple[int, int, int]] = []
         self._offsets: list[float] = []
         self._linear: list[tuple[int, int, float]] = []
+        self._x_images = [Pauli(1 << qubit, 0, 0) for qubit in range(n_qubits)]
+        self._z_images = [Pauli(0, 1 << qubit, 0) for qubit in range(n_qubits)]
 
     def add(self, circuit: QuantumCircuit, qubits: Sequence[int]) -> None:
         """Add all instructions of a circuit, whose qubits have the numbers `qubits`.
@@ -70,16 +83,13 @@ class _Builder:
             self._add(instruction.operation, [numbers[qubit] for qubit in instruction.qubits])
 
     def _add(self, gate: Operation, qubits: Sequence[int]) -> None:
-        """Add one gate; one that is not a rotation or permutation by its definition."""
+        """Add one gate; one that is no rotation by its definition."""
         name = gate.name
-        if name in _PERMUTATIONS:
-            first, second = (1 << qubit for qubit in qubits)
-            self._row((_PERMUTATIONS[name], first, second, 0), 0.0)
-        elif name in _ROTATIONS:
+        if name in _ROTATIONS:
             self._rotation(_ROTATIONS[name], qubits, gate.params[0])
         elif name in _FIXED:
-            for axis, angle in _FIXED[name]:
-                self._rotation(axis, qubits, angle)
+            for axes, angle in _FIXED[name]:
+                self._rotation(axes, qubits, angle)
         elif name == "u":
             theta, phi, lam = gate.params
             for axis, angle in zip(_U_AXES, (lam, theta, phi), strict=True):
@@ -92,18 +102,38 @@ class _Builder:
 
     def _rotation(self, axes: str, qubits: Sequence[int], angle: Any) -> None:
         """Add exp(-i angle/2 P), where ``axes[k]`` acts on ``qubits[k]``."""
-        pairs = list(zip(axes, qubits, strict=True))
-        x = sum(1 << qubit for axis, qubit in pairs if axis in "XY")
-        z = sum(1 << qubit for axis, qubit in pairs if axis in "YZ")
-        if not x | z:
+        axis = image(axes, list(qubits), self._x_images, self._z_images)
+        if not axis.x | axis.z:
             return  # a phase of the whole state
         constant, slopes = self._split(angle)
-        self._linear += [(len(self._rows), column, slope) for column, slope in slopes]
-        self._row((ROTATION, x, z, axes.count("Y")), constant)
+        turns = constant / _QUARTER
+        if not slopes and abs(turns - round(turns)) * _QUARTER < _SAME:
+            self._turn(axis, qubits, round(turns) % 4)
+            return
+        self._linear += [(len(self._rows), column, axis.sign * slope) for column, slope in slopes]
+        self._rows.append((axis.x, axis.z, axis.n_y))
+        self._offsets.append(axis.sign * constant)
 
-    def _row(self, row: tuple[int, int, int, int], offset: float) -> None:
-        self._rows.append(row)
-        self._offsets.append(offset)
+    def _turn(self, axis: Pauli, qubits: Sequence[int], quarters: int) -> None:
+        """Move a number of quarter turns behind what is still to come.
+
+        Parameters
+        ----------
+        axis
+            The image of the operator about which it turns.
+        qubits
+            Those on which that operator acts.
+        quarters
+            0 to 3.
+        """
+        minus_i_axis, minus = axis._replace(power=axis.power + 3 & 3), Pauli(0, 0, 2)
+        if not quarters:
+            return
+        factor = (minus_i_axis, minus, minus_i_axis * minus)[quarters - 1]
+        for images in (self._x_images, self._z_images):
+            for qubit in qubits:
+                if images[qubit].anticommutes(axis):
+                    images[qubit] = images[qubit] * factor
 
     def _split(self, angle: Any) -> tuple[float, list[tuple[int, float]]]:
         """Return the constant part of an angle, and its slope by each parameter.
@@ -130,11 +160,13 @@ class _Builder:
         return Program(
             n_qubits=self._n_qubits,
             n_parameters=len(self._numbers),
-            table=np.array(self._rows, dtype=np.int64).reshape(-1, 4),
+            table=np.array(self._rows, dtype=np.int64).reshape(-1, 3),
             offsets=np.array(self._offsets),
             rows=np.array(rows, dtype=np.int64),
             columns=np.array(columns, dtype=np.int64),
             slopes=np.array(slopes, dtype=np.float64),
+            x_images=tuple(self._x_images),
+            z_images=tuple(self._z_images),
         )
 
 
@@ -202,11 +234,13 @@ def parametric_program(
         message = "the circuit cannot be made of Qiskit parameters instead of numbers"
         raise ConfigurationError(message, found=str(error) or type(error).__name__) from error
     program = program_of(circuit, symbols)
-    point = np.linspace(0.1, 0.9, n_parameters)
+    numbers = np.arange(1, n_parameters + 1, dtype=np.float64)
+    point = 0.1 + 0.8 * (numbers * _GOLDEN % 1)  # no special angles
     bound = program_of(circuit_of(point.tolist()), [])
     if not (
         np.array_equal(program.table, bound.table)
         and np.allclose(program.angles(point), bound.offsets, rtol=1e-9, atol=1e-9)
+        and (program.x_images, program.z_images) == (bound.x_images, bound.z_images)
     ):
         raise ConfigurationError("the gates of the circuit depend on the values of its parameters")
     return program

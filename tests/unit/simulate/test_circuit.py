@@ -94,6 +94,24 @@ def test_gates_of_three_angles_and_matrices_have_the_same_energy():
     assert found == pytest.approx(energy_of(circuit, vector, observable, values), abs=1e-12)
 
 
+def test_clifford_gates_and_quarter_turns_become_no_rotations():
+    (angle,) = vector = ParameterVector("t", 1)
+    circuit = QuantumCircuit(3)
+    circuit.h(range(3))
+    circuit.cx(0, 1)
+    circuit.rz(math.pi / 2, 1)
+    circuit.rx(-math.pi, 2)
+    circuit.swap(1, 2)
+    circuit.ryy(angle, 0, 2)
+    circuit.cz(0, 1)
+    circuit.iswap(1, 2)
+    program = program_of(circuit, list(vector))
+    assert len(program.table) == 1
+    observable = SparsePauliOp(["XYZ", "ZZI", "YIX"], [0.5, 2.0, -1.0])
+    found = CircuitState(program, observable).energy([0.3])
+    assert found == pytest.approx(energy_of(circuit, vector, observable, [0.3]), abs=1e-12)
+
+
 def test_an_angle_that_is_not_linear_is_refused():
     (angle,) = vector = ParameterVector("t", 1)
     circuit = QuantumCircuit(1)
