@@ -432,8 +432,8 @@ class Experiment(_Table):
         return self._own_code
 
     @model_validator(mode="after")
-    def _tell_ansatz(self) -> Experiment:
-        """Let the problem's table say which circuit is asked for, as `build_problem` needs it."""
+    def _pass_ansatz_kind(self) -> Experiment:
+        """Pass the requested kind of circuit to the table of the problem, for `build_problem`."""
         table = self.problem.with_ansatz_kind(self.ansatz.kind)
         object.__setattr__(self, "problem", table)  # the model is frozen
         return self

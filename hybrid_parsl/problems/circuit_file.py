@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import shown
+from hybrid_parsl.problems.settings import read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,6 @@ VALID = (
     "OpenQASM 2 or 3 (its first line says OPENQASM 2.0 or 3.0), or Qiskit's QPY from version 13 on"
 )
 
-_MOST_BYTES = 2**19
 _MAGIC = b"QISKIT"
 _FIRST_QPY = 13  # earlier ones can hold expressions that are evaluated
 _VERSION = re.compile(r"\s*OPENQASM\s+([23])(\.[0-9]+)?\s*;")
@@ -66,29 +66,21 @@ class CircuitText(BaseModel):
 
 
 class CircuitSummary(BaseModel):
-    """What a file holds: number of qubits, gates without measurements, names of parameters."""
+    """What a file holds: number of qubits, and names of parameters."""
 
     n_qubits: int
-    n_gates: int
     parameters: list[str]
 
 
 def read_circuit_file(path: Path) -> CircuitText:
-    """Return the content of a file and its format, which its beginning tells.
+    """Return the content of a file and its format, recognised from its first bytes.
 
     Raises
     ------
     ConfigurationError
         If it cannot be read, is too large, or is in none of the formats.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise ConfigurationError(error.strerror or str(error), str(path), KEY) from error
-    if len(content) > _MOST_BYTES:
-        found, valid = f"{path.stat().st_size} bytes", f"at most {_MOST_BYTES} bytes"
-        raise ConfigurationError("is too large", str(path), KEY, found, valid)
+    content = read_bytes(path, KEY)
     if content.startswith(_MAGIC):
         version = content[len(_MAGIC)] if len(content) > len(_MAGIC) else 0
         if version < _FIRST_QPY:
@@ -192,7 +184,7 @@ def _parse(source: CircuitText) -> QuantumCircuit:
         circuits = qpy.load(io.BytesIO(base64.b64decode(source.text, validate=True)))
         if len(circuits) != 1:
             found = f"{len(circuits)} circuits"
-            raise ConfigurationError("holds more or less than a circuit", None, KEY, found, "one")
+            raise ConfigurationError("must hold exactly one circuit", None, KEY, found, "one")
         return circuits[0]
     if source.format == "openqasm2":
         from qiskit import qasm2
@@ -226,8 +218,7 @@ def _main(arguments: list[str]) -> int:
         }
     else:
         names = [parameter.name for parameter in circuit.parameters]
-        gates = circuit.size()
-        answer = {"n_qubits": circuit.num_qubits, "n_gates": gates, "parameters": names}
+        answer = {"n_qubits": circuit.num_qubits, "parameters": names}
     sys.stdout.write(json.dumps(answer))
     return 0
 

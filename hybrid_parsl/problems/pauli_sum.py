@@ -42,7 +42,7 @@ def _off_diagonal(observable: SparsePauliOp) -> NDArray[bool_]:
 
 
 def is_diagonal(observable: SparsePauliOp) -> bool:
-    """Return whether all terms are products of I and Z."""
+    """Return whether no term has an X or a Y; terms with the coefficient 0 do not count."""
     return not _off_diagonal(observable).any()
 
 

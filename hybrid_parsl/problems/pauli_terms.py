@@ -118,7 +118,7 @@ def check_terms(
     source
         The name of the file, for errors.
     n_qubits
-        Labels that name qubits are on so many at least.
+        Minimum number of qubits, for labels that name qubits.
 
     Raises
     ------

@@ -74,6 +74,26 @@ def named_file(folder: Path, name: str, key: str) -> Path:
     return path
 
 
+def read_bytes(path: Path, key: str) -> bytes:
+    """Return the content of the file at `path`, which `key` names.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read or is too large.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            found, valid = f"{path.stat().st_size} bytes", f"at most {_MOST_BYTES} bytes"
+            raise ConfigurationError("is too large", str(path), key, found, valid)
+    except OSError as error:
+        message = error.strerror or str(error)
+        raise ConfigurationError(message, str(path), key) from error
+    return content
+
+
 def read_text(path: Path, key: str) -> str:
     """Return the text of the file at `path`, which `key` names.
 
@@ -83,18 +103,11 @@ def read_text(path: Path, key: str) -> str:
         If the file cannot be read, is too large or is not UTF-8.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            found, valid = f"{path.stat().st_size} bytes", f"at most {_MOST_BYTES} bytes"
-            raise ConfigurationError("is too large", str(path), key, found, valid)
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except OSError as error:
-        message = error.strerror or str(error)
-        raise ConfigurationError(message, str(path), key) from error
+        text = read_bytes(path, key).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         message = f"not UTF-8 at byte {error.start}"
         raise ConfigurationError(message, str(path), key, valid="text in UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def without_file_keys(settings: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -203,23 +204,20 @@ class AerBackend(QuantumBackend):
             raise ConfigurationError(message, None, self._method_key, found, valid)
 
 
-class AerSampler:
-    """Aer's ``SamplerV2`` in parts of 2**18 shots, each with a seed of its own.
+class SeededSampler(ABC):
+    """A ``SamplerV2`` whose counts follow from its seed.
 
     Parameters
     ----------
     seed
-        Seed of the first part.
+        Seed of the first call of the simulator; the others have seeds derived from it.
     shots
         Number of shots where neither a PUB nor `run` specifies one.
-    options
-        Options of ``AerSimulator``.
     """
 
-    def __init__(self, seed: int, shots: int, options: dict[str, Any]) -> None:
+    def __init__(self, seed: int, shots: int) -> None:
         self._seed = seed
         self._shots = shots
-        self._options = options
 
     def run(
         self, pubs: Iterable[Any], *, shots: int | None = None
@@ -236,14 +234,36 @@ class AerSampler:
     def _run(self, pubs: Sequence[SamplerPub]) -> PrimitiveResult[SamplerPubResult]:
         """Run all PUBs."""
         from qiskit.primitives import PrimitiveResult
+
+        return PrimitiveResult(self._results(pubs), metadata={"version": 2})
+
+    @abstractmethod
+    def _results(self, pubs: Sequence[SamplerPub]) -> list[SamplerPubResult]:
+        """Return the result of each PUB."""
+
+
+class AerSampler(SeededSampler):
+    """Aer's ``SamplerV2`` in parts of 2**18 shots, each with a seed of its own.
+
+    Parameters
+    ----------
+    seed, shots
+        As in `SeededSampler`.
+    options
+        Options of ``AerSimulator``.
+    """
+
+    def __init__(self, seed: int, shots: int, options: dict[str, Any]) -> None:
+        super().__init__(seed, shots)
+        self._options = options
+
+    def _results(self, pubs: Sequence[SamplerPub]) -> list[SamplerPubResult]:
+        """Run all PUBs together."""
         from qiskit_aer.primitives import SamplerV2
 
         n_qubits = max((pub.circuit.num_qubits for pub in pubs), default=1)
         options = {"backend_options": {**self._options, "n_qubits": n_qubits}}
-        results = sample_in_parts(
-            pubs, self._seed, lambda seed: SamplerV2(seed=seed, options=options)
-        )
-        return PrimitiveResult(results, metadata={"version": 2})
+        return sample_in_parts(pubs, self._seed, lambda seed: SamplerV2(seed=seed, options=options))
 
 
 def sample_in_parts(

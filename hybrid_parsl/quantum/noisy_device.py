@@ -14,7 +14,13 @@ from pydantic import Field
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import shown
-from hybrid_parsl.quantum.aer import AerBackend, AerOptions, part_seed, sample_in_parts
+from hybrid_parsl.quantum.aer import (
+    AerBackend,
+    AerOptions,
+    SeededSampler,
+    part_seed,
+    sample_in_parts,
+)
 from hybrid_parsl.quantum.backend import KEY, QuantumBackend
 from hybrid_parsl.quantum.fake_devices import fake_device, package_version, short_name
 from hybrid_parsl.quantum.pauli_estimator import PauliEstimator
@@ -22,10 +28,10 @@ from hybrid_parsl.quantum.transpilation import TranspilationOptions
 from hybrid_parsl.simulate.free_memory import check_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from qiskit import QuantumCircuit
-    from qiskit.primitives import PrimitiveJob, PrimitiveResult, SamplerPubResult
+    from qiskit.primitives import SamplerPubResult
     from qiskit.primitives.containers.sampler_pub import SamplerPub
     from qiskit.providers import BackendV2
     from qiskit.transpiler import Target
@@ -193,42 +199,24 @@ class FakeBackend(NoisyAerBackend):
     Options: ClassVar[type[BackendOptions]] = FakeOptions
 
 
-class NoisySampler:
+class NoisySampler(SeededSampler):
     """A ``SamplerV2`` of circuits over a whole device, which simulates their active qubits.
 
     Parameters
     ----------
     simulator
         Makes a simulator of some physical qubits.
-    seed
-        Seed of the first PUB; each other has one derived from it.
-    shots
-        Number of shots where neither a PUB nor `run` specifies one.
+    seed, shots
+        As in `SeededSampler`; each PUB has a seed of its own.
     """
 
     def __init__(self, simulator: Callable[[list[int]], BackendV2], seed: int, shots: int) -> None:
+        super().__init__(seed, shots)
         self._simulator = simulator
-        self._seed = seed
-        self._shots = shots
 
-    def run(
-        self, pubs: Iterable[Any], *, shots: int | None = None
-    ) -> PrimitiveJob[PrimitiveResult[SamplerPubResult]]:
-        """Start a job; parameters and result are those of ``BaseSamplerV2.run``."""
-        from qiskit.primitives import PrimitiveJob
-        from qiskit.primitives.containers.sampler_pub import SamplerPub
-
-        coerced = [SamplerPub.coerce(pub, shots or self._shots) for pub in pubs]
-        job = PrimitiveJob(self._run, coerced)
-        job._submit()  # noqa: SLF001 - as each primitive of Qiskit does
-        return job
-
-    def _run(self, pubs: Sequence[SamplerPub]) -> PrimitiveResult[SamplerPubResult]:
+    def _results(self, pubs: Sequence[SamplerPub]) -> list[SamplerPubResult]:
         """Run each PUB on a device of its own active qubits."""
-        from qiskit.primitives import PrimitiveResult
-
-        results = [self._run_one(pub, part_seed(self._seed, k)) for k, pub in enumerate(pubs)]
-        return PrimitiveResult(results, metadata={"version": 2})
+        return [self._run_one(pub, part_seed(self._seed, k)) for k, pub in enumerate(pubs)]
 
     def _run_one(self, pub: SamplerPub, seed: int) -> SamplerPubResult:
         """Run one PUB."""

@@ -148,11 +148,6 @@ class PauliEstimator:
         return estimate(group, result.data[_REGISTER])
 
 
-def is_diagonal(observable: SparsePauliOp) -> bool:
-    """Return whether no term has an X or a Y; terms with the coefficient 0 do not count."""
-    return not bool((observable.paulis.x.any(axis=1) & (observable.coeffs != 0)).any())
-
-
 def pauli_sum(terms: Mapping[str, float]) -> SparsePauliOp:
     """Return an observable of a PUB, such as ``{"XX": 0.5}``, as a sum of Pauli strings."""
     from qiskit.quantum_info import SparseObservable, SparsePauliOp

@@ -104,7 +104,7 @@ def _groups(observable: SparsePauliOp, program: Program) -> tuple[NDArray[np.gen
 
     ``i**power X**x Z**z`` takes psi[u ^ x] to u, times ``i**power (-1)**parity(z & (u ^ x))``.
     """
-    images = list(program.x_images), list(program.z_images)
+    images = program.x_images, program.z_images
     qubits = range(program.n_qubits)
     terms = [image(label[::-1], qubits, *images) for label in observable.paulis.to_labels()]
     powers = np.array([term.power + 2 * term.n_y for term in terms])

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy import float64, int64
     from numpy.typing import NDArray
 
@@ -92,7 +94,7 @@ class Program:
 
 
 def image(
-    letters: str, qubits: range | list[int], x_images: list[Pauli], z_images: list[Pauli]
+    letters: str, qubits: Sequence[int], x_images: Sequence[Pauli], z_images: Sequence[Pauli]
 ) -> Pauli:
     """Return what a Clifford circuit makes of a product of Pauli operators.
 

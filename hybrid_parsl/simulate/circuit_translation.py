@@ -102,7 +102,7 @@ class _Builder:
 
     def _rotation(self, axes: str, qubits: Sequence[int], angle: Any) -> None:
         """Add exp(-i angle/2 P), where ``axes[k]`` acts on ``qubits[k]``."""
-        axis = image(axes, list(qubits), self._x_images, self._z_images)
+        axis = image(axes, qubits, self._x_images, self._z_images)
         if not axis.x | axis.z:
             return  # a phase of the whole state
         constant, slopes = self._split(angle)

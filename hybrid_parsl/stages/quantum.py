@@ -14,8 +14,9 @@ from hybrid_parsl.errors import HybridParslError, QuantumJobError
 from hybrid_parsl.experiment import shots_of_precision
 from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.ising_problem import without_offset
+from hybrid_parsl.problems.pauli_sum import is_diagonal
 from hybrid_parsl.problems.registry import build_problem
-from hybrid_parsl.quantum.pauli_estimator import is_diagonal, measured_groups
+from hybrid_parsl.quantum.pauli_estimator import measured_groups
 from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.results import Circuit, Execution, Sample
 

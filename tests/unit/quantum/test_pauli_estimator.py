@@ -13,11 +13,11 @@ from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit.transpiler import generate_preset_pass_manager
 
+from hybrid_parsl.problems.pauli_sum import is_diagonal
 from hybrid_parsl.quantum.pauli_estimator import (
     PauliEstimator,
     estimate,
     in_basis,
-    is_diagonal,
     measured_groups,
     pauli_sum,
 )
