@@ -42,6 +42,7 @@ _NO_LOG = re.compile(
 _CHUNK_BYTES = 65_536
 _ATTEMPTS = 3
 _DELAY_S = 0.3
+_MAX_DELAY_S = 5.0
 _EVENT_GRACE_S = 1.0
 _CONDITION_GRACE_S = 3.0
 _TAIL_TIMEOUT_S = 3.0
@@ -271,7 +272,8 @@ def fetch_log(
 ) -> FetchedLog:
     """Fetch the log of `pod` and write it to the destinations.
 
-    An incomplete log is fetched again a few times: nodes may deliver the end late.
+    An incomplete log is fetched again: a few times, and for ``retry_s`` while its end is missing,
+    which a node under load may deliver seconds after the end of the pod.
 
     Parameters
     ----------
@@ -302,9 +304,10 @@ def fetch_log(
         else:
             found = FetchedLog(report, tail, "; ".join(report.errors))
             n_attempts += 1
-            delay = _DELAY_S * 2**n_attempts
+            delay = min(_DELAY_S * 2**n_attempts, _MAX_DELAY_S)
             is_complete = report.files_are_complete and report.streams_are_complete
-            if is_complete or n_attempts == _ATTEMPTS or time.monotonic() + delay > deadline:
+            is_final = n_attempts >= _ATTEMPTS and not report.lacks_end
+            if is_complete or is_final or time.monotonic() + delay > deadline:
                 return found
         time.sleep(delay)
 

@@ -256,9 +256,14 @@ class LogReport:
         return not self.has_records or (self.started and self.ended)
 
     @property
+    def lacks_end(self) -> bool:
+        """Whether the last record is missing."""
+        return self.has_records and self.exit_code is None
+
+    @property
     def files_are_complete(self) -> bool:
         """Whether all files that the command left were received."""
-        return not self.errors and (not self.has_records or self.exit_code is not None)
+        return not self.errors and not self.lacks_end
 
 
 class LogReader:

@@ -36,6 +36,21 @@ def test_incomplete_log_is_an_error_without_result(api, executor, tmp_path, keep
 
 
 @pytest.mark.usefixtures("pods")
+def test_the_end_of_a_log_may_arrive_late(api, executor, tmp_path):
+    first_read_s = []
+
+    def damage(log):
+        first_read_s.append(time.monotonic())
+        return log[: len(log) // 2] if time.monotonic() < first_read_s[0] + 2.5 else log
+
+    api.damage = damage
+    wanted = {"outputs": {"r": tmp_path / "r"}}
+    job = shell("head -c 2000 /dev/zero > r", directory=tmp_path / "pod", attributes=wanted)
+    assert run(executor, job).state == JobState.COMPLETED
+    assert (tmp_path / "r").read_bytes() == bytes(2000)
+
+
+@pytest.mark.usefixtures("pods")
 def test_job_with_lost_results_is_replaced_on_resubmission(api, executor, tmp_path):
     wanted = {"key": "k", "outputs": {"r": tmp_path / "r"}}
     for damage, state in ((lambda _: b"", "FAILED"), (bytes, "COMPLETED")):
