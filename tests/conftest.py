@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kubernetes_api import KubernetesApi
     from kubernetes_cluster import KubernetesCluster
     from prefect_server import PrefectServer
+    from quantum_service import QuantumService
     from slurm_cluster import SlurmCluster
 
 SUPPORT = Path(__file__).parent / "support"
@@ -245,3 +246,33 @@ def prefect_server() -> Iterator[PrefectServer]:
             patch.setenv(name, value)
         yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def _quantum_service() -> Iterator[QuantumService]:
+    from quantum_service import PACKAGE, QuantumService
+
+    available = importlib.util.find_spec("qiskit_ibm_runtime") is not None
+    require("qiskit_ibm_runtime", PACKAGE, available=available)
+    service = QuantumService.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def quantum_service(
+    _quantum_service: QuantumService, monkeypatch: pytest.MonkeyPatch
+) -> QuantumService:
+    """Start a stand-in of IBM's Quantum service without jobs; the client's account leads there."""
+    from qiskit_ibm_runtime.accounts import management
+
+    service = _quantum_service
+    service.forget_jobs()
+    service.save_account()
+    for name in [each for each in os.environ if each.startswith("QISKIT_IBM_")]:
+        monkeypatch.delenv(name)
+    for name, value in service.variables.items():
+        monkeypatch.setenv(name, value)
+    saved = str(service.folder / "home/.qiskit/qiskit-ibm.json")
+    monkeypatch.setattr(management, "_DEFAULT_ACCOUNT_CONFIG_JSON_FILE", saved)
+    return service
