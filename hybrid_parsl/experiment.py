@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_WORKFLOW = "pipeline"
 _MOST_RANKS_PER_NODE = 4096
 _MOST_SHOTS = 100_000_000
+_MOST_QPU_SECONDS = 10_800  # of a job, by the service
 
 _UNITS = {
     "circuit": ("qubits", "parameters"),
@@ -230,6 +231,10 @@ class Quantum(_Table):
         Seed of the sampler or estimator.
     options
         The keys that the backend defines.
+    max_qpu_seconds
+        Most QPU seconds of one quantum task, 1 to 10 800: a run that would need more, as
+        estimated, is refused, and the service ends a job that does. No limit if left out.
+        Simulators use none.
     """
 
     backend: str = Field(default="aer", min_length=1)
@@ -238,6 +243,7 @@ class Quantum(_Table):
     precision: float | None = Field(default=None, ge=_MOST_SHOTS**-0.5, le=1)
     seed: Seed = 0
     options: dict[str, Any] = Field(default_factory=dict)
+    max_qpu_seconds: float | None = Field(default=None, ge=1, le=_MOST_QPU_SECONDS)
 
     @property
     def target_precision(self) -> float:

@@ -141,6 +141,12 @@ class Sample(_Result):
         What was run.
     transpiled
         What the transpiler made of it; None without a device, and in older results.
+    job_id
+        The service's id of the job on a QPU; several are separated by a comma and a space. None
+        without a QPU.
+    usage_s, estimated_usage_s
+        QPU seconds that were charged, repeated jobs included, and those that were estimated before
+        the submission; None if not known.
     execution
         Where and how long it ran.
     """
@@ -154,6 +160,9 @@ class Sample(_Result):
     backend: str
     circuit: Circuit
     transpiled: Transpiled | None = None
+    job_id: str | None = None
+    usage_s: float | None = None
+    estimated_usage_s: float | None = None
     execution: Execution
 
 

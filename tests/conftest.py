@@ -266,6 +266,9 @@ def quantum_service(
     """Start a stand-in of IBM's Quantum service without jobs; the client's account leads there."""
     from qiskit_ibm_runtime.accounts import management
 
+    from hybrid_parsl.quantum import ibm_account
+
+    ibm_account._service.cache_clear()
     service = _quantum_service
     service.forget_jobs()
     service.save_account()

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,12 +14,14 @@ from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from qiskit import QuantumCircuit
+    from qiskit.quantum_info import SparsePauliOp
     from qiskit.transpiler import Target
 
     from hybrid_parsl.experiment import Quantum
+    from hybrid_parsl.quantum.qpu_time import QpuEstimate
     from hybrid_parsl.results import Transpiled
 
 KEY = "quantum.backend"
@@ -40,6 +42,24 @@ class Estimator(Protocol):
 
     def run(self, pubs: Iterable[Any], *, precision: float | None = None) -> Any:
         """Start a job whose ``result()`` holds one ``PubResult`` per PUB."""
+
+
+class QpuUsage(NamedTuple):
+    """What measurements on a QPU were charged.
+
+    Attributes
+    ----------
+    job_id
+        The service's id of the job; several are separated by a comma and a space.
+    usage_s
+        QPU seconds that were charged, repeated jobs included; None if it is not known.
+    estimated_usage_s
+        QPU seconds that were estimated before the submission; None if it is not known.
+    """
+
+    job_id: str
+    usage_s: float | None
+    estimated_usage_s: float | None
 
 
 class BackendOptions(BaseModel):
@@ -69,6 +89,8 @@ class QuantumBackend(ABC):
         Whether ``name:device`` is a valid name.
     is_reproducible
         Whether the same seed gives the same counts, so that later runs may reuse them.
+    is_remote
+        Whether it is reached through an account, which only the host that drives a run has.
     settings, options, device
         The table, its validated options, and the name of the device.
 
@@ -81,6 +103,7 @@ class QuantumBackend(ABC):
     Options: ClassVar[type[BackendOptions]] = BackendOptions
     takes_device: ClassVar[bool] = False
     is_reproducible: ClassVar[bool] = False
+    is_remote: ClassVar[bool] = False
 
     def __init__(self, settings: Quantum, device: str = "") -> None:
         self.settings = settings
@@ -137,6 +160,26 @@ class QuantumBackend(ABC):
         made_by = f"{type(self).__module__}:{type(self).__qualname__}"
         parts = [made_by, self.name, self.device, self.options.model_dump(mode="json")]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def usage(self) -> QpuUsage | None:
+        """What the measurements so far were charged; None if they cost no QPU time."""
+        return None
+
+    def estimate_usage(
+        self, circuit: QuantumCircuit, observables: Sequence[SparsePauliOp]
+    ) -> QpuEstimate | None:
+        """Return the QPU time of a measurement, without submitting it; None if it costs none.
+
+        Parameters
+        ----------
+        circuit
+            As `prepare` returned it.
+        observables
+            What an estimator measures, in the layout of the circuit; none for a sampler.
+        """
+        del circuit, observables
+        return None
 
     def prepare(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Return a circuit that the primitives run: transpiled to the target, if there is one.

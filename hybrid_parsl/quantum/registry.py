@@ -20,6 +20,7 @@ BACKENDS = PluginGroup(
     built_in={
         "aer": "hybrid_parsl.quantum.aer:AerBackend",
         "fake": "hybrid_parsl.quantum.noisy_device:FakeBackend",
+        "ibm": "hybrid_parsl.quantum.ibm:IbmBackend",
     },
     path="package.module:name",
 )

@@ -13,6 +13,7 @@ from hybrid_parsl.results import Transpiled
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
+    from qiskit.providers import BackendV2
     from qiskit.transpiler import Target
 
 _INITIAL_LAYOUT_KEY = f"{OPTIONS_KEY}.initial_layout"
@@ -38,7 +39,10 @@ class TranspilationOptions(BackendOptions):
 
 
 def transpile_to(
-    target: Target, circuit: QuantumCircuit, options: TranspilationOptions
+    target: Target,
+    circuit: QuantumCircuit,
+    options: TranspilationOptions,
+    device: BackendV2 | None = None,
 ) -> QuantumCircuit:
     """Return a circuit in the gates of a target, on its qubits.
 
@@ -53,6 +57,8 @@ def transpile_to(
         With its parameters bound.
     options
         How to transpile.
+    device
+        The device of the target, for passes of its own.
 
     Returns
     -------
@@ -73,7 +79,7 @@ def transpile_to(
         _check_layout(options.initial_layout, circuit.num_qubits, target.num_qubits)
     manager = generate_preset_pass_manager(
         options.optimization_level,
-        target=target,
+        **({"target": target} if device is None else {"backend": device}),
         initial_layout=options.initial_layout,
         seed_transpiler=options.seed_transpiler,
     )

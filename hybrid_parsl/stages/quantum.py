@@ -79,8 +79,10 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     else:
         found = expectation(circuit, observable, backend, prepared)
     duration_s = time.perf_counter() - began
+    usage = backend.usage
     return Sample(
         **found._asdict(),
+        **({} if usage is None else usage._asdict()),
         expectation=found.energy,
         backend=backend.name,
         circuit=described,

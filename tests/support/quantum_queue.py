@@ -75,6 +75,16 @@ class QuantumQueue:
             self._worker.kill()
             self._worker.wait()
 
+    def reset(self) -> None:
+        """Forget all jobs; jobs do not wait any more."""
+        with self.lock:
+            for job in self.jobs.values():
+                self.set_state(job, "Cancelled")
+            self.jobs.clear()
+            self.queue_s = 0.0
+            for path in self.folder.iterdir():
+                path.unlink()
+
     # Devices
 
     def device(self, name: str) -> dict[str, Any]:

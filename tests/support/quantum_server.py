@@ -94,6 +94,11 @@ class QuantumServer(ThreadingHTTPServer):
         with self._lock:
             self._faults.append(fault)
 
+    def forget_faults(self) -> None:
+        """Let no more requests fail."""
+        with self._lock:
+            self._faults.clear()
+
     def fault_of(self, request: str) -> Fault | None:
         """Return what happens to a request, None if it does not fail."""
         with self._lock:
@@ -170,6 +175,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.add_fault(Fault(**json.loads(raw)))
         elif path == "/_queue":
             queue.queue_s = json.loads(raw)["seconds"]
+        elif path == "/_cancel":
+            queue.cancel(json.loads(raw)["id"])
+        elif path == "/_reset":
+            self.server.forget_faults()
+            queue.reset()
         return [{k: v for k, v in job.items() if k != "params"} for job in queue.jobs.values()]
 
     def account(self, path: str, raw: bytes) -> Any:
@@ -276,7 +286,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--devices", default="manila,fez")
+    parser.add_argument("--devices", default="manila,fez,fractional")
     parser.add_argument("--queue", type=float, default=0.0, help="seconds that each job waits")
     given = parser.parse_args()
     queue = QuantumQueue(given.folder, given.devices.split(","), given.queue)

@@ -107,6 +107,10 @@ class QuantumService:
         """Let each job wait."""
         self._ask("_queue", seconds=seconds)
 
+    def cancel(self, job: str) -> None:
+        """Cancel a job."""
+        self._ask("_cancel", id=job)
+
     def jobs(self, tag: str | None = None) -> list[dict[str, Any]]:
         """Return what the service knows of its jobs, the oldest first."""
         return [job for job in self._ask("_jobs") if tag is None or tag in job["tags"]]
@@ -117,9 +121,7 @@ class QuantumService:
 
     def forget_jobs(self) -> None:
         """Begin anew without jobs and faults."""
-        self.end()
-        shutil.rmtree(self.folder / "jobs", ignore_errors=True)
-        self.begin()
+        self._ask("_reset", all=True)
 
     def _ask(self, path: str, **body: Any) -> Any:
         """Return what the server answers."""

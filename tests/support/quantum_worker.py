@@ -9,6 +9,7 @@ A process of its own: Aer on the threads of an HTTP server has ended it with SIG
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import importlib
@@ -238,5 +239,6 @@ def answer_to(line: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     answers, sys.stdout = sys.stdout, sys.stderr
-    for each in sys.stdin:
-        print(json.dumps(answer_to(each)), file=answers, flush=True)
+    with contextlib.suppress(BrokenPipeError):  # the server was ended
+        for each in sys.stdin:
+            print(json.dumps(answer_to(each)), file=answers, flush=True)

@@ -1,0 +1,151 @@
+"""Submit a job to IBM's Quantum service so that exactly one is used, whatever fails.
+
+A request may reach the service although its reply is lost, and the client itself repeats a POST
+that was answered with 500, 502, 503, 504 or 52x. So a job carries a tag that follows from what it
+computes: the service is asked for the tag before each submission and after each failure. Of
+several jobs the oldest is kept and the others are cancelled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.errors import BackendUnavailableError, QuantumJobError
+from hybrid_parsl.quantum.ibm_account import is_lasting, status_of, without_secrets
+from hybrid_parsl.quantum.qpu_record import CANCELLED, ERROR, FINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_TRIES = 5
+_PAUSE_S = 1.0
+_LISTING_TRIES = 6
+_UNAUTHORIZED = 401
+
+
+def jobs_with(service: Any, tag: str) -> list[Any]:
+    """Return all jobs with a tag, the oldest first.
+
+    Raises
+    ------
+    IBMError
+        If the service does not answer.
+    """
+    return list(service.jobs(job_tags=[tag], limit=None, descending=False))
+
+
+def keep_one(jobs: Sequence[Any], preferred: str | None = None) -> tuple[Any | None, list[Any]]:
+    """Return the job that counts, and the others; those that have not ended are cancelled.
+
+    Parameters
+    ----------
+    jobs
+        All jobs of a tag, the oldest first.
+    preferred
+        Id of the job that counts if it did not fail; else it is the oldest that did not.
+    """
+    usable = [job for job in jobs if job.status() not in (CANCELLED, ERROR)]
+    kept = next((job for job in usable if job.job_id() == preferred), next(iter(usable), None))
+    for job in usable:
+        if job is not kept and job.status() not in FINAL:
+            cancel(job)
+    return kept, [job for job in jobs if job is not kept]
+
+
+def cancel(job: Any) -> bool:
+    """Cancel a job; return False if it had ended already.
+
+    Raises
+    ------
+    IBMError
+        If the service has not taken the cancellation.
+    """
+    from qiskit_ibm_runtime.exceptions import RuntimeInvalidStateError
+
+    with contextlib.suppress(RuntimeInvalidStateError):
+        job.cancel()
+        return True
+    return False
+
+
+def submit_once(
+    service: Any,
+    tag: str,
+    submit: Callable[[], Any],
+    backend: str,
+    preferred: str | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Any, list[Any]]:
+    """Return the only job of a tag that counts, submitted if there is none, and the other jobs.
+
+    Parameters
+    ----------
+    service
+        The client.
+    tag
+        Of the job.
+    submit
+        Submits a job with this tag.
+    backend
+        ``quantum.backend`` of the experiment, for errors.
+    preferred
+        Id of the job that an earlier driver has followed.
+    sleep
+        Waits for some seconds.
+
+    Raises
+    ------
+    QuantumJobError
+        If the service refuses the job.
+    BackendUnavailableError
+        If it does not answer.
+    """
+    from qiskit_ibm_runtime.exceptions import IBMError
+
+    last: Exception = TimeoutError("the job was accepted, and is not in the list of jobs")
+    for attempt in range(_TRIES):
+        accepted = False
+        try:
+            kept, others = keep_one(jobs_with(service, tag), preferred)
+            if kept is not None:
+                return kept, others
+            submit()
+            accepted = True
+        except IBMError as error:
+            last = error
+            if is_lasting(error) or status_of(error) == _UNAUTHORIZED or _is_unauthorized(error):
+                raise QuantumJobError(backend, without_secrets(str(error))) from None
+        if accepted:
+            found = _await_listing(service, tag, preferred, sleep)
+            if found is not None:
+                return found
+        elif attempt + 1 < _TRIES:
+            sleep(_PAUSE_S * 2**attempt)  # the list of jobs may lag behind
+    raise BackendUnavailableError(backend, without_secrets(str(last)))
+
+
+def _await_listing(
+    service: Any, tag: str, preferred: str | None, sleep: Callable[[float], None]
+) -> tuple[Any, list[Any]] | None:
+    """Return the accepted job once the service lists it; None if that takes too long.
+
+    It is taken from the list, so that repeated requests of the client are noticed.
+    """
+    from qiskit_ibm_runtime.exceptions import IBMError
+
+    for attempt in range(_LISTING_TRIES):
+        with contextlib.suppress(IBMError):
+            kept, others = keep_one(jobs_with(service, tag), preferred)
+            if kept is not None:
+                return kept, others
+        sleep(_PAUSE_S * 2**attempt / 4)
+    return None
+
+
+def _is_unauthorized(error: Exception) -> bool:
+    """Return whether the service does not accept the token any more."""
+    from qiskit_ibm_runtime.exceptions import IBMNotAuthorizedError
+
+    return isinstance(error, IBMNotAuthorizedError)
