@@ -18,6 +18,11 @@ from hybrid_parsl.experiment_file import read_experiment
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.problems.registry import code_fingerprint, embed_code
 from hybrid_parsl.project import find_project
+from hybrid_parsl.quantum.qpu_control import (
+    cancel_qpu_jobs,
+    check_no_qpu_job_is_left,
+    qpu_job_states,
+)
 from hybrid_parsl.records.models import BegunResults, SiteRecord, Versions
 from hybrid_parsl.records.run_directory import RESULTS, now
 from hybrid_parsl.records.run_document import end_tasks
@@ -103,7 +108,7 @@ class RunStatus:
     best_energy
         The lowest energy so far, None before the first.
     jobs
-        What `job_states` returns.
+        What `job_states` and `qpu_job_states` return.
     error
         Type and message of what ended it, if something did.
     """
@@ -161,7 +166,7 @@ def status_of(directory: RunDirectory) -> RunStatus:
         ],
         starts=(done, progress.n_starts),
         best_energy=best,
-        jobs=job_states(directory.path),
+        jobs=[*job_states(directory.path), *qpu_job_states(directory.path)],
         error=document.get("error"),
     )
 
@@ -233,12 +238,28 @@ def cancel(directory: RunDirectory) -> list[str]:
             time.sleep(_PAUSE_S)
         driver = None
     if driver is not None:
-        return cancel_jobs(directory.path)
+        return _cancel_all(directory.path)
     what = f"run {directory.path.name}"
     with run_lock(directory.lock, what, cancels=True, patience_s=_PATIENCE_S):
-        canceled = cancel_jobs(directory.path)
+        canceled = _cancel_all(directory.path)
         _note_cancellation(directory)
     return canceled
+
+
+def _cancel_all(run: Path) -> list[str]:
+    """Cancel the jobs of a run, then those that they may have submitted to a QPU.
+
+    Raises
+    ------
+    JobsLeftError
+        If a backend or the service of the QPU has not taken a cancellation.
+    """
+    try:
+        canceled = cancel_jobs(run)
+    finally:
+        on_qpu = cancel_qpu_jobs(run)
+    check_no_qpu_job_is_left(run)
+    return [*canceled, *on_qpu]
 
 
 def _note_cancellation(directory: RunDirectory) -> None:

@@ -23,6 +23,7 @@ from hybrid_parsl.engine.workflow_calls import CallRecorder
 from hybrid_parsl.errors import ConfigurationError, JobRejectedError, JobsLeftError
 from hybrid_parsl.experiment import DEFAULT_WORKFLOW
 from hybrid_parsl.problems.registry import code_fingerprint
+from hybrid_parsl.quantum.qpu_control import cancel_qpu_jobs, qpu_jobs_left
 from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
 from hybrid_parsl.records.run_document import continued, end_tasks, new_document
 from hybrid_parsl.records.run_lock import run_lock
@@ -167,13 +168,26 @@ class Run:
                     self._follow(workflow, recorder, gate, session, observer, reuse)
         except BaseException as error:
             with uninterrupted():
-                for sentence in map(words_for, jobs_left(self.directory.path)):
+                if self._cancels_qpu_jobs(error):
+                    cancel_qpu_jobs(self.directory.path)
+                path = self.directory.path
+                for sentence in (*map(words_for, jobs_left(path)), *qpu_jobs_left(path)):
                     error.add_note(sentence)
                 self._end(_word_for(error), error)
             raise
         with uninterrupted():
             self._end("completed", None)
         return self._document
+
+    def _cancels_qpu_jobs(self, error: BaseException) -> bool:
+        """Return whether jobs on QPUs are cancelled when `error` has ended the run.
+
+        An interruption and ``fail-fast`` cancel what runs. After another failure, such as that of
+        the network, a job goes on, and the next driver takes its result.
+        """
+        if isinstance(error, Exception):
+            return self.on_failure == "fail-fast"
+        return not getattr(error, "leaves_jobs", False)
 
     def _reuse(self, config: parsl.Config, session: Session) -> ResultReuse:
         """Let the tasks of a session that is not open yet reuse results of earlier runs."""

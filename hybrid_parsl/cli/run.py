@@ -138,13 +138,17 @@ def _interrupted(run: Run, how: str, error: BaseException, code: int) -> typer.E
     """Say how a run was ended and what is left of it, and return what ends the process."""
     from hybrid_parsl.engine.jobs.orphans import check_none_is_left, jobs_left_alone
     from hybrid_parsl.errors import JobsLeftError
+    from hybrid_parsl.quantum.qpu_control import check_no_qpu_job_is_left, open_qpu_jobs
 
     say_aside("\n".join([f"{how}: {_what_is_left(run)}", *getattr(error, "__notes__", [])]))
     if getattr(error, "leaves_jobs", False):
         for record in jobs_left_alone(run.directory.path):
             say_aside(f"job {record.job_id or record.name} ({record.backend}) goes on")
+        for label in open_qpu_jobs(run.directory.path):
+            say_aside(f"{label} goes on")
     try:
         check_none_is_left(run.directory.path)
+        check_no_qpu_job_is_left(run.directory.path)
     except JobsLeftError as left:
         say_aside(f"cancel again with: {run_command('cancel', run.directory.path)}")
         return typer.Exit(left.exit_code)

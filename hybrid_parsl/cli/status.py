@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import AsJson, RunName, RunsDirectory
@@ -12,6 +12,7 @@ from hybrid_parsl.cli.output import say
 from hybrid_parsl.cli.runs import find_run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from hybrid_parsl.run_control import RunStatus
@@ -73,12 +74,23 @@ def _in_words(found: RunStatus, folder: Path) -> str:
             state += (
                 f"; cancellation not confirmed: {job['cancel_error'] or 'it has not ended yet'}"
             )
+        state += _usage_words(job)
         lines.append(f"  job {job['id'] or '?'} ({job['backend']}, {job['name']}): {state}")
     if found.error:
         told = dict.fromkeys((found.error["type"], found.error["message"]))
         first, *below = ": ".join(told).splitlines() or [""]
         lines += [f"  {first}", *(f"    {line.strip()}" for line in below)]
     return "\n".join(lines)
+
+
+def _usage_words(job: Mapping[str, Any]) -> str:
+    """Return the QPU time of a job, nothing for a job that uses none."""
+    used, estimated = job.get("usage_s"), job.get("estimated_usage_s")
+    words = [
+        *([f"{used:g} s of QPU time used"] if used is not None else []),
+        *([f"{estimated:g} s estimated"] if estimated is not None else []),
+    ]
+    return f"; {', '.join(words)}" if words else ""
 
 
 def _state(found: RunStatus, folder: Path) -> str:
