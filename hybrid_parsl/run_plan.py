@@ -114,8 +114,17 @@ def plan_run(
     return RunPlan(experiment, project, place, config, trace, notes)
 
 
-def load_experiment(text: str, overrides: Sequence[str], project: Project) -> Experiment:
+def load_experiment(
+    text: str, overrides: Sequence[str], project: Project, *, is_driven_here: bool = True
+) -> Experiment:
     """Return the experiment that `text` names, checked as far as it can be on any machine.
+
+    Parameters
+    ----------
+    text, overrides, project
+        As for `plan_run`.
+    is_driven_here
+        Whether this host will drive the run, so that it has the account of a remote backend.
 
     Raises
     ------
@@ -131,7 +140,7 @@ def load_experiment(text: str, overrides: Sequence[str], project: Project) -> Ex
     with _placed(path, overrides):
         coded = embed_code(experiment, (path.parent, project.folder))
         embedded = embed_files(coded, path.parent)
-        check_experiment(embedded)
+        check_experiment(embedded, is_driven_here=is_driven_here)
     return embedded
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.engine.workflow_calls import Call
     from hybrid_parsl.errors import SubmissionError
     from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.quantum.qpu_time import QpuEstimate
 
 _IDENTIFIER = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|[0-9a-f]{64}|\\x1E\w{8}"
@@ -100,18 +101,28 @@ def describe(
         "experiment": asked,
         "stages": stages,
     }
+    estimate = _qpu_estimate(experiment) if whole or as_json else None
+    if estimate is not None:
+        document["qpu"] = estimate.to_json()
     if scripts is not None:
         _write(scripts, stages)
     if as_json:
         text = json.dumps(document)
     else:
         parts = (
-            [_in_words(experiment, site, stages, trace)]
+            [_in_words(experiment, site, stages, trace, estimate)]
             if whole
             else [f"site {site.name} ({site.source})"]
         )
         text = "\n\n".join([*parts, *([_verdicts(stages)] if check else [])])
     return text, refusals[0] if refusals else None
+
+
+def _qpu_estimate(experiment: Experiment) -> QpuEstimate | None:
+    """Return the QPU time of one quantum task; None if it needs none."""
+    from hybrid_parsl.stages.qpu_estimate import estimate_qpu
+
+    return estimate_qpu(experiment)
 
 
 def _stage(call: Call, executor: SiteExecutor, resources: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +179,11 @@ def _verdict(
 
 
 def _in_words(
-    experiment: Experiment, site: Site, stages: list[dict[str, Any]], trace: Trace
+    experiment: Experiment,
+    site: Site,
+    stages: list[dict[str, Any]],
+    trace: Trace,
+    estimate: QpuEstimate | None,
 ) -> str:
     """Return the same for people."""
     import tomli_w
@@ -185,6 +200,9 @@ def _in_words(
         words += f" (the site decides {', '.join(others)})" if others else ""
         lines += [f"  {words}"] if words else []
         lines += [f"  {line}" for line in (stage["launch"] or "").splitlines()]
+    if estimate is not None:
+        first, *below = estimate.lines()
+        lines += ["", f"{experiment.quantum.backend}: {first}", *(f"  {line}" for line in below)]
     lines += ["", "experiment:", *_indented(tomli_w.dumps(asked))]
     return "\n".join([*lines, *_documents(stages)])
 

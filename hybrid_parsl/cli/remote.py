@@ -90,7 +90,9 @@ def run(
     values = read_template_values(template)
     there = check_folder(DEFAULT_FOLDER if folder is None else folder)
     place = check_id(endpoint, "--endpoint")
-    asked = load_experiment(experiment, overrides or [], context.obj.project())
+    asked = load_experiment(
+        experiment, overrides or [], context.obj.project(), is_driven_here=False
+    )
     check_code(asked)
     service = ComputeService.connect()
     service.check_online(place)

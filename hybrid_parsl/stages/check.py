@@ -12,14 +12,22 @@ from hybrid_parsl.problems.registry import PROBLEMS, build_problem
 from hybrid_parsl.problems.settings import MOST_QUBITS
 from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.stages.memory import check_sample_memory, check_search_memory, size_key
+from hybrid_parsl.stages.qpu_estimate import check_qpu_time
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.problems.problem import Problem
 
 
-def check_experiment(experiment: Experiment) -> None:
+def check_experiment(experiment: Experiment, *, is_driven_here: bool = True) -> None:
     """Check that problem and backend can be made and that the search suits the problem.
+
+    Parameters
+    ----------
+    experiment
+        The experiment to run.
+    is_driven_here
+        Whether this host will drive the run, so that it has the account of a remote backend.
 
     Raises
     ------
@@ -37,7 +45,9 @@ def check_experiment(experiment: Experiment) -> None:
         compare_with_observable(problem, experiment.ansatz.layers)
     bounds = problem.bounds(experiment.ansatz.layers)
     backend = open_backend(experiment.quantum)
-    backend.check(lambda: problem.circuit(seeded_point(bounds, 0, 0).tolist()))
+    if is_driven_here or not backend.is_remote:
+        backend.check(lambda: problem.circuit(seeded_point(bounds, 0, 0).tolist()))
+        check_qpu_time(experiment, backend)
     optimizer = load_optimizer(experiment.search)
     if not alternating and optimizer.gradient == "required":
         check_gradient(optimizer, _obstacle(problem, len(bounds)))
