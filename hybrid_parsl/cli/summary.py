@@ -40,6 +40,7 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         rows += SearchView(search).summary_lines()
     if analysis:
         rows += AnalysisView(analysis).summary_lines()
+    rows += _qpu_rows(document.get("quantum") or {})
     rows += _task_rows(document)
     if document.get("error"):
         rows.append(("error", f"{document['error']['type']}: {document['error']['message']}"))
@@ -48,6 +49,15 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("time", _time(run, None if is_reused else search)))
     rows.append(("folder", run.get("folder") or ""))
     return rows
+
+
+def _qpu_rows(sample: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the QPU time that was used, beside its estimate; nothing without a QPU."""
+    used, estimated = sample.get("usage_s"), sample.get("estimated_usage_s")
+    if used is None:
+        return []
+    beside = "" if estimated is None else f", {estimated:.2f} s estimated"
+    return [("QPU time", f"{used:.2f} s used{beside}  (job {sample.get('job_id')})")]
 
 
 def _task_rows(document: dict[str, Any]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ pass `without_secrets` before they are shown or kept.
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import logging
 import os
@@ -26,8 +27,7 @@ _SAVE = "QiskitRuntimeService.save_account(token=..., instance=...), or QISKIT_I
 LEAST_BUSY = "least_busy"
 _VARIABLES = ("HOME", "IAM_URL", "QISKIT_IBM_CHANNEL", "QISKIT_IBM_INSTANCE", "QISKIT_IBM_TOKEN")
 _STATUS = re.compile(r"\b([45]\d\d) (?:Client|Server) Error")
-_UNAUTHORIZED = (401, 403)
-_BAD_REQUEST = 400
+_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN = 400, 401, 403
 _TOO_MANY = 429
 
 
@@ -133,7 +133,12 @@ def account_error(
     texts = [without_secrets(text) for text in dict.fromkeys(map(_text, causes)) if text]
     text = texts[0] if texts else type(error).__name__
     status = next((code for each in causes if (code := status_of(each))), 0)
-    if status in (_BAD_REQUEST, *_UNAUTHORIZED):
+    if status == _FORBIDDEN:
+        message = "the account has no access to the instance of IBM's Quantum service"
+        key = f"{OPTIONS_KEY}.instance"
+        found = shown(instance) if instance else f"status {status}: {text}"
+        return ConfigurationError(message, None, key, found, "an instance of the account")
+    if status in (_BAD_REQUEST, _UNAUTHORIZED):
         found = f"status {status}: {text}"
         message = "IBM's Quantum service does not accept the token of the account"
         return ConfigurationError(message, None, KEY, found, f"a valid API key: {_SAVE}")
@@ -219,6 +224,21 @@ def status_of(error: BaseException) -> int:
             return value
     match = _STATUS.search(str(error))
     return int(match[1]) if match else 0
+
+
+def client_errors() -> tuple[type[Exception], ...]:
+    """Return the classes of errors that requests of the client raise."""
+    from ibm_cloud_sdk_core import ApiException
+    from qiskit_ibm_runtime.exceptions import IBMError
+    from requests import RequestException
+
+    return IBMError, ApiException, RequestException
+
+
+def load_client() -> None:
+    """Import the client if it is installed, which takes seconds."""
+    if importlib.util.find_spec(_PACKAGE) is not None:
+        importlib.import_module(_PACKAGE)
 
 
 def is_lasting(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import HybridParslError, JobsLeftError
-from hybrid_parsl.quantum.ibm_account import open_service, without_secrets
+from hybrid_parsl.quantum.ibm_account import load_client, open_service, without_secrets
 from hybrid_parsl.quantum.qpu_job import position_of, usage_of
 from hybrid_parsl.quantum.qpu_record import (
     CANCELLED,
@@ -54,7 +54,10 @@ def qpu_job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, A
         Seconds to wait for the service; after that the state is ``UNKNOWN``.
     """
     rows = []
-    for _, record in records_of_run(run):
+    records = [record for _, record in records_of_run(run)]
+    if any(record.is_open for record in records):
+        load_client()
+    for record in records:
         known, state = record, _NAMES.get(record.state, record.state)
         reason = None
         if record.is_open:
@@ -98,6 +101,7 @@ def cancel_qpu_jobs(run: Path, patience_s: float = _ANSWER_S) -> list[str]:
     for folder, record in records_of_run(run):
         if not record.is_open:
             continue
+        load_client()
         ended, error = _within(patience_s, record, _cancel)
         known = ended or record.changed(cancel_error=error)
         known.append(folder)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import BackendUnavailableError, QuantumJobError, StorageError
 from hybrid_parsl.progress import report_progress
-from hybrid_parsl.quantum.ibm_account import is_lasting, without_secrets
+from hybrid_parsl.quantum.ibm_account import client_errors, is_lasting, without_secrets
 from hybrid_parsl.quantum.qpu_record import (
     CANCELLED,
     DONE,
@@ -139,9 +139,7 @@ class QpuJob:
 
     def _position(self) -> int | None:
         """Return the place of the job in the queue, None if the service does not report it."""
-        from qiskit_ibm_runtime.exceptions import IBMError
-
-        with contextlib.suppress(IBMError):
+        with contextlib.suppress(*client_errors()):
             return position_of(self._job)
         return None
 
@@ -155,15 +153,13 @@ class QpuJob:
 
     def _patiently(self, ask: Callable[[], Any]) -> Any:
         """Return what a request gives, repeated while the service does not answer."""
-        from qiskit_ibm_runtime.exceptions import IBMError, IBMNotAuthorizedError
-
         deadline, pause_s = time.monotonic() + _OUTAGE_S, _FIRST_PAUSE_S
         while True:
             try:
                 return ask()
-            except IBMError as error:
+            except client_errors() as error:
                 words = without_secrets(str(error))
-                if isinstance(error, IBMNotAuthorizedError) or is_lasting(error):
+                if is_lasting(error):
                     raise QuantumJobError(self.record.backend, words) from None
                 if time.monotonic() > deadline:
                     message = f"no answer about job {self.job_id()}, which goes on: {words}"

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import BackendUnavailableError, QuantumJobError
-from hybrid_parsl.quantum.ibm_account import is_lasting, status_of, without_secrets
+from hybrid_parsl.quantum.ibm_account import client_errors, is_lasting, without_secrets
 from hybrid_parsl.quantum.qpu_record import CANCELLED, ERROR, FINAL
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _TRIES = 5
 _PAUSE_S = 1.0
 _LISTING_TRIES = 6
-_UNAUTHORIZED = 401
 
 
 def jobs_with(service: Any, tag: str) -> list[Any]:
@@ -102,8 +101,6 @@ def submit_once(
     BackendUnavailableError
         If it does not answer.
     """
-    from qiskit_ibm_runtime.exceptions import IBMError
-
     last: Exception = TimeoutError("the job was accepted, and is not in the list of jobs")
     for attempt in range(_TRIES):
         accepted = False
@@ -113,9 +110,9 @@ def submit_once(
                 return kept, others
             submit()
             accepted = True
-        except IBMError as error:
+        except client_errors() as error:
             last = error
-            if is_lasting(error) or status_of(error) == _UNAUTHORIZED or _is_unauthorized(error):
+            if is_lasting(error):
                 raise QuantumJobError(backend, without_secrets(str(error))) from None
         if accepted:
             found = _await_listing(service, tag, preferred, sleep)
@@ -133,19 +130,10 @@ def _await_listing(
 
     It is taken from the list, so that repeated requests of the client are noticed.
     """
-    from qiskit_ibm_runtime.exceptions import IBMError
-
     for attempt in range(_LISTING_TRIES):
-        with contextlib.suppress(IBMError):
+        with contextlib.suppress(*client_errors()):
             kept, others = keep_one(jobs_with(service, tag), preferred)
             if kept is not None:
                 return kept, others
         sleep(_PAUSE_S * 2**attempt / 4)
     return None
-
-
-def _is_unauthorized(error: Exception) -> bool:
-    """Return whether the service does not accept the token any more."""
-    from qiskit_ibm_runtime.exceptions import IBMNotAuthorizedError
-
-    return isinstance(error, IBMNotAuthorizedError)

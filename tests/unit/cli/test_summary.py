@@ -94,3 +94,11 @@ def test_text_in_brackets_is_no_markup(document: dict[str, Any]) -> None:
     print_summary(document, Console(file=file, width=100))
     assert "/tmp/[red]runs[/red]" in file.getvalue()
     assert "ratio to optimum" in file.getvalue()
+
+
+def test_the_time_on_a_qpu_stands_beside_its_estimate(document: dict[str, Any]) -> None:
+    document["quantum"] = {"job_id": "j1", "usage_s": 1.234, "estimated_usage_s": 3.1}
+    rows = dict(summary_rows(document))
+    assert rows["QPU time"] == "1.23 s used, 3.10 s estimated  (job j1)"
+    document["quantum"] = {"job_id": None, "usage_s": None}
+    assert "QPU time" not in dict(summary_rows(document))

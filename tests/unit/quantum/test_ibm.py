@@ -163,10 +163,15 @@ def test_no_account(quantum_service: QuantumService) -> None:
     quantum_service.save_account()
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_an_account_without_access(quantum_service: QuantumService, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "does not accept the token"), (403, "has no access to the instance")],
+)
+def test_an_account_without_access(
+    quantum_service: QuantumService, status: int, words: str
+) -> None:
     quantum_service.fail("GET /api/v1/(backends|instances)", status, times=20)
-    with pytest.raises(ConfigurationError, match="does not accept the token"):
+    with pytest.raises(ConfigurationError, match=words):
         opened().check(bell_pair)
 
 
