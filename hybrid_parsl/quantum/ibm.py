@@ -230,17 +230,25 @@ class IbmBackend(QuantumBackend):
         asked = {**settings, "options": options, "seed": self.settings.seed}
         tag = tag_of(task or _random(), len(self.jobs), [_source(each) for each in pubs], asked)
         seconds = round(estimate.seconds, 3)
-        record = QpuRecord(tag, backend, self.qpu.name, self.account, settings["shots"], seconds)
+        record = QpuRecord(
+            tag,
+            backend,
+            self.qpu.name,
+            self.account,
+            settings["shots"],
+            instance=getattr(self.qpu, "_instance", None),
+            estimated_s=seconds,
+        )
         job = QpuJob(self.service, record, folder)
         self.jobs.append(job)
 
-        def submit() -> None:
+        def submit() -> Any:
             with _mode(self.qpu, self.options.mode) as mode:
                 ready = primitive(mode)
                 ready.options.environment.job_tags = [tag]
                 if limit is not None:
                     ready.options.max_execution_time = math.ceil(limit)
-                ready.run(pubs, **keywords)
+                return ready.run(pubs, **keywords)
 
         job.submit(submit)
         return job

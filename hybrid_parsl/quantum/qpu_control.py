@@ -21,7 +21,7 @@ from hybrid_parsl.quantum.qpu_record import (
     QpuRecord,
     records_of_run,
 )
-from hybrid_parsl.quantum.submit_once import cancel, jobs_with, keep_one
+from hybrid_parsl.quantum.submit_once import cancel, jobs_of, keep_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +151,7 @@ def _look_up(record: QpuRecord) -> QpuRecord:
 
 def _kept(service: Any, record: QpuRecord) -> tuple[Any, list[Any]]:
     """Return the job of a record that counts, else its last one; None if there is none."""
-    jobs = jobs_with(service, record.tag)
+    jobs = jobs_of(service, record)
     usable = [job for job in jobs if job.status() not in (CANCELLED, ERROR)]
     counting = [job for job in usable if job.job_id() == record.job_id] or usable or jobs[-1:]
     return (counting[0] if counting else None), jobs
@@ -169,7 +169,7 @@ def _cancel(record: QpuRecord) -> QpuRecord:
             cancel(job)
     if kept is None:  # it never reached the service
         return record.changed(state=CANCELLED, cancel_error=None)
-    counting, _ = keep_one(jobs_with(service, record.tag), record.job_id)
+    counting, _ = keep_one(jobs_of(service, record), record.job_id)
     state = CANCELLED if counting is None else str(counting.status())
     spent = round(sum(usage_of(job) for job in jobs), 3)
     return record.changed(

@@ -21,7 +21,7 @@ from hybrid_parsl.quantum.qpu_record import (
     QpuRecord,
     read_records,
 )
-from hybrid_parsl.quantum.submit_once import jobs_with, keep_one, submit_once
+from hybrid_parsl.quantum.submit_once import jobs_of, keep_one, submit_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,8 +91,7 @@ class QpuJob:
         """
         if self._folder is not None:
             self.record.append(self._folder)
-        tag, backend = self.record.tag, self.record.backend
-        self._job, others = submit_once(self._service, tag, submit, backend, self.record.job_id)
+        self._job, others = submit_once(self._service, self.record, submit)
         extra = tuple(each.job_id() for each in others)
         state = str(self._patiently(self._job.status))
         self._note(job_id=self.job_id(), state=state, extra_jobs=extra)
@@ -145,7 +144,7 @@ class QpuJob:
 
     def _settle(self, state: str) -> None:
         """Record the end, the QPU seconds of all jobs of the tag, and cancel late repetitions."""
-        jobs = self._patiently(lambda: jobs_with(self._service, self.record.tag))
+        jobs = self._patiently(lambda: jobs_of(self._service, self.record))
         _, others = self._patiently(lambda: keep_one(jobs, self.job_id()))
         extra = tuple(each.job_id() for each in others if each.job_id() != self.job_id())
         spent = [self._patiently(lambda each=each: usage_of(each)) for each in jobs]

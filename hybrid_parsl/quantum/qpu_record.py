@@ -47,6 +47,8 @@ class QpuRecord:
         Name, channel and instance of the account, as the experiment specifies them.
     shots
         Shots of each circuit.
+    instance
+        CRN of the instance that the device is used through; None for the client's active one.
     estimated_s
         QPU seconds, as estimated before the submission.
     job_id
@@ -70,6 +72,7 @@ class QpuRecord:
     device: str
     account: dict[str, str | None]
     shots: int
+    instance: str | None = None
     estimated_s: float | None = None
     job_id: str | None = None
     state: str = SUBMITTING

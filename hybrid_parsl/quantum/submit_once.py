@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import BackendUnavailableError, QuantumJobError
 from hybrid_parsl.quantum.ibm_account import client_errors, is_lasting, without_secrets
-from hybrid_parsl.quantum.qpu_record import CANCELLED, ERROR, FINAL
+from hybrid_parsl.quantum.qpu_record import CANCELLED, ERROR, FINAL, QpuRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,15 +24,16 @@ _PAUSE_S = 1.0
 _LISTING_TRIES = 6
 
 
-def jobs_with(service: Any, tag: str) -> list[Any]:
-    """Return all jobs with a tag, the oldest first.
+def jobs_of(service: Any, record: QpuRecord) -> list[Any]:
+    """Return all jobs with the tag of a record, the oldest first.
 
     Raises
     ------
     IBMError
         If the service does not answer.
     """
-    return list(service.jobs(job_tags=[tag], limit=None, descending=False))
+    tags, instance = [record.tag], record.instance
+    return list(service.jobs(job_tags=tags, instance=instance, limit=None, descending=False))
 
 
 def keep_one(jobs: Sequence[Any], preferred: str | None = None) -> tuple[Any | None, list[Any]]:
@@ -71,26 +72,20 @@ def cancel(job: Any) -> bool:
 
 def submit_once(
     service: Any,
-    tag: str,
+    record: QpuRecord,
     submit: Callable[[], Any],
-    backend: str,
-    preferred: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Any, list[Any]]:
-    """Return the only job of a tag that counts, submitted if there is none, and the other jobs.
+    """Return the only job of a tag that counts, submitted if there is none, and the others.
 
     Parameters
     ----------
     service
         The client.
-    tag
-        Of the job.
+    record
+        What is known of the job. One with its id counts before others.
     submit
-        Submits a job with this tag.
-    backend
-        ``quantum.backend`` of the experiment, for errors.
-    preferred
-        Id of the job that an earlier driver has followed.
+        Submits a job with the tag of the record, and returns it.
     sleep
         Waits for some seconds.
 
@@ -101,30 +96,25 @@ def submit_once(
     BackendUnavailableError
         If it does not answer.
     """
-    last: Exception = TimeoutError("the job was accepted, and is not in the list of jobs")
     for attempt in range(_TRIES):
-        accepted = False
         try:
-            kept, others = keep_one(jobs_with(service, tag), preferred)
+            kept, others = keep_one(jobs_of(service, record), record.job_id)
             if kept is not None:
                 return kept, others
-            submit()
-            accepted = True
+            job = submit()
         except client_errors() as error:
-            last = error
+            last = without_secrets(str(error))
             if is_lasting(error):
-                raise QuantumJobError(backend, without_secrets(str(error))) from None
-        if accepted:
-            found = _await_listing(service, tag, preferred, sleep)
-            if found is not None:
-                return found
-        elif attempt + 1 < _TRIES:
+                raise QuantumJobError(record.backend, last) from None
+        else:
+            return _await_listing(service, record, sleep) or (job, [])
+        if attempt + 1 < _TRIES:
             sleep(_PAUSE_S * 2**attempt)  # the list of jobs may lag behind
-    raise BackendUnavailableError(backend, without_secrets(str(last)))
+    raise BackendUnavailableError(record.backend, last)
 
 
 def _await_listing(
-    service: Any, tag: str, preferred: str | None, sleep: Callable[[float], None]
+    service: Any, record: QpuRecord, sleep: Callable[[float], None]
 ) -> tuple[Any, list[Any]] | None:
     """Return the accepted job once the service lists it; None if that takes too long.
 
@@ -132,7 +122,7 @@ def _await_listing(
     """
     for attempt in range(_LISTING_TRIES):
         with contextlib.suppress(*client_errors()):
-            kept, others = keep_one(jobs_with(service, tag), preferred)
+            kept, others = keep_one(jobs_of(service, record), record.job_id)
             if kept is not None:
                 return kept, others
         sleep(_PAUSE_S * 2**attempt / 4)

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from quantum_service import SUBMISSION
+from services import require_module
 
-from hybrid_parsl.errors import QuantumJobError
+from hybrid_parsl.errors import BackendUnavailableError, QuantumJobError
 from hybrid_parsl.experiment import Quantum
 from hybrid_parsl.quantum import qpu_control
 from hybrid_parsl.quantum.qpu_job import tag_of
-from hybrid_parsl.quantum.qpu_record import read_records
+from hybrid_parsl.quantum.qpu_record import QpuRecord, read_records
 from hybrid_parsl.quantum.registry import open_backend
+from hybrid_parsl.quantum.submit_once import keep_one, submit_once
 from hybrid_parsl.tasks.folder import TASK_FOLDER_VARIABLE
 from hybrid_parsl.testing.backend_contract import bell_pair
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from quantum_service import QuantumService
+
+
+require_module("hybrid_parsl.quantum.ibm", "qiskit_ibm_runtime", "hybrid-parsl[ibm]")
 
 
 @pytest.fixture
@@ -119,6 +124,72 @@ def test_a_cancellation_without_a_service_is_recorded(
     assert f"QPU job {job.job_id()} (ibm:loop_manila) could not be cancelled" in sentence
     (row,) = qpu_control.qpu_job_states(run)
     assert row["state"] == "UNKNOWN"
+
+
+class Job:
+    def __init__(self, name: str, state: str = "QUEUED") -> None:
+        self.name, self.state = name, state
+
+    def job_id(self) -> str:
+        return self.name
+
+    def status(self) -> str:
+        return self.state
+
+    def cancel(self) -> None:
+        self.state = "CANCELLED"
+
+
+class Listing:
+    """A service that lists jobs only after it was asked for some times."""
+
+    def __init__(self, lag: int) -> None:
+        self.accepted: list[Job] = []
+        self._lag = lag
+
+    def jobs(self, **_: Any) -> list[Job]:
+        self._lag -= 1
+        return list(self.accepted) if self._lag < 0 else []
+
+    def submit(self) -> Job:
+        self.accepted.append(Job(f"j{len(self.accepted)}"))
+        return self.accepted[-1]
+
+
+RECORD = QpuRecord("t", "ibm:x", "x", {}, 100)
+
+
+@pytest.mark.parametrize("lag", [0, 1, 4, 1000])
+def test_an_accepted_job_that_is_not_listed_yet_is_not_submitted_again(lag: int) -> None:
+    service = Listing(lag)
+    job, others = submit_once(service, RECORD, service.submit, lambda _: None)
+    assert (job.job_id(), others) == ("j0", [])
+    assert len(service.accepted) == 1
+
+
+def test_the_job_of_the_record_counts_before_an_older_one() -> None:
+    older, own, failed = Job("j0"), Job("j1"), Job("j2", "ERROR")
+    assert keep_one([older, own, failed], "j1") == (own, [older, failed])
+    assert older.state == "CANCELLED"
+    assert keep_one([failed]) == (None, [failed])
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("500 Server Error", BackendUnavailableError), ("400 Client Error", QuantumJobError)],
+)
+def test_a_service_that_never_accepts(text: str, error: type[Exception]) -> None:
+    from qiskit_ibm_runtime.exceptions import IBMRuntimeError
+
+    asked = []
+
+    def submit() -> None:
+        asked.append(1)
+        raise IBMRuntimeError(text)
+
+    with pytest.raises(error, match=text):
+        submit_once(Listing(0), RECORD, submit, lambda _: None)
+    assert len(asked) == (5 if error is BackendUnavailableError else 1)
 
 
 def test_a_tag_changes_with_task_number_circuit_and_settings() -> None:

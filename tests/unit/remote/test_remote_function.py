@@ -245,6 +245,7 @@ def test_two_calls_at_once_make_one_run(tmp_path):
         ({"experiment": BELL.replace("draw", "os:system")}, "search.method", "os:system"),
         ({"experiment": f'{BELL}[quantum]\nbackend = "os:system"'}, "quantum.backend", "os:system"),
         ({"experiment": f'{BELL}[quantum]\nbackend = "fake:fez"'}, "quantum.backend", "fake:fez"),
+        ({"experiment": f'{BELL}[quantum]\nbackend = "ibm:x"'}, "quantum.backend", "ibm:x"),
     ],
 )
 def test_what_would_execute_code_has_to_be_allowed(tmp_path, monkeypatch, asked, key, found):
