@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import time
@@ -147,7 +148,7 @@ class QpuJob:
         jobs = self._patiently(lambda: jobs_of(self._service, self.record))
         _, others = self._patiently(lambda: keep_one(jobs, self.job_id()))
         extra = tuple(each.job_id() for each in others if each.job_id() != self.job_id())
-        spent = [self._patiently(lambda each=each: usage_of(each)) for each in jobs]
+        spent = [self._patiently(functools.partial(usage_of, each)) for each in jobs]
         self._note(state=state, position=None, extra_jobs=extra, usage_s=round(sum(spent), 3))
 
     def _patiently(self, ask: Callable[[], Any]) -> Any:
@@ -169,7 +170,7 @@ class QpuJob:
     def _note(self, **changes: Any) -> None:
         """Record what has changed; a disk that is full is no reason to lose a paid job."""
         changed = self.record.changed(**changes)
-        if changed == self.record.changed(time=changed.time):
+        if changed == self.record.changed(at=changed.at):
             return
         self.record = changed
         if self._folder is not None:

@@ -63,7 +63,7 @@ class QpuRecord:
         Ids of further jobs that a repeated request made; each was cancelled, or was never used.
     cancel_error
         Why the service has not cancelled the job although that was requested; None otherwise.
-    time
+    at
         When this was known, in seconds since the epoch.
     """
 
@@ -80,7 +80,7 @@ class QpuRecord:
     usage_s: float | None = None
     extra_jobs: tuple[str, ...] = ()
     cancel_error: str | None = None
-    time: float = field(default_factory=time.time)
+    at: float = field(default_factory=time.time)
 
     @property
     def is_open(self) -> bool:
@@ -94,7 +94,7 @@ class QpuRecord:
 
     def changed(self, **changes: Any) -> Self:
         """Return the record with some attributes changed now."""
-        return replace(self, **{"time": time.time(), **changes})
+        return replace(self, **{"at": time.time(), **changes})
 
     def append(self, folder: Path) -> Self:
         """Add the record to the file in a task's folder, and return it.
@@ -127,7 +127,7 @@ def read_records(folder: Path) -> dict[str, QpuRecord]:
                 with contextlib.suppress(ValueError):
                     record = reader.validate_python(parse_json(line))
                     known = found.get(record.tag)
-                    if known is None or known.time <= record.time:
+                    if known is None or known.at <= record.at:
                         found[record.tag] = record
     return found
 

@@ -8,6 +8,7 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from quantum_server import API_KEY
+from services import require_module
 
 from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError, QuantumJobError
 from hybrid_parsl.experiment import Quantum
@@ -20,6 +21,8 @@ from hybrid_parsl.testing.backend_contract import bell_pair
 
 if TYPE_CHECKING:
     from quantum_service import QuantumService
+
+require_module("hybrid_parsl.quantum.ibm", "qiskit_ibm_runtime", "hybrid-parsl[ibm]")
 
 
 def opened(backend: str = "ibm:loop_manila", **table: Any) -> IbmBackend:

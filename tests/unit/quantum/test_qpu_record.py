@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def record(tag: str = "t") -> QpuRecord:
-    return QpuRecord(tag, "ibm:x", "x", {"account": None}, 100, time=1.0)
+    return QpuRecord(tag, "ibm:x", "x", {"account": None}, 100, at=1.0)
 
 
 def test_the_latest_line_of_a_tag_counts(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_the_latest_line_of_a_tag_counts(tmp_path: Path) -> None:
 
 
 def test_lines_of_another_try_may_be_in_any_order(tmp_path: Path) -> None:
-    late = record().changed(job_id="j", time=3.0).append(tmp_path)
+    late = record().changed(job_id="j", at=3.0).append(tmp_path)
     record().append(tmp_path)
     assert read_records(tmp_path) == {"t": late}
 
