@@ -43,7 +43,7 @@ class Remote(QuantumBackend):
 
 class Away(Remote):
     def check(self, circuit: Any) -> None:
-        raise AssertionError
+        raise AssertionError(circuit)
 
 
 @pytest.fixture(autouse=True)
