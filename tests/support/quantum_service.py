@@ -117,7 +117,7 @@ class QuantumService:
 
     def wait_for_jobs(self, n_jobs: int) -> list[dict[str, Any]]:
         """Return the jobs once there are so many."""
-        return wait_until(lambda: len(found := self.jobs()) >= n_jobs and found, 120.0)
+        return wait_until(lambda: len(found := self.jobs()) >= n_jobs and found)
 
     def forget_jobs(self) -> None:
         """Begin anew without jobs and faults."""

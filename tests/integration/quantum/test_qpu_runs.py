@@ -10,7 +10,7 @@ import pytest
 from command import Command
 from quantum_server import API_KEY
 from quantum_service import DEVICE
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,10 +103,14 @@ def test_a_job_is_cancelled_with_its_run(
     assert results(waiting_run)["quantum"]["job_id"] == other["id"]
 
 
-def test_ctrl_c_cancels_the_job(run: Command, quantum_service: QuantumService) -> None:
+def test_a_terminated_driver_cancels_the_job(run: Command, quantum_service: QuantumService) -> None:
     quantum_service.wait_in_queue(3600)
     driver = subprocess.Popen(run.arguments(*ASKED), stdout=subprocess.DEVNULL)
-    quantum_service.wait_for_jobs(1)
-    driver.terminate()
-    assert driver.wait() == 143
+    try:
+        quantum_service.wait_for_jobs(1)
+        driver.terminate()
+        assert driver.wait(PATIENCE_S) == 143
+    finally:
+        driver.kill()
+        driver.wait()
     assert [job["status"] for job in quantum_service.jobs()] == ["Cancelled"]

@@ -38,7 +38,11 @@ def submit(service: Any, tag: str = "a") -> Any:
 @pytest.mark.usefixtures("quantum_service")
 def test_a_job_runs_with_the_noise_of_the_device() -> None:
     service = client()
-    assert {each.name for each in service.backends()} == {"loop_fez", "loop_fractional", "loop_manila"}
+    assert {each.name for each in service.backends()} == {
+        "loop_fez",
+        "loop_fractional",
+        "loop_manila",
+    }
     job = submit(service)
     counts = job.result()[0].data.meas.get_counts()
     assert sum(counts.values()) == 500
