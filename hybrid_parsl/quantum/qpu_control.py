@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_ANSWER_S = 30.0
+_STATUS_ANSWER_S = 8.0
+_CANCEL_ANSWER_S = 30.0
 _LATE_S = 2.0
 UNKNOWN = "UNKNOWN"
 _NAMES = {
@@ -41,7 +42,7 @@ _NAMES = {
 """The names of the same states for jobs of schedulers."""
 
 
-def qpu_job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]:
+def qpu_job_states(run: Path, patience_s: float = _STATUS_ANSWER_S) -> list[dict[str, Any]]:
     """Return name, id, backend, state, queue position and usage of each QPU job of a run.
 
     Jobs that have not ended are asked for at the service, with the account of this host.
@@ -51,17 +52,20 @@ def qpu_job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, A
     run
         The folder of the run.
     patience_s
-        Seconds to wait for the service; after that the state is ``UNKNOWN``.
+        Seconds to wait for the service, for all jobs together; after that the state is
+        ``UNKNOWN``.
     """
     rows = []
     records = [record for _, record in records_of_run(run)]
     if any(record.is_open for record in records):
         load_client()
+    deadline = time.monotonic() + patience_s
     for record in records:
         known, state = record, _NAMES.get(record.state, record.state)
         reason = None
         if record.is_open:
-            asked, error = _within(patience_s, record, _look_up)
+            left_s = max(0.0, deadline - time.monotonic())
+            asked, error = _within(left_s, record, _look_up)
             known = asked or record
             state = UNKNOWN if asked is None else _NAMES.get(known.state, known.state)
             last = f"last known as {record.state.lower()}"
@@ -84,7 +88,7 @@ def qpu_job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, A
     return rows
 
 
-def cancel_qpu_jobs(run: Path, patience_s: float = _ANSWER_S) -> list[str]:
+def cancel_qpu_jobs(run: Path, patience_s: float = _CANCEL_ANSWER_S) -> list[str]:
     """Cancel the QPU jobs of a run that have not ended, and return their ids.
 
     The tasks that follow them must have ended. A job is looked up by its tag, so one whose id
@@ -145,7 +149,7 @@ def _look_up(record: QpuRecord) -> QpuRecord:
         return record
     state = str(kept.status())
     position = position_of(kept) if state == QUEUED else None
-    usage_s = usage_of(kept) if state in FINAL else None
+    usage_s = usage_of(kept, tries=1) if state in FINAL else None
     return record.changed(job_id=kept.job_id(), state=state, position=position, usage_s=usage_s)
 
 

@@ -190,18 +190,24 @@ def position_of(job: Any) -> int | None:
     return int(position) if isinstance(position, int | float) and position > 0 else None
 
 
-def usage_of(job: Any, sleep: Callable[[float], None] = time.sleep) -> float:
-    """Return the QPU seconds of a job that has ended; 0 if the service never reports them.
+def usage_of(
+    job: Any, sleep: Callable[[float], None] = time.sleep, *, tries: int = _USAGE_TRIES
+) -> float:
+    """Return the QPU seconds of a job that has ended; 0 if the service does not report them.
+
+    They are asked for up to `tries` times, a second apart: the service knows them later than
+    the result.
 
     Raises
     ------
     IBMError
         If the service does not answer.
     """
-    for _ in range(_USAGE_TRIES):
+    for attempt in range(tries):
         usage = job.metrics().get("usage", {})
         seconds = usage.get("qpu_charge_time_seconds")
         if usage.get("status", "pending") != "pending" or job.status() != DONE:
             return float(seconds or 0.0)
-        sleep(_USAGE_PAUSE_S)
+        if attempt + 1 < tries:
+            sleep(_USAGE_PAUSE_S)
     return float(seconds or 0.0)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.optimize.optimizer import seeded_point
+from hybrid_parsl.problems.pauli_sum import is_diagonal
 from hybrid_parsl.problems.registry import build_problem
-from hybrid_parsl.quantum.pauli_estimator import is_diagonal, measured_groups
+from hybrid_parsl.quantum.pauli_estimator import measured_groups
 from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.stages.quantum import prepare
 

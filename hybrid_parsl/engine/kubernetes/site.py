@@ -15,10 +15,13 @@ from hybrid_parsl.engine.kubernetes.executor import KubernetesExecutor
 from hybrid_parsl.engine.site_settings import SiteSettings
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.time_spans import Duration, PositiveDuration  # noqa: TC001 - pydantic reads it
+from hybrid_parsl.engine.warm_processes import WarmProcesses, WarmProcessExecutor
 from hybrid_parsl.psij_kubernetes.names import label_value
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from parsl.executors.base import ParslExecutor
 
 
 _OPTIONS = (
@@ -53,6 +56,11 @@ class KubernetesSettings(SiteSettings):
     """
 
     image: str = Field(description="Container image with this version of hybrid-parsl.")
+    stages: Literal["pods", "driver"] = Field(
+        default="pods",
+        description="Where circuit and analysis run: in pods, or with the driver, where the "
+        "account of a QPU may be.",
+    )
     context: str | None = Field(
         default=None, description="Context of the kubeconfig; the current one if left out."
     )
@@ -209,12 +217,21 @@ class KubernetesSettings(SiteSettings):
         return Config(
             executors=[
                 self.executor(labels.MPI, directory, folders, "mpirun", self.size()),
-                self.executor(labels.QUANTUM, directory, folders, "single", self.rank()),
-                self.executor(labels.ANALYSIS, directory, folders, "single", self.rank()),
+                *self.stage_executors(directory, folders),
             ],
             run_dir=str(directory / "parsl"),
             strategy="none",
         )
+
+    def stage_executors(self, directory: Path, folders: TaskFolders) -> list[ParslExecutor]:
+        """Return the executors of circuit and analysis, for a run in `directory`."""
+        others = (labels.QUANTUM, labels.ANALYSIS)
+        if self.stages == "pods":
+            size = self.rank()
+            return [self.executor(label, directory, folders, "single", size) for label in others]
+        processes = WarmProcesses(1)
+        tasks = directory / "tasks"
+        return [WarmProcessExecutor(label, tasks, processes) for label in others]
 
     def executor(
         self,

@@ -12,6 +12,8 @@ from quantum_server import API_KEY
 from quantum_service import DEVICE
 from waiting import PATIENCE_S, wait_until
 
+from hybrid_parsl.engine.site_settings import variable_name
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,6 +25,33 @@ ASKED = ["bell", "--set", f"quantum.backend={DEVICE}", "--set", "quantum.shots=2
 @pytest.fixture
 def run(tmp_path: Path) -> Command:
     return Command("local", tmp_path / "runs")
+
+
+@pytest.fixture(params=["slurm", "slurm: blocks", "pbs", "k8s: driver", "kubernetes: driver"])
+def run_elsewhere(
+    request: pytest.FixtureRequest,
+    quantum_service: QuantumService,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Command:
+    """Return the command line on a site; circuits run there with the account that it has there."""
+    service, _, stages = request.param.partition(": ")
+    site = "k8s" if service == "kubernetes" else service
+    environment = {}
+    if service == "kubernetes":
+        environment = request.getfixturevalue("kubernetes_site")
+    elif service == "k8s":
+        environment = request.getfixturevalue("k8s").environment
+    else:
+        request.getfixturevalue(service).wait_for_nodes()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    if stages:
+        monkeypatch.setenv(variable_name(site, "stages"), stages)
+    if stages == "blocks":
+        lines = [f"export {name}={value}" for name, value in quantum_service.variables.items()]
+        monkeypatch.setenv(variable_name(site, "worker_init"), "\n".join(lines))
+    return Command(site, tmp_path / "runs")
 
 
 @pytest.fixture
@@ -52,6 +81,12 @@ def used(service: QuantumService) -> list[dict[str, Any]]:
     return [job for job in service.jobs() if job["status"] != "Cancelled"]
 
 
+def check_no_token(run: Command, done: subprocess.CompletedProcess[str]) -> None:
+    for path in run.runs.rglob("*"):
+        assert not path.is_file() or API_KEY.encode() not in path.read_bytes(), path
+    assert API_KEY not in done.stdout + done.stderr
+
+
 def test_a_run_pays_one_job_and_keeps_no_token(
     run: Command, quantum_service: QuantumService
 ) -> None:
@@ -62,9 +97,18 @@ def test_a_run_pays_one_job_and_keeps_no_token(
     assert quantum["job_id"] == job["id"]
     assert quantum["usage_s"] == pytest.approx(job["usage"]["seconds"], abs=0.001)
     assert quantum["estimated_usage_s"] > quantum["usage_s"]
-    for path in run.runs.rglob("*"):
-        assert not path.is_file() or API_KEY.encode() not in path.read_bytes(), path
-    assert API_KEY not in done.stdout + done.stderr
+    check_no_token(run, done)
+
+
+def test_every_site_pays_one_job_and_keeps_no_token(
+    run_elsewhere: Command, quantum_service: QuantumService
+) -> None:
+    asked = [*ASKED, "--set", "resources={num_nodes=1, ranks_per_node=2}"]
+    done = run_elsewhere(*asked)
+    assert done.returncode == 0, done.stderr
+    (job,) = quantum_service.jobs()
+    assert results(run_elsewhere)["quantum"]["job_id"] == job["id"]
+    check_no_token(run_elsewhere, done)
 
 
 @pytest.mark.usefixtures("quantum_service")
