@@ -12,10 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from hybrid_parsl import labels
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import nearest, printable, shown
+from hybrid_parsl.mitigation_options import MITIGATION_OPTIONS
 from hybrid_parsl.own_code import OwnCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from hybrid_parsl.mitigation_options import ReadoutOptions
 
 DEFAULT_WORKFLOW = "pipeline"
 _MOST_RANKS_PER_NODE = 4096
@@ -229,6 +232,11 @@ class Quantum(_Table):
         ``1 / sqrt(shots)`` if left out. It cannot be specified together with other `shots`.
     seed
         Seed of the sampler or estimator.
+    mitigation
+        What is done about the errors of the device: ``none``; ``readout``, about those of the
+        measurement; ``zne``, about those of the gates as well, by extrapolation to zero noise.
+    mitigation_options
+        The keys of `hybrid_parsl.mitigation_options` for this method.
     options
         The keys that the backend defines.
     max_qpu_seconds
@@ -242,8 +250,16 @@ class Quantum(_Table):
     shots: int = Field(default=4096, ge=1, le=_MOST_SHOTS)
     precision: float | None = Field(default=None, ge=_MOST_SHOTS**-0.5, le=1)
     seed: Seed = 0
+    mitigation: Literal["none", "readout", "zne"] = "none"
+    mitigation_options: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Any] = Field(default_factory=dict)
     max_qpu_seconds: float | None = Field(default=None, ge=1, le=_MOST_QPU_SECONDS)
+
+    @property
+    def mitigation_settings(self) -> ReadoutOptions | None:
+        """The validated `mitigation_options` with their defaults; None without mitigation."""
+        model = MITIGATION_OPTIONS.get(self.mitigation)
+        return None if model is None else model.model_validate(self.mitigation_options)
 
     @property
     def target_precision(self) -> float:
@@ -281,6 +297,24 @@ class Quantum(_Table):
         """Set the shots that follow from the precision, without marking them as specified."""
         if self.precision is not None:
             self.__dict__["shots"] = shots_of_precision(self.precision)
+        return self
+
+    @model_validator(mode="after")
+    def _check_mitigation_options(self) -> Quantum:
+        """Refuse options that the method of mitigation does not have."""
+        key, model = "quantum.mitigation_options", MITIGATION_OPTIONS.get(self.mitigation)
+        if model is None:
+            if self.mitigation_options:
+                message = "has no effect without mitigation"
+                valid = 'quantum.mitigation = "readout" or "zne", or no options'
+                raise ConfigurationError(message, None, key, shown(self.mitigation_options), valid)
+            return self
+        try:
+            model.model_validate(self.mitigation_options)
+        except ValidationError as error:
+            from hybrid_parsl.experiment_file import explain
+
+            raise explain(error, model, key) from error
         return self
 
 

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_serializer
+
+if TYPE_CHECKING:
+    from pydantic import SerializerFunctionWrapHandler
 
 
 class _Result(BaseModel):
     """A frozen value that knows all of its keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _MaybeMitigated(_Result):
+    """A result whose keys on error mitigation are left out of the JSON without it."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return all keys but those."""
+        values: dict[str, Any] = dump(self)
+        absent = [key for key in ("raw", "mitigation") if values.get(key, ...) is None]
+        return {key: value for key, value in values.items() if key not in absent}
 
 
 class Execution(_Result):
@@ -115,7 +130,65 @@ class Transpiled(_Result):
     physical_qubits: list[int]
 
 
-class Sample(_Result):
+class RawExpectation(_Result):
+    """A measured expectation value without error mitigation.
+
+    Attributes
+    ----------
+    expectation, standard_error
+        In the unit of the cost.
+    seconds
+        Wall time of the measurement, in seconds.
+    """
+
+    expectation: float
+    standard_error: float
+    seconds: float
+
+
+class Mitigation(_Result):
+    """How an expectation value was mitigated, and what that took.
+
+    Attributes
+    ----------
+    method
+        ``readout`` or ``zne``.
+    shots
+        Number of shots of all its circuits, the calibration included. Those of the raw value
+        are not among them.
+    seconds
+        Wall time of these circuits and of the estimate, in seconds.
+    twirls
+        Number of patterns of bit flips.
+    calibration_shots
+        Those of `shots` that the calibration took.
+    least_readout
+        The smallest factor, 0 to 1, that the readout multiplies the expectation value of a term
+        by.
+    noise_factors
+        How often each gate on two or more qubits was applied; only 1 for ``readout``.
+    expectations, standard_errors
+        The cost with the readout mitigated, at each noise factor.
+    constant
+        The part of the cost that needs no measurement, and that noise does not change.
+    extrapolation
+        The function of the noise factor that was fitted; None for ``readout``.
+    """
+
+    method: Literal["readout", "zne"]
+    shots: int
+    seconds: float
+    twirls: int
+    calibration_shots: int
+    least_readout: float
+    noise_factors: list[int]
+    expectations: list[float]
+    standard_errors: list[float]
+    constant: float
+    extrapolation: Literal["linear", "quadratic", "exponential"] | None = None
+
+
+class Sample(_MaybeMitigated):
     """What the quantum stage measured.
 
     Attributes
@@ -124,15 +197,16 @@ class Sample(_Result):
         How often each bitstring was measured, in Qiskit's bit order (qubit 0 is rightmost).
         Empty if the cost has terms with X or Y: an estimator measured it, in several bases.
     shots
-        Number of measurements in all bases, the sum of `counts` if there are any. Of an
-        estimator that does not report it, the number that the precision requires.
+        Number of measurements in all bases without those of the mitigation, the sum of `counts`
+        if there are any. Of an estimator that does not report it, the number that the precision
+        requires.
     energy
         Mean energy of the measured bitstrings; the same as `expectation`.
     standard_error
         Standard error of `energy`: sample standard deviation over the root of `shots`, or
-        that of the estimator.
+        that of the estimator or of the mitigation.
     expectation
-        Measured expectation value of the cost, in its unit.
+        Measured expectation value of the cost, in its unit; mitigated if there is `mitigation`.
     n_bases
         Number of measurement bases, at least 1; 0 if the cost is a constant, which needs none.
     backend
@@ -147,6 +221,11 @@ class Sample(_Result):
     usage_s, estimated_usage_s
         QPU seconds that were charged, repeated jobs included, and those that were estimated before
         the submission; None if not known.
+    raw
+        The expectation value before mitigation: what `expectation` is without. None, and left
+        out of the JSON, without mitigation.
+    mitigation
+        How `expectation` was mitigated; likewise.
     execution
         Where and how long it ran.
     """
@@ -163,6 +242,8 @@ class Sample(_Result):
     job_id: str | None = None
     usage_s: float | None = None
     estimated_usage_s: float | None = None
+    raw: RawExpectation | None = None
+    mitigation: Mitigation | None = None
     execution: Execution
 
 
@@ -218,15 +299,16 @@ def highest_optimal(optimum: float | None, worst: float | None) -> float:
     return optimum + 1e-9 * (worst - optimum) + 1e-14 * max(abs(optimum), abs(worst))
 
 
-class Analysis(_Result):
+class Analysis(_MaybeMitigated):
     """What the measurement says about the problem.
 
     Attributes
     ----------
     energy
-        Mean energy of the sample.
+        Mean energy of the sample; mitigated if the sample is.
     standard_error
-        Bootstrap standard error of `energy`; that of the sample if it has no bitstrings.
+        Bootstrap standard error of `energy`; that of the sample if it has no bitstrings or is
+        mitigated.
     optimum, worst
         Lowest and highest energy of any state; None where they are not known.
     ratio
@@ -246,6 +328,11 @@ class Analysis(_Result):
         The most frequent bitstrings, most frequent first; none where an estimator measured.
     landscape
         The p = 1 landscape where it applies, else None.
+    raw
+        The sample's expectation value before mitigation. None, and left out of the JSON, without
+        mitigation.
+    mitigation
+        The method, ``readout`` or ``zne``; likewise.
     figures
         SVG text of each figure, by name; kept as files, not in results.json.
     execution
@@ -263,5 +350,7 @@ class Analysis(_Result):
     deviation: float
     top: list[Outcome]
     landscape: Landscape | None
+    raw: RawExpectation | None = None
+    mitigation: Literal["readout", "zne"] | None = None
     figures: dict[str, str]
     execution: Execution

@@ -207,7 +207,7 @@ class NoisySampler(SeededSampler):
     simulator
         Makes a simulator of some physical qubits.
     seed, shots
-        As in `SeededSampler`; each PUB has a seed of its own.
+        As in `SeededSampler`; each device and number of shots has a seed of its own.
     """
 
     def __init__(self, simulator: Callable[[list[int]], BackendV2], seed: int, shots: int) -> None:
@@ -215,21 +215,38 @@ class NoisySampler(SeededSampler):
         self._simulator = simulator
 
     def _results(self, pubs: Sequence[SamplerPub]) -> list[SamplerPubResult]:
-        """Run each PUB on a device of its own active qubits."""
-        return [self._run_one(pub, part_seed(self._seed, k)) for k, pub in enumerate(pubs)]
+        """Run PUBs with the same active qubits and shots together, on a device of these qubits."""
+        from hybrid_parsl.quantum.active_device import active_qubits
 
-    def _run_one(self, pub: SamplerPub, seed: int) -> SamplerPubResult:
-        """Run one PUB."""
-        from qiskit.primitives import BackendSamplerV2
-        from qiskit.primitives.containers.sampler_pub import SamplerPub
+        together: dict[tuple[int, ...], dict[int, list[int]]] = {}
+        for index, pub in enumerate(pubs):
+            qubits = tuple(sorted(active_qubits(pub.circuit)) or [0])
+            together.setdefault(qubits, {}).setdefault(pub.shots, []).append(index)
+        results: dict[int, SamplerPubResult] = {}
+        for qubits, by_shots in together.items():
+            simulator = self._simulator(list(qubits))  # its noise model takes a while
+            for members in by_shots.values():
+                seed = part_seed(self._seed, members[0])  # Aer derives one for each circuit
+                part = _sample([pubs[each] for each in members], list(qubits), simulator, seed)
+                results |= dict(zip(members, part, strict=True))
+        return [results[k] for k in range(len(pubs))]
 
-        from hybrid_parsl.quantum.active_device import active_qubits, restrict_circuit
 
-        qubits = sorted(active_qubits(pub.circuit)) or [0]
-        circuit = restrict_circuit(pub.circuit, qubits)
-        simulator = self._simulator(qubits)
-        return sample_in_parts(
-            [SamplerPub(circuit, pub.parameter_values, pub.shots)],
-            seed,
-            lambda part: BackendSamplerV2(backend=simulator, options={"seed_simulator": part}),
-        )[0]
+def _sample(
+    pubs: Sequence[SamplerPub], qubits: list[int], simulator: BackendV2, seed: int
+) -> list[SamplerPubResult]:
+    """Run PUBs on a simulator of their active qubits."""
+    from qiskit.primitives import BackendSamplerV2
+    from qiskit.primitives.containers.sampler_pub import SamplerPub
+
+    from hybrid_parsl.quantum.active_device import restrict_circuit
+
+    restricted = [
+        SamplerPub(restrict_circuit(pub.circuit, qubits), pub.parameter_values, pub.shots)
+        for pub in pubs
+    ]
+    return sample_in_parts(
+        restricted,
+        seed,
+        lambda part: BackendSamplerV2(backend=simulator, options={"seed_simulator": part}),
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from hybrid_parsl.experiment import shots_of_precision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy import float64
     from numpy.typing import NDArray
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from qiskit.quantum_info import SparsePauliOp
     from qiskit.transpiler import Target
 
-_REGISTER = "measured_basis"
+REGISTER = "measured_basis"
+"""Name of the classical register that `in_basis` adds."""
 _MOST_SIGNS = 2**22  # that are held at a time
 
 
@@ -145,7 +146,7 @@ class PauliEstimator:
         """Measure terms that commute qubit by qubit."""
         measured = in_basis(circuit, group, self._target)
         result = self._sampler(seed).run([measured], shots=shots).result()[0]
-        return estimate(group, result.data[_REGISTER])
+        return estimate(group, result.data[REGISTER])
 
 
 def pauli_sum(terms: Mapping[str, float]) -> SparsePauliOp:
@@ -180,7 +181,11 @@ def measured_groups(observable: SparsePauliOp) -> tuple[float, list[SparsePauliO
 
 
 def in_basis(
-    circuit: QuantumCircuit, group: SparsePauliOp, target: Target | None = None
+    circuit: QuantumCircuit,
+    group: SparsePauliOp,
+    target: Target | None = None,
+    qubits: Sequence[int] | None = None,
+    flips: Sequence[bool] = (),
 ) -> QuantumCircuit:
     """Return a circuit followed by the rotations and measurements for a set of terms.
 
@@ -192,29 +197,36 @@ def in_basis(
         Terms that commute qubit by qubit, on its qubits.
     target
         What the rotations are translated to, if there is one.
+    qubits
+        Qubits to measure, ascending; those that have a term if left out.
+    flips
+        Whether each measured qubit is flipped just before its measurement; none by default.
     """
     from qiskit import ClassicalRegister, QuantumCircuit
 
     x, z = group.paulis.x.any(axis=0), group.paulis.z.any(axis=0)
+    measured_qubits = np.flatnonzero(x | z).tolist() if qubits is None else list(qubits)
     rotations = QuantumCircuit(circuit.num_qubits)
     for qubit in np.flatnonzero(x).tolist():
         if z[qubit]:
             rotations.sdg(qubit)
         rotations.h(qubit)
+    for qubit, is_flipped in zip(measured_qubits, flips, strict=False):
+        if is_flipped:
+            rotations.x(qubit)
     if target is not None:
         from qiskit.transpiler import PassManager
         from qiskit.transpiler.passes import Optimize1qGatesDecomposition
 
         rotations = PassManager([Optimize1qGatesDecomposition(target=target)]).run(rotations)
     measured = circuit.compose(rotations)
-    qubits = np.flatnonzero(x | z).tolist()
-    bits = ClassicalRegister(len(qubits), _REGISTER)
+    bits = ClassicalRegister(len(measured_qubits), REGISTER)
     measured.add_register(bits)
-    measured.measure(qubits, bits)
+    measured.measure(measured_qubits, bits)
     return measured
 
 
-def estimate(group: SparsePauliOp, bits: BitArray) -> Estimate:
+def estimate(group: SparsePauliOp, bits: BitArray, qubits: Sequence[int] | None = None) -> Estimate:
     """Return the mean over shots of a sum of terms, with the variance of the mean.
 
     Parameters
@@ -222,15 +234,16 @@ def estimate(group: SparsePauliOp, bits: BitArray) -> Estimate:
     group
         Terms that commute qubit by qubit.
     bits
-        What was measured of the qubits that have a term, in ascending order, in the basis of
-        the group. Of a single shot, whose spread is not known, the variance is the largest
-        possible.
+        What was measured of `qubits` in the basis of the group. Of a single shot, whose spread
+        is not known, the variance is the largest possible.
+    qubits
+        The measured qubits, ascending; those that have a term if left out.
     """
     support = group.paulis.x | group.paulis.z
-    masks = support[:, support.any(axis=0)]
+    masks = support[:, support.any(axis=0) if qubits is None else list(qubits)]
     counts = bits.get_counts()
     how_often = np.array(list(counts.values()), dtype=np.float64)
-    energies = _signed_sums(list(counts), masks, group.coeffs.real)
+    energies = signed_sums(list(counts), masks, group.coeffs.real)
     shots = float(how_often.sum())
     mean = float(energies @ how_often) / shots
     if shots <= 1:
@@ -239,15 +252,56 @@ def estimate(group: SparsePauliOp, bits: BitArray) -> Estimate:
     return Estimate(mean, variance / shots)
 
 
-def _signed_sums(
+def signed_sums(
     bitstrings: Sequence[str], masks: NDArray[Any], coefficients: NDArray[float64]
 ) -> NDArray[float64]:
-    """Return the sum of the terms, each with the sign of its parity, for each bitstring."""
+    """Return the sum of the terms, each with the sign of its parity, for each bitstring.
+
+    Parameters
+    ----------
+    bitstrings
+        In Qiskit's bit order.
+    masks
+        Whether a term has a bit, shape ``(n_terms, n_bits)``, bit 0 first.
+    coefficients
+        Of each term, shape ``(n_terms,)``, or ``(n_terms, n_sums)`` for several sums.
+
+    Returns
+    -------
+    NDArray[float64]
+        Shape ``(n_bitstrings,)`` or ``(n_bitstrings, n_sums)``.
+    """
+    sums = np.empty((len(bitstrings), *coefficients.shape[1:]))
+    for part, signs in _signs(bitstrings, masks):
+        sums[part] = signs @ coefficients
+    return sums
+
+
+def mean_signs(bits: BitArray, masks: NDArray[Any]) -> NDArray[float64]:
+    """Return the mean sign of the parity of each term over all shots, shape ``(n_terms,)``.
+
+    Parameters
+    ----------
+    bits
+        At least one shot.
+    masks
+        Whether a term has a bit, shape ``(n_terms, n_bits)``, bit 0 first.
+    """
+    counts = bits.get_counts()
+    how_often = np.array(list(counts.values()), dtype=np.float64)
+    sums = np.zeros(len(masks))
+    for part, signs in _signs(list(counts), masks):
+        sums += how_often[part] @ signs
+    return np.asarray(sums / how_often.sum(), dtype=np.float64)
+
+
+def _signs(
+    bitstrings: Sequence[str], masks: NDArray[Any]
+) -> Iterator[tuple[slice, NDArray[float64]]]:
+    """Yield the signs of some bitstrings at a time, shape ``(n_bitstrings, n_terms)``."""
     text = "".join(bitstrings).encode()
     ones = np.frombuffer(text, dtype=np.uint8).reshape(len(bitstrings), -1)[:, ::-1] == ord("1")
-    sums = np.empty(len(bitstrings))
     at_once = max(1, _MOST_SIGNS // len(masks))
     for first in range(0, len(bitstrings), at_once):
-        parity = ones[first : first + at_once].astype(np.float64) @ masks.T.astype(np.float64) % 2
-        sums[first : first + at_once] = (1 - 2 * parity) @ coefficients
-    return sums
+        part = slice(first, first + at_once)
+        yield part, 1 - 2 * (ones[part].astype(np.float64) @ masks.T.astype(np.float64) % 2)

@@ -8,9 +8,11 @@ from hybrid_parsl.report.text import (
     BETA,
     GAMMA,
     count,
+    duration,
     finite,
     fixed,
     measured_with,
+    mitigated_with,
     number,
     percent,
     several,
@@ -28,6 +30,7 @@ TITLES = {
     "landscape": "Landscape",
     "distribution": "Measured distribution",
     "expectation": "Measured energy",
+    "extrapolation": "Extrapolation to zero noise",
     "circuit": "Circuit",
 }
 
@@ -38,8 +41,8 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
     Parameters
     ----------
     name
-        ``search``, ``landscape``, ``distribution``, ``expectation`` or ``circuit``; any other
-        has no caption.
+        ``search``, ``landscape``, ``distribution``, ``expectation``, ``extrapolation`` or
+        ``circuit``; any other has no caption.
     document
         The run, as `render_page` takes it.
     """
@@ -51,6 +54,7 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
         "landscape": lambda: _landscape(analysis.get("landscape") or {}, _single_layer(document)),
         "distribution": lambda: _distribution(quantum, analysis),
         "expectation": lambda: _expectation(quantum, analysis),
+        "extrapolation": lambda: _extrapolation(quantum.get("mitigation") or {}, analysis),
         "circuit": lambda: _circuit(quantum.get("circuit") or {}, quantum.get("transpiled") or {}),
     }
     return say[name]() if name in say else ""
@@ -113,14 +117,17 @@ def _distribution(quantum: Mapping[str, Any], analysis: Mapping[str, Any]) -> st
     top = analysis.get("top") or []
     if not top:
         return ""
-    shots = quantum.get("shots")
+    shots, raw = quantum.get("shots"), analysis.get("raw") or {}
+    mean, error = raw.get("expectation"), raw.get("standard_error")
+    if not raw:
+        mean, error = analysis.get("energy"), analysis.get("standard_error")
     different = len(quantum.get("counts") or {})
     of_all = f" among {count(different)} different ones" if different else ""
     of_shots = f" of {count(shots)} shots" if shots else " of the shots"
     text = (
         f"{shortened(str(top[0].get('bitstring')))} came most often{of_all}, in "
         f"{percent(top[0].get('probability'))}{of_shots}; the mean energy is "
-        f"{with_error(analysis.get('energy'), analysis.get('standard_error'))}"
+        f"{with_error(mean, error)}"
     )
     hit = finite(analysis.get("probability_of_optimum"))
     if hit is not None:
@@ -133,15 +140,46 @@ def _expectation(quantum: Mapping[str, Any], analysis: Mapping[str, Any]) -> str
     if finite(analysis.get("energy")) is None:
         return ""
     energy = with_error(analysis.get("energy"), analysis.get("standard_error"))
-    text = f"The measured energy is {energy}"
-    if words := measured_with(quantum):
+    mitigation, raw = quantum.get("mitigation") or {}, analysis.get("raw") or {}
+    text = f"The {'mitigated' if raw else 'measured'} energy is {energy}"
+    if words := mitigated_with(mitigation) if raw else measured_with(quantum):
         text += f", of {words}"
     deviation = finite(analysis.get("deviation"))
     if deviation is not None:
         side = "above" if deviation >= 0 else "below"
         text += f"; it is {fixed(abs(deviation), 1)} standard errors {side} the exact energy "
         text += number(analysis.get("exact_energy"))
+    return f"{text}. {_without_mitigation(quantum, analysis)}".rstrip() if raw else f"{text}."
+
+
+def _without_mitigation(quantum: Mapping[str, Any], analysis: Mapping[str, Any]) -> str:
+    """Say what was measured without mitigation."""
+    raw = analysis.get("raw") or {}
+    value, error = finite(raw.get("expectation")), finite(raw.get("standard_error"))
+    if value is None:
+        return ""
+    text = f"Without mitigation it is {with_error(value, error)}"
+    if words := measured_with(quantum):
+        text += f", of {words} in {duration(raw.get('seconds'))}"
+    exact = finite(analysis.get("exact_energy"))
+    if exact is not None and error:
+        side = "above" if value >= exact else "below"
+        text += f": {fixed(abs(value - exact) / error, 1)} standard errors {side} the exact energy"
     return f"{text}."
+
+
+def _extrapolation(mitigation: Mapping[str, Any], analysis: Mapping[str, Any]) -> str:
+    """Say which function of the noise gave which energy."""
+    factors = mitigation.get("noise_factors") or []
+    if not factors or finite(analysis.get("energy")) is None:
+        return ""
+    listed, kind = ", ".join(map(str, factors)), mitigation.get("extrapolation")
+    energy = with_error(analysis.get("energy"), analysis.get("standard_error"))
+    return (
+        f"With each gate on several qubits applied {listed} times, a {kind} fit gives the energy "
+        f"{energy} without noise. Its error bar is that of the shots; it does not say whether the "
+        "noise follows the fit."
+    )
 
 
 def _circuit(circuit: Mapping[str, Any], transpiled: Mapping[str, Any]) -> str:

@@ -159,7 +159,8 @@ def _draw_energies(
         label="random guessing",
     )
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axes.axvline(analysis.energy, color=style.INK, linestyle=":", label="mean of the sample")
+    mean = analysis.energy if analysis.raw is None else analysis.raw.expectation
+    axes.axvline(mean, color=style.INK, linestyle=":", label="mean of the sample")
     if analysis.optimum is not None:
         axes.axvline(
             analysis.optimum, color=style.VERMILION, linestyle=(0, (5, 3)), label="optimum"

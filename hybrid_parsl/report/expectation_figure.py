@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _DASHES = (0, (5, 3))
 _MARGIN_IN = 0.35
+_RAW_HEIGHT = 0.2
 _LEAST_SPAN = 4.0  # standard errors to each side of the measured energy that are shown
 
 
@@ -23,7 +24,8 @@ def draw_expectation(analysis: Analysis) -> str:
     Parameters
     ----------
     analysis
-        What the measurement says; without `optimum` and `worst`, there is one panel.
+        What the measurement says; without `optimum` and `worst`, there is one panel. The raw
+        energy is drawn below the mitigated one, if there are both.
     """
     optimum, worst = analysis.optimum, analysis.worst
     spectrum = None if optimum is None or worst is None else (optimum, worst)
@@ -50,33 +52,59 @@ def _draw_measured(axes: Axes, analysis: Analysis, title: str) -> None:
     axes.set_ylim(0, 1)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.ticklabel_format(axis="x", useOffset=False, style="plain")
-    axes.errorbar(
-        [analysis.energy],
-        [0.5],
-        xerr=[analysis.standard_error],
-        fmt="o",
-        color=style.BLUE,
-        markersize=6,
-        capsize=5,
-        linewidth=1.6,
-        label="measured, with standard error",
-        zorder=4,
+    label = "measured" if analysis.raw is None else f"mitigated ({analysis.mitigation})"
+    _draw_point(
+        axes, _height(analysis), analysis.energy, analysis.standard_error, style.BLUE, label
     )
+    if raw := analysis.raw:
+        _draw_point(axes, _RAW_HEIGHT, raw.expectation, raw.standard_error, style.MUTED, "raw")
     axes.axvline(analysis.exact_energy, color=style.INK, linestyle=":", label="exact")
 
 
+def _height(analysis: Analysis) -> float:
+    """Return where the measured energy is drawn: higher if the raw one is below it."""
+    return 0.5 if analysis.raw is None else 0.6
+
+
+def _draw_point(
+    axes: Axes, height: float, energy: float, error: float, color: str, label: str
+) -> None:
+    """Draw an energy with its standard error."""
+    axes.errorbar(
+        [energy],
+        [height],
+        xerr=[error],
+        fmt="o",
+        color=color,
+        markersize=6,
+        capsize=5,
+        linewidth=1.6,
+        label=f"{label}, with standard error",
+        zorder=4,
+    )
+
+
 def _draw_bands(axes: Axes, analysis: Analysis) -> None:
-    """Draw two standard errors around the measured energy, and write both as a number."""
-    energy, error = analysis.energy, analysis.standard_error
+    """Draw two standard errors around the measured energy, and write energies as numbers."""
+    energy, error, raw = analysis.energy, analysis.standard_error, analysis.raw
     if error > 0:
         color, label = style.PALE_BLUE, "within 2 standard errors"
         axes.axvspan(energy - 2 * error, energy + 2 * error, color=color, alpha=0.35, label=label)
     away = abs(analysis.exact_energy - energy)
+    if raw is not None:
+        away = max(away, abs(raw.expectation - energy) + 2 * raw.standard_error)
     span = 1.25 * max(_LEAST_SPAN * error, away) or 1e-6 * max(1.0, abs(energy))
     axes.set_xlim(energy - span, energy + span)
+    _write(axes, _height(analysis), energy, error)
+    if raw is not None:
+        _write(axes, _RAW_HEIGHT, raw.expectation, raw.standard_error)
+
+
+def _write(axes: Axes, height: float, energy: float, error: float) -> None:
+    """Write an energy with its standard error above its point."""
     axes.annotate(
         with_error(energy, error),
-        (energy, 0.5),
+        (energy, height),
         (0, 12),
         textcoords="offset points",
         ha="center",

@@ -46,11 +46,13 @@ def draw_figures(
     -------
     figures
         ``search``, ``landscape`` (only if the analysis has one), ``distribution``, ``circuit``.
-        Of a sample without bitstrings, ``expectation`` takes the place of ``distribution``.
+        Of a sample without bitstrings, ``expectation`` takes the place of ``distribution``; of one
+        with mitigation, it is there as well, and after an extrapolation ``extrapolation``.
     """
     from hybrid_parsl.report.circuit_figure import draw_circuit
     from hybrid_parsl.report.distribution_figure import draw_distribution
     from hybrid_parsl.report.expectation_figure import draw_expectation
+    from hybrid_parsl.report.extrapolation_figure import draw_extrapolation
     from hybrid_parsl.report.landscape_figure import draw_landscape
     from hybrid_parsl.report.search_figure import draw_search
 
@@ -60,8 +62,12 @@ def draw_figures(
         drawings["landscape"] = functools.partial(draw_landscape, analysis.landscape, found)
     if sample.counts:
         drawings["distribution"] = functools.partial(draw_distribution, sample, analysis, energies)
-    else:
+    if not sample.counts or analysis.raw is not None:
         drawings["expectation"] = functools.partial(draw_expectation, analysis)
+    if sample.mitigation is not None and sample.mitigation.extrapolation is not None:
+        drawings["extrapolation"] = functools.partial(
+            draw_extrapolation, sample.mitigation, analysis
+        )
     drawings["circuit"] = functools.partial(draw_circuit, circuit)
     return {name: _attempt(name, draw) for name, draw in drawings.items()}
 

@@ -15,6 +15,7 @@ from hybrid_parsl.report.text import (
     finite,
     fixed,
     measured_with,
+    mitigated_with,
     number,
     percent,
     several,
@@ -108,12 +109,19 @@ class SampleView(_OwnView):
     table = "quantum"
 
     def summary_lines(self) -> list[tuple[str, str]]:
-        """Return the mean energy."""
-        return [_sampled(self._result)]
+        """Return the mean energy, raw and mitigated."""
+        return _sampled(self._result)
 
     def key_numbers(self) -> list[Key]:
-        """Return the mean energy, and of how many shots."""
-        return [_sampled_energy(self._result, measured_with(self._result))]
+        """Return the mean energy, raw and mitigated, and of how many shots."""
+        words = measured_with(self._result)
+        if not (raw := _raw(self._result)):
+            return [_energy_key("Sampled energy", self._result, words)]
+        note = mitigated_with(self._result.get("mitigation") or {})
+        return [
+            _energy_key("Sampled energy", raw, words),
+            _energy_key("Mitigated energy", self._result, note),
+        ]
 
 
 class AnalysisView(_OwnView):
@@ -135,7 +143,7 @@ class AnalysisView(_OwnView):
 
     def summary_lines(self) -> list[tuple[str, str]]:
         """Return the mean energy, how good it is, and the most frequent bitstring."""
-        lines = [_sampled(self._result)]
+        lines = _sampled(self._result)
         if self._result.get("ratio") is not None:
             lines.append(("ratio to optimum", f"{self._result['ratio']:.4f}"))
         if self._result.get("top"):
@@ -147,13 +155,17 @@ class AnalysisView(_OwnView):
 
     def key_numbers(self) -> list[Key]:
         """Return the mean energy, how good it is, and the most frequent bitstring."""
-        words = measured_with(self._sample)
+        words, raw = measured_with(self._sample), _raw(self._result)
+        first = [_energy_key("Sampled energy", raw, words)] if raw else []
+        if raw:
+            words = mitigated_with(self._sample.get("mitigation") or {})
         parts = [words] if words else []
         deviation = finite(self._result.get("deviation"))
         if deviation is not None:
             side = "above" if deviation >= 0 else "below"
             parts.append(f"{fixed(abs(deviation), 1)} standard errors {side} the exact energy")
-        return [_sampled_energy(self._result, ", ".join(parts)), *self._quality()]
+        label = "Mitigated energy" if raw else "Sampled energy"
+        return [*first, _energy_key(label, self._result, ", ".join(parts)), *self._quality()]
 
     def _quality(self) -> list[Key]:
         """Return the numbers that compare the sample with the optimum, and its first bitstring."""
@@ -230,17 +242,33 @@ def view_of(task: Mapping[str, Any]) -> ResultView:
     return StoredView(result, ShownResult.model_validate(task.get("view") or {}))
 
 
-def _sampled(table: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the line for the mean energy of a sample."""
-    error = _number(table, "standard_error", ".2g")
-    return "sampled", f"{_number(table, 'energy', '.6g')} ± {error}"
+def _raw(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the energy before mitigation and its error, by the names of the mitigated one."""
+    raw = table.get("raw") or {}
+    error = raw.get("standard_error")
+    return {"energy": raw.get("expectation"), "standard_error": error} if raw else {}
 
 
-def _sampled_energy(table: Mapping[str, Any], note: str) -> Key:
-    """Return the key number for the mean energy of a sample."""
+def _sampled(table: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the lines for the mean energy of a sample, raw and mitigated."""
+    raw = _raw(table)
+    if not raw:
+        return [("sampled", _energy_text(table))]
+    used = table.get("mitigation")
+    method = used.get("method") if isinstance(used, dict) else used
+    return [("sampled", _energy_text(raw)), ("mitigated", f"{_energy_text(table)}  ({method})")]
+
+
+def _energy_text(table: Mapping[str, Any]) -> str:
+    """Return an energy and its standard error."""
+    return f"{_number(table, 'energy', '.6g')} ± {_number(table, 'standard_error', '.2g')}"
+
+
+def _energy_key(label: str, table: Mapping[str, Any], note: str) -> Key:
+    """Return the key number for an energy of a sample."""
     energy = with_error(table.get("energy"), table.get("standard_error"))
     value, _, error = energy.partition(PLUS_MINUS)
-    return Key("Sampled energy", value, note, error)
+    return Key(label, value, note, error)
 
 
 def _number(table: Mapping[str, Any], key: str, spec: str) -> str:

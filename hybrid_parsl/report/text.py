@@ -76,6 +76,15 @@ def measured_with(quantum: Mapping[str, Any]) -> str:
     return f"{count(shots)} shots" + (f" in {count(n_bases)} bases" if (n_bases or 0) > 1 else "")
 
 
+def mitigated_with(mitigation: Mapping[str, Any]) -> str:
+    """Return ``28 672 shots in 4.3 s (zne)``; empty without a number of shots."""
+    shots = finite(mitigation.get("shots"))
+    if shots is None:
+        return ""
+    seconds, method = duration(mitigation.get("seconds")), mitigation.get("method")
+    return f"{count(shots)} shots in {seconds} ({method})"
+
+
 def duration(seconds: object) -> str:
     """Return a time in seconds as a reader says it: ``0.35 s``, ``3 min 12 s``, ``2 h 05 min``."""
     known = finite(seconds)

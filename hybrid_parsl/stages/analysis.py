@@ -30,7 +30,8 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
     """Compare a sample with the search and with the spectrum of the problem.
 
     A sample without bitstrings, which an estimator measured, is compared by its expectation
-    value and standard error alone.
+    value and standard error alone. So is the energy of one with mitigation; its bitstrings are
+    as they were measured.
 
     Parameters
     ----------
@@ -73,7 +74,10 @@ def _of_bitstrings(
     bare_problem, offset = without_offset(problem)
     energies = energies_of(bare_problem, bitstrings)
     energy = float(energies @ counts) / float(counts.sum())
-    error = bootstrap_error(energies, counts, settings.bootstrap, settings.seed)
+    if sample.mitigation is None:
+        error = bootstrap_error(energies, counts, settings.bootstrap, settings.seed)
+    else:
+        energy, error = sample.expectation - offset, sample.standard_error
     spectrum = bare_problem.spectrum()
     floor = _least_error(energies, spectrum, int(counts.sum()))
     return Analysis(
@@ -88,6 +92,8 @@ def _of_bitstrings(
         deviation=(energy - (search.energy - offset)) / (error or floor),
         top=top_outcomes(bitstrings, counts, energies + offset, settings.top),
         landscape=landscape(problem, settings.landscape),
+        raw=sample.raw,
+        mitigation=None if sample.mitigation is None else sample.mitigation.method,
         figures={},
         execution=Execution(duration_s=0.0, n_ranks=1, hosts=[socket.gethostname()]),
     )
@@ -109,6 +115,8 @@ def _of_expectation(problem: Problem, search: SearchResult, sample: Sample) -> A
         deviation=(energy - search.energy) / (error or floor),
         top=[],
         landscape=None,
+        raw=sample.raw,
+        mitigation=None if sample.mitigation is None else sample.mitigation.method,
         figures={},
         execution=Execution(duration_s=0.0, n_ranks=1, hosts=[socket.gethostname()]),
     )

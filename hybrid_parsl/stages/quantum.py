@@ -13,12 +13,14 @@ import numpy as np
 from hybrid_parsl.errors import HybridParslError, QuantumJobError
 from hybrid_parsl.experiment import shots_of_precision
 from hybrid_parsl.messages import shown
+from hybrid_parsl.mitigation_options import ZneOptions
 from hybrid_parsl.problems.ising_problem import without_offset
 from hybrid_parsl.problems.pauli_sum import is_diagonal
 from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.quantum.mitigation import mitigated_estimate
 from hybrid_parsl.quantum.pauli_estimator import measured_groups
 from hybrid_parsl.quantum.registry import open_backend
-from hybrid_parsl.results import Circuit, Execution, Sample
+from hybrid_parsl.results import Circuit, Execution, Mitigation, RawExpectation, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,8 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     """Measure the cost of the problem at the angles that the search found.
 
     A cost of products of Z is the mean over measured bitstrings. Any other is estimated by
-    `expectation`.
+    `expectation`. With error mitigation, this value is the raw one, and `mitigate` gives the
+    other in a second job; the bitstrings are those of the first.
 
     Parameters
     ----------
@@ -62,7 +65,8 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     ConfigurationError
         If the problem or the backend is not valid.
     QuantumJobError
-        If the sampler or estimator failed, or cannot run this circuit.
+        If the sampler or estimator failed or cannot run this circuit, or the errors cannot be
+        mitigated.
     """
     began = time.perf_counter()
     experiment.own_code.provide()
@@ -74,20 +78,93 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
     described = describe(circuit, measured=by_bitstrings)
     submitted = circuit.measure_all(inplace=False) if by_bitstrings else circuit
     prepared = prepare(submitted, backend)
+    measuring = time.perf_counter()
     if by_bitstrings:
         found = _mean_of_bitstrings(problem, measure(circuit, backend, prepared))
     else:
         found = expectation(circuit, observable, backend, prepared)
-    duration_s = time.perf_counter() - began
-    usage = backend.usage
-    return Sample(
+    ended = time.perf_counter()
+    sampled = Sample(
         **found._asdict(),
-        **({} if usage is None else usage._asdict()),
         expectation=found.energy,
         backend=backend.name,
         circuit=described,
         transpiled=backend.transpiled(submitted, prepared),
-        execution=Execution(duration_s=duration_s, n_ranks=1, hosts=[socket.gethostname()]),
+        execution=Execution(duration_s=ended - began, n_ranks=1, hosts=[socket.gethostname()]),
+    )
+    if experiment.quantum.mitigation_settings is not None:
+        without = prepared.remove_final_measurements(inplace=False) if by_bitstrings else prepared
+        sampled = mitigate(sampled, without, observable, backend, ended - measuring)
+    usage = {} if backend.usage is None else backend.usage._asdict()
+    execution = sampled.execution.model_copy(update={"duration_s": time.perf_counter() - began})
+    return sampled.model_copy(update={**usage, "execution": execution})
+
+
+def mitigate(
+    sample: Sample,
+    prepared: QuantumCircuit,
+    observable: SparsePauliOp,
+    backend: QuantumBackend,
+    raw_seconds: float,
+) -> Sample:
+    """Return a sample with its expectation value mitigated.
+
+    Parameters
+    ----------
+    sample
+        What was measured without mitigation: its expectation value becomes `raw`.
+    prepared
+        The same circuit as the backend prepared it, without measurements.
+    observable
+        On the qubits of the circuit before it was prepared.
+    backend
+        Its sampler runs the circuits of the mitigation, and its table ``[quantum]`` says how.
+    raw_seconds
+        How long the measurement without mitigation took.
+
+    Raises
+    ------
+    QuantumJobError
+        If the backend failed, a gate cannot be folded, the readout is too unreliable, or the
+        values do not suit the extrapolation.
+    """
+    settings = backend.settings
+    options = settings.mitigation_settings
+    if options is None:
+        return sample
+    began = time.perf_counter()
+    try:
+        found = mitigated_estimate(prepared, observable, backend, options)
+    except HybridParslError:
+        raise
+    except Exception as error:  # a backend may raise anything
+        raise _failed(backend, error) from error
+    mitigation = Mitigation(
+        method="readout" if settings.mitigation == "readout" else "zne",
+        shots=found.shots,
+        seconds=time.perf_counter() - began,
+        twirls=options.twirls,
+        calibration_shots=found.calibration_shots,
+        least_readout=found.least_readout,
+        noise_factors=found.noise_factors,
+        expectations=found.values,
+        standard_errors=found.standard_errors,
+        constant=found.constant,
+        extrapolation=options.extrapolation if isinstance(options, ZneOptions) else None,
+    )
+    raw = RawExpectation(
+        expectation=sample.expectation,
+        standard_error=sample.standard_error,
+        seconds=raw_seconds,
+    )
+    return sample.model_copy(
+        update={
+            "energy": found.value,
+            "expectation": found.value,
+            "standard_error": found.standard_error,
+            "raw": raw,
+            "mitigation": mitigation,
+        }
     )
 
 

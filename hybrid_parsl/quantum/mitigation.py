@@ -1,0 +1,257 @@
+"""Expectation values with the errors of the device mitigated, over any backend's sampler.
+
+All circuits of an estimate are one job: each measurement basis at each noise factor with each
+pattern of bit flips, and the calibration with the same patterns. Every circuit measures the same
+qubits, so that the calibration holds for errors that depend on which qubits are read together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybrid_parsl.mitigation_options import ZneOptions
+from hybrid_parsl.quantum.extrapolation import extrapolate
+from hybrid_parsl.quantum.folding import fold
+from hybrid_parsl.quantum.pauli_estimator import (
+    REGISTER,
+    estimate,
+    in_basis,
+    mean_signs,
+    measured_groups,
+)
+from hybrid_parsl.quantum.readout import ReadoutCalibration, divide_shots, draw_flips, undo_flips
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy import bool_, float64
+    from numpy.typing import NDArray
+    from qiskit import QuantumCircuit
+    from qiskit.primitives import BitArray
+    from qiskit.quantum_info import SparsePauliOp
+
+    from hybrid_parsl.mitigation_options import ReadoutOptions
+    from hybrid_parsl.quantum.backend import QuantumBackend
+
+_STREAM = 0x7715  # of random numbers: that of the flips, apart from those of the shots
+
+
+@dataclass(frozen=True)
+class MitigatedEstimate:
+    """A mitigated expectation value.
+
+    Attributes
+    ----------
+    value, standard_error
+        In the unit of the observable.
+    shots
+        Number of shots of all circuits, those of the calibration included.
+    calibration_shots
+        Those of the calibration alone.
+    noise_factors
+        At which it was measured: only 1 without extrapolation.
+    values, standard_errors
+        At each noise factor, with the readout mitigated.
+    constant
+        The part of `value` that was not measured.
+    least_readout
+        The smallest factor that the readout multiplies a term's expectation value by, 0 to 1.
+    """
+
+    value: float
+    standard_error: float
+    shots: int
+    calibration_shots: int
+    noise_factors: list[int]
+    values: list[float]
+    standard_errors: list[float]
+    constant: float
+    least_readout: float
+
+
+def mitigated_estimate(
+    circuit: QuantumCircuit,
+    observable: SparsePauliOp,
+    backend: QuantumBackend,
+    options: ReadoutOptions,
+) -> MitigatedEstimate:
+    """Estimate an expectation value with the readout mitigated; with `ZneOptions`, all noise.
+
+    The standard error includes, to first order, the shots of the circuits and those of the
+    calibration. All terms of a set that is measured together come from the same shots, so the
+    spread of their sum is used, as in `PauliEstimator`. The calibration is common to all sets and
+    noise factors: its covariance is carried through to the end. Not included is what the methods
+    assume: that the readout of |0...0> is like that of the circuit, and that the noise of gates
+    on several qubits follows the extrapolated function.
+
+    Parameters
+    ----------
+    circuit
+        As the backend prepared it, without measurements.
+    observable
+        On the qubits of the circuit before it was prepared, with real coefficients.
+    backend
+        Its sampler runs all circuits as one job, with the shots of its table ``[quantum]`` for
+        each measurement basis and noise factor.
+    options
+        How to mitigate.
+
+    Raises
+    ------
+    ValueError
+        If the calibration or the extrapolation is impossible, or a gate cannot be folded.
+    """
+    factors = options.noise_factors if isinstance(options, ZneOptions) else [1]
+    identity, groups = measured_groups(observable)
+    if not groups:
+        n = len(factors)
+        return MitigatedEstimate(
+            identity, 0.0, 0, 0, factors, [identity] * n, [0.0] * n, identity, 1.0
+        )
+    if circuit.layout is not None:
+        groups = [group.apply_layout(circuit.layout) for group in groups]
+    measured = _Measurement(circuit, groups, backend, options)
+    calibration, outcomes = measured.run(factors)
+    masks = np.concatenate([measured.masks(group) for group in groups])
+    readout = calibration.factors(masks)
+    values, spreads, slopes = zip(
+        *(measured.evaluate(each, readout) for each in outcomes), strict=True
+    )
+    found = np.array(values)
+    covariance = np.diag(spreads) + calibration.covariance(masks, np.array(slopes).T)
+    if isinstance(options, ZneOptions):
+        value, variance = extrapolate(factors, found, covariance, options.extrapolation)
+    else:
+        value, variance = float(found[0]), float(covariance[0, 0])
+    return MitigatedEstimate(
+        value=identity + value,
+        standard_error=max(0.0, variance) ** 0.5,
+        shots=measured.shots,
+        calibration_shots=calibration.shots,
+        noise_factors=factors,
+        values=(identity + found).tolist(),
+        standard_errors=np.sqrt(np.diag(covariance)).tolist(),
+        constant=identity,
+        least_readout=float(readout.min()),
+    )
+
+
+class _Measurement:
+    """The circuits of an estimate, and what they give.
+
+    Parameters
+    ----------
+    circuit
+        Without measurements.
+    groups
+        Sets of terms that are measured together, on the qubits of the circuit.
+    backend
+        Runs the circuits.
+    options
+        Number of twirls and of shots of the calibration.
+    """
+
+    def __init__(
+        self,
+        circuit: QuantumCircuit,
+        groups: Sequence[SparsePauliOp],
+        backend: QuantumBackend,
+        options: ReadoutOptions,
+    ) -> None:
+        settings = backend.settings
+        self._circuit = circuit
+        self._groups = groups
+        self._backend = backend
+        support = np.any([(each.paulis.x | each.paulis.z).any(axis=0) for each in groups], axis=0)
+        self._qubits: list[int] = np.flatnonzero(support).tolist()
+        rng = np.random.default_rng([settings.seed, _STREAM])
+        self._patterns, self._repetitions = draw_flips(len(self._qubits), options.twirls, rng)
+        self._shots = settings.shots
+        self._calibration_shots = options.calibration_shots or settings.shots
+        self.shots = 0
+
+    def masks(self, group: SparsePauliOp) -> NDArray[bool_]:
+        """Return whether each term of a group has each measured qubit."""
+        masks: NDArray[bool_] = (group.paulis.x | group.paulis.z)[:, self._qubits]
+        return masks
+
+    def run(self, factors: Sequence[int]) -> tuple[ReadoutCalibration, list[list[BitArray]]]:
+        """Run all circuits; return the calibration, and for each factor the shots of each group."""
+        target = self._backend.target
+        bases = [
+            (fold(self._circuit, factor, target), group)
+            for factor in factors
+            for group in self._groups
+        ]
+        asked = [self._twirled(circuit, group, self._shots) for circuit, group in bases]
+        zeros = self._circuit.copy_empty_like()
+        asked.append(self._twirled(zeros, self._all_z(), self._calibration_shots))
+        pubs = [(circuit, None, shots) for each in asked for circuit, shots, _ in each]
+        results = list(self._backend.sampler().run(pubs).result())
+        if len(results) != len(pubs):
+            message = f"it gave {len(results)} results for {len(pubs)} circuits"
+            raise ValueError(message)
+        counts = iter(getattr(result.data, REGISTER).get_counts() for result in results)
+        bits = [
+            undo_flips([next(counts) for _ in each], [pattern for _, _, pattern in each])
+            for each in asked
+        ]
+        self.shots = sum(each.num_shots for each in bits)
+        n = len(self._groups)
+        return ReadoutCalibration(bits[-1]), [
+            bits[first : first + n] for first in range(0, n * len(factors), n)
+        ]
+
+    def evaluate(
+        self, outcomes: Sequence[BitArray], readout: NDArray[float64]
+    ) -> tuple[float, float, NDArray[float64]]:
+        """Return value and variance at one noise factor, and what they owe to the calibration.
+
+        Parameters
+        ----------
+        outcomes
+            The shots of each group.
+        readout
+            Factor of each term, all groups one after the other.
+
+        Returns
+        -------
+        value, variance
+            Of the sum of all terms; the variance for known factors of the readout.
+        slopes
+            Derivative of the value with respect to each factor.
+        """
+        value = variance = 0.0
+        slopes, first = np.empty(len(readout)), 0
+        for group, bits in zip(self._groups, outcomes, strict=True):
+            part = slice(first, first + len(group))
+            first = part.stop
+            corrected = type(group)(group.paulis, group.coeffs / readout[part])
+            found = estimate(corrected, bits, self._qubits)
+            value, variance = value + found.value, variance + found.variance
+            means = mean_signs(bits, self.masks(group))
+            slopes[part] = -group.coeffs.real * means / readout[part] ** 2
+        return value, variance, slopes
+
+    def _twirled(
+        self, circuit: QuantumCircuit, group: SparsePauliOp, shots: int
+    ) -> list[tuple[QuantumCircuit, int, NDArray[bool_]]]:
+        """Return a circuit in the basis of a group for each pattern, with its shots."""
+        divided = divide_shots(shots, self._repetitions)
+        return [
+            (in_basis(circuit, group, self._backend.target, self._qubits, pattern), part, pattern)
+            for pattern, part in zip(self._patterns, divided, strict=True)
+            if part
+        ]
+
+    def _all_z(self) -> SparsePauliOp:
+        """Return the product of Z on all measured qubits, whose basis needs no rotations."""
+        from qiskit.quantum_info import SparsePauliOp
+
+        label = ["I"] * self._circuit.num_qubits
+        for qubit in self._qubits:
+            label[-1 - qubit] = "Z"
+        return SparsePauliOp("".join(label))
