@@ -7,7 +7,8 @@ of the variational Hamiltonian ansatz, and MaxCut of a ring of 6 nodes after 2 l
 both at angles near the optimum. A table shows the mean deviation from the exact energy with its
 own standard error, the stated standard error, the spread over the seeds, the fraction of the
 energies within one and two standard errors of the exact one (68 % and 95 % for honest ones)
-and the median processor time, which other programs on the machine affect little. Needs the extra ``ibm``.
+and the median processor time, which other programs on the machine affect little. Needs the
+extra ``ibm``.
 """
 
 from __future__ import annotations

@@ -22,7 +22,14 @@ from hybrid_parsl.quantum.adapter import FactoryBackend
 from hybrid_parsl.quantum.aer import AerBackend
 from hybrid_parsl.results import Execution, Sample, SearchResult
 from hybrid_parsl.simulate.alternating import AlternatingState
-from hybrid_parsl.stages.quantum import describe, expectation, mean_energy, measure, sample
+from hybrid_parsl.stages.quantum import (
+    describe,
+    expectation,
+    mean_energy,
+    measure,
+    mitigate,
+    sample,
+)
 
 MAXCUT = {"kind": "maxcut", "nodes": 6, "weights": "integer"}
 ANGLES = [0.1, 0.15, 0.9, 0.4]
@@ -331,3 +338,49 @@ def test_a_constant_needs_no_measurement() -> None:
     cancelled = SparsePauliOp(["X", "X", "I"], [1.0, -1.0, 0.5])
     found = expectation(QuantumCircuit(1), cancelled, AerBackend(Quantum()))
     assert found == (0.5, 0.0, 0, 0, {})
+
+
+@pytest.mark.parametrize("method", ["readout", "zne"])
+@pytest.mark.parametrize("problem", [MAXCUT | {"nodes": 4}, {"kind": "tfim", "sites": 2}])
+def test_mitigation_keeps_the_raw_value_and_the_counts(
+    problem: dict[str, Any], method: str
+) -> None:
+    table = {"shots": 400, "seed": 3}
+    angles = found([0.1, 0.9])
+    raw = sample(asked(problem, **table), angles)
+    options = {"twirls": 2}
+    mitigated = sample(
+        asked(problem, **table, mitigation=method, mitigation_options=options), angles
+    )
+    assert raw.raw is raw.mitigation is None
+    assert mitigated.raw is not None
+    assert mitigated.mitigation is not None
+    assert (mitigated.counts, mitigated.shots) == (raw.counts, raw.shots)
+    assert mitigated.circuit == raw.circuit
+    assert mitigated.raw.expectation == raw.expectation
+    assert mitigated.raw.standard_error == raw.standard_error
+    assert mitigated.energy == mitigated.expectation
+    assert abs(mitigated.energy - raw.energy) < 5 * np.hypot(
+        mitigated.standard_error, raw.standard_error
+    )
+    factors = 3 if method == "zne" else 1
+    assert mitigated.mitigation.shots == 400 * (factors * raw.n_bases + 1)
+
+
+def test_a_calibration_that_is_impossible() -> None:
+    options = {"twirls": 2, "calibration_shots": 2}
+
+    class Blind(FactoryBackend):
+        def sampler(self) -> Any:
+            return SimpleNamespace(run=lambda pubs: SimpleNamespace(result=lambda: blind(pubs)))
+
+    def blind(pubs: Any) -> Any:
+        register = SimpleNamespace(get_counts=lambda: {"00": 1, "11": 1})
+        return [SimpleNamespace(data=SimpleNamespace(measured_basis=register)) for _ in pubs]
+
+    settings = Quantum(backend="x:y", mitigation="readout", mitigation_options=options)
+    backend = Blind(settings, lambda _: SimpleNamespace(run=lambda *_, shots: shots), "x")
+    bare = sample(asked({"kind": "tfim", "sites": 2}, shots=10), found([0.1, 0.9]))
+    observable = SparsePauliOp(["ZI", "IZ"])
+    with pytest.raises(QuantumJobError, match="impossible"):
+        mitigate(bare, QuantumCircuit(2), observable, backend, 0.0)
