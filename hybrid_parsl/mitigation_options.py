@@ -18,16 +18,13 @@ class ReadoutOptions(BaseModel):
     ----------
     twirls
         Number of patterns of bit flips before the measurement, even, 2 to 1024: half of them are
-        drawn, and each is used with its complement. The shots are divided among them.
-    calibration_shots
-        Number of shots of the calibration circuits, 2 to 100 000 000; as many as one measurement
-        basis has if left out.
+        drawn, and each is used with its complement. The shots are divided among them. Of few
+        qubits, all patterns are used if there are no more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     twirls: int = Field(default=16, ge=2, le=1024, multiple_of=2)
-    calibration_shots: int | None = Field(default=None, ge=2, le=100_000_000)
 
 
 class ZneOptions(ReadoutOptions):

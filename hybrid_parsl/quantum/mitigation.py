@@ -22,7 +22,7 @@ from hybrid_parsl.quantum.pauli_estimator import (
     mean_signs,
     measured_groups,
 )
-from hybrid_parsl.quantum.readout import ReadoutCalibration, divide_shots, draw_flips, undo_flips
+from hybrid_parsl.quantum.readout import ReadoutCalibration, draw_flips, undo_flips
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,8 +94,9 @@ def mitigated_estimate(
     observable
         On the qubits of the circuit before it was prepared, with real coefficients.
     backend
-        Its sampler runs all circuits as one job, with the shots of its table ``[quantum]`` for
-        each measurement basis and noise factor.
+        Its sampler runs all circuits as one job: the shots of its table ``[quantum]`` for each
+        measurement basis and noise factor and for the calibration, divided among the patterns
+        and rounded up.
     options
         How to mitigate.
 
@@ -151,7 +152,7 @@ class _Measurement:
     backend
         Runs the circuits.
     options
-        Number of twirls and of shots of the calibration.
+        Number of twirls.
     """
 
     def __init__(
@@ -168,9 +169,8 @@ class _Measurement:
         support = np.any([(each.paulis.x | each.paulis.z).any(axis=0) for each in groups], axis=0)
         self._qubits: list[int] = np.flatnonzero(support).tolist()
         rng = np.random.default_rng([settings.seed, _STREAM])
-        self._patterns, self._repetitions = draw_flips(len(self._qubits), options.twirls, rng)
-        self._shots = settings.shots
-        self._calibration_shots = options.calibration_shots or settings.shots
+        self._patterns = draw_flips(len(self._qubits), options.twirls, rng)
+        self._shots = -(-settings.shots // len(self._patterns))
         self.shots = 0
 
     def masks(self, group: SparsePauliOp) -> NDArray[bool_]:
@@ -186,19 +186,18 @@ class _Measurement:
             for factor in factors
             for group in self._groups
         ]
-        asked = [self._twirled(circuit, group, self._shots) for circuit, group in bases]
-        zeros = self._circuit.copy_empty_like()
-        asked.append(self._twirled(zeros, self._all_z(), self._calibration_shots))
-        pubs = [(circuit, None, shots) for each in asked for circuit, shots, _ in each]
-        results = list(self._backend.sampler().run(pubs).result())
-        if len(results) != len(pubs):
-            message = f"it gave {len(results)} results for {len(pubs)} circuits"
+        bases.append((self._circuit.copy_empty_like(), self._all_z()))
+        circuits = [
+            in_basis(circuit, group, target, self._qubits, pattern)
+            for circuit, group in bases
+            for pattern in self._patterns
+        ]
+        results = list(self._backend.sampler().run(circuits, shots=self._shots).result())
+        if len(results) != len(circuits):
+            message = f"it gave {len(results)} results for {len(circuits)} circuits"
             raise ValueError(message)
         counts = iter(getattr(result.data, REGISTER).get_counts() for result in results)
-        bits = [
-            undo_flips([next(counts) for _ in each], [pattern for _, _, pattern in each])
-            for each in asked
-        ]
+        bits = [undo_flips([next(counts) for _ in self._patterns], self._patterns) for _ in bases]
         self.shots = sum(each.num_shots for each in bits)
         n = len(self._groups)
         return ReadoutCalibration(bits[-1]), [
@@ -235,17 +234,6 @@ class _Measurement:
             means = mean_signs(bits, self.masks(group))
             slopes[part] = -group.coeffs.real * means / readout[part] ** 2
         return value, variance, slopes
-
-    def _twirled(
-        self, circuit: QuantumCircuit, group: SparsePauliOp, shots: int
-    ) -> list[tuple[QuantumCircuit, int, NDArray[bool_]]]:
-        """Return a circuit in the basis of a group for each pattern, with its shots."""
-        divided = divide_shots(shots, self._repetitions)
-        return [
-            (in_basis(circuit, group, self._backend.target, self._qubits, pattern), part, pattern)
-            for pattern, part in zip(self._patterns, divided, strict=True)
-            if part
-        ]
 
     def _all_z(self) -> SparsePauliOp:
         """Return the product of Z on all measured qubits, whose basis needs no rotations."""

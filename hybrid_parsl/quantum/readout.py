@@ -18,7 +18,7 @@ from hybrid_parsl.quantum.pauli_estimator import mean_signs, signed_sums
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy import bool_, float64, int64
+    from numpy import bool_, float64
     from numpy.typing import NDArray
     from qiskit.primitives import BitArray
 
@@ -26,10 +26,8 @@ MOST_RELATIVE_ERROR = 0.1
 """Largest standard error of a readout factor, relative to it, that may be divided by."""
 
 
-def draw_flips(
-    n_qubits: int, twirls: int, rng: np.random.Generator
-) -> tuple[NDArray[bool_], NDArray[int64]]:
-    """Draw patterns of bit flips, each with its complement.
+def draw_flips(n_qubits: int, twirls: int, rng: np.random.Generator) -> NDArray[bool_]:
+    """Draw distinct patterns of bit flips, each with its complement.
 
     The average over a pattern and its complement is free of the error that a difference between
     the two readout errors of a qubit causes in the mean of that qubit, and the average over all
@@ -40,36 +38,27 @@ def draw_flips(
     n_qubits
         Number of measured qubits, at least 1.
     twirls
-        Number of patterns, even.
+        Number of patterns, even. If there are no more than that, all are returned.
     rng
         Draws them.
 
     Returns
     -------
-    patterns
-        The distinct patterns, shape ``(n_patterns, n_qubits)``.
-    repetitions
-        How often each was drawn, sum `twirls`.
+    NDArray[bool_]
+        Shape ``(n_patterns, n_qubits)``.
     """
-    drawn = rng.integers(0, 2, (twirls // 2, n_qubits)).astype(np.bool_)
-    return np.unique(np.concatenate([drawn, ~drawn]), axis=0, return_counts=True)
+    if 2**n_qubits <= twirls:
+        numbers = np.arange(2**n_qubits)[:, None]
+        return (numbers >> np.arange(n_qubits) & 1).astype(np.bool_)
+    drawn: dict[bytes, NDArray[bool_]] = {}
+    while 2 * len(drawn) < twirls:
+        pattern = rng.integers(0, 2, n_qubits).astype(np.bool_)
+        drawn.setdefault(min(pattern.tobytes(), (~pattern).tobytes()), pattern)
+    half = np.array(list(drawn.values()))
+    return np.concatenate([half, ~half])
 
 
-def divide_shots(shots: int, repetitions: NDArray[int64]) -> list[int]:
-    """Divide shots among patterns in proportion to how often each was drawn.
-
-    Parameters
-    ----------
-    shots
-        The sum of the result.
-    repetitions
-        Of each pattern.
-    """
-    bounds = shots * np.concatenate([[0], np.cumsum(repetitions)]) // repetitions.sum()
-    return [int(each) for each in np.diff(bounds)]
-
-
-def undo_flips(counts: Sequence[dict[str, int]], patterns: Sequence[NDArray[bool_]]) -> BitArray:
+def undo_flips(counts: Sequence[dict[str, int]], patterns: NDArray[bool_]) -> BitArray:
     """Return the shots of several patterns together, with their flips undone.
 
     Parameters
@@ -77,7 +66,7 @@ def undo_flips(counts: Sequence[dict[str, int]], patterns: Sequence[NDArray[bool
     counts
         What was measured with each pattern, in Qiskit's bit order.
     patterns
-        The flips, bit 0 first.
+        The flips, bit 0 first, shape ``(n_patterns, n_bits)``.
 
     Raises
     ------
@@ -139,7 +128,7 @@ class ReadoutCalibration:
             message = (
                 f"readout mitigation is impossible: an expectation value that should be 1 was read "
                 f"as {found[worst]:.3g} with the standard error {errors[worst]:.2g} in {shots} "
-                f"shots. More calibration_shots may help"
+                f"shots. More quantum.shots may help"
             )
             raise ValueError(message)
         return found

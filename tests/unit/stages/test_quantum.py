@@ -368,11 +368,13 @@ def test_mitigation_keeps_the_raw_value_and_the_counts(
 
 
 def test_a_calibration_that_is_impossible() -> None:
-    options = {"twirls": 2, "calibration_shots": 2}
+    options = {"twirls": 2}
 
     class Blind(FactoryBackend):
         def sampler(self) -> Any:
-            return SimpleNamespace(run=lambda pubs: SimpleNamespace(result=lambda: blind(pubs)))
+            return SimpleNamespace(
+                run=lambda pubs, **_: SimpleNamespace(result=lambda: blind(pubs))
+            )
 
     def blind(pubs: Any) -> Any:
         register = SimpleNamespace(get_counts=lambda: {"00": 1, "11": 1})
