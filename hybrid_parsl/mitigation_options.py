@@ -33,7 +33,7 @@ class ZneOptions(ReadoutOptions):
     Attributes
     ----------
     noise_factors
-        How often each gate on two or more qubits is applied: odd numbers from 1 to 99, ascending.
+        How often each gate is applied: odd numbers from 1 to 99, ascending.
     extrapolation
         The function of the noise factor that is fitted to the energies: ``linear``,
         ``quadratic``, or ``exponential``, which decays to the energy of the fully mixed state.

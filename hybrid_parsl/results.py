@@ -166,7 +166,7 @@ class Mitigation(_Result):
         The smallest factor, 0 to 1, that the readout multiplies the expectation value of a term
         by.
     noise_factors
-        How often each gate on two or more qubits was applied; only 1 for ``readout``.
+        How often each gate was applied; only 1 for ``readout``.
     expectations, standard_errors
         The cost with the readout mitigated, at each noise factor.
     constant

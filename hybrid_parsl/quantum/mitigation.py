@@ -84,8 +84,8 @@ def mitigated_estimate(
     calibration. All terms of a set that is measured together come from the same shots, so the
     spread of their sum is used, as in `PauliEstimator`. The calibration is common to all sets and
     noise factors: its covariance is carried through to the end. Not included is what the methods
-    assume: that the readout of |0...0> is like that of the circuit, and that the noise of gates
-    on several qubits follows the extrapolated function.
+    assume: that the readout of |0...0> is like that of the circuit, and that the errors of the
+    gates follow the extrapolated function.
 
     Parameters
     ----------

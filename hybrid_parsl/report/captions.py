@@ -176,7 +176,7 @@ def _extrapolation(mitigation: Mapping[str, Any], analysis: Mapping[str, Any]) -
     listed, kind = ", ".join(map(str, factors)), mitigation.get("extrapolation")
     energy = with_error(analysis.get("energy"), analysis.get("standard_error"))
     return (
-        f"With each gate on several qubits applied {listed} times, a {kind} fit gives the energy "
+        f"With each gate applied {listed} times, a {kind} fit gives the energy "
         f"{energy} without noise. Its error bar is that of the shots; it does not say whether the "
         "noise follows the fit."
     )
