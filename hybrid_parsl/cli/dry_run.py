@@ -101,16 +101,16 @@ def describe(
         "experiment": asked,
         "stages": stages,
     }
-    estimate = _qpu_estimate(experiment) if whole or as_json else None
-    if estimate is not None:
-        document["qpu"] = estimate.to_json()
+    estimates = _qpu_estimates(experiment) if whole or as_json else {}
+    if estimates:
+        document["qpu"] = {name: each.to_json() for name, each in estimates.items()}
     if scripts is not None:
         _write(scripts, stages)
     if as_json:
         text = json.dumps(document)
     else:
         parts = (
-            [_in_words(experiment, site, stages, trace, estimate)]
+            [_in_words(experiment, site, stages, trace, estimates)]
             if whole
             else [f"site {site.name} ({site.source})"]
         )
@@ -118,8 +118,8 @@ def describe(
     return text, refusals[0] if refusals else None
 
 
-def _qpu_estimate(experiment: Experiment) -> QpuEstimate | None:
-    """Return the QPU time of one quantum task; None if it needs none."""
+def _qpu_estimates(experiment: Experiment) -> dict[str, QpuEstimate]:
+    """Return the QPU time of each job of one quantum task."""
     from hybrid_parsl.stages.qpu_estimate import estimate_qpu
 
     return estimate_qpu(experiment)
@@ -183,7 +183,7 @@ def _in_words(
     site: Site,
     stages: list[dict[str, Any]],
     trace: Trace,
-    estimate: QpuEstimate | None,
+    estimates: dict[str, QpuEstimate],
 ) -> str:
     """Return the same for people."""
     import tomli_w
@@ -200,9 +200,10 @@ def _in_words(
         words += f" (the site decides {', '.join(others)})" if others else ""
         lines += [f"  {words}"] if words else []
         lines += [f"  {line}" for line in (stage["launch"] or "").splitlines()]
-    if estimate is not None:
+    for name, estimate in estimates.items():
         first, *below = estimate.lines()
-        lines += ["", f"{experiment.quantum.backend}: {first}", *(f"  {line}" for line in below)]
+        where = f"{experiment.quantum.backend}, {name}"
+        lines += ["", f"{where}: {first}", *(f"  {line}" for line in below)]
     lines += ["", "experiment:", *_indented(tomli_w.dumps(asked))]
     return "\n".join([*lines, *_documents(stages)])
 

@@ -167,18 +167,23 @@ class QuantumBackend(ABC):
         return None
 
     def estimate_usage(
-        self, circuit: QuantumCircuit, observables: Sequence[SparsePauliOp]
+        self,
+        circuits: Sequence[QuantumCircuit],
+        observables: Sequence[SparsePauliOp] = (),
+        shots: int | None = None,
     ) -> QpuEstimate | None:
-        """Return the QPU time of a measurement, without submitting it; None if it costs none.
+        """Return the QPU time of a job, without submitting it; None if it costs none.
 
         Parameters
         ----------
-        circuit
-            As `prepare` returned it.
+        circuits
+            As `prepare` returned them.
         observables
-            What an estimator measures, in the layout of the circuit; none for a sampler.
+            What an estimator measures of each, in the layout of the circuits; none for a sampler.
+        shots
+            Of a sampler, for each circuit; those of the settings if left out.
         """
-        del circuit, observables
+        del circuits, observables, shots
         return None
 
     def prepare(self, circuit: QuantumCircuit) -> QuantumCircuit:

@@ -159,6 +159,14 @@ class IbmBackend(QuantumBackend):
             estimated_usage_s=round(sum(estimated), 3) if estimated else None,
         )
 
+    def _seconds_left(self) -> float | None:
+        """Return what earlier jobs of the task have left of the limit; None without a limit."""
+        if self.settings.max_qpu_seconds is None:
+            return None
+        records = [job.record for job in self.jobs]
+        used = (each.estimated_s if each.usage_s is None else each.usage_s for each in records)
+        return self.settings.max_qpu_seconds - sum(filter(None, used))
+
     def prepare(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Return the circuit in the gates of the device; bound angles of RZZ are folded."""
         from qiskit import qasm3
@@ -183,12 +191,15 @@ class IbmBackend(QuantumBackend):
         return IbmEstimator(self)
 
     def estimate_usage(
-        self, circuit: QuantumCircuit, observables: Sequence[SparsePauliOp]
+        self,
+        circuits: Sequence[QuantumCircuit],
+        observables: Sequence[SparsePauliOp] = (),
+        shots: int | None = None,
     ) -> QpuEstimate:
-        """Return the QPU time of measuring a prepared circuit; nothing is submitted."""
+        """Return the QPU time of a job of prepared circuits; nothing is submitted."""
         if not observables:
-            return IbmSampler(self).estimate([circuit], self.settings.shots)
-        pubs = [(circuit, each) for each in observables]
+            return IbmSampler(self).estimate(list(circuits), shots or self.settings.shots)
+        pubs = [(circuit, each) for circuit in circuits for each in observables]
         return IbmEstimator(self).estimate(pubs, self.settings.target_precision)
 
     def run(
@@ -220,9 +231,10 @@ class IbmBackend(QuantumBackend):
             If more QPU time is estimated than ``quantum.max_qpu_seconds``, or the service refuses
             the job.
         """
-        limit, backend = self.settings.max_qpu_seconds, self.settings.backend
-        if limit is not None and estimate.seconds > limit:
-            reason = f"{estimate.seconds:.2f} s of QPU time estimated, {LIMIT_KEY} is {limit:g}"
+        backend, left = self.settings.backend, self._seconds_left()
+        if left is not None and estimate.seconds > left:
+            limit = f"{left:.2f} s of {LIMIT_KEY} = {self.settings.max_qpu_seconds:g} are left"
+            reason = f"{estimate.seconds:.2f} s of QPU time estimated, {limit}"
             raise QuantumJobError(backend, reason)
         folder = current_task_folder()
         task = "" if folder is None else "/".join(folder.absolute().parts[-_TASK_PARTS:])
@@ -246,8 +258,8 @@ class IbmBackend(QuantumBackend):
             with _mode(self.qpu, self.options.mode) as mode:
                 ready = primitive(mode)
                 ready.options.environment.job_tags = [tag]
-                if limit is not None:
-                    ready.options.max_execution_time = math.ceil(limit)
+                if left is not None:
+                    ready.options.max_execution_time = math.ceil(left)
                 return ready.run(pubs, **keywords)
 
         job.submit(submit)

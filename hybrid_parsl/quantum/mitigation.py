@@ -8,6 +8,7 @@ qubits, so that the calibration holds for errors that depend on which qubits are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,18 +106,15 @@ def mitigated_estimate(
     ValueError
         If the calibration or the extrapolation is impossible, or a gate cannot be folded.
     """
-    factors = options.noise_factors if isinstance(options, ZneOptions) else [1]
-    identity, groups = measured_groups(observable)
-    if not groups:
+    measured = MitigationCircuits(circuit, observable, backend, options)
+    factors, identity = measured.noise_factors, measured.constant
+    if not measured.groups:
         n = len(factors)
         return MitigatedEstimate(
             identity, 0.0, 0, 0, factors, [identity] * n, [0.0] * n, identity, 1.0
         )
-    if circuit.layout is not None:
-        groups = [group.apply_layout(circuit.layout) for group in groups]
-    measured = _Measurement(circuit, groups, backend, options)
-    calibration, outcomes = measured.run(factors)
-    masks = np.concatenate([measured.masks(group) for group in groups])
+    calibration, outcomes = measured.run()
+    masks = np.concatenate([measured.masks(group) for group in measured.groups])
     readout = calibration.factors(masks)
     values, spreads, slopes = zip(
         *(measured.evaluate(each, readout) for each in outcomes), strict=True
@@ -130,7 +128,7 @@ def mitigated_estimate(
     return MitigatedEstimate(
         value=identity + value,
         standard_error=max(0.0, variance) ** 0.5,
-        shots=measured.shots,
+        shots=measured.shots * len(measured.circuits),
         calibration_shots=calibration.shots,
         noise_factors=factors,
         values=(identity + found).tolist(),
@@ -140,68 +138,87 @@ def mitigated_estimate(
     )
 
 
-class _Measurement:
-    """The circuits of an estimate, and what they give.
+class MitigationCircuits:
+    """The circuits of a mitigated estimate, and what they give.
 
     Parameters
     ----------
-    circuit
-        Without measurements.
+    circuit, observable, backend, options
+        As for `mitigated_estimate`.
+
+    Attributes
+    ----------
+    constant
+        Coefficient of the identity, which is not measured.
     groups
         Sets of terms that are measured together, on the qubits of the circuit.
-    backend
-        Runs the circuits.
-    options
-        Number of twirls.
+    noise_factors
+        At which each group is measured: only 1 without extrapolation.
+    shots
+        Of each circuit.
+
+    Raises
+    ------
+    ValueError
+        If a gate cannot be folded.
     """
 
     def __init__(
         self,
         circuit: QuantumCircuit,
-        groups: Sequence[SparsePauliOp],
+        observable: SparsePauliOp,
         backend: QuantumBackend,
         options: ReadoutOptions,
     ) -> None:
-        settings = backend.settings
+        self.constant, groups = measured_groups(observable)
+        if circuit.layout is not None:
+            groups = [group.apply_layout(circuit.layout) for group in groups]
+        self.groups = groups
+        self.noise_factors = options.noise_factors if isinstance(options, ZneOptions) else [1]
         self._circuit = circuit
-        self._groups = groups
         self._backend = backend
-        support = np.any([(each.paulis.x | each.paulis.z).any(axis=0) for each in groups], axis=0)
-        self._qubits: list[int] = np.flatnonzero(support).tolist()
-        rng = np.random.default_rng([settings.seed, _STREAM])
-        self._patterns = draw_flips(len(self._qubits), options.twirls, rng)
-        self._shots = -(-settings.shots // len(self._patterns))
-        self.shots = 0
+        support = [(each.paulis.x | each.paulis.z).any(axis=0) for each in groups]
+        self._qubits: list[int] = np.flatnonzero(np.any(support, axis=0)).tolist()
+        rng = np.random.default_rng([backend.settings.seed, _STREAM])
+        self._patterns = draw_flips(max(1, len(self._qubits)), options.twirls, rng)
+        self.shots = -(-backend.settings.shots // len(self._patterns))
+
+    @cached_property
+    def circuits(self) -> list[QuantumCircuit]:
+        """Each noise factor, group and pattern; the calibration of each pattern comes last."""
+        target = self._backend.target
+        bases = [
+            (fold(self._circuit, factor, target), group)
+            for factor in self.noise_factors
+            for group in self.groups
+        ]
+        bases.append((self._circuit.copy_empty_like(), self._all_z()))
+        return [
+            in_basis(circuit, group, target, self._qubits, pattern)
+            for circuit, group in bases
+            for pattern in self._patterns
+        ]
 
     def masks(self, group: SparsePauliOp) -> NDArray[bool_]:
         """Return whether each term of a group has each measured qubit."""
         masks: NDArray[bool_] = (group.paulis.x | group.paulis.z)[:, self._qubits]
         return masks
 
-    def run(self, factors: Sequence[int]) -> tuple[ReadoutCalibration, list[list[BitArray]]]:
+    def run(self) -> tuple[ReadoutCalibration, list[list[BitArray]]]:
         """Run all circuits; return the calibration, and for each factor the shots of each group."""
-        target = self._backend.target
-        bases = [
-            (fold(self._circuit, factor, target), group)
-            for factor in factors
-            for group in self._groups
-        ]
-        bases.append((self._circuit.copy_empty_like(), self._all_z()))
-        circuits = [
-            in_basis(circuit, group, target, self._qubits, pattern)
-            for circuit, group in bases
-            for pattern in self._patterns
-        ]
-        results = list(self._backend.sampler().run(circuits, shots=self._shots).result())
+        circuits, n_patterns = self.circuits, len(self._patterns)
+        results = list(self._backend.sampler().run(circuits, shots=self.shots).result())
         if len(results) != len(circuits):
             message = f"it gave {len(results)} results for {len(circuits)} circuits"
             raise ValueError(message)
-        counts = iter(getattr(result.data, REGISTER).get_counts() for result in results)
-        bits = [undo_flips([next(counts) for _ in self._patterns], self._patterns) for _ in bases]
-        self.shots = sum(each.num_shots for each in bits)
-        n = len(self._groups)
+        counts = [getattr(result.data, REGISTER).get_counts() for result in results]
+        bits = [
+            undo_flips(counts[first : first + n_patterns], self._patterns)
+            for first in range(0, len(counts), n_patterns)
+        ]
+        n = len(self.groups)
         return ReadoutCalibration(bits[-1]), [
-            bits[first : first + n] for first in range(0, n * len(factors), n)
+            bits[first : first + n] for first in range(0, n * len(self.noise_factors), n)
         ]
 
     def evaluate(
@@ -225,7 +242,7 @@ class _Measurement:
         """
         value = variance = 0.0
         slopes, first = np.empty(len(readout)), 0
-        for group, bits in zip(self._groups, outcomes, strict=True):
+        for group, bits in zip(self.groups, outcomes, strict=True):
             part = slice(first, first + len(group))
             first = part.stop
             corrected = type(group)(group.paulis, group.coeffs / readout[part])

@@ -8,6 +8,7 @@ from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.optimize.optimizer import seeded_point
 from hybrid_parsl.problems.pauli_sum import is_diagonal
 from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.quantum.mitigation import MitigationCircuits
 from hybrid_parsl.quantum.pauli_estimator import measured_groups
 from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.stages.quantum import prepare
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from hybrid_parsl.quantum.qpu_time import QpuEstimate
 
 LIMIT_KEY = "quantum.max_qpu_seconds"
+MITIGATION_KEY = "quantum.mitigation"
 
 
 def estimate_qpu(
     experiment: Experiment, backend: QuantumBackend | None = None
-) -> QpuEstimate | None:
-    """Return the QPU time that one quantum task of an experiment needs; None if it needs none.
+) -> dict[str, QpuEstimate]:
+    """Return the QPU time of each job of one quantum task of an experiment.
 
     The circuit is that of any angles: the angles of the best start are not known before the run,
     and change the duration of the circuit by a few gates at most.
@@ -35,29 +37,45 @@ def estimate_qpu(
     backend
         That of the experiment, if it is open already.
 
+    Returns
+    -------
+    dict[str, QpuEstimate]
+        By ``measurement`` and ``mitigation``; empty if no QPU time is needed.
+
     Raises
     ------
     ConfigurationError
-        If the account or the device cannot be used.
+        If the account or the device cannot be used, or its errors cannot be mitigated.
     BackendUnavailableError
         If the service does not answer.
     """
     backend = backend or open_backend(experiment.quantum)
     if not backend.is_remote:
-        return None
+        return {}
     problem = build_problem(experiment.problem)
     bounds = problem.bounds(experiment.ansatz.layers)
     circuit = problem.circuit(seeded_point(bounds, 0, 0).tolist())
     observable = problem.observable()
-    if is_diagonal(observable):
-        return backend.estimate_usage(prepare(circuit.measure_all(inplace=False), backend), [])
     _, groups = measured_groups(observable)
-    if not groups:
-        return None
+    by_bitstrings = is_diagonal(observable)
+    if not (groups or by_bitstrings):
+        return {}
     prepared = prepare(circuit, backend)
-    if prepared.layout is not None:
-        groups = [group.apply_layout(prepared.layout) for group in groups]
-    return backend.estimate_usage(prepared, groups)
+    if by_bitstrings:
+        measured = prepare(circuit.measure_all(inplace=False), backend)
+        jobs = {"measurement": backend.estimate_usage([measured])}
+    else:
+        if prepared.layout is not None:
+            groups = [group.apply_layout(prepared.layout) for group in groups]
+        jobs = {"measurement": backend.estimate_usage([prepared], groups)}
+    options = experiment.quantum.mitigation_settings
+    if options is not None and groups:
+        try:
+            asked = MitigationCircuits(prepared, observable, backend, options)
+            jobs["mitigation"] = backend.estimate_usage(asked.circuits, (), asked.shots)
+        except ValueError as error:
+            raise ConfigurationError(str(error), None, MITIGATION_KEY) from error
+    return {name: estimate for name, estimate in jobs.items() if estimate is not None}
 
 
 def check_qpu_time(experiment: Experiment, backend: QuantumBackend) -> None:
@@ -69,10 +87,14 @@ def check_qpu_time(experiment: Experiment, backend: QuantumBackend) -> None:
         If the estimate exceeds ``quantum.max_qpu_seconds``.
     """
     limit = experiment.quantum.max_qpu_seconds
-    estimate = None if limit is None else estimate_qpu(experiment, backend)
-    if limit is None or estimate is None or estimate.seconds <= limit:
+    if limit is None:
+        return
+    estimates = estimate_qpu(experiment, backend).values()
+    seconds = sum(each.seconds for each in estimates)
+    if seconds <= limit:
         return
     message = f"the run would need more QPU time than {limit:g} s"
-    found = f"{estimate.seconds:.2f} s estimated for {estimate.executions} executions"
-    valid = f"at least {estimate.seconds:.2f}, or fewer quantum.shots"
+    executions = sum(each.executions for each in estimates)
+    found = f"{seconds:.2f} s estimated for {executions} executions"
+    valid = f"at least {seconds:.2f}, or fewer quantum.shots"
     raise ConfigurationError(message, None, LIMIT_KEY, found, valid)

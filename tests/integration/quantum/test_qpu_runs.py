@@ -111,6 +111,18 @@ def test_every_site_pays_one_job_and_keeps_no_token(
     check_no_token(run_elsewhere, done)
 
 
+def test_mitigation_is_a_second_job(run: Command, quantum_service: QuantumService) -> None:
+    done = run(*ASKED, "--set", "quantum.mitigation=zne", "--set", "quantum.max_qpu_seconds=20")
+    assert done.returncode == 0, done.stderr
+    first, second = quantum_service.jobs()
+    quantum = results(run)["quantum"]
+    assert quantum["job_id"] == f"{first['id']}, {second['id']}"
+    used = first["usage"]["seconds"] + second["usage"]["seconds"]
+    assert quantum["usage_s"] == pytest.approx(used, abs=0.001)
+    assert quantum["mitigation"]["shots"] == 200 * (3 * 1 + 1)
+    assert quantum["raw"]["expectation"] != quantum["expectation"]
+
+
 @pytest.mark.usefixtures("quantum_service")
 def test_a_dry_run_says_what_the_qpu_time_is(run: Command) -> None:
     done = run(*ASKED, "--dry-run")

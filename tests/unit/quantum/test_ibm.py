@@ -110,7 +110,7 @@ def test_bound_angles_are_folded_for_fractional_gates() -> None:
 
 @pytest.mark.usefixtures("quantum_service")
 def test_more_qpu_time_than_allowed_is_not_submitted() -> None:
-    with pytest.raises(QuantumJobError, match=r"quantum\.max_qpu_seconds is 2"):
+    with pytest.raises(QuantumJobError, match=r"2\.00 s of quantum\.max_qpu_seconds = 2 are left"):
         measure(bell_pair(), opened(shots=4000, max_qpu_seconds=2))
 
 

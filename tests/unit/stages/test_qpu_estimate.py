@@ -33,11 +33,14 @@ class Remote(QuantumBackend):
         raise NotImplementedError
 
     def estimate_usage(
-        self, circuit: QuantumCircuit, observables: Sequence[SparsePauliOp]
+        self,
+        circuits: Sequence[QuantumCircuit],
+        observables: Sequence[SparsePauliOp] = (),
+        shots: int | None = None,
     ) -> QpuEstimate:
-        assert bool(circuit.cregs) == (not observables)
-        n_bases = max(1, len(observables))
-        item = Item(self.settings.shots, 1e-6)
+        assert all(bool(circuit.cregs) == (not observables) for circuit in circuits)
+        n_bases = len(circuits) * max(1, len(observables))
+        item = Item(shots or self.settings.shots, 1e-6)
         return QpuEstimate((item,) * n_bases, self.settings.shots, 249e-6, ())
 
 
@@ -60,14 +63,22 @@ def asked(problem: dict[str, Any], backend: str = "lab:Remote", **quantum: Any) 
 
 @pytest.mark.parametrize(("problem", "n_bases"), [(BELL, 1), (TFIM, 2)])
 def test_each_basis_is_executed_for_all_shots(problem: dict[str, Any], n_bases: int) -> None:
-    estimate = estimate_qpu(asked(problem))
-    assert estimate is not None
+    (estimate,) = estimate_qpu(asked(problem)).values()
     assert estimate.executions == 4000 * n_bases
     assert estimate.seconds == pytest.approx(n_bases + 2)
 
 
+def test_mitigation_is_another_job() -> None:
+    found = estimate_qpu(asked(TFIM, mitigation="zne"))
+    assert list(found) == ["measurement", "mitigation"]
+    assert found["mitigation"].executions == 4000 * (2 * 3 + 1)
+    with pytest.raises(ConfigurationError) as caught:
+        check_experiment(asked(TFIM, mitigation="zne", max_qpu_seconds=9))
+    assert caught.value.found == "13.00 s estimated for 36000 executions"
+
+
 def test_a_simulator_uses_no_qpu_time() -> None:
-    assert estimate_qpu(asked(BELL, "aer", max_qpu_seconds=1)) is None
+    assert estimate_qpu(asked(BELL, "aer", max_qpu_seconds=1)) == {}
     check_experiment(asked(BELL, "aer", max_qpu_seconds=1))
 
 
