@@ -240,6 +240,7 @@ def _cancel(paths: Iterable[Path], patience_s: float) -> list[str]:
             name = record.backend
             if name not in backends:
                 backends[name] = JobBackend(name, path.parent / FOLDER, patience_s=patience_s)
+            record.with_cancellation(record.cancel_error).write(path)
             try:
                 if name not in silent:
                     job = backends[name].follow(_any_job(), lambda _: None, path)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from hybrid_parsl.engine.jobs.orphans import taken_jobs
+from hybrid_parsl.engine.jobs.orphans import cancel_blocks, taken_jobs
+from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, JobRecord
 
 PREPARE_TASKS = """
 import os
@@ -26,3 +27,10 @@ def test_folders_that_are_renamed_meanwhile_are_passed_over(tmp_path):
             assert driver.poll() is None
         finally:
             driver.kill()
+
+
+def test_a_block_whose_driver_died_before_its_submission_has_ended(tmp_path):
+    path = tmp_path / f"block{BLOCK_RECORD}"
+    JobRecord.of("local", "hybrid-parsl-block-of-nobody").write(path)
+    assert cancel_blocks(tmp_path) == []
+    assert JobRecord.read(path).ended == "CANCELED"
