@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -17,11 +18,18 @@ from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.engine.site_settings import ShellText, SiteSettings
 from hybrid_parsl.engine.time_spans import PositiveDuration  # noqa: TC001 - pydantic reads it
 from hybrid_parsl.engine.warm_processes import WarmProcesses, WarmProcessExecutor
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.messages import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from parsl.executors.base import ParslExecutor
+
+
+_QPU_NAME = "NAME"
+_OF_A_PROCESS = ("walltime_s", "memory_gib_per_rank")
 
 
 class BatchSettings(SiteSettings):
@@ -37,8 +45,20 @@ class BatchSettings(SiteSettings):
         default="job",
         description="Each search a batch job of its own, or many inside one block of nodes.",
     )
-    stages: Literal["login", "blocks"] = Field(
-        default="login", description="Where circuit and analysis run: here, or in blocks."
+    stages: Literal["login", "blocks", "jobs"] = Field(
+        default="login",
+        description="Where circuit and analysis run: here, in blocks, or each in a job.",
+    )
+    qpu: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="QPU that the jobs of circuits ask for, where stages is blocks or jobs.",
+    )
+    qpu_option: str = Field(
+        default=f"qpu={_QPU_NAME}",
+        pattern=rf"^[A-Za-z][A-Za-z0-9_-]*=.*{_QPU_NAME}",
+        description="How they ask: an option of the scheduler in which NAME stands for the QPU, "
+        "such as gres=qpu:NAME:1 or licenses=NAME:1.",
     )
     blocks: int = Field(default=1, ge=1, description="Most blocks at once, for each stage.")
     idle_time: PositiveDuration = Field(
@@ -94,6 +114,16 @@ class BatchSettings(SiteSettings):
             polling_interval_s=self.polling_interval.total_seconds(),
         )
 
+    def options_with_qpu(self) -> BatchOptions:
+        """Return the options of the jobs of circuits."""
+        options = self.batch_options()
+        if self.qpu is None:
+            return options
+        key, _, value = self.qpu_option.partition("=")
+        asked = [options.attributes.get(key), value.replace(_QPU_NAME, self.qpu)]
+        together = {key: ",".join(filter(None, asked))}
+        return replace(options, attributes={**options.attributes, **together})
+
     def parsl_config(self, backend: str, directory: Path) -> Config:
         """Return what Parsl needs for a run in `directory`, with the scheduler `backend`.
 
@@ -102,7 +132,10 @@ class BatchSettings(SiteSettings):
         ConfigurationError
             If an option of the scheduler cannot be used.
         """
-        self.batch_options().check(backend)
+        self.options_with_qpu().check(backend)
+        if self.qpu is not None and self.stages == "login":
+            message, valid = "circuits run on the login node", "stages = blocks or stages = jobs"
+            raise ConfigurationError(message, "site", "qpu", shown(self.qpu), valid)
         blocks = self.mpi == "pilot" or self.stages == "blocks"
         return Config(
             executors=self.executors(backend, directory / "tasks"),
@@ -134,11 +167,22 @@ class BatchSettings(SiteSettings):
         tasks
             Where tasks have their folders.
         """
+        options = {labels.QUANTUM: self.options_with_qpu(), labels.ANALYSIS: self.batch_options()}
         if self.stages == "blocks":
             return [
                 self.mpi_executor(backend, tasks),
-                PilotExecutor(labels.QUANTUM, tasks, self.provider(backend), self.address),
-                PilotExecutor(labels.ANALYSIS, tasks, self.provider(backend), self.address),
+                *(
+                    PilotExecutor(label, tasks, self.provider(backend, batch=batch), self.address)
+                    for label, batch in options.items()
+                ),
+            ]
+        if self.stages == "jobs":
+            return [
+                self.mpi_executor(backend, tasks),
+                *(
+                    self.job_executor(label, backend, tasks, "single", batch, self.of_a_process())
+                    for label, batch in options.items()
+                ),
             ]
         processes = WarmProcesses(1)
         return [
@@ -150,15 +194,8 @@ class BatchSettings(SiteSettings):
     def mpi_executor(self, backend: str, tasks: Path) -> ParslExecutor:
         """Return what runs searches: a job each, or side by side in a block."""
         if self.mpi == "job":
-            return PsiJExecutor(
-                labels.MPI,
-                tasks,
-                backend,
-                launcher=self.mpi_launcher,
-                python=self.python,
-                environment=self._variables(),
-                batch=self.batch_options(),
-                overrides=self.size(),
+            return self.job_executor(
+                labels.MPI, backend, tasks, self.mpi_launcher, self.batch_options(), self.size()
             )
         launcher = "srun" if self.mpi_launcher == "srun" else "mpiexec"
         provider = self.provider(backend, self.nodes or 1)
@@ -167,12 +204,40 @@ class BatchSettings(SiteSettings):
             labels.MPI, tasks, provider, launcher, self.python, overrides, self.address
         )
 
-    def provider(self, backend: str, nodes: int = 1) -> PsiJProvider:
-        """Return what gets blocks of `nodes` nodes."""
+    def job_executor(
+        self,
+        label: str,
+        backend: str,
+        tasks: Path,
+        launcher: str,
+        batch: BatchOptions,
+        overrides: Mapping[str, float],
+    ) -> PsiJExecutor:
+        """Return what runs each task of a label as a job of its own."""
+        return PsiJExecutor(
+            label,
+            tasks,
+            backend,
+            launcher=launcher,
+            python=self.python,
+            environment=self._variables(),
+            batch=batch,
+            overrides=overrides,
+        )
+
+    def of_a_process(self) -> dict[str, float]:
+        """Return the size of the job of a single process."""
+        decided = {key: n for key, n in self.size().items() if key in _OF_A_PROCESS}
+        return {**decided, "num_nodes": 1, "ranks_per_node": 1}
+
+    def provider(
+        self, backend: str, nodes: int = 1, *, batch: BatchOptions | None = None
+    ) -> PsiJProvider:
+        """Return what gets blocks of `nodes` nodes, with `batch` in place of the usual options."""
         walltime = self.walltime or timedelta(hours=1)
         return PsiJProvider(
             backend,
-            self.batch_options(),
+            batch or self.batch_options(),
             walltime_s=int(walltime.total_seconds()),
             nodes_per_block=nodes,
             max_blocks=self.blocks,

@@ -33,6 +33,13 @@ def environment(name: str) -> str | None:
     return os.environ.get(name)
 
 
+def interval(seconds: float) -> tuple[float, float]:
+    """Return when a sleep began and ended."""
+    began = time.time()
+    time.sleep(seconds)
+    return began, time.time()
+
+
 def everywhere(name: str) -> list[str | None] | None:
     return current_team().gather(os.environ.get(name))
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PACKAGES = "slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge libpmi2-0 slurm-wlm-torque"
+PLUGIN_PACKAGES = "gcc libslurm-dev"
+QPUS = ("fez", "loop_fez")
 N_NODES = 4
 N_CPUS = 4
 _PREFIX = "hp-slurm-"  # in the temporary folder: the path of a socket has to be short
@@ -78,8 +80,14 @@ UnkillableStepTimeout=300
 NodeName=n[1-{nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs={cpus} \
 Boards=1 SocketsPerBoard=1 CoresPerSocket={cpus} ThreadsPerCore=1 RealMemory=4000 State=UNKNOWN
 PartitionName=debug Nodes=ALL Default=YES MaxTime=01:00:00 DefaultTime=00:10:00 State=UP
+Licenses=fez:1
 PartitionName=one Nodes=n1 MaxTime=00:05:00 State=UP
 """
+
+
+def plugins_can_be_built() -> bool:
+    """Return whether a plug-in of Slurm can be compiled here."""
+    return shutil.which("gcc") is not None and Path("/usr/include/slurm/spank.h").exists()
 
 
 def slurm_is_installed() -> bool:
@@ -225,7 +233,13 @@ class SlurmCluster:
             cpus=N_CPUS,
         )
         self.configuration.write_text(text)
-        (self.root / "plugstack.conf").write_text("optional spank_pbs.so\n")  # PBS_JOBID
+        plugins = "optional spank_pbs.so\n"  # PBS_JOBID
+        if plugins_can_be_built():
+            plugin = self.root / "spank_qpu.so"
+            source = Path(__file__).with_name("spank_qpu.c")
+            subprocess.run(["gcc", "-shared", "-fPIC", "-o", plugin, source], check=True)
+            plugins += f"required {plugin} names={','.join(QPUS)}\n"
+        (self.root / "plugstack.conf").write_text(plugins)
         key = self.root / "munge.key"
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(1024))

@@ -114,3 +114,54 @@ def test_blocks_need_a_folder_that_a_shell_reads_as_such(tmp_path: Path, folder:
         with pytest.raises(ConfigurationError, match="cannot work in a folder") as caught:
             executor.check({})
         assert (caught.value.source, caught.value.found) == ("--runs-dir", f"{tmp_path}/{folder}")
+
+
+QPU = ("qpu=fez", "stages=jobs")
+
+
+def test_a_job_for_each_stage(tmp_path: Path) -> None:
+    settings = read("stages=jobs", "nodes=2", "walltime=90s", "gpus_per_rank=1")
+    _, *others = settings.parsl_config("slurm", tmp_path).executors
+    for executor in others:
+        lines = executor.batch_script("task", {}).splitlines()
+        assert "#SBATCH --nodes=1" in lines
+        assert not any("gpus" in line or "qpu" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (QPU, '--qpu="fez"'),
+        (("qpu=fez", "stages=blocks"), '--qpu="fez"'),
+        ((*QPU, "qpu_option=licenses=NAME:1"), '--licenses="fez:1"'),
+        (
+            (*QPU, "qpu_option=gres=qpu:NAME:1", 'attributes={ gres = "disk:1" }'),
+            '--gres="disk:1,qpu:fez:1"',
+        ),
+    ],
+)
+def test_only_the_jobs_of_circuits_ask_for_the_qpu(
+    tmp_path: Path, settings: tuple[str, ...], line: str
+) -> None:
+    scripts = [
+        executor.batch_script("task", {}).splitlines()
+        for executor in read(*settings).parsl_config("slurm", tmp_path).executors
+    ]
+    assert [f"#SBATCH {line}" in each for each in scripts] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        (("qpu=fez",), "qpu"),
+        (("qpu=a b", "stages=jobs"), "qpu"),
+        ((*QPU, "qpu_option=licenses=fez"), "qpu_option"),
+        ((*QPU, "qpu_option=time=NAME"), "attributes.time"),
+    ],
+)
+def test_a_qpu_that_cannot_be_asked_for(
+    tmp_path: Path, settings: tuple[str, ...], key: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(*settings).parsl_config("slurm", tmp_path)
+    assert caught.value.key == key
