@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 _DEEPEST = 32
@@ -189,8 +190,9 @@ def _explain(fault: ErrorDetails, model: type[BaseModel], table: str) -> Configu
     if fault["type"] == "missing":
         message = "missing"
         return ConfigurationError(message, None, key, None, _describe(owner, location))
-    rule = _valid(fault)
-    if fault["type"] == _PATTERN and (field := owner.model_fields.get(location[-1])) is not None:
+    field = owner.model_fields.get(location[-1]) if location else None
+    rule = _valid(fault, _limits(field))
+    if fault["type"] == _PATTERN and field is not None:
         rule = field.description or rule
     return ConfigurationError(_message(fault), None, key or None, found, rule, _suggest(fault))
 
@@ -226,11 +228,25 @@ def _choices(context: Mapping[str, Any]) -> list[str]:
     return [word for word in str(context.get("expected", "")).split("'")[1::2] if word]
 
 
-def _valid(fault: ErrorDetails) -> str | None:
+def _limits(field: FieldInfo | None) -> dict[str, Any]:
+    """Return the limits of a number's key, by ``ge``, ``gt``, ``le`` and ``lt``."""
+    if field is None:
+        return {}
+    inner = (extra for each in get_args(field.annotation) for extra in get_args(each)[1:])
+    rules = [*field.metadata, *(rule for each in inner for rule in getattr(each, "metadata", ()))]
+    names = ("ge", "gt", "le", "lt")
+    return {name: getattr(rule, name) for rule in rules for name in names if hasattr(rule, name)}
+
+
+def _valid(fault: ErrorDetails, limits: Mapping[str, Any]) -> str | None:
     """Return the valid range or words of a fault, if pydantic knows them."""
-    context = fault.get("ctx", {})
+    context = dict(fault.get("ctx", {}))
     if fault["type"] == "literal_error":
         return ", ".join(_choices(context))
+    if context.keys() & limits.keys():
+        context |= limits
+    if "ge" in context and "le" in context:
+        return f"{context['ge']} to {context['le']}"
     signs = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     parts = [f"{sign} {context[name]}" for name, sign in signs.items() if name in context]
     if "pattern" in context:

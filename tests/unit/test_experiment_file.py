@@ -61,13 +61,13 @@ def test_files_of_other_editors(file: Path, content: str | bytes) -> None:
     [
         ("[search]\nstart = 3", "search.start", "unknown key", "start", "starts, t", "starts"),
         ("[serach]\nstarts = 3", "serach", "unknown key", "serach", "resources, search", "search"),
-        ("[quantum]\nzzz = 3", "quantum.zzz", "unknown key", "zzz", "backend, method", None),
+        ("[quantum]\nzzz = 3", "quantum.zzz", "unknown key", "zzz", "backend, max_qpu_seconds, method", None),
         ("[search]\nstarts = '3'", "search.starts", "valid integer", "'3'", None, None),
         ("[search]\nstarts = true", "search.starts", "valid integer", "True", None, None),
-        ("[search]\nstarts = 0", "search.starts", "should be", "0", "at least 1", None),
+        ("[search]\nstarts = 0", "search.starts", "should be", "0", "1 to ", None),
         ("[search]\ntolerance = 1", "search.tolerance", "less", "1", "less than 1", None),
         ("[search]\ntolerance = 0.0", "search.tolerance", "greater", "0.0", "more than 0", None),
-        ("[ansatz]\nlayers = 999", "ansatz.layers", "should be", "999", "at most 128", None),
+        ("[ansatz]\nlayers = 999", "ansatz.layers", "should be", "999", "1 to 128", None),
         (
             "[search]\nprecision = 'dobule'",
             "search.precision",

@@ -111,8 +111,8 @@ def test_a_bad_file_is_named(tmp_path: Path, text: str | None, source: str) -> N
     ("keys", "key", "words"),
     [
         ({}, "problem.nodes", ["missing", "2 to 40"]),
-        ({"nodes": 1}, "problem.nodes", ["at least 2"]),
-        ({"nodes": 41}, "problem.nodes", ["at most 40"]),
+        ({"nodes": 1}, "problem.nodes", ["2 to 40"]),
+        ({"nodes": 41}, "problem.nodes", ["2 to 40"]),
         ({"nodes": 4.0}, "problem.nodes", ["integer"]),
         ({"nodes": 4, "degree": 0}, "problem.degree", ["at least 1"]),
         ({"nodes": 4, "degree": 4}, "problem.degree", ["1 to 3"]),
