@@ -105,6 +105,8 @@ class CircuitProblem(Problem):
             If a file cannot be read.
         """
         embedded, n_qubits = dict(settings), 0
+        if isinstance(held := settings.get("circuit"), dict):  # an experiment from elsewhere
+            check_circuit(CircuitText.model_validate(held), KEY)
         if isinstance(name := settings.get("circuit"), str):
             path = named_file(folder, name, KEY)
             source = read_circuit_file(path)

@@ -82,11 +82,7 @@ def read_circuit_file(path: Path) -> CircuitText:
     """
     content = read_bytes(path, KEY)
     if content.startswith(_MAGIC):
-        version = content[len(_MAGIC)] if len(content) > len(_MAGIC) else 0
-        if version < _FIRST_QPY:
-            message = "is a QPY file of a version that is not read: it can hold code"
-            valid = f"version {_FIRST_QPY} or later, which Qiskit 1.3 and later write"
-            raise ConfigurationError(message, str(path), KEY, f"version {version}", valid)
+        _check_version(content, str(path))
         return CircuitText(format="qpy", text=base64.b64encode(content).decode())
     try:
         text = content.decode("utf-8-sig")
@@ -99,6 +95,15 @@ def read_circuit_file(path: Path) -> CircuitText:
         raise ConfigurationError("is not a circuit", str(path), KEY, shown(first), VALID)
     named: CircuitFormat = "openqasm2" if found_version[1] == "2" else "openqasm3"
     return CircuitText(format=named, text=text)
+
+
+def _check_version(content: bytes, place: str | None) -> None:
+    """Refuse QPY of the versions in which expressions are code."""
+    version = content[len(_MAGIC)] if len(content) > len(_MAGIC) else 0
+    if version < _FIRST_QPY:
+        message = "is QPY of a version that is not read: it can hold code"
+        valid = f"version {_FIRST_QPY} or later, which Qiskit 1.3 and later write"
+        raise ConfigurationError(message, place, KEY, f"version {version}", valid)
 
 
 def check_circuit(source: CircuitText, place: str) -> CircuitSummary:
@@ -181,7 +186,9 @@ def _parse(source: CircuitText) -> QuantumCircuit:
     if source.format == "qpy":
         from qiskit import qpy
 
-        circuits = qpy.load(io.BytesIO(base64.b64decode(source.text, validate=True)))
+        content = base64.b64decode(source.text, validate=True)
+        _check_version(content, None)
+        circuits = qpy.load(io.BytesIO(content))
         if len(circuits) != 1:
             found = f"{len(circuits)} circuits"
             raise ConfigurationError("must hold exactly one circuit", None, KEY, found, "one")

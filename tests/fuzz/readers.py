@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import sys
 import tomllib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from hybrid_parsl.experiment_file import parse_experiment, read_experiment
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.optimize.start import Start
-from hybrid_parsl.problems.circuit_file import load_circuit, read_circuit_file
+from hybrid_parsl.problems.circuit_file import CircuitText, load_circuit, read_circuit_file
 from hybrid_parsl.problems.registry import build_problem, embed_files
 from hybrid_parsl.records.models import SiteRecord, Versions
 from hybrid_parsl.records.run_directory import RunDirectory
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 READERS: dict[str, Reader] = {}
 RUN = "20260101T000000Z-bell-aaaaaa"
 IDENTITY = "0.1.0+0123456789abcdef"
+_ACCEPTED, _REFUSED, _FAILED = range(3)
 
 
 @dataclass(frozen=True)
@@ -221,12 +223,31 @@ def circuit_samples() -> list[bytes]:
 
 @reader(*circuit_samples())
 def circuit(folder: Path, data: bytes) -> None:
-    """Read in this process, whose memory is limited as that of the process that checks a file."""
+    """Read in a process of its own, which may crash, as that which checks a file."""
     path = folder / "circuit"
     path.write_bytes(data)
-    with contextlib.redirect_stderr(io.StringIO()):  # where the parser of OpenQASM 3 prints
-        found = load_circuit(read_circuit_file(path))
-    assert not any(each.clbits for each in found.data)
+    source = read_circuit_file(path)
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        outcome = _FAILED
+        with contextlib.suppress(BaseException):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where parsers and crashes print
+            outcome = _read_circuit(source)
+        os._exit(outcome)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == _REFUSED:
+        raise ConfigurationError("cannot be read", str(path), "problem.circuit")
+    assert os.WEXITSTATUS(status) == _ACCEPTED
+
+
+def _read_circuit(source: CircuitText) -> int:
+    """Return what became of a circuit."""
+    try:
+        found = load_circuit(source)
+    except ConfigurationError:
+        return _REFUSED
+    return _FAILED if any(each.clbits for each in found.data) else _ACCEPTED
 
 
 def numpy_samples() -> list[bytes]:

@@ -61,7 +61,14 @@ def test_files_of_other_editors(file: Path, content: str | bytes) -> None:
     [
         ("[search]\nstart = 3", "search.start", "unknown key", "start", "starts, t", "starts"),
         ("[serach]\nstarts = 3", "serach", "unknown key", "serach", "resources, search", "search"),
-        ("[quantum]\nzzz = 3", "quantum.zzz", "unknown key", "zzz", "backend, max_qpu_seconds, method", None),
+        (
+            "[quantum]\nzzz = 3",
+            "quantum.zzz",
+            "unknown key",
+            "zzz",
+            "backend, max_qpu_seconds, method",
+            None,
+        ),
         ("[search]\nstarts = '3'", "search.starts", "valid integer", "'3'", None, None),
         ("[search]\nstarts = true", "search.starts", "valid integer", "True", None, None),
         ("[search]\nstarts = 0", "search.starts", "should be", "0", "1 to ", None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,6 +132,17 @@ def test_a_bad_file_is_refused(tmp_path: Path, content: str | bytes, told: str) 
     error = refusal(tmp_path, content)
     assert told in error.message
     assert error.key == "problem.circuit"
+
+
+@pytest.mark.parametrize("version", [b"\x0c", b"\x0d"])
+def test_a_bad_circuit_inside_an_experiment_is_refused(tmp_path: Path, version: bytes) -> None:
+    held = {"format": "qpy", "text": base64.b64encode(b"QISKIT" + version + b"\0" * 40).decode()}
+    problem = {"kind": "circuit", "circuit": held, "observable": [["ZZ", 1.0]]}
+    asked = parse_experiment({"name": "x", "problem": problem})
+    for make in (lambda: embed_files(asked, tmp_path), lambda: build_problem(asked.problem)):
+        with pytest.raises(ConfigurationError, match=r"version|cannot be read") as caught:
+            make()
+        assert caught.value.key == "problem.circuit"
 
 
 def test_a_file_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
