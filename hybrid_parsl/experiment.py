@@ -112,13 +112,14 @@ class Ansatz(_Table):
     Attributes
     ----------
     kind
-        Which circuit, of those that the problem supports: ``alternating``, the one made for the
-        problem, or ``efficient_su2``, layers of RY and RZ with linear entanglement.
+        Which circuit, of those that the problem supports, its first one if left out:
+        ``alternating``, the one made for the problem, ``uccsd``, of a molecule, or
+        ``efficient_su2``, layers of RY and RZ with linear entanglement.
     layers
         Number p of layers, 1 to 128. A problem with a circuit of its own ignores it.
     """
 
-    kind: str = Field(default="alternating", min_length=1)
+    kind: str | None = Field(default=None, min_length=1)
     layers: int = Field(default=1, ge=1, le=128)
 
 
@@ -137,14 +138,14 @@ class ProblemTable(_Table):
 
     kind: str = Field(min_length=1)
     read_from: ReadFrom | None = None
-    _ansatz_kind: str = PrivateAttr(default=Ansatz().kind)
+    _ansatz_kind: str | None = PrivateAttr(default=None)
 
     @property
-    def ansatz_kind(self) -> str:
+    def ansatz_kind(self) -> str | None:
         """The ``ansatz.kind`` of the experiment that the table is part of; no key of it."""
         return self._ansatz_kind
 
-    def with_ansatz_kind(self, kind: str) -> ProblemTable:
+    def with_ansatz_kind(self, kind: str | None) -> ProblemTable:
         """Return the same table as part of an experiment with another ``ansatz.kind``."""
         copied = self.model_copy()
         copied._ansatz_kind = kind  # noqa: SLF001 - of this class

@@ -34,6 +34,7 @@ PROBLEMS = PluginGroup(
         "heisenberg": "hybrid_parsl.problems.heisenberg:Heisenberg",
         "ising": "hybrid_parsl.problems.ising:Ising",
         "maxcut": "hybrid_parsl.problems.maxcut:MaxCut",
+        "molecule": "hybrid_parsl.problems.molecule:Molecule",
         "pauli": "hybrid_parsl.problems.pauli:PauliOperator",
         "tfim": "hybrid_parsl.problems.tfim:TransverseFieldIsing",
         "xxz": "hybrid_parsl.problems.xxz:XXZ",
@@ -93,7 +94,7 @@ def build_problem(table: ProblemTable) -> Problem:
     with PROBLEMS.making(table.kind):
         problem = _made(found, settings)
     if len(found.ansatz_kinds) > 1:
-        problem.ansatz_kind = table.ansatz_kind
+        problem.ansatz_kind = table.ansatz_kind or found.ansatz_kinds[0]
     return problem
 
 
@@ -106,7 +107,7 @@ def _check_ansatz(found: type[Problem], table: ProblemTable) -> None:
         If it does not.
     """
     kind = table.ansatz_kind
-    if kind in found.ansatz_kinds:
+    if kind is None or kind in found.ansatz_kinds:
         return
     message = f"is not supported by problem.kind = '{printable(table.kind)}'"
     valid, near = ", ".join(found.ansatz_kinds), nearest(kind, found.ansatz_kinds)
