@@ -238,7 +238,7 @@ class Molecule(VariationalProblem):
             number = {Pauli(0, 1 << mode, 0): -0.5 for mode in range(first, first + n)}
             number[Pauli(0, 0, 0)] = 0.5 * n - count
             rows = [(label_of(p, self.n_qubits), c) for p, c in self._map(number).items()]
-            deviation = SparsePauliOp.from_list(rows)
+            deviation = SparsePauliOp.from_list(rows, num_qubits=self.n_qubits)
             total = total + (deviation @ deviation)
         return total.simplify()
 
