@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import shown
-from hybrid_parsl.problems.settings import MOST_QUBITS
+from hybrid_parsl.problems.settings import LARGEST, MOST_QUBITS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy import float64
     from numpy.typing import NDArray
 
@@ -21,10 +25,13 @@ GEOMETRY_KEY = "problem.geometry"
 
 _MOST_ORBITALS = MOST_QUBITS // 2
 _HEADER = re.compile(r"\s*&FCI\b(.*?)(?:&END|/|\$END)", re.DOTALL | re.IGNORECASE)
-_ENTRY = re.compile(r"([A-Za-z0-9]+)\s*=\s*([^=]*?)(?=,?\s*[A-Za-z0-9]+\s*=|\s*$)", re.DOTALL)
-_ATOM = re.compile(r"([A-Z][a-z]?)((?:\s+[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?){3})")
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eEdD][-+]?[0-9]{1,4})?"
+_INTEGRAL = re.compile(rf"\s*({_NUMBER})((?:\s+[0-9]{{1,4}}){{4}})\s*")
+_ATOM = re.compile(rf"([A-Z][a-z]?)((?:\s+{_NUMBER}){{3}})")
+_MOST_ATOMS = 100
+_LEAST_DISTANCE = 0.1
+_FARTHEST = 1000.0
 _EXTRA = "pip install 'hybrid-parsl[molecule]'"
-_FIELDS = 5
 
 
 @dataclass(frozen=True)
@@ -79,22 +86,41 @@ def read_fcidump(text: str, source: str) -> Electrons:
         valid = "&FCI NORB=..., NELEC=..., MS2=..., &END, then lines 'value i j k l'"
         found = shown(text.lstrip().partition("\n")[0])
         raise ConfigurationError("is not a FCIDUMP file", source, FCIDUMP_KEY, found, valid)
-    entries = {name.upper(): value.strip(" ,\n\t") for name, value in _ENTRY.findall(header[1])}
-    if entries.get("UHF", "").strip(".").upper().startswith("T"):
-        message = "has other orbitals for spin up than for spin down (UHF)"
+    entries = _header_entries(header[1])
+    if any(_is_set(entries.get(name, "")) for name in ("UHF", "IUHF")):
+        message = "has different orbitals for spin up and spin down (UHF)"
         raise ConfigurationError(message, source, FCIDUMP_KEY, valid="restricted orbitals")
     n, n_electrons, ms2 = (
         _header_number(entries, name, source) for name in ("NORB", "NELEC", "MS2")
     )
     if not 1 <= n <= _MOST_ORBITALS:
         found, valid = f"NORB = {n}", f"1 to {_MOST_ORBITALS}"
-        message = "has a wrong number of orbitals"
+        message = "has an unsupported number of orbitals"
         raise ConfigurationError(message, source, FCIDUMP_KEY, found, valid)
     lines = [line for line in text[header.end() :].split("\n") if line.strip()]
     integrals = _fill([_integral(line, n, source) for line in lines], n)
     if not (integrals[1].any() or integrals[2].any()):
         raise ConfigurationError("holds no integrals", source, FCIDUMP_KEY)
     return Electrons(*integrals, *_spins(n_electrons, ms2, n, source))
+
+
+def _header_entries(text: str) -> dict[str, str]:
+    """Return the values of the names in a header, each with commas between its parts."""
+    entries: dict[str, list[str]] = {}
+    words = text.replace("=", " = ").replace(",", " ").split()
+    name = ""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if following == "=":
+            name = word.upper()
+            entries[name] = []
+        elif word != "=":
+            entries.setdefault(name, []).append(word)
+    return {name: ",".join(values) for name, values in entries.items()}
+
+
+def _is_set(text: str) -> bool:
+    """Return whether a logical value, or a number in its place, is true."""
+    return text.strip(".").upper().startswith("T") or text.strip("+0") in {"1", "2"}
 
 
 def _fill(
@@ -119,25 +145,22 @@ def _header_number(entries: dict[str, str], name: str, source: str) -> int:
     """Return an entry of the header; MS2 is 0 if it is left out."""
     text = entries.get(name, "0" if name == "MS2" else "")
     if not re.fullmatch(r"[-+]?[0-9]{1,6}", text):
-        found, valid = f"{name} = {shown(text)}", "a whole number"
-        raise ConfigurationError("has a wrong header", source, FCIDUMP_KEY, found, valid)
+        found, valid = f"{name} = {shown(text)}", "an integer"
+        raise ConfigurationError("has an invalid header", source, FCIDUMP_KEY, found, valid)
     return int(text)
 
 
 def _integral(line: str, n_orbitals: int, source: str) -> tuple[float, list[int]]:
     """Return the value and the four orbitals of a line, counted from 1; 0 for none."""
-    words = line.replace("D", "E").replace("d", "e").split()
-    try:
-        value, *orbitals = float(words[0]), *(int(word) for word in words[1:])
-    except (ValueError, IndexError):
-        value, orbitals = np.nan, []
-    in_range = all(0 <= each <= n_orbitals for each in orbitals)
-    if len(words) != _FIELDS or not np.isfinite(value) or not in_range:
-        message, valid = "has a line that is no integral", f"'value i j k l', 0 to {n_orbitals}"
+    found = _INTEGRAL.fullmatch(line)
+    value = float(found[1].upper().replace("D", "E")) if found else np.nan
+    orbitals = [int(word) for word in found[2].split()] if found else []
+    if not abs(value) <= LARGEST or any(each > n_orbitals for each in orbitals):
+        message, valid = "has an invalid line", f"'value i j k l', orbitals 0 to {n_orbitals}"
         raise ConfigurationError(message, source, FCIDUMP_KEY, shown(line.strip()), valid)
     p, q, r, t = map(bool, orbitals)
     if r != t or (r and not (p and q)) or (q and not p):
-        message = "has a line whose orbitals are no integral"
+        message = "has a line whose orbitals do not denote an integral"
         raise ConfigurationError(message, source, FCIDUMP_KEY, shown(line.strip()))
     return value, orbitals
 
@@ -148,7 +171,7 @@ def _spins(n_electrons: int, ms2: int, n_orbitals: int, source: str) -> tuple[in
     n_beta = n_electrons - n_alpha
     if odd or not (0 <= n_alpha <= n_orbitals and 0 <= n_beta <= n_orbitals):
         found = f"NELEC = {n_electrons}, MS2 = {ms2}, NORB = {n_orbitals}"
-        message = "has numbers of electrons that do not fit its orbitals"
+        message = "has numbers of electrons that are not possible in its orbitals"
         raise ConfigurationError(message, source, FCIDUMP_KEY, found)
     return n_alpha, n_beta
 
@@ -159,21 +182,32 @@ def parse_geometry(text: str) -> list[tuple[str, tuple[float, float, float]]]:
     Raises
     ------
     ConfigurationError
-        If it is not such a list of atoms.
+        If it is not such a list of atoms, or two of them are closer than 0.1 angstroms.
     """
-    atoms = []
-    for part in re.split(r"[;\n]", text):
-        if not part.strip():
-            continue
-        found = _ATOM.fullmatch(part.strip())
-        if found is None:
-            valid = "'H 0 0 0; H 0 0 0.735': symbol and position in angstroms of each atom"
-            raise ConfigurationError("is no atom", None, GEOMETRY_KEY, shown(part.strip()), valid)
-        x, y, z = (float(word) for word in found[2].split())
-        atoms.append((found[1], (x, y, z)))
-    if not atoms:
-        raise ConfigurationError("names no atoms", None, GEOMETRY_KEY, shown(text))
+    atoms = [_atom(part.strip()) for part in re.split(r"[;\n]", text) if part.strip()]
+    if not 1 <= len(atoms) <= _MOST_ATOMS:
+        found, valid = f"{len(atoms)} atoms", f"1 to {_MOST_ATOMS}"
+        raise ConfigurationError(
+            "has an unsupported number of atoms", None, GEOMETRY_KEY, found, valid
+        )
+    for (first, here), (second, there) in combinations(atoms, 2):
+        distance = math.dist(here, there)
+        if distance < _LEAST_DISTANCE:
+            found = f"{distance:.3g} from {first} to {second}"
+            valid = f"at least {_LEAST_DISTANCE} angstroms"
+            raise ConfigurationError("has atoms too close", None, GEOMETRY_KEY, found, valid)
     return atoms
+
+
+def _atom(text: str) -> tuple[str, tuple[float, float, float]]:
+    """Return the symbol and the position of an atom."""
+    found = _ATOM.fullmatch(text)
+    words = found[2].upper().replace("D", "E").split() if found else []
+    x, y, z = map(float, words) if words else (math.inf,) * 3
+    if found is None or max(abs(x), abs(y), abs(z)) > _FARTHEST:
+        valid = "'H 0 0 0; H 0 0 0.735': symbol and position in angstroms of each atom"
+        raise ConfigurationError("is not an atom", None, GEOMETRY_KEY, shown(text), valid)
+    return found[1], (x, y, z)
 
 
 def compute_electrons(
@@ -198,7 +232,8 @@ def compute_electrons(
     Raises
     ------
     ConfigurationError
-        If PySCF is missing, the molecule is not valid, or its field does not converge.
+        If PySCF is missing, the molecule or its active space is not valid, or its Hartree-Fock
+        calculation fails.
     """
     atoms = parse_geometry(geometry)
     try:
@@ -207,26 +242,71 @@ def compute_electrons(
         message = f"integrals are computed by PySCF: {_EXTRA}"
         valid = "or problem.fcidump, a file with the integrals"
         raise ConfigurationError(message, None, GEOMETRY_KEY, valid=valid) from error
+    n_electrons = _n_electrons([symbol for symbol, _ in atoms], basis) - charge
+    if n_electrons < max(spin, 1) or (n_electrons - spin) % 2:
+        found = f"{n_electrons} electrons, {spin} of them unpaired, with charge {charge}"
+        message = "the molecule cannot have this number of unpaired electrons"
+        raise ConfigurationError(message, None, "problem.spin", found)
     try:
         molecule: Any = gto.M(atom=atoms, basis=basis, charge=charge, spin=spin, verbose=0)
-    except Exception as error:  # PySCF raises many kinds
-        reason = str(error).strip("'\"").split("\n")[0]
-        message = f"is not valid for PySCF: {reason}"
-        found = f"{geometry}; basis {basis}, charge {charge}, spin {spin}"
-        raise ConfigurationError(message, None, GEOMETRY_KEY, shown(found)) from error
-    field: Any = (scf.ROHF if spin else scf.RHF)(molecule).run(conv_tol=1e-12)
+        field: Any = (scf.ROHF if spin else scf.RHF)(molecule).run(conv_tol=1e-12)
+    except Exception as error:  # PySCF and LAPACK raise many kinds
+        reason = str(error).strip("'\"").partition("\n")[0] or type(error).__name__
+        message = f"PySCF cannot compute this molecule: {reason}"
+        raise ConfigurationError(message, None, GEOMETRY_KEY, shown(geometry)) from error
     if not field.converged:
-        message = "has a Hartree-Fock field that does not converge"
+        message = "the Hartree-Fock calculation of this molecule does not converge"
         raise ConfigurationError(message, None, GEOMETRY_KEY, shown(geometry))
-    n_electrons, n_orbitals = active or (molecule.nelectron, field.mo_coeff.shape[1])
+    n_all = field.mo_coeff.shape[1]
+    if active is not None:
+        _check_active(active, n_electrons, spin, n_all)
+    n_active, n_orbitals = active or (n_electrons, n_all)
     if n_orbitals > _MOST_ORBITALS:
-        found, valid = (
-            f"{n_orbitals} orbitals",
-            f"at most {_MOST_ORBITALS}: problem.active_orbitals",
-        )
+        found = f"{n_orbitals} orbitals"
+        valid = f"at most {_MOST_ORBITALS}: problem.active_orbitals"
         raise ConfigurationError("has too many orbitals", None, GEOMETRY_KEY, found, valid)
-    space: Any = mcscf.CASCI(field, n_orbitals, n_electrons)
+    space: Any = mcscf.CASCI(field, n_orbitals, n_active)
     one_body, constant = space.get_h1eff()
     two_body = ao2mo.restore(1, space.get_h2eff(), n_orbitals)
     n_alpha, n_beta = space.nelecas
     return Electrons(float(constant), np.asarray(one_body), np.asarray(two_body), n_alpha, n_beta)
+
+
+def _n_electrons(symbols: Iterable[str], basis: str) -> int:
+    """Return the number of electrons of neutral atoms, all of which have the basis set.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is not a chemical element, or does not have it.
+    """
+    from pyscf.data.elements import ELEMENTS
+    from pyscf.gto import basis as basis_sets
+
+    total = 0
+    for symbol in symbols:
+        if symbol not in ELEMENTS[1:]:  # the first is an atom without a nucleus
+            message = "is not a chemical element"
+            raise ConfigurationError(message, None, GEOMETRY_KEY, shown(symbol))
+        total += ELEMENTS.index(symbol)
+        try:
+            basis_sets.load(basis, symbol)
+        except Exception as error:  # PySCF raises many kinds
+            message = f"PySCF has no such basis set for {symbol}"
+            raise ConfigurationError(message, None, "problem.basis", shown(basis)) from error
+    return total
+
+
+def _check_active(active: tuple[int, int], n_electrons: int, spin: int, n_orbitals: int) -> None:
+    """Refuse an active space that the molecule does not have."""
+    n_active, n_open = active
+    frozen, odd = divmod(n_electrons - n_active, 2)
+    if odd or frozen < 0 or n_active < spin:
+        key, valid = "problem.active_electrons", f"{spin or 2} to {n_electrons} in steps of 2"
+        message = "frozen electrons must be pairs"
+        raise ConfigurationError(message, None, key, str(n_active), valid)
+    least, most = (n_active + spin) // 2, n_orbitals - frozen
+    if not least <= n_open <= most:
+        key, valid = "problem.active_orbitals", f"{least} to {most}"
+        message = f"is not possible for {n_active} active electrons"
+        raise ConfigurationError(message, None, key, str(n_open), valid)

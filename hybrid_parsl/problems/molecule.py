@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from functools import cached_property
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -25,7 +28,13 @@ from hybrid_parsl.problems.fermion_mapping import (
     occupation,
     to_parity,
 )
-from hybrid_parsl.problems.settings import MOST_QUBITS, ProblemSettings, named_file, read_text
+from hybrid_parsl.problems.settings import (
+    MOST_QUBITS,
+    Coefficient,
+    ProblemSettings,
+    named_file,
+    read_text,
+)
 from hybrid_parsl.problems.variational import SU2, VariationalProblem
 from hybrid_parsl.simulate.circuit_program import Pauli
 
@@ -40,6 +49,7 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.problems.ansatz.hamiltonian_variational import Group
 
+_Label = Annotated[str, Field(pattern=r"^[IXYZ]{1,40}$")]
 _Count = Annotated[int, Field(ge=1, le=MOST_QUBITS)]
 
 
@@ -52,6 +62,8 @@ class QubitHamiltonian(BaseModel):
         Number of spatial orbitals, and of electrons with spin up and down.
     terms
         ``[label, coefficient]`` of each Pauli term, qubit 0 rightmost, in Hartree.
+    made_of
+        Fingerprint of the keys from which it was computed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -59,7 +71,17 @@ class QubitHamiltonian(BaseModel):
     orbitals: _Count
     alpha: Annotated[int, Field(ge=0, le=MOST_QUBITS)]
     beta: Annotated[int, Field(ge=0, le=MOST_QUBITS)]
-    terms: list[Annotated[list[str | float], Field(min_length=2, max_length=2)]]
+    terms: Annotated[list[tuple[_Label, Coefficient]], Field(min_length=1)]
+    made_of: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        """Take lists, as TOML and JSON have them, for pairs."""
+        if not isinstance(value, dict) or not isinstance(value.get("terms"), list):
+            return value
+        rows = [tuple(each) if isinstance(each, list) else each for each in value["terms"]]
+        return {**value, "terms": rows}
 
 
 class MoleculeSettings(ProblemSettings):
@@ -83,11 +105,11 @@ class MoleculeSettings(ProblemSettings):
     mapping
         ``jordan_wigner``, a qubit for each orbital and spin; or ``parity``, two qubits fewer.
     hamiltonian
-        What was computed of all that; written by a run.
+        What was computed from these keys; written by a run.
     """
 
     geometry: str | None = None
-    basis: str = "sto-3g"
+    basis: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 +*(),_-]{0,39}$")] = "sto-3g"
     charge: Annotated[int, Field(ge=-20, le=20)] = 0
     spin: Annotated[int, Field(ge=0, le=20)] = 0
     active_electrons: _Count | None = None
@@ -111,6 +133,11 @@ class MoleculeSettings(ProblemSettings):
             raise ConfigurationError(message, None, "problem.active_orbitals")
         return self
 
+    def fingerprint(self) -> str:
+        """Return 16 hexadecimal digits that stand for all keys but `hamiltonian`."""
+        keys = self.model_dump(mode="json", exclude={"hamiltonian"})
+        return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()[:16]
+
 
 class Molecule(VariationalProblem):
     """The lowest energy of the electrons of a molecule, in Hartree.
@@ -128,7 +155,7 @@ class Molecule(VariationalProblem):
     Raises
     ------
     ConfigurationError
-        If its Hamiltonian has not been computed, or it has no excitations.
+        If its Hamiltonian has not been computed from these settings, or it has no excitations.
     """
 
     Settings: ClassVar[type[BaseModel]] = MoleculeSettings
@@ -137,16 +164,17 @@ class Molecule(VariationalProblem):
 
     def __init__(self, settings: MoleculeSettings) -> None:
         super().__init__(settings)
-        if settings.hamiltonian is None:
-            message = "the Hamiltonian was not computed before the problem was made"
+        if settings.hamiltonian is None or settings.hamiltonian.made_of != settings.fingerprint():
+            message = "the Hamiltonian was not computed from these keys before the problem was made"
             valid = "an experiment that went through hybrid_parsl.problems.registry.embed_files"
             raise ConfigurationError(message, None, "problem.hamiltonian", valid=valid)
         self._electrons = settings.hamiltonian
         removed = 2 if settings.mapping == "parity" else 0
         self.n_qubits = 2 * self._electrons.orbitals - removed
-        if not any(True for _ in self._excitations()):
+        _check_labels(settings.hamiltonian, self.n_qubits)
+        if next(self._excitations(), None) is None:
             found = f"{self._electrons.alpha} + {self._electrons.beta} electrons"
-            message = f"has no excitations in {self._electrons.orbitals} orbitals"
+            message = f"no electron can be excited in {self._electrons.orbitals} orbitals"
             raise ConfigurationError(message, None, "problem", found)
 
     @classmethod
@@ -158,9 +186,9 @@ class Molecule(VariationalProblem):
         ConfigurationError
             If a setting or file is not valid, or PySCF is missing or fails.
         """
-        if settings.get("hamiltonian") is not None:
-            return settings
         asked = MoleculeSettings.model_validate(settings)
+        if asked.hamiltonian is not None and asked.hamiltonian.made_of == asked.fingerprint():
+            return settings
         electrons = _electrons_of(asked, folder)
         terms = _mapped(hamiltonian(electrons), asked.mapping, electrons)
         n_qubits = 2 * electrons.n_orbitals - (2 if asked.mapping == "parity" else 0)
@@ -170,6 +198,7 @@ class Molecule(VariationalProblem):
             "alpha": electrons.n_alpha,
             "beta": electrons.n_beta,
             "terms": rows,
+            "made_of": asked.fingerprint(),
         }
         return {**settings, "hamiltonian": found}
 
@@ -177,7 +206,7 @@ class Molecule(VariationalProblem):
         """Return the energy."""
         from qiskit.quantum_info import SparsePauliOp
 
-        return SparsePauliOp.from_list([tuple(row) for row in self._electrons.terms])
+        return SparsePauliOp.from_list(self._electrons.terms)
 
     def spectrum(self) -> tuple[float, float] | None:
         """Return the lowest and highest energy with these numbers of electrons, up to 20 qubits.
@@ -192,6 +221,11 @@ class Molecule(VariationalProblem):
 
     def groups(self) -> list[Group]:
         """Return the terms of each excitation."""
+        return self._groups
+
+    @cached_property
+    def _groups(self) -> list[Group]:
+        """The terms of each excitation."""
         return [
             tuple(_term(pauli, value) for pauli, value in self._map(terms).items())
             for terms in self._excitations()
@@ -241,6 +275,26 @@ class Molecule(VariationalProblem):
             deviation = SparsePauliOp.from_list(rows, num_qubits=self.n_qubits)
             total = total + (deviation @ deviation)
         return total.simplify()
+
+
+def _check_labels(hamiltonian: QubitHamiltonian, n_qubits: int) -> None:
+    """Refuse numbers of electrons and terms that do not fit the orbitals.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are some.
+    """
+    orbitals, key = hamiltonian.orbitals, "problem.hamiltonian"
+    if max(hamiltonian.alpha, hamiltonian.beta) > orbitals or 2 * orbitals > MOST_QUBITS:
+        found = f"{hamiltonian.alpha} + {hamiltonian.beta} electrons in {orbitals} orbitals"
+        raise ConfigurationError("is not possible", None, key, found)
+    wrong = next((label for label, _ in hamiltonian.terms if len(label) != n_qubits), None)
+    if wrong is not None:
+        message = f"has a term that is not one of {n_qubits} qubits"
+        raise ConfigurationError(message, None, key, wrong)
+    if all(set(label) == {"I"} for label, _ in hamiltonian.terms):
+        raise ConfigurationError("has nothing but a constant", None, key)
 
 
 def _electrons_of(asked: MoleculeSettings, folder: Path) -> Electrons:
