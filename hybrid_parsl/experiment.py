@@ -78,7 +78,8 @@ class ReadFrom(_Table):
     labels
         The names of the nodes in the order of the qubits, if they have any.
     convention
-        What an entry of a QUBO means, or which letter of a Pauli label is qubit 0.
+        What an entry of a QUBO means, which letter of a Pauli label is qubit 0, or the electrons of
+        a FCIDUMP file.
     """
 
     file: str

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.experiment import ReadFrom
 from hybrid_parsl.problems.ansatz.hamiltonian_variational import PauliTerm
 from hybrid_parsl.problems.electrons import (
     FCIDUMP_KEY,
@@ -60,10 +61,10 @@ class QubitHamiltonian(BaseModel):
     ----------
     orbitals, alpha, beta
         Number of spatial orbitals, and of electrons with spin up and down.
-    terms
-        ``[label, coefficient]`` of each Pauli term, qubit 0 rightmost, in Hartree.
     made_of
         Fingerprint of the keys from which it was computed.
+    terms
+        The coefficient of each Pauli term, qubit 0 rightmost, in Hartree.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -71,17 +72,8 @@ class QubitHamiltonian(BaseModel):
     orbitals: _Count
     alpha: Annotated[int, Field(ge=0, le=MOST_QUBITS)]
     beta: Annotated[int, Field(ge=0, le=MOST_QUBITS)]
-    terms: Annotated[list[tuple[_Label, Coefficient]], Field(min_length=1)]
     made_of: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _pairs(cls, value: Any) -> Any:
-        """Take lists, as TOML and JSON have them, for pairs."""
-        if not isinstance(value, dict) or not isinstance(value.get("terms"), list):
-            return value
-        rows = [tuple(each) if isinstance(each, list) else each for each in value["terms"]]
-        return {**value, "terms": rows}
+    terms: Annotated[dict[_Label, Coefficient], Field(min_length=1)]
 
 
 class MoleculeSettings(ProblemSettings):
@@ -192,21 +184,32 @@ class Molecule(VariationalProblem):
         electrons = _electrons_of(asked, folder)
         terms = _mapped(hamiltonian(electrons), asked.mapping, electrons)
         n_qubits = 2 * electrons.n_orbitals - (2 if asked.mapping == "parity" else 0)
-        rows = sorted([label_of(term, n_qubits), value] for term, value in terms.items())
+        rows = sorted((label_of(term, n_qubits), value) for term, value in terms.items())
         found = {
             "orbitals": electrons.n_orbitals,
             "alpha": electrons.n_alpha,
             "beta": electrons.n_beta,
-            "terms": rows,
             "made_of": asked.fingerprint(),
+            "terms": dict(rows),
         }
-        return {**settings, "hamiltonian": found}
+        if asked.fcidump is None:
+            return {**settings, "hamiltonian": found}
+        counts = f"{electrons.n_alpha} + {electrons.n_beta} electrons"
+        read_from = ReadFrom(
+            file=asked.fcidump,
+            format="fcidump",
+            holds="operator",
+            nodes=n_qubits,
+            edges=len(rows),
+            convention=f"{counts} in {electrons.n_orbitals} orbitals",
+        )
+        return {**settings, "hamiltonian": found, "read_from": read_from}
 
     def observable(self) -> SparsePauliOp:
         """Return the energy."""
         from qiskit.quantum_info import SparsePauliOp
 
-        return SparsePauliOp.from_list(self._electrons.terms)
+        return SparsePauliOp.from_list(list(self._electrons.terms.items()))
 
     def spectrum(self) -> tuple[float, float] | None:
         """Return the lowest and highest energy with these numbers of electrons, up to 20 qubits.
@@ -289,11 +292,11 @@ def _check_labels(hamiltonian: QubitHamiltonian, n_qubits: int) -> None:
     if max(hamiltonian.alpha, hamiltonian.beta) > orbitals or 2 * orbitals > MOST_QUBITS:
         found = f"{hamiltonian.alpha} + {hamiltonian.beta} electrons in {orbitals} orbitals"
         raise ConfigurationError("is not possible", None, key, found)
-    wrong = next((label for label, _ in hamiltonian.terms if len(label) != n_qubits), None)
+    wrong = next((label for label in hamiltonian.terms if len(label) != n_qubits), None)
     if wrong is not None:
         message = f"has a term that is not one of {n_qubits} qubits"
         raise ConfigurationError(message, None, key, wrong)
-    if all(set(label) == {"I"} for label, _ in hamiltonian.terms):
+    if all(set(label) == {"I"} for label in hamiltonian.terms):
         raise ConfigurationError("has nothing but a constant", None, key)
 
 

@@ -186,10 +186,14 @@ def embed_files(experiment: Experiment, folder: Path) -> Experiment:
     Raises
     ------
     ConfigurationError
-        If a file cannot be read.
+        If a file cannot be read, or a setting is not valid.
     """
     kind = experiment.problem.kind
-    settings = problem_class(kind).embed(experiment.problem.settings, folder)
+    found = problem_class(kind)
+    try:
+        settings = found.embed(experiment.problem.settings, folder)
+    except ValidationError as error:
+        raise explain(error, found.Settings, "problem") from error
     known = {"kind": kind, "read_from": experiment.problem.read_from}
     table = type(experiment.problem).model_validate({**known, **settings})
     return experiment.model_copy(update={"problem": table})
