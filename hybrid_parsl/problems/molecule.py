@@ -153,6 +153,7 @@ class Molecule(VariationalProblem):
     Settings: ClassVar[type[BaseModel]] = MoleculeSettings
     size_keys: ClassVar[tuple[str, ...]] = ("active_orbitals", "geometry", "fcidump")
     ansatz_kinds: ClassVar[tuple[str, ...]] = ("uccsd", SU2)
+    spectrum_of_sector: ClassVar[bool] = True
 
     def __init__(self, settings: MoleculeSettings) -> None:
         super().__init__(settings)

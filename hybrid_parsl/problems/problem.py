@@ -47,6 +47,9 @@ class Problem(ABC):
         The one that the experiment asks for; it is set after the problem is made.
     size_keys
         The keys of ``[problem]`` that decide on the number of qubits, for errors.
+    spectrum_of_sector
+        Whether `spectrum` is that of the states with the conserved quantities of the circuit, such
+        as a number of electrons, instead of that of all states.
     settings
         The values of the keys.
     """
@@ -56,6 +59,7 @@ class Problem(ABC):
     ansatz_kinds: ClassVar[tuple[str, ...]] = ("alternating",)
     ansatz_kind: str = "alternating"
     size_keys: ClassVar[tuple[str, ...]] = ()
+    spectrum_of_sector: ClassVar[bool] = False
 
     def __init__(self, settings: BaseModel | None = None) -> None:
         self.settings: Any = self.Settings() if settings is None else settings

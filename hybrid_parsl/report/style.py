@@ -92,6 +92,7 @@ def widen(axes: Axes, values: Iterable[float]) -> None:
     if finite:
         room = 5e-4 * max(*(abs(value) for value in finite), 1e-6)
         axes.update_datalim([(0, min(finite) - room), (0, max(finite) + room)], updatex=False)
+        axes.autoscale_view(scalex=False)
 
 
 def whole_numbers(axes: Axes) -> None:

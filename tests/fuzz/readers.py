@@ -199,6 +199,24 @@ def pauli(folder: Path, data: bytes) -> None:
     embedded("pauli", "observable", folder, data, "operator.txt")
 
 
+FCIDUMP = """ &FCI NORB=2,NELEC=2,MS2=0,
+  ORBSYM=1,1, ISYM=1,
+ &END
+ 0.6757101548035163 1 1 1 1
+ 0.66458173 1 1 2 2
+ 1.8D-1 2 1 2 1
+ 0.69857372 2 2 2 2
+ -1.256339 1 1 0 0
+ -0.471896 2 2 0 0
+ 0.71996899 0 0 0 0
+"""
+
+
+@reader(FCIDUMP, FCIDUMP.replace(" &END", "/").replace("ORBSYM=1,1, ISYM=1,", ""))
+def fcidump(folder: Path, data: bytes) -> None:
+    embedded("molecule", "fcidump", folder, data, "h2.fcidump")
+
+
 def circuit_samples() -> list[bytes]:
     """Return circuits in QPY and OpenQASM."""
     angle, circuit = Parameter("a"), QuantumCircuit(2)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import random
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import tomli_w
 from experiment_fuzzer import damaged_table
-from services import is_required
+from services import is_required, require
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.project import Project, find_project
@@ -33,8 +34,10 @@ def test_an_experiment_is_looked_up_overridden_and_checked(tmp_path: Path) -> No
     assert (asked.name, asked.search.starts, asked.search.method) == ("y", 5, "draw")
 
 
-@pytest.mark.parametrize("name", ["bell", "ising", "maxcut", "tfim"])
+@pytest.mark.parametrize("name", ["bell", "ising", "maxcut", "molecule", "tfim"])
 def test_the_experiments_of_the_project_are_valid(name: str) -> None:
+    if name == "molecule":
+        require("pyscf", "hybrid-parsl[molecule]", available=bool(find_spec("pyscf")))
     asked = load_experiment(name, [], find_project(ROOT))
     assert asked.name == name
     text = tomli_w.dumps(asked.model_dump(mode="json", exclude_none=True))

@@ -56,7 +56,8 @@ def test_a_project_without_sites(command: Any, tmp_path: Path) -> None:
 
 def test_the_kinds_of_problems(command: Any) -> None:
     rows = {row["name"]: row for row in json.loads(command("problems", "--json"))}
-    assert {"bell", "circuit", "heisenberg", "ising", "maxcut", "pauli", "tfim", "xxz"} <= set(rows)
+    spins = {"heisenberg", "tfim", "xxz"}
+    assert {"bell", "circuit", "ising", "maxcut", "molecule", "pauli", *spins} <= set(rows)
     assert all(row["summary"] and "broken" not in row["summary"] for row in rows.values())
     assert rows["bell"]["keys"] == ""
     assert "degree" in rows["maxcut"]["keys"].split(", ")

@@ -16,7 +16,7 @@ from hybrid_parsl.report.distribution_figure import bin_edges, draw_distribution
 from hybrid_parsl.report.figures import draw_figures, warm_up
 from hybrid_parsl.report.landscape_figure import draw_landscape
 from hybrid_parsl.report.search_figure import MOST_DOTS, draw_search, staircase
-from hybrid_parsl.report.style import message_svg
+from hybrid_parsl.report.style import add_panel, message_svg, new_figure, widen
 from hybrid_parsl.results import Landscape
 
 if TYPE_CHECKING:
@@ -108,6 +108,16 @@ def test_search_of_any_shape(run: Any, values: list[float], trace: list[float]) 
     )
     for optimum in (None, -3.0):
         assert_is_plain_svg(draw_search(search, optimum))
+
+
+def test_energies_that_agree_to_rounding_do_not_fill_the_axis() -> None:
+    axes = add_panel(new_figure(6, 4), 1, 4)
+    values = [-1.1373060357533, -1.1373060357534]
+    axes.scatter([0, 1], values)
+    axes.set_xlim(-0.5, 1.5)
+    widen(axes, values)
+    low, high = axes.get_ylim()
+    assert high - low > 1e-3
 
 
 def test_staircase_keeps_only_its_corners() -> None:

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fcidump_files import H2
 from pydantic import BaseModel
 from qiskit import QuantumCircuit
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import ProblemTable
+from hybrid_parsl.experiment_file import parse_experiment
 from hybrid_parsl.problems.bell import Bell
-from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.problems.registry import build_problem, embed_files
 from hybrid_parsl.testing.problem_contract import ProblemContract
 
 TABLES: list[dict[str, Any]] = [
@@ -42,6 +44,23 @@ class TestHardwareEfficient(ProblemContract):
     def problem(self, request):
         table = ProblemTable.model_validate(request.param)
         return build_problem(table.with_ansatz_kind("efficient_su2"))
+
+
+class TestMolecule(ProblemContract):
+    @pytest.fixture(
+        params=[
+            ("uccsd", "jordan_wigner"),
+            ("uccsd", "parity"),
+            ("efficient_su2", "jordan_wigner"),
+            ("efficient_su2", "parity"),
+        ]
+    )
+    def problem(self, request, tmp_path):
+        ansatz, mapping = request.param
+        (tmp_path / "h2.fcidump").write_text(H2)
+        table = {"kind": "molecule", "fcidump": "h2.fcidump", "mapping": mapping}
+        asked = parse_experiment({"name": "x", "problem": table, "ansatz": {"kind": ansatz}})
+        return build_problem(embed_files(asked, tmp_path).problem)
 
 
 class WrongSign(Bell):
