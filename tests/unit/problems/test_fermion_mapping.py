@@ -93,8 +93,7 @@ def test_both_mappings_have_the_same_spectrum(seed: int, counts: tuple[int, int]
     parity = [
         state
         for state in range(64)
-        if (state & 7).bit_count() % 2 == counts[0] % 2
-        and state.bit_count() % 2 == sum(counts) % 2
+        if (state & 7).bit_count() % 2 == counts[0] % 2 and state.bit_count() % 2 == sum(counts) % 2
     ]
     expected = np.linalg.eigvalsh(full[np.ix_(parity, parity)])
     np.testing.assert_allclose(np.linalg.eigvalsh(reduced), expected, atol=1e-10)
@@ -145,7 +144,7 @@ def test_an_excitation_moves_electrons(source: tuple[int, ...], target: tuple[in
     moved = generator @ Statevector.from_int(here, 64).data
     assert abs(moved[there]) == pytest.approx(1)
     assert np.linalg.norm(moved) == pytest.approx(1)
-    labels = [term for term in terms]
+    labels = list(terms)
     assert len(labels) == 2 ** (2 * len(source) - 1)
     assert not any(a.anticommutes(b) for a in labels for b in labels)
 

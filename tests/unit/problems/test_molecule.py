@@ -118,12 +118,11 @@ def test_another_key_needs_another_hamiltonian(folder: Path) -> None:
     assert build_problem(found.problem).n_qubits == 2
 
 
-def test_a_hamiltonian_that_was_not_computed(folder: Path) -> None:
+def test_a_hamiltonian_that_was_not_computed() -> None:
     table = {"name": "x", "problem": {"kind": "molecule", "geometry": GEOMETRY}}
     with pytest.raises(ConfigurationError) as caught:
         build_problem(parse_experiment(table).problem)
     assert caught.value.key == "problem.hamiltonian"
-    del folder
 
 
 @pytest.mark.parametrize(
