@@ -309,8 +309,7 @@ def _electrons_of(asked: MoleculeSettings, folder: Path) -> Electrons:
     active = None
     if asked.active_electrons is not None and asked.active_orbitals is not None:
         active = (asked.active_electrons, asked.active_orbitals)
-    assert asked.geometry is not None  # noqa: S101 - the settings are valid
-    return compute_electrons(asked.geometry, asked.basis, asked.charge, asked.spin, active)
+    return compute_electrons(asked.geometry or "", asked.basis, asked.charge, asked.spin, active)
 
 
 def _mapped(
