@@ -118,6 +118,9 @@ class Transpiled(_Result):
         Estimated duration of one execution on the device, in seconds; None if not known.
     physical_qubits
         Where each qubit of the circuit is measured on the device, qubit 0 first.
+    couplers
+        Pairs of qubits of the device with a gate on both; none if all have one, or in older
+        results.
     """
 
     depth: int
@@ -128,6 +131,7 @@ class Transpiled(_Result):
     two_qubit_gates_before: int
     duration_s: float | None
     physical_qubits: list[int]
+    couplers: list[tuple[int, int]] = []
 
 
 class RawExpectation(_Result):

@@ -110,7 +110,15 @@ def describe_transpiled(
         two_qubit_gates_before=circuit.num_nonlocal_gates(),
         duration_s=estimated_duration_s(transpiled, target),
         physical_qubits=[] if layout is None else layout.final_index_layout(),
+        couplers=_couplers(target),
     )
+
+
+def _couplers(target: Target) -> list[tuple[int, int]]:
+    """Return the pairs of qubits with a gate on both; none if there are no limits."""
+    connected = target.build_coupling_map()
+    pairs = connected.get_edges() if connected is not None else ()
+    return sorted({(min(pair), max(pair)) for pair in pairs})
 
 
 def estimated_duration_s(circuit: QuantumCircuit, target: Target) -> float | None:

@@ -32,6 +32,7 @@ TITLES = {
     "expectation": "Measured energy",
     "extrapolation": "Extrapolation to zero noise",
     "circuit": "Circuit",
+    "layout": "Layout on the device",
 }
 
 
@@ -41,8 +42,8 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
     Parameters
     ----------
     name
-        ``search``, ``landscape``, ``distribution``, ``expectation``, ``extrapolation`` or
-        ``circuit``; any other has no caption.
+        ``search``, ``landscape``, ``distribution``, ``expectation``, ``extrapolation``,
+        ``circuit`` or ``layout``; any other has no caption.
     document
         The run, as `render_page` takes it.
     """
@@ -55,7 +56,8 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
         "distribution": lambda: _distribution(quantum, analysis),
         "expectation": lambda: _expectation(quantum, analysis),
         "extrapolation": lambda: _extrapolation(quantum.get("mitigation") or {}, analysis),
-        "circuit": lambda: _circuit(quantum.get("circuit") or {}, quantum.get("transpiled") or {}),
+        "circuit": lambda: _circuit(quantum.get("circuit") or {}),
+        "layout": lambda: _layout(quantum.get("transpiled") or {}),
     }
     return say[name]() if name in say else ""
 
@@ -182,17 +184,25 @@ def _extrapolation(mitigation: Mapping[str, Any], analysis: Mapping[str, Any]) -
     )
 
 
-def _circuit(circuit: Mapping[str, Any], transpiled: Mapping[str, Any]) -> str:
-    """Say how large the circuit is, and what the transpiler made of it."""
+def _circuit(circuit: Mapping[str, Any]) -> str:
+    """Say how large the circuit is."""
     if not circuit:
         return ""
-    text = (
+    return (
         f"The sampled circuit, with its angles in radians: {count(circuit.get('n_qubits'))} "
         f"qubits, depth {count(circuit.get('depth'))}, {count(circuit.get('n_gates'))} gates."
     )
+
+
+def _layout(transpiled: Mapping[str, Any]) -> str:
+    """Say where the circuit is on the device, and what the transpiler made of it."""
     if not transpiled:
-        return text
-    return (
-        f"{text} On the device: depth {count(transpiled.get('depth'))}, "
-        f"{count(transpiled.get('two_qubit_gates'))} two-qubit gates."
+        return ""
+    text = (
+        "Qubits of the circuit on the qubits of the device, with their numbers there, and its "
+        f"couplers. The transpiler turned depth {count(transpiled.get('depth_before'))} into "
+        f"{count(transpiled.get('depth'))}, and {count(transpiled.get('two_qubit_gates_before'))} "
+        f"two-qubit gates into {count(transpiled.get('two_qubit_gates'))}"
     )
+    seconds = finite(transpiled.get("duration_s"))
+    return f"{text}." if seconds is None else f"{text}; one execution takes {seconds * 1e6:.3g} µs."

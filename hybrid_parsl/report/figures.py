@@ -48,12 +48,14 @@ def draw_figures(
         ``search``, ``landscape`` (only if the analysis has one), ``distribution``, ``circuit``.
         Of a sample without bitstrings, ``expectation`` takes the place of ``distribution``; of one
         with mitigation, it is there as well, and after an extrapolation ``extrapolation``.
+        ``layout`` of a circuit on a device.
     """
     from hybrid_parsl.report.circuit_figure import draw_circuit
     from hybrid_parsl.report.distribution_figure import draw_distribution
     from hybrid_parsl.report.expectation_figure import draw_expectation
     from hybrid_parsl.report.extrapolation_figure import draw_extrapolation
     from hybrid_parsl.report.landscape_figure import draw_landscape
+    from hybrid_parsl.report.layout_figure import draw_layout, has_layout
     from hybrid_parsl.report.search_figure import draw_search
 
     drawings = {"search": functools.partial(draw_search, search, analysis.optimum)}
@@ -69,6 +71,8 @@ def draw_figures(
             draw_extrapolation, sample.mitigation, analysis
         )
     drawings["circuit"] = functools.partial(draw_circuit, circuit)
+    if sample.transpiled is not None and has_layout(sample.transpiled):
+        drawings["layout"] = functools.partial(draw_layout, sample.transpiled)
     return {name: _attempt(name, draw) for name, draw in drawings.items()}
 
 
