@@ -242,7 +242,7 @@ def _valid(fault: ErrorDetails, limits: Mapping[str, Any]) -> str | None:
     """Return the valid range or words of a fault, if pydantic knows them."""
     context = dict(fault.get("ctx", {}))
     if fault["type"] == "literal_error":
-        return ", ".join(_choices(context))
+        return ", ".join(_choices(context)) or str(context.get("expected"))
     if context.keys() & limits.keys():
         context |= limits
     if "ge" in context and "le" in context:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from parsl import Config
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from hybrid_parsl import labels
 from hybrid_parsl.engine.blocks.pilot import PilotExecutor, PilotMPIExecutor
@@ -32,6 +33,35 @@ _QPU_NAME = "NAME"
 _OF_A_PROCESS = ("walltime_s", "memory_gib_per_rank")
 
 
+def _check_qpu(name: str) -> str:
+    """Return the name of a QPU.
+
+    Raises
+    ------
+    ValueError
+        If it has other characters than those of names.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        message = "should be a name: letters and digits, then also _ . -"
+        raise ValueError(message)
+    return name
+
+
+def _check_qpu_option(option: str) -> str:
+    """Return an option of a scheduler.
+
+    Raises
+    ------
+    ValueError
+        If it does not name the QPU.
+    """
+    key, _, value = option.partition("=")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", key) or _QPU_NAME not in value:
+        message = f"should be OPTION=VALUE without dashes before it, with {_QPU_NAME} in VALUE"
+        raise ValueError(message)
+    return option
+
+
 class BatchSettings(SiteSettings):
     """Settings of a site with a batch scheduler.
 
@@ -49,16 +79,14 @@ class BatchSettings(SiteSettings):
         default="login",
         description="Where circuit and analysis run: here, in blocks, or each in a job.",
     )
-    qpu: str | None = Field(
+    qpu: Annotated[str, AfterValidator(_check_qpu)] | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
         description="QPU that the jobs of circuits ask for, where stages is blocks or jobs.",
     )
-    qpu_option: str = Field(
-        default=f"qpu={_QPU_NAME}",
-        pattern=rf"^[A-Za-z][A-Za-z0-9_-]*=.*{_QPU_NAME}",
+    qpu_option: Annotated[str, AfterValidator(_check_qpu_option)] | None = Field(
+        default=None,
         description="How they ask: an option of the scheduler in which NAME stands for the QPU, "
-        "such as gres=qpu:NAME:1 or licenses=NAME:1.",
+        "such as gres=qpu:NAME:1 or licenses=NAME:1; qpu=NAME with Slurm if not set.",
     )
     blocks: int = Field(default=1, ge=1, description="Most blocks at once, for each stage.")
     idle_time: PositiveDuration = Field(
@@ -114,12 +142,25 @@ class BatchSettings(SiteSettings):
             polling_interval_s=self.polling_interval.total_seconds(),
         )
 
-    def options_with_qpu(self) -> BatchOptions:
-        """Return the options of the jobs of circuits."""
+    def options_with_qpu(self, backend: str) -> BatchOptions:
+        """Return the options of the jobs of circuits, for the scheduler `backend`.
+
+        Raises
+        ------
+        ConfigurationError
+            If they cannot ask for the QPU.
+        """
         options = self.batch_options()
         if self.qpu is None:
             return options
-        key, _, value = self.qpu_option.partition("=")
+        if self.stages == "login":
+            message, valid = "circuits run on the login node", "stages = blocks or stages = jobs"
+            raise ConfigurationError(message, "site", "qpu", shown(self.qpu), valid)
+        option = self.qpu_option or (f"qpu={_QPU_NAME}" if backend == "slurm" else None)
+        if option is None:
+            message, valid = f"how {backend} is asked for a QPU is not known", "qpu_option"
+            raise ConfigurationError(message, "site", "qpu", shown(self.qpu), valid)
+        key, _, value = option.partition("=")
         asked = [options.attributes.get(key), value.replace(_QPU_NAME, self.qpu)]
         together = {key: ",".join(filter(None, asked))}
         return replace(options, attributes={**options.attributes, **together})
@@ -132,10 +173,7 @@ class BatchSettings(SiteSettings):
         ConfigurationError
             If an option of the scheduler cannot be used.
         """
-        self.options_with_qpu().check(backend)
-        if self.qpu is not None and self.stages == "login":
-            message, valid = "circuits run on the login node", "stages = blocks or stages = jobs"
-            raise ConfigurationError(message, "site", "qpu", shown(self.qpu), valid)
+        self.options_with_qpu(backend).check(backend)
         blocks = self.mpi == "pilot" or self.stages == "blocks"
         return Config(
             executors=self.executors(backend, directory / "tasks"),
@@ -167,7 +205,8 @@ class BatchSettings(SiteSettings):
         tasks
             Where tasks have their folders.
         """
-        options = {labels.QUANTUM: self.options_with_qpu(), labels.ANALYSIS: self.batch_options()}
+        circuits, others = self.options_with_qpu(backend), self.batch_options()
+        options = {labels.QUANTUM: circuits, labels.ANALYSIS: others}
         if self.stages == "blocks":
             return [
                 self.mpi_executor(backend, tasks),

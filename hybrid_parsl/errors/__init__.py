@@ -10,6 +10,7 @@
     ├── SubmissionError               3
     │   ├── JobRejectedError          3   permanent: the job can never run as asked
     │   └── BackendUnavailableError   3   transient: trying again may help
+    │       └── QuantumServiceUnavailableError  3   the service of a QPU
     ├── JobsLeftError                 3   jobs that were to be canceled may still run
     ├── TaskError                     4
     │   ├── RankFailedError           4   an MPI rank raised or was killed
@@ -43,6 +44,7 @@ from hybrid_parsl.errors.submission import (
     BackendUnavailableError,
     JobRejectedError,
     JobsLeftError,
+    QuantumServiceUnavailableError,
     SubmissionError,
 )
 from hybrid_parsl.errors.task import (
@@ -73,6 +75,7 @@ __all__ = [
     "NodeFailedError",
     "NotStartedError",
     "QuantumJobError",
+    "QuantumServiceUnavailableError",
     "RankFailedError",
     "ResultError",
     "ResultPendingError",

@@ -38,6 +38,13 @@ class BackendUnavailableError(SubmissionError):
     retryable = True
 
 
+class QuantumServiceUnavailableError(BackendUnavailableError):
+    """The service of a QPU does not answer; `backend` is ``quantum.backend``."""
+
+    def __str__(self) -> str:
+        return f"the backend {self.backend} is unavailable: {self.reason}"
+
+
 @dataclass(eq=False)
 class JobsLeftError(HybridParslError):
     """Jobs may still run although they were to be cancelled: the backend has not confirmed it.

@@ -116,7 +116,7 @@ class IbmBackend(QuantumBackend):
         ------
         ConfigurationError
             If the account cannot be used.
-        BackendUnavailableError
+        QuantumServiceUnavailableError
             If the service does not answer.
         """
         return open_service(self.account, self.settings.backend)
@@ -129,7 +129,7 @@ class IbmBackend(QuantumBackend):
         ------
         ConfigurationError
             If the account has no such device.
-        BackendUnavailableError
+        QuantumServiceUnavailableError
             If the service does not answer.
         """
         folder = current_task_folder()

@@ -14,7 +14,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.errors import BackendUnavailableError, ConfigurationError
+from hybrid_parsl.errors import ConfigurationError, QuantumServiceUnavailableError
 from hybrid_parsl.messages import nearest, shown
 from hybrid_parsl.quantum.backend import KEY, OPTIONS_KEY
 
@@ -46,7 +46,7 @@ def open_service(account: Mapping[str, str | None], backend: str) -> Any:
     ConfigurationError
         If the client is not installed, no account is saved under the name, the token is invalid,
         or the account has no such instance.
-    BackendUnavailableError
+    QuantumServiceUnavailableError
         If the service does not answer.
     """
     if importlib.util.find_spec(_PACKAGE) is None:
@@ -70,6 +70,7 @@ def _service(
     from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
 
     logging.getLogger(_PACKAGE).setLevel(logging.ERROR)
+    _check_saved_accounts()
     try:
         if instance is not None:
             _check_instance(QiskitRuntimeService(name=name, channel=channel), instance)
@@ -80,6 +81,18 @@ def _service(
         raise _no_account(name) from None
     except Exception as error:  # noqa: BLE001 - the client raises errors of four libraries
         raise account_error(error, backend, instance) from None
+
+
+def _check_saved_accounts() -> None:
+    """Refuse a damaged file of accounts before the client reads it."""
+    from qiskit_ibm_runtime import QiskitRuntimeService
+
+    try:
+        QiskitRuntimeService.saved_accounts()
+    except ValueError as error:
+        message = "the saved accounts of IBM's Quantum service cannot be read"
+        place = "~/.qiskit/qiskit-ibm.json"
+        raise ConfigurationError(message, place, KEY, str(error), _SAVE) from None
 
 
 def _check_instance(service: Any, instance: str) -> None:
@@ -117,7 +130,7 @@ def _no_account(name: str | None) -> ConfigurationError:
 
 def account_error(
     error: Exception, backend: str, instance: str | None = None
-) -> ConfigurationError | BackendUnavailableError:
+) -> ConfigurationError | QuantumServiceUnavailableError:
     """Return what an error of the client means for the account.
 
     Parameters
@@ -147,7 +160,7 @@ def account_error(
         key = f"{OPTIONS_KEY}.instance"
         found = shown(instance) if instance else text
         return ConfigurationError(message, None, key, found, "name or CRN of an instance")
-    return BackendUnavailableError(backend, f"IBM's Quantum service does not answer: {text}")
+    return QuantumServiceUnavailableError(backend, f"IBM's Quantum service does not answer: {text}")
 
 
 def find_device(service: Any, name: str, backend: str, n_qubits: int, *, fractional: bool) -> Any:
@@ -173,7 +186,7 @@ def find_device(service: Any, name: str, backend: str, n_qubits: int, *, fractio
     ------
     ConfigurationError
         If the account has no such device, or the device has no fractional gates.
-    BackendUnavailableError
+    QuantumServiceUnavailableError
         If the service does not answer.
     """
     from qiskit.providers import QiskitBackendNotFoundError
@@ -195,7 +208,7 @@ def find_device(service: Any, name: str, backend: str, n_qubits: int, *, fractio
 
 def _no_device(
     service: Any, name: str, backend: str
-) -> ConfigurationError | BackendUnavailableError:
+) -> ConfigurationError | QuantumServiceUnavailableError:
     """Return the error of a device that the client did not find."""
     try:
         service.usage()  # raises where the service does not answer, unlike backends()

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import HybridParslError, JobsLeftError
-from hybrid_parsl.quantum.ibm_account import load_client, open_service, without_secrets
+from hybrid_parsl.quantum.ibm_account import account_error, load_client, open_service
 from hybrid_parsl.quantum.qpu_job import position_of, usage_of
 from hybrid_parsl.quantum.qpu_record import (
     CANCELLED,
@@ -70,7 +70,7 @@ def qpu_job_states(run: Path, patience_s: float = _STATUS_ANSWER_S) -> list[dict
             state = UNKNOWN if asked is None else _NAMES.get(known.state, known.state)
             last = f"last known as {record.state.lower()}"
             reason = f"{last}; {error}" if error else None
-        if known.position:
+        if known.position and reason is None:
             reason = f"position {known.position} in the queue"
         rows.append(
             {
@@ -201,4 +201,4 @@ def _within(
     except HybridParslError as error:
         return None, " ".join(str(error).split())
     except Exception as error:  # noqa: BLE001 - the client raises errors of four libraries
-        return None, without_secrets(str(error)) or type(error).__name__
+        return None, " ".join(str(account_error(error, record.backend)).split())

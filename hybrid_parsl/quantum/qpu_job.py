@@ -9,7 +9,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.errors import BackendUnavailableError, QuantumJobError, StorageError
+from hybrid_parsl.errors import QuantumJobError, QuantumServiceUnavailableError, StorageError
 from hybrid_parsl.progress import report_progress
 from hybrid_parsl.quantum.ibm_account import client_errors, is_lasting, without_secrets
 from hybrid_parsl.quantum.qpu_record import (
@@ -87,7 +87,7 @@ class QpuJob:
             If the record cannot be written: nothing is submitted then.
         QuantumJobError
             If the service refuses the job.
-        BackendUnavailableError
+        QuantumServiceUnavailableError
             If it does not answer.
         """
         if self._folder is not None:
@@ -108,7 +108,7 @@ class QpuJob:
         ------
         QuantumJobError
             If the job failed or was cancelled.
-        BackendUnavailableError
+        QuantumServiceUnavailableError
             If the service does not answer for a quarter of an hour.
         """
         state = self._wait()
@@ -163,7 +163,7 @@ class QpuJob:
                     raise QuantumJobError(self.record.backend, words) from None
                 if time.monotonic() > deadline:
                     message = f"no answer about job {self.job_id()}, which goes on: {words}"
-                    raise BackendUnavailableError(self.record.backend, message) from None
+                    raise QuantumServiceUnavailableError(self.record.backend, message) from None
             time.sleep(pause_s)
             pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
 

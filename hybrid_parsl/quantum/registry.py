@@ -53,11 +53,14 @@ def open_backend(settings: Quantum) -> QuantumBackend:
     ConfigurationError
         If the name is unknown, it cannot be imported or made, or an option is invalid.
     """
+    name, colon, device = settings.backend.partition(":")
+    if colon and not device and name in backend_names():
+        found, valid = shown(settings.backend), f"{name}:NAME"
+        raise ConfigurationError("names no device", None, KEY, found, valid)
     target, device = backend_target(settings.backend)
     named = BACKENDS.load(settings.backend, target)
     is_backend = isinstance(named, type) and issubclass(named, QuantumBackend)
     if device and not (is_backend and named.takes_device):
-        name = settings.backend.partition(":")[0]
         message = f"the backend {name} takes no device"
         raise ConfigurationError(message, None, KEY, shown(settings.backend), name)
     if not is_backend:

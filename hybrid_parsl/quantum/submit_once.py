@@ -12,7 +12,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.errors import BackendUnavailableError, QuantumJobError
+from hybrid_parsl.errors import QuantumJobError, QuantumServiceUnavailableError
 from hybrid_parsl.quantum.ibm_account import client_errors, is_lasting, without_secrets
 from hybrid_parsl.quantum.qpu_record import CANCELLED, ERROR, FINAL, QpuRecord
 
@@ -93,7 +93,7 @@ def submit_once(
     ------
     QuantumJobError
         If the service refuses the job.
-    BackendUnavailableError
+    QuantumServiceUnavailableError
         If it does not answer.
     """
     for attempt in range(_TRIES):
@@ -110,7 +110,7 @@ def submit_once(
             return _await_listing(service, record, sleep) or (job, [])
         if attempt + 1 < _TRIES:
             sleep(_PAUSE_S * 2**attempt)  # the list of jobs may lag behind
-    raise BackendUnavailableError(record.backend, last)
+    raise QuantumServiceUnavailableError(record.backend, last)
 
 
 def _await_listing(

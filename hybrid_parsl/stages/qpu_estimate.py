@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
@@ -96,5 +97,5 @@ def check_qpu_time(experiment: Experiment, backend: QuantumBackend) -> None:
     message = f"the run would need more QPU time than {limit:g} s"
     executions = sum(each.executions for each in estimates)
     found = f"{seconds:.2f} s estimated for {executions} executions"
-    valid = f"at least {seconds:.2f}, or fewer quantum.shots"
+    valid = f"at least {math.ceil(100 * seconds) / 100:.2f}, or fewer quantum.shots"
     raise ConfigurationError(message, None, LIMIT_KEY, found, valid)

@@ -17,6 +17,7 @@ from hybrid_parsl.errors import (
     InsufficientMemoryError,
     JobFailedError,
     QuantumJobError,
+    QuantumServiceUnavailableError,
     RankFailedError,
     ResultError,
     RunOverlapError,
@@ -76,7 +77,7 @@ def test_a_whole_branch_has_one_exit_code(name: str, code: int) -> None:
 
 
 def test_only_an_unavailable_backend_is_worth_another_try() -> None:
-    assert [kind for kind in CLASSES if kind.retryable] == [BackendUnavailableError]
+    assert {kind for kind in CLASSES if kind.retryable} == set(tree(BackendUnavailableError))
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -191,6 +192,11 @@ def test_memory_is_told_in_gib() -> None:
             ["  | T"],
         ),
         (SubmissionError("slurm", "no"), "the slurm backend did not take the job: no", []),
+        (
+            QuantumServiceUnavailableError("ibm:x", "gone"),
+            "the backend ibm:x is unavailable: gone",
+            [],
+        ),
         (QuantumJobError("aer", "no"), "the quantum backend 'aer' failed: no", []),
         (ResultError("lost"), "lost", []),
         (StorageError("/f", "full"), "cannot write /f: full", []),

@@ -156,6 +156,7 @@ def test_only_the_jobs_of_circuits_ask_for_the_qpu(
         (("qpu=fez",), "qpu"),
         (("qpu=a b", "stages=jobs"), "qpu"),
         ((*QPU, "qpu_option=licenses=fez"), "qpu_option"),
+        ((*QPU, "qpu_option=--gres=NAME"), "qpu_option"),
         ((*QPU, "qpu_option=time=NAME"), "attributes.time"),
     ],
 )
@@ -165,3 +166,11 @@ def test_a_qpu_that_cannot_be_asked_for(
     with pytest.raises(ConfigurationError) as caught:
         read(*settings).parsl_config("slurm", tmp_path)
     assert caught.value.key == key
+
+
+def test_pbs_needs_an_option_for_a_qpu(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="not known") as caught:
+        read(*QPU).parsl_config("pbs", tmp_path)
+    assert (caught.value.key, caught.value.valid) == ("qpu", "qpu_option")
+    _, circuit, _ = read(*QPU, "qpu_option=l=NAME=1").parsl_config("pbs", tmp_path).executors
+    assert '#PBS -l "fez=1"' in circuit.batch_script("task", {}).splitlines()

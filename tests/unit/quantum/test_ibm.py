@@ -166,6 +166,16 @@ def test_no_account(quantum_service: QuantumService) -> None:
     quantum_service.save_account()
 
 
+def test_a_damaged_file_of_accounts(quantum_service: QuantumService) -> None:
+    path = quantum_service.folder / "home/.qiskit/qiskit-ibm.json"
+    path.write_text(path.read_text()[:60])
+    ibm_account._service.cache_clear()
+    with pytest.raises(ConfigurationError, match="cannot be read") as caught:
+        opened().check(bell_pair)
+    assert "qiskit-ibm.json" in str(caught.value.source)
+    quantum_service.save_account()
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [(401, "does not accept the token"), (403, "has no access to the instance")],

@@ -97,7 +97,7 @@ def test_a_backend_is_found_by_name_and_by_path(name: str, made: type, device: s
     [
         ("are", "unknown backend", "aer"),
         ("exakt", "unknown backend", "exact"),
-        ("aer:", "unknown backend", "aer"),
+        ("aer:", "names no device", None),
         (":factory", "unknown backend", None),
         ("fake", "specify a device", None),
         ("exact:fez", "the backend exact takes no device", None),
