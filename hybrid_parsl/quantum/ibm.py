@@ -57,6 +57,10 @@ class IbmOptions(TranspilationOptions):
         zero-noise extrapolation. A Sampler mitigates nothing.
     fractional_gates
         Whether to use RX and RZZ gates of any angle, where the device has them.
+    dynamical_decoupling
+        The sequence of X and Y pulses on idle qubits; none if left out.
+    twirling
+        Whether two-qubit gates are placed between random Pauli gates that cancel.
     """
 
     account: str | None = Field(default=None, min_length=1)
@@ -65,6 +69,8 @@ class IbmOptions(TranspilationOptions):
     mode: Literal["job", "batch"] = "job"
     resilience_level: Literal[0, 1, 2] = 0
     fractional_gates: bool = False
+    dynamical_decoupling: Literal["XX", "XpXm", "XY4"] | None = None
+    twirling: bool = False
 
 
 class IbmBackend(QuantumBackend):
@@ -294,12 +300,13 @@ class IbmSampler:
         estimate = self.estimate(listed, n_shots)
         return backend.run(self._primitive, listed, estimate, settings, shots=n_shots)
 
-    @staticmethod
-    def _primitive(mode: Any) -> Any:
+    def _primitive(self, mode: Any) -> Any:
         """Return the client's primitive."""
         from qiskit_ibm_runtime.executor_sampler import Sampler
 
-        return Sampler(mode=mode)
+        sampler = Sampler(mode=mode)
+        _suppress_errors(sampler.options, self._backend.options)
+        return sampler
 
 
 class IbmEstimator:
@@ -339,7 +346,17 @@ class IbmEstimator:
 
         estimator = Estimator(mode=mode)
         estimator.options.resilience_level = self._backend.options.resilience_level
+        _suppress_errors(estimator.options, self._backend.options)
         return estimator
+
+
+def _suppress_errors(options: Any, asked: IbmOptions) -> None:
+    """Let the options of a client's primitive decouple and twirl as asked."""
+    if asked.dynamical_decoupling is not None:
+        options.dynamical_decoupling.enable = True
+        options.dynamical_decoupling.sequence_type = asked.dynamical_decoupling
+    if asked.twirling:
+        options.twirling.enable_gates = True
 
 
 def _source(pub: Any) -> str:

@@ -53,6 +53,8 @@ def test_a_device_has_to_be_specified() -> None:
         ({"channel": "ibm_quantum"}, "quantum.options.channel"),
         ({"mode": "session"}, "quantum.options.mode"),
         ({"resilience_level": 3}, "quantum.options.resilience_level"),
+        ({"dynamical_decoupling": "YY"}, "quantum.options.dynamical_decoupling"),
+        ({"twirling": "yes"}, "quantum.options.twirling"),
         ({"optimization_level": 4}, "quantum.options.optimization_level"),
     ],
 )
@@ -93,6 +95,19 @@ def test_an_observable_is_one_job_for_all_bases() -> None:
     assert found.energy == pytest.approx(2.5, abs=0.6)
     assert found.n_bases == 2
     assert len(backend.jobs) == 1
+
+
+@pytest.mark.parametrize("sequence", ["XX", "XpXm", "XY4"])
+@pytest.mark.usefixtures("quantum_service")
+def test_errors_may_be_suppressed(sequence: str) -> None:
+    options = {"dynamical_decoupling": sequence, "twirling": True}
+    backend = opened(shots=500, options=options)
+    counts = measure(bell_pair(), backend)
+    assert sum(counts.values()) >= 500
+    assert counts["00"] + counts["11"] > 0.8 * sum(counts.values())
+    assert backend.jobs[0].record.estimated_s > 2
+    observable = SparsePauliOp.from_list([("XX", 1.0), ("ZZ", 1.0)])
+    assert expectation(bell_pair(), observable, backend).energy == pytest.approx(2, abs=0.6)
 
 
 @pytest.mark.usefixtures("quantum_service")
