@@ -60,7 +60,7 @@ class BlockExecutor(HighThroughputExecutor, SiteExecutor):  # type: ignore[misc]
         self.backend = provider.backend
         is_here = self.runs_here
         addresses = {LOOPBACK} if is_here else {address} if address else own_addresses()
-        self.interchange_launch_cmd = interchange.COMMAND
+        self.interchange_launch_cmd = interchange.command()
         self.address = LOOPBACK if is_here else None
         self.all_addresses = addresses
         self.block_error_handler = lambda _, blocks: self.look_after(blocks)

@@ -16,16 +16,19 @@ from typing import Any
 
 from hybrid_parsl.parent_death import die_with_parent
 
-COMMAND = [sys.executable, "-P", "-m", "hybrid_parsl.engine.blocks.interchange"]
-"""What starts it."""
-
 _PROGRAM = "interchange.py"
+
+
+def command() -> list[str]:
+    """Return what starts the interchange of this process."""
+    module = "hybrid_parsl.engine.blocks.interchange"
+    return [sys.executable, "-P", "-m", module, str(os.getpid())]
 
 
 def main() -> None:
     """Run Parsl's program, which lies beside the interpreter, in a session of its own."""
     os.setsid()
-    die_with_parent()
+    die_with_parent(parent=int(sys.argv[1]))  # it may have been killed by now
     let_workers_connect_again()
     folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     program = shutil.which(_PROGRAM, path=os.pathsep.join(folders)) or _PROGRAM

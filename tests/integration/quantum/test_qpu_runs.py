@@ -29,12 +29,12 @@ def run(tmp_path: Path) -> Command:
 
 @pytest.fixture(params=["slurm", "slurm: blocks", "pbs", "k8s: driver", "kubernetes: driver"])
 def run_elsewhere(
-    request: pytest.FixtureRequest,
-    quantum_service: QuantumService,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Command:
-    """Return the command line on a site; circuits run there with the account that it has there."""
+    """Return the command line on a site; circuits run there with the account that it has there.
+
+    The site comes first: what its service keeps is in the home of this user, not of the account.
+    """
     service, _, stages = request.param.partition(": ")
     site = "k8s" if service == "kubernetes" else service
     environment = {}
@@ -44,12 +44,13 @@ def run_elsewhere(
         environment = request.getfixturevalue("k8s").environment
     else:
         request.getfixturevalue(service).wait_for_nodes()
+    account = request.getfixturevalue("quantum_service")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     if stages:
         monkeypatch.setenv(variable_name(site, "stages"), stages)
     if stages == "blocks":
-        lines = [f"export {name}={value}" for name, value in quantum_service.variables.items()]
+        lines = [f"export {name}={value}" for name, value in account.variables.items()]
         monkeypatch.setenv(variable_name(site, "worker_init"), "\n".join(lines))
     return Command(site, tmp_path / "runs")
 

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import zmq
 
-from hybrid_parsl.engine.blocks.interchange import COMMAND
+from hybrid_parsl.engine.blocks.interchange import command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_it_is_parsls_program_in_a_session_of_its_own(tmp_path: Path) -> None:
+def run(tmp_path: Path, parent: int) -> subprocess.CompletedProcess[str]:
     # a stand-in beside an interpreter tells which session it is in, and who ends it
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
@@ -27,16 +28,25 @@ def test_it_is_parsls_program_in_a_session_of_its_own(tmp_path: Path) -> None:
         "print(os.getsid(0) == os.getpid(), number.value)\n"
     )
     program.chmod(0o755)
-    command = [str(bin_folder / "python"), *COMMAND[1:]]
+    words = [str(bin_folder / "python"), *command()[1:-1], str(parent)]
     folders = os.pathsep.join(path for path in sys.path if path)
-    done = subprocess.run(
-        command,
+    return subprocess.run(
+        words,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         env={**os.environ, "PYTHONPATH": folders},
     )
-    assert done.stdout.split() == ["True", "9"]
+
+
+def test_it_is_parsls_program_in_a_session_of_its_own(tmp_path: Path) -> None:
+    assert command()[-1] == str(os.getpid())
+    assert run(tmp_path, os.getpid()).stdout.split() == ["True", "9"]
+
+
+def test_it_ends_if_its_driver_was_killed_before_it_could_ask(tmp_path: Path) -> None:
+    done = run(tmp_path, os.getppid())
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
 
 
 BUSY_SERVER = """
