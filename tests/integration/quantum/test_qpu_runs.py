@@ -27,15 +27,18 @@ def run(tmp_path: Path) -> Command:
     return Command("local", tmp_path / "runs")
 
 
-@pytest.fixture(params=["slurm", "slurm: blocks", "pbs", "k8s: driver", "kubernetes: driver"])
+@pytest.fixture
 def run_elsewhere(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    service: str,
+    stages: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Command:
     """Return the command line on a site; circuits run there with the account that it has there.
 
     The site comes first: what its service keeps is in the home of this user, not of the account.
     """
-    service, _, stages = request.param.partition(": ")
     site = "k8s" if service == "kubernetes" else service
     environment = {}
     if service == "kubernetes":
@@ -101,6 +104,16 @@ def test_a_run_pays_one_job_and_keeps_no_token(
     check_no_token(run, done)
 
 
+@pytest.mark.parametrize(
+    ("service", "stages"),
+    [
+        ("slurm", ""),
+        ("slurm", "blocks"),
+        ("pbs", ""),
+        ("k8s", "driver"),
+        ("kubernetes", "driver"),
+    ],
+)
 def test_every_site_pays_one_job_and_keeps_no_token(
     run_elsewhere: Command, quantum_service: QuantumService
 ) -> None:
