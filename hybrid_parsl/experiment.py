@@ -304,19 +304,17 @@ class Quantum(_Table):
     @model_validator(mode="after")
     def _check_mitigation_options(self) -> Quantum:
         """Refuse options that the method of mitigation does not have."""
-        key, model = "quantum.mitigation_options", MITIGATION_OPTIONS.get(self.mitigation)
-        if model is None:
-            if self.mitigation_options:
-                message = "has no effect without mitigation"
-                valid = 'quantum.mitigation = "readout" or "zne", or no options'
-                raise ConfigurationError(message, None, key, shown(self.mitigation_options), valid)
-            return self
+        key = "quantum.mitigation_options"
+        if self.mitigation == "none" and self.mitigation_options:
+            message = "has no effect without mitigation"
+            valid = 'quantum.mitigation = "readout" or "zne", or no options'
+            raise ConfigurationError(message, None, key, shown(self.mitigation_options), valid)
         try:
-            model.model_validate(self.mitigation_options)
+            _ = self.mitigation_settings
         except ValidationError as error:
             from hybrid_parsl.experiment_file import explain
 
-            raise explain(error, model, key) from error
+            raise explain(error, MITIGATION_OPTIONS[self.mitigation], key) from error
         return self
 
 

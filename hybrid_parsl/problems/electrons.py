@@ -61,6 +61,11 @@ class Electrons:
         """Number of spatial orbitals."""
         return len(self.one_body)
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Number of orbitals, and of electrons with spin up and down."""
+        return self.n_orbitals, self.n_alpha, self.n_beta
+
 
 def read_fcidump(text: str, source: str) -> Electrons:
     """Return the electrons of a file in the format FCIDUMP.

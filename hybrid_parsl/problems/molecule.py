@@ -75,6 +75,11 @@ class QubitHamiltonian(BaseModel):
     made_of: str
     terms: Annotated[dict[_Label, Coefficient], Field(min_length=1)]
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Number of orbitals, and of electrons with spin up and down."""
+        return self.orbitals, self.alpha, self.beta
+
 
 class MoleculeSettings(ProblemSettings):
     """The keys of a molecule.
@@ -162,8 +167,7 @@ class Molecule(VariationalProblem):
             valid = "an experiment that went through hybrid_parsl.problems.registry.embed_files"
             raise ConfigurationError(message, None, "problem.hamiltonian", valid=valid)
         self._electrons = settings.hamiltonian
-        removed = 2 if settings.mapping == "parity" else 0
-        self.n_qubits = 2 * self._electrons.orbitals - removed
+        self.n_qubits = _n_qubits(self._electrons.orbitals, settings.mapping)
         _check_labels(settings.hamiltonian, self.n_qubits)
         if next(self._excitations(), None) is None:
             found = f"{self._electrons.alpha} + {self._electrons.beta} electrons"
@@ -183,8 +187,8 @@ class Molecule(VariationalProblem):
         if asked.hamiltonian is not None and asked.hamiltonian.made_of == asked.fingerprint():
             return settings
         electrons = _electrons_of(asked, folder)
-        terms = _mapped(hamiltonian(electrons), asked.mapping, electrons)
-        n_qubits = 2 * electrons.n_orbitals - (2 if asked.mapping == "parity" else 0)
+        terms = _mapped(hamiltonian(electrons), asked.mapping, electrons.counts)
+        n_qubits = _n_qubits(electrons.n_orbitals, asked.mapping)
         rows = sorted((label_of(term, n_qubits), value) for term, value in terms.items())
         found = {
             "orbitals": electrons.n_orbitals,
@@ -241,9 +245,7 @@ class Molecule(VariationalProblem):
 
     def prepare(self, circuit: QuantumCircuit, angles: Sequence[Any]) -> None:  # noqa: ARG002
         """Prepare the Hartree-Fock state."""
-        electrons = self._electrons
-        counts = electrons.orbitals, electrons.alpha, electrons.beta
-        circuit.x(occupation(self.settings.mapping, *counts))
+        circuit.x(occupation(self.settings.mapping, *self._electrons.counts))
 
     def _excitations(self) -> Iterator[dict[Pauli, float]]:
         """Yield ``i (T - T+)`` of all single and double excitations after Jordan and Wigner."""
@@ -264,7 +266,7 @@ class Molecule(VariationalProblem):
 
     def _map(self, operator: Mapping[Pauli, float]) -> dict[Pauli, float]:
         """Return an operator in the mapping of the problem."""
-        return _mapped(operator, self.settings.mapping, self._electrons)
+        return _mapped(operator, self.settings.mapping, self._electrons.counts)
 
     def _penalty(self) -> SparsePauliOp:
         """Return the sum of the squared deviations of both numbers of electrons."""
@@ -312,17 +314,16 @@ def _electrons_of(asked: MoleculeSettings, folder: Path) -> Electrons:
     return compute_electrons(asked.geometry or "", asked.basis, asked.charge, asked.spin, active)
 
 
+def _n_qubits(n_orbitals: int, mapping: FermionMapping) -> int:
+    """Return the number of qubits of a mapping."""
+    return 2 * n_orbitals - (2 if mapping == "parity" else 0)
+
+
 def _mapped(
-    operator: Mapping[Pauli, float],
-    mapping: FermionMapping,
-    electrons: Electrons | QubitHamiltonian,
+    operator: Mapping[Pauli, float], mapping: FermionMapping, counts: tuple[int, int, int]
 ) -> dict[Pauli, float]:
-    """Return an operator in a mapping."""
-    if mapping == "jordan_wigner":
-        return dict(operator)
-    if isinstance(electrons, QubitHamiltonian):
-        return to_parity(operator, electrons.orbitals, electrons.alpha, electrons.beta)
-    return to_parity(operator, electrons.n_orbitals, electrons.n_alpha, electrons.n_beta)
+    """Return an operator in a mapping, given the numbers of orbitals and electrons."""
+    return dict(operator) if mapping == "jordan_wigner" else to_parity(operator, *counts)
 
 
 def _term(pauli: Pauli, weight: float) -> PauliTerm:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KEY = "quantum.backend"
 OPTIONS_KEY = "quantum.options"
+LIMIT_KEY = "quantum.max_qpu_seconds"
 
 
 @runtime_checkable

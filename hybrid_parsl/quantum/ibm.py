@@ -14,7 +14,7 @@ from pydantic import Field
 from hybrid_parsl.errors import ConfigurationError, QuantumJobError
 from hybrid_parsl.experiment import shots_of_precision
 from hybrid_parsl.messages import shown
-from hybrid_parsl.quantum.backend import KEY, QpuUsage, QuantumBackend
+from hybrid_parsl.quantum.backend import KEY, LIMIT_KEY, QpuUsage, QuantumBackend
 from hybrid_parsl.quantum.fake_devices import package_version
 from hybrid_parsl.quantum.ibm_account import LEAST_BUSY, find_device, open_service
 from hybrid_parsl.quantum.qpu_job import QpuJob, tag_of
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _SOURCE = "hybrid_parsl_source"
 """The key of a prepared circuit's metadata that holds it in OpenQASM 3 before transpilation."""
 _TASK_PARTS = 3  # run, tasks, name
-LIMIT_KEY = "quantum.max_qpu_seconds"
 
 
 class IbmOptions(TranspilationOptions):

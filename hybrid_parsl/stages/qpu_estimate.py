@@ -9,6 +9,7 @@ from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.optimize.optimizer import seeded_point
 from hybrid_parsl.problems.pauli_sum import is_diagonal
 from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.quantum.backend import LIMIT_KEY
 from hybrid_parsl.quantum.mitigation import MitigationCircuits
 from hybrid_parsl.quantum.pauli_estimator import measured_groups
 from hybrid_parsl.quantum.registry import open_backend
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from hybrid_parsl.quantum import QuantumBackend
     from hybrid_parsl.quantum.qpu_time import QpuEstimate
 
-LIMIT_KEY = "quantum.max_qpu_seconds"
 MITIGATION_KEY = "quantum.mitigation"
 
 
