@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,7 +114,7 @@ def _header_entries(text: str) -> dict[str, str]:
     entries: dict[str, list[str]] = {}
     words = text.replace("=", " = ").replace(",", " ").split()
     name = ""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         if following == "=":
             name = word.upper()
             entries[name] = []

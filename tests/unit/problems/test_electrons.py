@@ -96,6 +96,8 @@ def test_spins() -> None:
         HEADER + "&END",
         HEADER + "&END\n 0 1 1 0 0\n",
         HEADER + "&END\n 1.0 0 0 0 0\n",
+        "&FCI &END\n 1.0 1 1 0 0\n",
+        "&FCI &END",
         H2.replace("NORB=   2", "NORB=0"),
         H2.replace("NORB=   2", "NORB=21"),
         H2.replace("NORB=   2", "NORB=2.0"),
