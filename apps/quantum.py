@@ -6,3 +6,4 @@ from hybrid_parsl import labels
 from hybrid_parsl.stages import quantum as stage
 
 sample = python_app(stage.sample, executors=[labels.QUANTUM])
+sample_bitstrings = python_app(stage.sample_bitstrings, executors=[labels.QUANTUM])

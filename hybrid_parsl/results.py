@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_serializer
 
+from hybrid_parsl.result_view import Section
+
 if TYPE_CHECKING:
     from pydantic import SerializerFunctionWrapHandler
 
@@ -249,6 +251,129 @@ class Sample(_MaybeMitigated):
     raw: RawExpectation | None = None
     mitigation: Mitigation | None = None
     execution: Execution
+
+
+class Bitstrings(_Result):
+    """What was measured in the basis of the bits, without an expectation value.
+
+    Attributes
+    ----------
+    counts
+        How often each bitstring was measured, in Qiskit's bit order (qubit 0 is rightmost).
+    shots
+        Number of measurements, the sum of `counts`.
+    backend
+        The name and version of what ran the circuit.
+    circuit
+        What was run.
+    transpiled
+        What the transpiler made of it; None without a device.
+    job_id
+        The service's id of the job on a QPU; None without a QPU.
+    usage_s, estimated_usage_s
+        QPU seconds that were charged, repeated jobs included, and those that were estimated before
+        the submission; None if not known.
+    execution
+        Where and how long it ran.
+    """
+
+    counts: dict[str, int]
+    shots: int
+    backend: str
+    circuit: Circuit
+    transpiled: Transpiled | None = None
+    job_id: str | None = None
+    usage_s: float | None = None
+    estimated_usage_s: float | None = None
+    execution: Execution
+
+    def summary_lines(self) -> list[tuple[str, str]]:
+        """Return the number of bitstrings."""
+        return [("measured", f"{len(self.counts)} bitstrings in {self.shots} shots")]
+
+    def report_section(self) -> Section:
+        """Return what ran where."""
+        rows = [
+            ["distinct bitstrings", len(self.counts)],
+            ["shots", self.shots],
+            ["backend", self.backend],
+            ["qubits", self.circuit.n_qubits],
+            ["depth", (self.transpiled or self.circuit).depth],
+        ]
+        if self.job_id is not None:
+            rows.append(["job on the QPU", self.job_id])
+        return Section.model_validate({"rows": rows})
+
+
+class Diagonalization(_Result):
+    """The lowest energy in the space that measured bitstrings span.
+
+    Attributes
+    ----------
+    energy
+        The lowest energy found, in Hartree: an upper bound of the exact one.
+    energies
+        That of each batch, by iteration, in Hartree.
+    reference
+        Energy of the Hartree-Fock state, in Hartree.
+    exact
+        The lowest energy in the space of all determinants, in Hartree; None where it is too large.
+    n_determinants, n_all_determinants
+        Dimension of the space that gave `energy`, and of the space of all determinants with these
+        numbers of electrons.
+    spin_squared
+        Expectation value of the squared total spin in the state found, in units of hbar squared.
+    occupations
+        Mean number of electrons with spin up and down in each orbital, 0 to 1, shape
+        ``(2, n_orbitals)``.
+    valid_fraction
+        Fraction of the shots with the right numbers of electrons, 0 to 1; the bits of the others
+        were corrected.
+    figures
+        SVG text of each figure, by name; kept as files, not in results.json.
+    execution
+        Where and how long it ran.
+    """
+
+    energy: float
+    energies: list[list[float]]
+    reference: float
+    exact: float | None
+    n_determinants: int
+    n_all_determinants: int
+    spin_squared: float
+    occupations: list[list[float]]
+    valid_fraction: float
+    figures: dict[str, str]
+    execution: Execution
+
+    def summary_lines(self) -> list[tuple[str, str]]:
+        """Return the energy, and how much of the space it took."""
+        above = "" if self.exact is None else f"  ({self.energy - self.exact:.2g} above the exact)"
+        share = f"{self.n_determinants} of {self.n_all_determinants}"
+        return [("energy", f"{self.energy:.8g} Ha{above}"), ("determinants", share)]
+
+    def report_section(self) -> Section:
+        """Return the energies, and how they were found."""
+        rows: list[list[object]] = [
+            ["energy (Hartree)", f"{self.energy:.9g}"],
+            ["Hartree-Fock energy (Hartree)", f"{self.reference:.9g}"],
+        ]
+        if self.exact is not None:
+            rows.append(["exact energy in this basis (Hartree)", f"{self.exact:.9g}"])
+            rows.append(["distance to it (Hartree)", f"{self.energy - self.exact:.2g}"])
+        rows += [
+            ["determinants", f"{self.n_determinants} of {self.n_all_determinants}"],
+            ["iterations", len(self.energies)],
+            ["total spin squared", f"{self.spin_squared:.4f}"],
+            ["shots with the right numbers of electrons", f"{self.valid_fraction:.1%}"],
+            ["MPI ranks", self.execution.n_ranks],
+        ]
+        text = (
+            "Sample-based quantum diagonalization: the energy is minimised in the space that "
+            "measured determinants span, so it cannot be below the exact one."
+        )
+        return Section.model_validate({"text": text, "rows": rows})
 
 
 class Outcome(_Result):

@@ -92,6 +92,7 @@ def plan_run(
     from hybrid_parsl.mpi.shared_memory import check_shared_memory
     from hybrid_parsl.stages.check import check_memory_here
     from hybrid_parsl.stages.host import check_ranks_here
+    from hybrid_parsl.stages.qpu_estimate import check_qpu_time
     from hybrid_parsl.workflow import find_workflow
 
     with _placed(path, asked):
@@ -103,6 +104,7 @@ def plan_run(
     config = check_site(place, resources, runs / _NO_RUN)
     with _placed(path, asked):
         trace = _trace(experiment, chosen, project)
+        check_qpu_time(experiment, trace.functions)
         for other in _other_resources(trace, resources):
             check_site(place, other, runs / _NO_RUN)
         if not _may_search(trace):
@@ -203,7 +205,7 @@ def _may_search(trace: Trace) -> bool:
     """Return whether the workflow searches parameters on MPI ranks, as far as is known."""
     from hybrid_parsl.task_monitor import SEARCH
 
-    return not trace.is_complete or any(call.function == SEARCH for call in trace.calls)
+    return not trace.is_complete or SEARCH in trace.functions
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def describe(
         "experiment": asked,
         "stages": stages,
     }
-    estimates = _qpu_estimates(experiment) if whole or as_json else {}
+    estimates = _qpu_estimates(experiment, trace) if whole or as_json else {}
     if estimates:
         document["qpu"] = {name: each.to_json() for name, each in estimates.items()}
     if scripts is not None:
@@ -118,11 +118,11 @@ def describe(
     return text, refusals[0] if refusals else None
 
 
-def _qpu_estimates(experiment: Experiment) -> dict[str, QpuEstimate]:
+def _qpu_estimates(experiment: Experiment, trace: Trace) -> dict[str, QpuEstimate]:
     """Return the QPU time of each job of one quantum task."""
     from hybrid_parsl.stages.qpu_estimate import estimate_qpu
 
-    return estimate_qpu(experiment)
+    return estimate_qpu(experiment, trace.functions)
 
 
 def _stage(call: Call, executor: SiteExecutor, resources: dict[str, Any]) -> dict[str, Any]:

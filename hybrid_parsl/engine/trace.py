@@ -36,6 +36,11 @@ class Trace:
     is_complete: bool
     error: Exception | None
 
+    @property
+    def functions(self) -> set[str]:
+        """The functions that are called, as ``module:function``."""
+        return {call.function for call in self.calls}
+
 
 class _UndecidedError(BaseException):  # a workflow's own `except Exception` must not take it
     """A workflow asks for a result while it is traced."""

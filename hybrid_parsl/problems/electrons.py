@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +65,23 @@ class Electrons:
     def counts(self) -> tuple[int, int, int]:
         """Number of orbitals, and of electrons with spin up and down."""
         return self.n_orbitals, self.n_alpha, self.n_beta
+
+    def reference_energy(self) -> float:
+        """Return the energy with the first orbitals of each spin filled, in Hartree.
+
+        The sum of one-body, Coulomb and exchange integrals of Szabo & Ostlund, Modern Quantum
+        Chemistry, section 2.3.
+        """
+        energy = self.constant
+        spins = slice(self.n_alpha), slice(self.n_beta)
+        for filled in spins:
+            energy += float(np.trace(self.one_body[filled, filled]))
+            exchange = self.two_body[filled, filled, filled, filled]
+            energy -= 0.5 * float(np.einsum("pqqp->", exchange))
+        for first, second in product(spins, repeat=2):
+            coulomb = self.two_body[first, first, second, second]
+            energy += 0.5 * float(np.einsum("ppqq->", coulomb))
+        return energy
 
 
 def read_fcidump(text: str, source: str) -> Electrons:

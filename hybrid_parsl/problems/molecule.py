@@ -50,8 +50,64 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.problems.ansatz.hamiltonian_variational import Group
 
+_MOST_BYTES = 2**22  # the integrals over 20 orbitals take some 1.1 MB
+
 _Label = Annotated[str, Field(pattern=r"^[IXYZ]{1,40}$")]
 _Count = Annotated[int, Field(ge=1, le=MOST_QUBITS)]
+
+
+class Integrals(BaseModel):
+    """The integrals over n orbitals, in Hartree, each once.
+
+    Attributes
+    ----------
+    constant
+        Energy of the nuclei and of the frozen electrons.
+    one_body
+        ``h[p, q]`` for p >= q, in the order of ``numpy.tril_indices``.
+    two_body
+        ``(pq|rs)`` for pairs p >= q and r >= s, the first pair not before the second, in the same
+        order over pairs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    constant: float
+    one_body: list[float]
+    two_body: list[float]
+
+    @classmethod
+    def of(cls, electrons: Electrons) -> Integrals:
+        """Return those of electrons."""
+        pairs = np.tril_indices(electrons.n_orbitals)
+        two_body = electrons.two_body[pairs][:, *pairs]
+        return cls(
+            constant=electrons.constant,
+            one_body=electrons.one_body[pairs].tolist(),
+            two_body=two_body[np.tril_indices(len(two_body))].tolist(),
+        )
+
+    def electrons(self, n: int, n_alpha: int, n_beta: int) -> Electrons:
+        """Return electrons with these integrals over `n` orbitals.
+
+        Raises
+        ------
+        ConfigurationError
+            If these are not the integrals over `n` orbitals.
+        """
+        pair = np.zeros((n, n), dtype=np.int64)
+        rows, columns = np.tril_indices(n)
+        n_pairs = len(rows)
+        if (len(self.one_body), len(self.two_body)) != (n_pairs, n_pairs * (n_pairs + 1) // 2):
+            found = f"{len(self.one_body)} and {len(self.two_body)} integrals for {n} orbitals"
+            key = "problem.hamiltonian.integrals"
+            raise ConfigurationError("has another number of integrals", None, key, found)
+        pair[rows, columns] = pair[columns, rows] = np.arange(n_pairs)
+        matrix = np.zeros((n_pairs, n_pairs))
+        rows, columns = np.tril_indices(n_pairs)
+        matrix[rows, columns] = matrix[columns, rows] = self.two_body
+        one_body = np.asarray(self.one_body)[pair]
+        return Electrons(self.constant, one_body, matrix[pair][:, :, pair], n_alpha, n_beta)
 
 
 class QubitHamiltonian(BaseModel):
@@ -65,6 +121,8 @@ class QubitHamiltonian(BaseModel):
         Fingerprint of the keys from which it was computed.
     terms
         The coefficient of each Pauli term, qubit 0 rightmost, in Hartree.
+    integrals
+        From which they were computed; None in older runs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -74,6 +132,7 @@ class QubitHamiltonian(BaseModel):
     beta: Annotated[int, Field(ge=0, le=MOST_QUBITS)]
     made_of: str
     terms: Annotated[dict[_Label, Coefficient], Field(min_length=1)]
+    integrals: Integrals | None = None
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -196,6 +255,7 @@ class Molecule(VariationalProblem):
             "beta": electrons.n_beta,
             "made_of": asked.fingerprint(),
             "terms": dict(rows),
+            "integrals": Integrals.of(electrons).model_dump(),
         }
         if asked.fcidump is None:
             return {**settings, "hamiltonian": found}
@@ -215,6 +275,20 @@ class Molecule(VariationalProblem):
         from qiskit.quantum_info import SparsePauliOp
 
         return SparsePauliOp.from_list(list(self._electrons.terms.items()))
+
+    def electrons(self) -> Electrons:
+        """Return the electrons from which the Hamiltonian was computed.
+
+        Raises
+        ------
+        ConfigurationError
+            If the experiment does not hold their integrals.
+        """
+        integrals = self._electrons.integrals
+        if integrals is None:
+            message = "holds no integrals: remove it, and they are computed anew"
+            raise ConfigurationError(message, None, "problem.hamiltonian")
+        return integrals.electrons(*self._electrons.counts)
 
     def spectrum(self) -> tuple[float, float] | None:
         """Return the lowest and highest energy with these numbers of electrons, up to 20 qubits.
@@ -307,7 +381,8 @@ def _electrons_of(asked: MoleculeSettings, folder: Path) -> Electrons:
     """Return the electrons that a file or PySCF gives."""
     if asked.fcidump is not None:
         path = named_file(folder, asked.fcidump, FCIDUMP_KEY)
-        return read_fcidump(read_text(path, FCIDUMP_KEY), str(path))
+        text = read_text(path, FCIDUMP_KEY, _MOST_BYTES)
+        return read_fcidump(text, str(path))
     active = None
     if asked.active_electrons is not None and asked.active_orbitals is not None:
         active = (asked.active_electrons, asked.active_orbitals)

@@ -74,8 +74,8 @@ def named_file(folder: Path, name: str, key: str) -> Path:
     return path
 
 
-def read_bytes(path: Path, key: str) -> bytes:
-    """Return the content of the file at `path`, which `key` names.
+def read_bytes(path: Path, key: str, most: int = _MOST_BYTES) -> bytes:
+    """Return the content of the file at `path`, which `key` names, of at most `most` bytes.
 
     Raises
     ------
@@ -84,9 +84,9 @@ def read_bytes(path: Path, key: str) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            found, valid = f"{path.stat().st_size} bytes", f"at most {_MOST_BYTES} bytes"
+            content = file.read(most + 1)
+        if len(content) > most:
+            found, valid = f"{path.stat().st_size} bytes", f"at most {most} bytes"
             raise ConfigurationError("is too large", str(path), key, found, valid)
     except OSError as error:
         message = error.strerror or str(error)
@@ -94,8 +94,8 @@ def read_bytes(path: Path, key: str) -> bytes:
     return content
 
 
-def read_text(path: Path, key: str) -> str:
-    """Return the text of the file at `path`, which `key` names.
+def read_text(path: Path, key: str, most: int = _MOST_BYTES) -> str:
+    """Return the text of the file at `path`, which `key` names, of at most `most` bytes.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def read_text(path: Path, key: str) -> str:
         If the file cannot be read, is too large or is not UTF-8.
     """
     try:
-        text = read_bytes(path, key).decode("utf-8-sig")
+        text = read_bytes(path, key, most).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         message = f"not UTF-8 at byte {error.start}"
         raise ConfigurationError(message, str(path), key, valid="text in UTF-8") from error

@@ -12,7 +12,6 @@ from hybrid_parsl.problems.registry import PROBLEMS, build_problem
 from hybrid_parsl.problems.settings import MOST_QUBITS
 from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.stages.memory import check_sample_memory, check_search_memory, size_key
-from hybrid_parsl.stages.qpu_estimate import check_qpu_time
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
@@ -47,7 +46,6 @@ def check_experiment(experiment: Experiment, *, is_driven_here: bool = True) -> 
     backend = open_backend(experiment.quantum)
     if is_driven_here or not backend.is_remote:
         backend.check(lambda: problem.circuit(seeded_point(bounds, 0, 0).tolist()))
-        check_qpu_time(experiment, backend)
     optimizer = load_optimizer(experiment.search)
     if not alternating and optimizer.gradient == "required":
         check_gradient(optimizer, _obstacle(problem, len(bounds)))

@@ -16,16 +16,19 @@ from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.stages.quantum import prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from hybrid_parsl.experiment import Experiment
-    from hybrid_parsl.quantum import QuantumBackend
     from hybrid_parsl.quantum.qpu_time import QpuEstimate
 
 MITIGATION_KEY = "quantum.mitigation"
 
 
-def estimate_qpu(
-    experiment: Experiment, backend: QuantumBackend | None = None
-) -> dict[str, QpuEstimate]:
+BITSTRINGS = "hybrid_parsl.stages.quantum:sample_bitstrings"
+"""The function that measures bitstrings only; any other is taken to measure the cost."""
+
+
+def estimate_qpu(experiment: Experiment, functions: Collection[str] = ()) -> dict[str, QpuEstimate]:
     """Return the QPU time of each job of one quantum task of an experiment.
 
     The circuit is that of any angles: the angles of the best start are not known before the run,
@@ -35,8 +38,8 @@ def estimate_qpu(
     ----------
     experiment
         Its problem, its ansatz and its table ``[quantum]`` are used.
-    backend
-        That of the experiment, if it is open already.
+    functions
+        The stages of its workflow, as ``module:function``.
 
     Returns
     -------
@@ -50,19 +53,19 @@ def estimate_qpu(
     BackendUnavailableError
         If the service does not answer.
     """
-    backend = backend or open_backend(experiment.quantum)
+    backend = open_backend(experiment.quantum)
     if not backend.is_remote:
         return {}
     problem = build_problem(experiment.problem)
     bounds = problem.bounds(experiment.ansatz.layers)
     circuit = problem.circuit(seeded_point(bounds, 0, 0).tolist())
     observable = problem.observable()
+    only_bitstrings = BITSTRINGS in functions
     _, groups = measured_groups(observable)
-    by_bitstrings = is_diagonal(observable)
-    if not (groups or by_bitstrings):
+    if not (only_bitstrings or groups or is_diagonal(observable)):
         return {}
     prepared = prepare(circuit, backend)
-    if by_bitstrings:
+    if only_bitstrings or is_diagonal(observable):
         measured = prepare(circuit.measure_all(inplace=False), backend)
         jobs = {"measurement": backend.estimate_usage([measured])}
     else:
@@ -70,7 +73,7 @@ def estimate_qpu(
             groups = [group.apply_layout(prepared.layout) for group in groups]
         jobs = {"measurement": backend.estimate_usage([prepared], groups)}
     options = experiment.quantum.mitigation_settings
-    if options is not None and groups:
+    if options is not None and groups and not only_bitstrings:
         try:
             asked = MitigationCircuits(prepared, observable, backend, options)
             jobs["mitigation"] = backend.estimate_usage(asked.circuits, (), asked.shots)
@@ -79,8 +82,13 @@ def estimate_qpu(
     return {name: estimate for name, estimate in jobs.items() if estimate is not None}
 
 
-def check_qpu_time(experiment: Experiment, backend: QuantumBackend) -> None:
+def check_qpu_time(experiment: Experiment, functions: Collection[str] = ()) -> None:
     """Refuse an experiment that would need more QPU time than it allows.
+
+    Parameters
+    ----------
+    experiment, functions
+        As for `estimate_qpu`.
 
     Raises
     ------
@@ -90,7 +98,7 @@ def check_qpu_time(experiment: Experiment, backend: QuantumBackend) -> None:
     limit = experiment.quantum.max_qpu_seconds
     if limit is None:
         return
-    estimates = estimate_qpu(experiment, backend).values()
+    estimates = estimate_qpu(experiment, functions).values()
     seconds = sum(each.seconds for each in estimates)
     if seconds <= limit:
         return

@@ -20,7 +20,7 @@ from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.quantum.mitigation import mitigated_estimate
 from hybrid_parsl.quantum.pauli_estimator import measured_groups
 from hybrid_parsl.quantum.registry import open_backend
-from hybrid_parsl.results import Circuit, Execution, Mitigation, RawExpectation, Sample
+from hybrid_parsl.results import Bitstrings, Circuit, Execution, Mitigation, RawExpectation, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,14 +90,60 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
         backend=backend.name,
         circuit=described,
         transpiled=backend.transpiled(submitted, prepared),
-        execution=Execution(duration_s=ended - began, n_ranks=1, hosts=[socket.gethostname()]),
+        execution=_execution(began),
     )
     if experiment.quantum.mitigation_settings is not None:
         without = prepared.remove_final_measurements(inplace=False) if by_bitstrings else prepared
         sampled = mitigate(sampled, without, observable, backend, ended - measuring)
-    usage = {} if backend.usage is None else backend.usage._asdict()
-    execution = sampled.execution.model_copy(update={"duration_s": time.perf_counter() - began})
-    return sampled.model_copy(update={**usage, "execution": execution})
+    return sampled.model_copy(update={**_usage(backend), "execution": _execution(began)})
+
+
+def sample_bitstrings(experiment: Experiment, search: SearchResult) -> Bitstrings:
+    """Measure all qubits of the circuit at the angles that the search found.
+
+    No expectation value is computed, so the cost may have any terms, and errors are not mitigated.
+
+    Parameters
+    ----------
+    experiment
+        Its problem and its table ``[quantum]`` are used.
+    search
+        Its parameters are used.
+
+    Raises
+    ------
+    ConfigurationError
+        If the problem or the backend is not valid.
+    QuantumJobError
+        If the sampler failed or cannot run this circuit.
+    """
+    began = time.perf_counter()
+    experiment.own_code.provide()
+    circuit = build_problem(experiment.problem).circuit(search.parameters)
+    backend = open_backend(experiment.quantum)
+    submitted = circuit.measure_all(inplace=False)
+    prepared = prepare(submitted, backend)
+    counts = measure(circuit, backend, prepared)
+    return Bitstrings(
+        counts=counts,
+        shots=sum(counts.values()),
+        backend=backend.name,
+        circuit=describe(circuit),
+        transpiled=backend.transpiled(submitted, prepared),
+        **_usage(backend),
+        execution=_execution(began),
+    )
+
+
+def _usage(backend: QuantumBackend) -> dict[str, Any]:
+    """Return the jobs and the time of a QPU, by the names that results give them."""
+    return {} if backend.usage is None else backend.usage._asdict()
+
+
+def _execution(began: float) -> Execution:
+    """Return where this process ran, and how long since `began`."""
+    duration_s = time.perf_counter() - began
+    return Execution(duration_s=duration_s, n_ranks=1, hosts=[socket.gethostname()])
 
 
 def mitigate(

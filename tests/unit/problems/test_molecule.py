@@ -14,6 +14,7 @@ from services import require
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import parse_experiment
+from hybrid_parsl.problems.electrons import read_fcidump
 from hybrid_parsl.problems.registry import build_problem, embed_files
 from hybrid_parsl.stages.check import check_experiment
 from hybrid_parsl.stages.search import search
@@ -108,6 +109,25 @@ def test_what_was_read_is_recorded(folder: Path) -> None:
     assert copied.observable() == problem.observable()
 
 
+def test_the_integrals_are_kept(folder: Path) -> None:
+    problem = build_problem(hydrogen(folder).problem)
+    kept, read = problem.electrons(), read_fcidump(H2, "h2")
+    assert np.array_equal(kept.one_body, read.one_body)
+    assert np.array_equal(kept.two_body, read.two_body)
+    assert (kept.constant, kept.counts) == (read.constant, read.counts)
+    assert kept.reference_energy() == pytest.approx(HARTREE_FOCK, abs=1e-9)
+
+
+@pytest.mark.parametrize("integrals", [None, {"constant": 0.0, "one_body": [1.0], "two_body": []}])
+def test_a_molecule_without_its_integrals(folder: Path, integrals: Any) -> None:
+    table = hydrogen(folder).model_dump(mode="json", exclude_none=True)
+    table["problem"]["hamiltonian"]["integrals"] = integrals
+    problem = build_problem(parse_experiment(table).problem)
+    with pytest.raises(ConfigurationError) as caught:
+        problem.electrons()
+    assert str(caught.value.key).startswith("problem.hamiltonian")
+
+
 def test_another_key_needs_another_hamiltonian(folder: Path) -> None:
     table = hydrogen(folder).model_dump(mode="json", exclude_none=True)
     table["problem"]["mapping"] = "parity"
@@ -141,6 +161,7 @@ def test_a_hamiltonian_that_was_not_computed() -> None:
         {"terms": [["ZZZZ", 1.0]]},
         {"made_of": 1},
         {"more": 1},
+        {"integrals": 1},
     ],
 )
 def test_a_damaged_hamiltonian_is_refused(folder: Path, changes: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from hybrid_parsl.experiment_file import parse_experiment
 from hybrid_parsl.quantum import QuantumBackend
 from hybrid_parsl.quantum.qpu_time import Item, QpuEstimate
 from hybrid_parsl.stages.check import check_experiment
-from hybrid_parsl.stages.qpu_estimate import estimate_qpu
+from hybrid_parsl.stages.qpu_estimate import BITSTRINGS, check_qpu_time, estimate_qpu
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,30 +68,37 @@ def test_each_basis_is_executed_for_all_shots(problem: dict[str, Any], n_bases: 
     assert estimate.seconds == pytest.approx(n_bases + 2)
 
 
+def test_a_stage_that_measures_bitstrings_needs_one_basis() -> None:
+    experiment = asked(TFIM, max_qpu_seconds=3)
+    (estimate,) = estimate_qpu(experiment, {BITSTRINGS}).values()
+    assert estimate.executions == 4000
+    check_qpu_time(experiment, {BITSTRINGS})
+
+
 def test_mitigation_is_another_job() -> None:
     found = estimate_qpu(asked(TFIM, mitigation="zne"))
     assert list(found) == ["measurement", "mitigation"]
     assert found["mitigation"].executions == 4000 * (2 * 3 + 1)
     with pytest.raises(ConfigurationError) as caught:
-        check_experiment(asked(TFIM, mitigation="zne", max_qpu_seconds=9))
+        check_qpu_time(asked(TFIM, mitigation="zne", max_qpu_seconds=9))
     assert caught.value.found == "13.00 s estimated for 36000 executions"
 
 
 def test_a_simulator_uses_no_qpu_time() -> None:
     assert estimate_qpu(asked(BELL, "aer", max_qpu_seconds=1)) == {}
-    check_experiment(asked(BELL, "aer", max_qpu_seconds=1))
+    check_qpu_time(asked(BELL, "aer", max_qpu_seconds=1))
 
 
 def test_more_than_the_limit_is_refused_before_the_run() -> None:
-    check_experiment(asked(TFIM, max_qpu_seconds=4))
+    check_qpu_time(asked(TFIM, max_qpu_seconds=4))
     with pytest.raises(ConfigurationError, match="more QPU time than 3 s") as caught:
-        check_experiment(asked(TFIM, max_qpu_seconds=3))
+        check_qpu_time(asked(TFIM, max_qpu_seconds=3))
     assert caught.value.key == "quantum.max_qpu_seconds"
     assert caught.value.found == "4.00 s estimated for 8000 executions"
 
 
 def test_only_the_driver_asks_a_remote_backend() -> None:
-    check_experiment(asked(BELL, "lab:Away", max_qpu_seconds=1), is_driven_here=False)
+    check_experiment(asked(BELL, "lab:Away"), is_driven_here=False)
     with pytest.raises(AssertionError):
         check_experiment(asked(BELL, "lab:Away"))
 
