@@ -1,9 +1,9 @@
-"""``hybrid-parsl sites`` and ``hybrid-parsl problems``: what there is to choose from."""
+"""``hybrid-parsl sites``, ``problems``, ``optimizers`` and others: what there is to choose from."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ from hybrid_parsl.cli.options import AsJson, SiteAssignments
 from hybrid_parsl.cli.output import say, say_aside, say_rich
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hybrid_parsl.engine.sites import Site
     from hybrid_parsl.project import Project
 
@@ -77,21 +79,64 @@ def _print_settings(site: Site, project: Project, *, as_json: bool) -> None:
 
 def problems(as_json: AsJson = False) -> None:
     """List the kinds of problems: built in, and of installed plug-ins."""
-    import inspect
-
-    from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.problems.registry import problem_class, problem_kinds
 
     rows = []
-    for kind, source in problem_kinds().items():
-        try:
-            found = problem_class(kind)
-            summary = (inspect.getdoc(found) or "").partition("\n")[0].replace("``", "")
-            keys = ", ".join(found.Settings.model_fields)
-        except ConfigurationError as error:
-            summary, keys = f"broken: {error.message}", ""
-        rows.append({"name": kind, "summary": summary, "keys": keys, "source": source})
+    for name, source in problem_kinds().items():
+        summary, keys = _describe(problem_class, name, "Settings")
+        rows.append({"name": name, "summary": summary, "keys": keys, "source": source})
     print_rows(rows, as_json=as_json)
+
+
+def optimizers(as_json: AsJson = False) -> None:
+    """List the search methods: built in, of installed plug-ins, and SciPy's."""
+    from hybrid_parsl.optimize.registry import OPTIMIZERS, optimizer_class
+    from hybrid_parsl.optimize.scipy_method import OPTIONS
+
+    rows = []
+    for name, source in OPTIMIZERS.targets().items():
+        summary, options = _describe(optimizer_class, name, "Options")
+        rows.append({"name": name, "summary": summary, "options": options, "source": source})
+    for name, options in OPTIONS.items():
+        summary, source = f"SciPy's {name}.", "scipy.optimize:minimize"
+        names = ", ".join(options.split())
+        rows.append({"name": name, "summary": summary, "options": names, "source": source})
+    print_rows(rows, as_json=as_json)
+
+
+def backends(as_json: AsJson = False) -> None:
+    """List the quantum backends: built in, and of installed plug-ins."""
+    from hybrid_parsl.quantum.registry import BACKENDS, backend_names
+
+    rows = []
+    for name, source in backend_names().items():
+        summary, options = _describe(BACKENDS.load, name, "Options")
+        rows.append({"name": name, "summary": summary, "options": options, "source": source})
+    print_rows(rows, as_json=as_json)
+
+
+def _describe(load: Callable[[str], Any], name: str, model: str) -> tuple[str, str]:
+    """Return what the class behind a name is, and the keys that one of its models takes.
+
+    Parameters
+    ----------
+    load
+        Returns the class.
+    name
+        As an experiment has it.
+    model
+        The attribute of the class that holds the model of its keys.
+    """
+    import inspect
+
+    from hybrid_parsl.errors import ConfigurationError
+
+    try:
+        found = load(name)
+    except ConfigurationError as error:
+        return f"broken: {error.message}", ""
+    summary = (inspect.getdoc(found) or "").partition("\n")[0].replace("``", "")
+    return summary, ", ".join(getattr(getattr(found, model, None), "model_fields", ()))
 
 
 def workflows(context: typer.Context, as_json: AsJson = False) -> None:

@@ -65,6 +65,22 @@ def test_the_kinds_of_problems(command: Any) -> None:
     assert all(name in text for name in rows)
 
 
+def test_the_search_methods(command: Any) -> None:
+    rows = {row["name"]: row for row in json.loads(command("optimizers", "--json"))}
+    assert {"multistart", "spsa", "draw", "L-BFGS-B", "COBYQA"} <= set(rows)
+    assert all(row["summary"] and "broken" not in row["summary"] for row in rows.values())
+    assert "ftol" in rows["SLSQP"]["options"].split(", ")
+    assert "multistart" in command("optimizers")
+
+
+def test_the_quantum_backends(command: Any) -> None:
+    rows = {row["name"]: row for row in json.loads(command("backends", "--json"))}
+    assert {"aer", "fake", "ibm"} <= set(rows)
+    assert all(row["summary"] and "broken" not in row["summary"] for row in rows.values())
+    assert "optimization_level" in rows["ibm"]["options"].split(", ")
+    assert "fake" in command("backends")
+
+
 def test_the_settings_of_a_site(command: Any, tmp_path: Path) -> None:
     (tmp_path / "site.py").write_text(
         "from pydantic import Field\n"
