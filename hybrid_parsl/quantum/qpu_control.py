@@ -21,7 +21,7 @@ from hybrid_parsl.quantum.qpu_record import (
     QpuRecord,
     records_of_run,
 )
-from hybrid_parsl.quantum.submit_once import cancel, jobs_of, keep_one
+from hybrid_parsl.quantum.submit_once import cancel, counting_job, jobs_of, keep_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,11 +154,10 @@ def _look_up(record: QpuRecord) -> QpuRecord:
 
 
 def _kept(service: Any, record: QpuRecord) -> tuple[Any, list[Any]]:
-    """Return the job of a record that counts, else its last one; None if there is none."""
+    """Return the job of a record that counts, else its last one; and all of its jobs."""
     jobs = jobs_of(service, record)
-    usable = [job for job in jobs if job.status() not in (CANCELLED, ERROR)]
-    counting = [job for job in usable if job.job_id() == record.job_id] or usable or jobs[-1:]
-    return (counting[0] if counting else None), jobs
+    last = jobs[-1] if jobs else None
+    return counting_job(jobs, record.job_id) or last, jobs
 
 
 def _cancel(record: QpuRecord) -> QpuRecord:

@@ -36,8 +36,8 @@ def jobs_of(service: Any, record: QpuRecord) -> list[Any]:
     return list(service.jobs(job_tags=tags, instance=instance, limit=None, descending=False))
 
 
-def keep_one(jobs: Sequence[Any], preferred: str | None = None) -> tuple[Any | None, list[Any]]:
-    """Return the job that counts, and the others; those that have not ended are cancelled.
+def counting_job(jobs: Sequence[Any], preferred: str | None = None) -> Any | None:
+    """Return the job that counts, None if all have failed.
 
     Parameters
     ----------
@@ -47,11 +47,23 @@ def keep_one(jobs: Sequence[Any], preferred: str | None = None) -> tuple[Any | N
         Id of the job that counts if it did not fail; else it is the oldest that did not.
     """
     usable = [job for job in jobs if job.status() not in (CANCELLED, ERROR)]
-    kept = next((job for job in usable if job.job_id() == preferred), next(iter(usable), None))
-    for job in usable:
-        if job is not kept and job.status() not in FINAL:
+    return next((job for job in usable if job.job_id() == preferred), next(iter(usable), None))
+
+
+def keep_one(jobs: Sequence[Any], preferred: str | None = None) -> tuple[Any | None, list[Any]]:
+    """Return the job that counts, and the others; those that have not ended are cancelled.
+
+    Parameters
+    ----------
+    jobs, preferred
+        As for `counting_job`.
+    """
+    kept = counting_job(jobs, preferred)
+    others = [job for job in jobs if job is not kept]
+    for job in others:
+        if job.status() not in FINAL:
             cancel(job)
-    return kept, [job for job in jobs if job is not kept]
+    return kept, others
 
 
 def cancel(job: Any) -> bool:
