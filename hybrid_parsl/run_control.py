@@ -214,13 +214,13 @@ def cancel(directory: RunDirectory) -> list[str]:
     """Cancel the run in `directory`, and return the ids of the jobs that were left to cancel.
 
     A driver on this host is asked to end, and cancels its jobs itself. Those that it could not
-    cancel, and those of a driver that is dead or on another host, are canceled from here. A process
-    that cancels the run already is waited for.
+    cancel, and those of a driver that is dead or on another host, are cancelled from here. A
+    process that cancels the run already is waited for.
 
     Raises
     ------
     JobsLeftError
-        If a backend has not taken a cancellation: the run can be canceled again.
+        If a backend has not taken a cancellation: the run can be cancelled again.
     RunOverlapError
         If the driver has not ended after a minute.
     ConfigurationError
@@ -241,9 +241,9 @@ def cancel(directory: RunDirectory) -> list[str]:
         return _cancel_all(directory.path)
     what = f"run {directory.path.name}"
     with run_lock(directory.lock, what, cancels=True, patience_s=_PATIENCE_S):
-        canceled = _cancel_all(directory.path)
+        cancelled = _cancel_all(directory.path)
         _note_cancellation(directory)
-    return canceled
+    return cancelled
 
 
 def _cancel_all(run: Path) -> list[str]:
@@ -255,22 +255,22 @@ def _cancel_all(run: Path) -> list[str]:
         If a backend or the service of the QPU has not taken a cancellation.
     """
     try:
-        canceled = cancel_jobs(run)
+        cancelled = cancel_jobs(run)
     finally:
         on_qpu = cancel_qpu_jobs(run)
     check_no_qpu_job_is_left(run)
-    return [*canceled, *on_qpu]
+    return [*cancelled, *on_qpu]
 
 
 def _note_cancellation(directory: RunDirectory) -> None:
-    """Write into the results of a run without a driver that it was canceled."""
+    """Write into the results of a run without a driver that it was cancelled."""
     document = results_of(directory)
     if document["run"]["status"] != "running":
         return
     end = {"status": "interrupted", "finished": now(), "exit_code": TERMINATED}
     document["run"] |= end
     end_tasks(document, "interrupted", document["run"]["finished"])
-    document["error"] = {"type": "Canceled", "message": "canceled after its driver had ended"}
+    document["error"] = {"type": "Cancelled", "message": "cancelled after its driver had ended"}
     directory.write_json(RESULTS, document)
     write_report(directory, document)
     directory.event("run ended", status="interrupted")

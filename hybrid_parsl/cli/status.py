@@ -43,13 +43,13 @@ def cancel(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRE
         say(f"{directory.path.name} has ended already: {before.state}")
         return
     try:
-        canceled = run_control.cancel(directory)
+        cancelled = run_control.cancel(directory)
     except JobsLeftError as error:
         error.add_note(f"try again with: {run_command('cancel', directory.path)}")
         raise
     ending = jobs_left(directory.path)
-    say(f"canceled {directory.path.name}")
-    over = set(canceled) - {record.job_id for record in ending}
+    say(f"cancelled {directory.path.name}")
+    over = set(cancelled) - {record.job_id for record in ending}
     if over:
         say(f"jobs: {', '.join(sorted(over))}")
     for record in ending:

@@ -130,7 +130,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         *args: Any,
         **kwargs: Any,
     ) -> Future[Any]:
-        """Submit `func` as a job of its own; the future can be canceled while it runs.
+        """Submit `func` as a job of its own; the future can be cancelled while it runs.
 
         Raises
         ------

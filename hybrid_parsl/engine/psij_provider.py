@@ -28,7 +28,7 @@ from hybrid_parsl.engine.site_executor import JobSource
 from hybrid_parsl.engine.tasks.node_needs import NodeNeeds
 from hybrid_parsl.errors import (
     HybridParslError,
-    JobCanceledError,
+    JobCancelledError,
     JobFailedError,
     SubmissionError,
     WalltimeExceededError,
@@ -240,8 +240,8 @@ class PsiJProvider(ExecutionProvider, RepresentationMixin):  # type: ignore[misc
         if end.timed_out:
             return WalltimeExceededError(end.job_id, "the walltime of its block is over", *details)
         if end.state == "CANCELED":
-            reason = f"its block was canceled: {end.message}".removesuffix(": ")
-            return JobCanceledError(end.job_id, reason, *details)
+            reason = f"its block was cancelled: {end.message}".removesuffix(": ")
+            return JobCancelledError(end.job_id, reason, *details)
         reason = end.message or f"its block ended with exit code {end.exit_code}"
         return job_failure(end.job_id, reason, *details)
 

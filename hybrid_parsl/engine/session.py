@@ -199,9 +199,9 @@ class Session:
 
 
 def cancel(future: Future[Any]) -> None:
-    """Cancel the job behind a future of `Session.submit`, if there is one and it can be canceled.
+    """Cancel the job behind a future of `Session.submit`, if there is one and it can be cancelled.
 
-    Parsl's own futures refuse to be canceled, and Parsl hands a call to its executor in another
+    Parsl's own futures refuse to be cancelled, and Parsl hands a call to its executor in another
     thread: one that is still on its way there is waited for, since it cannot be called back.
     """
     record = future.task_record  # type: ignore[attr-defined]

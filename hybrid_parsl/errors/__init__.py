@@ -11,13 +11,13 @@
     │   ├── JobRejectedError          3   permanent: the job can never run as asked
     │   └── BackendUnavailableError   3   transient: trying again may help
     │       └── QuantumServiceUnavailableError  3   the service of a QPU
-    ├── JobsLeftError                 3   jobs that were to be canceled may still run
+    ├── JobsLeftError                 3   jobs that were to be cancelled may still run
     ├── TaskError                     4
     │   ├── RankFailedError           4   an MPI rank raised or was killed
     │   ├── JobFailedError            4   the job ended before any rank could report
     │   ├── WalltimeExceededError     4   the job ran longer than it had asked for
     │   ├── NodeFailedError           4   the job lost one of its nodes
-    │   ├── JobCanceledError          4   somebody canceled the job
+    │   ├── JobCancelledError          4   somebody cancelled the job
     │   ├── NotStartedError           4   a task was not started, because another had failed
     │   ├── ResultPendingError      4   waited long enough; the result may still come
     │   ├── StageFailedError          4   a stage raised something of its own
@@ -48,7 +48,7 @@ from hybrid_parsl.errors.submission import (
     SubmissionError,
 )
 from hybrid_parsl.errors.task import (
-    JobCanceledError,
+    JobCancelledError,
     JobFailedError,
     NodeFailedError,
     NotStartedError,
@@ -68,7 +68,7 @@ __all__ = [
     "HybridParslError",
     "IdentityMismatchError",
     "InsufficientMemoryError",
-    "JobCanceledError",
+    "JobCancelledError",
     "JobFailedError",
     "JobRejectedError",
     "JobsLeftError",

@@ -101,8 +101,8 @@ class NodeFailedError(JobFailedError):
     """A job lost one of its nodes."""
 
 
-class JobCanceledError(JobFailedError):
-    """A job was canceled, by us or by somebody else."""
+class JobCancelledError(JobFailedError):
+    """A job was cancelled, by us or by somebody else."""
 
 
 @dataclass(eq=False)

@@ -106,7 +106,7 @@ class SessionTaskRunner(ThreadPoolTaskRunner):  # type: ignore[misc]
         trace: TracebackType | None,
     ) -> None:
         if kind is not None and not issubclass(kind, Exception):
-            self.stop()  # canceled or interrupted; after a mere failure, Prefect waits for the rest
+            self.stop()  # cancelled or interrupted; after a failure, Prefect waits for the rest
         super().__exit__(kind, error, trace)
 
     def _on_site(self, function: Callable[..., Any], place: Placement) -> Callable[..., Any]:

@@ -114,7 +114,7 @@ class JobCompletion:
 
     def fail_start(self, tracked: TrackedJob) -> None:
         """Fail a job that cannot start; the caller holds its lock."""
-        if tracked.canceled or tracked.completing or tracked.problem is None:
+        if tracked.cancelled or tracked.completing or tracked.problem is None:
             return
         tracked.completing = True
         status = start_failure_status(tracked)
@@ -122,7 +122,7 @@ class JobCompletion:
 
     def fail_ranks(self, tracked: TrackedJob) -> None:
         """Fail a job whose ranks wait for a lost worker; the caller holds its lock."""
-        if tracked.canceled or tracked.completing:
+        if tracked.cancelled or tracked.completing:
             return
         tracked.completing = True
         self._pool.submit(lambda: self._fail(tracked, lost_worker_status(tracked, self._api)))
@@ -238,7 +238,7 @@ def deleted_status(tracked: TrackedJob, *, was_observed: bool) -> JobStatus:
     was_observed
         Whether its deletion was observed.
     """
-    if tracked.canceled:
+    if tracked.cancelled:
         return JobStatus(JobState.CANCELED)
     if was_observed:
         message = "Deleted: another client deleted the job"
@@ -408,7 +408,7 @@ def _wait_for_condition(tracked: TrackedJob) -> None:
     while (
         main is not None
         and main.end is POD_DELETED
-        and not (tracked.failure or tracked.succeeded or tracked.canceled)
+        and not (tracked.failure or tracked.succeeded or tracked.cancelled)
         and time.monotonic() < deadline
     ):
         time.sleep(_CONDITION_GRACE_S / 50)

@@ -107,7 +107,7 @@ class ClusterJobs:
         with tracked.lock:
             if tracked.completing:
                 return
-            tracked.canceled = True
+            tracked.cancelled = True
             if tracked.uid is None:  # the submission under way will cancel it
                 return
         self._cancel(tracked)
@@ -256,9 +256,9 @@ class ClusterJobs:
             self._on_created(tracked, item, pods)
 
     def _on_created(self, tracked: TrackedJob, item: Object, pods: Sequence[Object]) -> None:
-        """Record that a job exists; delete it if it was canceled during its submission."""
+        """Record that a job exists; delete it if it was cancelled during its submission."""
         self._tracker.on_created(tracked, item, pods)
-        if tracked.canceled:
+        if tracked.cancelled:
             try:
                 self._cancel(tracked)
             except SubmitException as error:
@@ -392,7 +392,7 @@ def list_job_ids(api: ApiClient, namespace: str) -> list[str]:
 def query_state(api: ApiClient, native_id: NativeId) -> str | None:
     """Return the name of the `psij.JobState` of a job; None if it does not exist.
 
-    A job that is deleted before it has ended counts as canceled.
+    A job that is deleted before it has ended counts as cancelled.
 
     Raises
     ------

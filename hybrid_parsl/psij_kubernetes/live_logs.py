@@ -72,7 +72,7 @@ class LiveLogs:
         """Fetch the log of a job unless its completion is under way."""
         main = tracked.main_pod
         with tracked.log_lock:
-            if main is not None and not (tracked.completing or tracked.canceled):
+            if main is not None and not (tracked.completing or tracked.cancelled):
                 collection = replace(tracked.collection, outputs={})
                 log = fetch_log(self._api, tracked.native_id.namespace, main.name, collection)
                 if log.report is not None:

@@ -104,7 +104,7 @@ class JobOptions:
     scratch_limit
         Size limit of each scratch volume that the executor adds, as a quantity.
     grace_s
-        Seconds between SIGTERM and SIGKILL when a job is canceled.
+        Seconds between SIGTERM and SIGKILL when a job is cancelled.
     gpu_resource
         Resource name of a GPU in the cluster.
     mpi

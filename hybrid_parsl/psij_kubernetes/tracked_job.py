@@ -68,8 +68,8 @@ class TrackedJob:
         Uid of its object; None until known.
     early_events
         The last event of each object by kind and name, received before the uid was known.
-    canceled
-        Whether it was canceled through this executor.
+    cancelled
+        Whether it was cancelled through this executor.
     suspended
         Whether it is suspended, in a queue.
     withdrawn_pods
@@ -114,7 +114,7 @@ class TrackedJob:
     created_at: float | None = None
     uid: str | None = None
     early_events: dict[tuple[str, str], tuple[str, Object]] = field(default_factory=dict)
-    canceled: bool = False
+    cancelled: bool = False
     suspended: bool = False
     withdrawn_pods: set[str] = field(default_factory=set)
     completing: bool = False
@@ -179,13 +179,13 @@ class TrackedJob:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended; a canceled job only if it ended before its deletion."""
-        if self.succeeded or (self.failure and not self.canceled):
+        """Whether it has ended; a cancelled job only if it ended before its deletion."""
+        if self.succeeded or (self.failure and not self.cancelled):
             return True
         main = self.main_pod
         if main is None or main.end is None:
             return False
-        return not (self.canceled and main.is_deleted)
+        return not (self.cancelled and main.is_deleted)
 
     @property
     def state(self) -> str:
@@ -258,7 +258,7 @@ class TrackedJob:
             self.pods.pop(metadata["name"], None)
             return
         pod = self.pods.setdefault(metadata["name"], PodState(metadata["name"], role))
-        if is_deleted and role == names.WORKER and self.is_running and not self.canceled:
+        if is_deleted and role == names.WORKER and self.is_running and not self.cancelled:
             self.worker_lost_at = self.worker_lost_at or time.monotonic()
             self.lost_worker = self.lost_worker or pod.name
         pod.is_deleted = is_deleted

@@ -154,9 +154,9 @@ class JobTracker:
                     self._apply(tracked, kind, event, each)
 
     def on_cancel_failed(self, tracked: TrackedJob) -> None:
-        """Resume normal processing of a job that could not be canceled."""
+        """Resume normal processing of a job that could not be cancelled."""
         with self._callbacks.locked(tracked):
-            tracked.canceled = False
+            tracked.cancelled = False
             if not tracked.completing:
                 self._react(tracked)
 
@@ -242,7 +242,7 @@ class JobTracker:
         """React to the state of a job; the caller holds its lock."""
         if tracked.has_ended:
             self._completion.complete(tracked)
-        elif tracked.is_running and not tracked.canceled:
+        elif tracked.is_running and not tracked.cancelled:
             tracked.unreported.append(JobStatus(JobState.ACTIVE))
         elif tracked.problem and tracked.problem.patience is Patience.NONE:
             self._completion.fail_start(tracked)

@@ -128,8 +128,8 @@ class FederatedExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # ty
         """Give `future` the outcome of a call, with an error of Globus in our words."""
         try:
             error = call_there.exception()
-        except CancelledError as canceled:  # by Globus' executor, when an earlier call was refused
-            error = self._refusal or canceled
+        except CancelledError as cancelled:  # by Globus' executor, when an earlier call was refused
+            error = self._refusal or cancelled
         if error is None:
             future.set_result(call_there.result())
             return

@@ -241,7 +241,7 @@ _DRIVE = (sys.executable, "-P", "-m", "hybrid_parsl", "schedule", "drive")
 
 
 def end(driver: subprocess.Popen[bytes]) -> None:
-    """End a driver: it has `GRACE_S` for canceling its jobs, and is killed then."""
+    """End a driver: it has `GRACE_S` for cancelling its jobs, and is killed then."""
     driver.terminate()
     with contextlib.suppress(KeyboardInterrupt, TerminatedError, subprocess.TimeoutExpired):
         driver.wait(GRACE_S)

@@ -121,7 +121,7 @@ def test_scripts_are_sourced_before_and_after(executor, out, tmp_path):
     assert out.read_text() == "before\n"
 
 
-def test_cancel_ends_in_canceled(executor):
+def test_cancel_ends_in_cancelled(executor):
     job = shell("sleep 300")
     executor.submit(job)
     job.wait(PATIENCE, [JobState.ACTIVE])

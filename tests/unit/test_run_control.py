@@ -25,7 +25,7 @@ def directory(tmp_path: Path) -> RunDirectory:
     return directory
 
 
-def test_a_run_that_was_left_ends_as_if_its_driver_had_been_canceled(
+def test_a_run_that_was_left_ends_as_if_its_driver_had_been_cancelled(
     directory: RunDirectory,
 ) -> None:
     assert status_of(directory).state == "left"

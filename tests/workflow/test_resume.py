@@ -90,7 +90,7 @@ def test_resume_follows_the_job_that_still_runs(run, go):
 
 
 @pytest.mark.everywhere(jobs_only=True)
-def test_a_run_whose_job_was_canceled_goes_on_with_another(run, go):
+def test_a_run_whose_job_was_cancelled_goes_on_with_another(run, go):
     kill(start(run, *waiting(go)))
     before = job_of(run)
     done = run.of_run("cancel")
@@ -169,7 +169,7 @@ def test_a_setting_that_is_not_valid_leaves_the_run_as_it_was(run, go):
     assert job_of(run)["ended"] == "CANCELED"
 
 
-def test_a_job_is_canceled_whatever_the_last_word_on_the_run_was(run, go):
+def test_a_job_is_cancelled_whatever_the_last_word_on_the_run_was(run, go):
     kill(start(run, *waiting(go)))
     (path,) = run.runs.glob("*/results.json")
     document = json.loads(path.read_text())
@@ -185,8 +185,8 @@ def test_a_copy_of_a_run_leaves_the_job_of_the_original_alone(run, go, tmp_path)
     shutil.copytree(folder, tmp_path / "copies" / folder.name)
     copy = Command("local", tmp_path / "copies")
     assert json.loads(copy.of_run("status", "--json").stdout)["jobs"] == []
-    canceled = copy.of_run("cancel")
-    assert (canceled.returncode, "jobs:" in canceled.stdout) == (0, False)
+    cancelled = copy.of_run("cancel")
+    assert (cancelled.returncode, "jobs:" in cancelled.stdout) == (0, False)
     go.touch()
     resumed = json.loads(copy.of_run("resume", "--json").stdout)
     driver.wait(PATIENCE_S)

@@ -1,4 +1,4 @@
-"""The smallest job there is: submitted, followed, and canceled.
+"""The smallest job there is: submitted, followed, and cancelled.
 
 It needs nothing on the node but a shell, so that it can report what is missing there: the
 folder of the run, the interpreter, the package.
@@ -60,7 +60,7 @@ sleep {walltime}
 
 @dataclass
 class FirstJob:
-    """A job that reports from its node and then waits to be canceled.
+    """A job that reports from its node and then waits to be cancelled.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ class JobBackend:
         else:
             attempt = partial(self._hand_over_on_record, submitted, record)
             patiently(attempt, lambda: self.name != LOCAL and not self._closed)
-        if self._closed or submitted.canceled:
+        if self._closed or submitted.cancelled:
             self.cancel(submitted)
         return submitted
 
@@ -141,7 +141,7 @@ class JobBackend:
         Raises
         ------
         BackendUnavailableError
-            If the backend cannot be asked, or a job that is to be canceled may still run.
+            If the backend cannot be asked, or a job that is to be cancelled may still run.
         JobRejectedError
             If the job cannot be followed.
         """
@@ -236,7 +236,7 @@ class JobBackend:
                 written.with_end("FAILED").write(record)
                 raise
             except BackendUnavailableError as error:
-                if self._closed or submitted.canceled:  # it may have been taken all the same
+                if self._closed or submitted.cancelled:  # it may have been taken all the same
                     written.with_cancellation(error.reason).write(record)
                 raise
             finally:

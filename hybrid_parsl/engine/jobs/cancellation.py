@@ -1,4 +1,4 @@
-"""Cancels jobs. A job is canceled when its backend says that it is over, and not before.
+"""Cancels jobs. A job is cancelled when its backend says that it is over, and not before.
 
 Until then its record says that the cancellation was asked, and what the backend answered: the
 job may run on, and the next driver has to see to it first.
@@ -62,7 +62,7 @@ class Canceler:
         completed, and its thread fails for good on one that is gone when it comes to kill it:
         so local processes are killed here, and PSI/J only notices that they ended.
         """
-        submitted.canceled = True
+        submitted.cancelled = True
         if submitted.job.native_id is None:  # being submitted: the submission also cancels it
             return
         if self._executor.name == LOCAL:
@@ -78,7 +78,7 @@ class Canceler:
             submitted.job.cancel()
         except load_psij().SubmitException as error:
             words = " ".join(str(error).split())
-            logger.warning("canceling job %s: %s", submitted.job_id, words)
+            logger.warning("cancelling job %s: %s", submitted.job_id, words)
             submitted.note_cancellation(words)
         else:
             submitted.note_cancellation(None)
@@ -91,7 +91,7 @@ class Canceler:
         deadline = time.monotonic() + patience_s
         for each in submitted:
             threading.Thread(
-                target=self._cancel_until, args=(each, deadline), name="canceling", daemon=True
+                target=self._cancel_until, args=(each, deadline), name="cancelling", daemon=True
             ).start()
         while self._left_of(submitted) and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
@@ -101,7 +101,7 @@ class Canceler:
                 self._end(each.job, job_status("CANCELED"))
 
     def settle(self, submitted: SubmittedJob, patience_s: float = _SETTLING_S) -> None:
-        """Cancel a job that should be canceled already, and wait until it is over.
+        """Cancel a job that should be cancelled already, and wait until it is over.
 
         Raises
         ------

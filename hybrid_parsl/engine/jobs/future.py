@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import (
     HybridParslError,
-    JobCanceledError,
+    JobCancelledError,
     JobFailedError,
     NodeFailedError,
     WalltimeExceededError,
@@ -31,7 +31,7 @@ _WALLTIME = re.compile(r"the walltime of (\d+ s) is over")
 
 
 class JobFuture(Future[Any]):
-    """The future of a task that runs as a job; canceling it cancels the job.
+    """The future of a task that runs as a job; cancelling it cancels the job.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ class JobFuture(Future[Any]):
 
     def cancel(self) -> bool:
         """Cancel the job; return whether the future was still pending."""
-        canceled = super().cancel()
-        if canceled and self.job is not None:
+        cancelled = super().cancel()
+        if cancelled and self.job is not None:
             self._backend.cancel(self.job)
-        return canceled
+        return cancelled
 
     def resolve(self, folder: TaskFolder, end: JobEnd, release: Callable[[], None]) -> None:
         """Take the outcome of the job.
@@ -98,7 +98,7 @@ def _cause(folder: TaskFolder, end: JobEnd) -> HybridParslError:
         reason = "walltime exceeded" + (f": {found[1]}" if found else "")
         return WalltimeExceededError(end.job_id, reason, *details)
     if end.state == "CANCELED":
-        return JobCanceledError(end.job_id, end.message or "was canceled", *details)
+        return JobCancelledError(end.job_id, end.message or "was cancelled", *details)
     lost_node = bool(_NODE_FAILURE.search(end.message))
     if folder.failures() and not lost_node:
         return explain_failure(folder, end.job_id, end.exit_code)

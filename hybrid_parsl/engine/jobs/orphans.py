@@ -39,11 +39,11 @@ def cancel_jobs(run: Path) -> list[str]:
     Raises
     ------
     JobsLeftError
-        If a backend has not taken a cancellation; the others are canceled.
+        If a backend has not taken a cancellation; the others are cancelled.
     """
-    canceled = _cancel(_records(run), _CANCELING_S)
+    cancelled = _cancel(_records(run), _CANCELING_S)
     check_none_is_left(run)
-    return canceled
+    return cancelled
 
 
 def cancel_blocks(run: Path) -> list[str]:
@@ -58,11 +58,11 @@ def cancel_blocks(run: Path) -> list[str]:
         If one may still run.
     """
     paths = [path for path in _records(run) if path.name.endswith(BLOCK_RECORD)]
-    canceled = _cancel(paths, _SETTLING_S)
+    cancelled = _cancel(paths, _SETTLING_S)
     left = [record for path in paths if (record := JobRecord.read(path)) and record.may_run_on]
     if left:
         raise JobsLeftError(tuple(map(words_for, left)))
-    return canceled
+    return cancelled
 
 
 def jobs_left(run: Path) -> list[JobRecord]:
@@ -231,7 +231,7 @@ def _cancel(paths: Iterable[Path], patience_s: float) -> list[str]:
     """
     backends: dict[str, JobBackend] = {}
     silent: dict[str, str] = {}
-    canceled = []
+    cancelled = []
     try:
         for path in paths:
             record = JobRecord.read(path)
@@ -244,7 +244,7 @@ def _cancel(paths: Iterable[Path], patience_s: float) -> list[str]:
             try:
                 if name not in silent:
                     job = backends[name].follow(_any_job(), lambda _: None, path)
-                    canceled += [job.job_id] if job is not None else []
+                    cancelled += [job.job_id] if job is not None else []
             except BackendUnavailableError as error:
                 silent[name] = error.reason
             if name in silent:
@@ -252,4 +252,4 @@ def _cancel(paths: Iterable[Path], patience_s: float) -> list[str]:
     finally:
         for backend in backends.values():
             backend.close(patience_s=patience_s)
-    return canceled
+    return cancelled

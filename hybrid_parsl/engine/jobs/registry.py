@@ -67,7 +67,7 @@ class SubmittedJob:
         When a local job has to end, on the clock of `time.monotonic`; None for no limit here.
     timed_out
         Whether the deadline has passed.
-    canceled, cancel_error
+    cancelled, cancel_error
         Whether its cancellation was asked from here, and why the backend has not taken that.
     adopted, begun
         Whether it is a process of this host that another driver has started, and when it began.
@@ -82,7 +82,7 @@ class SubmittedJob:
     record: Path | None = None
     deadline: float | None = None
     timed_out: bool = False
-    canceled: bool = False
+    cancelled: bool = False
     cancel_error: str | None = None
     adopted: bool = False
     begun: float | None = None
@@ -99,7 +99,7 @@ class SubmittedJob:
         reported = status.state.name
         # of a job that has left the queue, or of another's process, it is only known to be over
         is_vague = reported == "FAILED" or self.adopted or status.exit_code is None
-        was_ours = self.canceled and is_vague
+        was_ours = self.cancelled and is_vague
         return JobEnd(
             job_id=self.job_id,
             state="CANCELED" if was_ours else reported,

@@ -9,6 +9,7 @@ from typing import Any
 
 from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.instances.instance import Instance, InstanceError, Row
+from hybrid_parsl.problems.instances.lines import decimal
 
 _EDGE_KEYS = ("edges", "links")
 _SERIALIZED = ("linear_biases", "quadratic_biases", "quadratic_head", "quadratic_tail")
@@ -25,13 +26,15 @@ def load_object(text: str) -> dict[str, Any]:
         If it is not JSON, or not an object; or a key stands there twice.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_unique)
+        found = json.loads(text, object_pairs_hook=_unique, parse_float=decimal)
     except RecursionError as error:
         raise InstanceError("is nested too deeply") from error
     except InstanceError:
         raise
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise InstanceError(f"is not JSON: {error}") from error
+    except ValueError as error:  # of one of its numbers
+        raise InstanceError(str(error)) from error
     if not isinstance(found, dict):
         raise InstanceError("should be an object", "", shown(found))
     return found

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import NamedTuple
 
 from hybrid_parsl.messages import shown
 from hybrid_parsl.problems.instances.instance import InstanceError, Row
-from hybrid_parsl.problems.settings import MOST_QUBITS
+from hybrid_parsl.problems.settings import MOST_QUBITS, VALID_COEFFICIENT
 
 _MOST_LINES = 2 * MOST_QUBITS**2  # a full matrix, an entry a line, and headers
+_NOT_ZERO = re.compile(r"[^1-9eE]*[1-9]")
 _SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
 
 
@@ -98,24 +100,40 @@ def number(word: str) -> int | float:
     Raises
     ------
     ValueError
-        If it is not a number: Python's own forms, such as ``1_000``, are not the field's.
+        If it is not a number: Python's own forms, such as ``1_000``, are not the field's. Or it is
+        another number than 0 that double precision cannot tell from 0.
     """
-    if word.isascii() and "_" not in word:
-        for kind in (int, float):
-            try:
-                return kind(word)
-            except ValueError:
-                continue
-    raise ValueError(f"{shown(word)} is not a number")
+    if not word.isascii() or "_" in word:
+        raise ValueError(f"{shown(word)} is not a number")
+    with contextlib.suppress(ValueError):
+        return int(word)
+    return decimal(word)
+
+
+def decimal(word: str) -> float:
+    """Return the number that `word` writes, unless it is lost as 0.
+
+    Raises
+    ------
+    ValueError
+        If it is not a number, or so small that it becomes 0.
+    """
+    try:
+        value = float(word)
+    except ValueError as error:
+        raise ValueError(f"{shown(word)} is not a number") from error
+    if value == 0 and _NOT_ZERO.match(word):
+        raise ValueError(f"{shown(word)} is too small: should be {VALID_COEFFICIENT}")
+    return value
 
 
 def is_number(word: str) -> bool:
-    """Return whether `word` is a number."""
+    """Return whether `word` writes a number, whether or not it is in the valid range."""
     try:
-        number(word)
+        float(word)
     except ValueError:
         return False
-    return True
+    return word.isascii() and "_" not in word
 
 
 def check_count(announced: int, rows: list[Row], place: str, what: str) -> None:

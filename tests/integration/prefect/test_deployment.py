@@ -78,7 +78,7 @@ def test_a_failing_stage_is_told_and_a_retry_goes_on_in_the_same_folder(deployed
     assert deployed.artifacts(flow_run)[-1]["data"].startswith("# bell: completed")
 
 
-def test_a_canceled_run_leaves_nothing_running(deployed):
+def test_a_cancelled_run_leaves_nothing_running(deployed):
     flow_run = deployed.begin("problem.kind=failing_problems:Slow")
     deployed.server.wait(lambda: ranks_of(deployed.run_folder(flow_run)))
     folder = deployed.run_folder(flow_run)
@@ -89,7 +89,7 @@ def test_a_canceled_run_leaves_nothing_running(deployed):
     assert not [rank for rank in ranks if rank.is_running()]
     document = results(folder)
     assert document["run"]["status"] == "interrupted"
-    # Prefect tells the whole process group to end: mpirun may do so before it is canceled
+    # Prefect tells the whole process group to end: mpirun may do so before it is cancelled
     ended = json.loads((folder / "tasks/search/job.json").read_text())["ended"]
     assert ended in {"CANCELED", "FAILED"}
     assert "interrupted" in (folder / "report.html").read_text()

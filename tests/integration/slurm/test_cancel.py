@@ -1,4 +1,4 @@
-"""No job is called canceled before Slurm has said so, and none is forgotten."""
+"""No job is called cancelled before Slurm has said so, and none is forgotten."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, st
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_job_that_could_not_be_canceled_is_named_and_can_be_canceled_later(
+def test_a_job_that_could_not_be_cancelled_is_named_and_can_be_cancelled_later(
     slurm: SlurmCluster, run: Command, number: signal.Signals
 ) -> None:
     process = start(run, *SLOW)

@@ -86,7 +86,7 @@ def test_a_search_that_the_operator_cancels(slurm: SlurmCluster, tmp_path: Path)
     _, errors = process.communicate(timeout=PATIENCE_S)
     logs, _ = follower.communicate(timeout=PATIENCE_S)
     assert process.returncode == 4, errors
-    assert f"job {job_id}: was canceled" in errors
+    assert f"job {job_id}: was cancelled" in errors
     assert re.search(r"log: \S+/tasks/search/stderr.log", errors)
     assert "CANCELLED AT" in errors
     assert follower.returncode == 0

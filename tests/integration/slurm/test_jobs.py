@@ -14,7 +14,7 @@ from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.lookup import find_job
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import (
-    JobCanceledError,
+    JobCancelledError,
     JobFailedError,
     JobRejectedError,
     RankFailedError,
@@ -153,7 +153,7 @@ def test_a_job_that_the_operator_cancels(executor: PsiJExecutor, slurm: SlurmClu
     wait_until(lambda: is_running(slurm, future.job.job_id))
     wait_until(future.job.record.with_name("stderr.log").exists)  # slurmd opens it a little later
     slurm.command("scancel", future.job.job_id)
-    with pytest.raises(JobCanceledError) as caught:
+    with pytest.raises(JobCancelledError) as caught:
         future.result(PATIENCE_S)
     assert caught.value.job_id == future.job.job_id
     assert str(caught.value.stderr_path).endswith("stderr.log")

@@ -90,7 +90,7 @@ def test_one_job_a_search_and_the_same_result(slurm: SlurmCluster, tmp_path: Pat
     assert slurm.queue() == []
 
 
-def test_blocks_of_a_dead_driver_are_canceled_before_the_next_one_begins(
+def test_blocks_of_a_dead_driver_are_cancelled_before_the_next_one_begins(
     slurm: SlurmCluster, tmp_path: Path
 ) -> None:
     run = Command("slurm", tmp_path / "runs")

@@ -21,7 +21,7 @@ from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import (
     ConfigurationError,
-    JobCanceledError,
+    JobCancelledError,
     JobFailedError,
     RankFailedError,
     StorageError,
@@ -138,7 +138,7 @@ def test_there_are_as_many_blocks_as_there_is_work_for(slurm: SlurmCluster, tmp_
 @pytest.mark.parametrize(
     ("loss", "kind", "words"),
     [
-        ("scancel", JobCanceledError, "its block was canceled"),
+        ("scancel", JobCancelledError, "its block was cancelled"),
         ("node", JobFailedError, "node required by the job is down"),
     ],
 )

@@ -75,7 +75,7 @@ def test_attach_ends_as_the_run_has_ended(here: Command) -> None:
     assert "resume with: hybrid-parsl resume " in watched.stderr
 
 
-def test_a_run_that_is_resumed_detached_can_be_watched_and_canceled(here: Command) -> None:
+def test_a_run_that_is_resumed_detached_can_be_watched_and_cancelled(here: Command) -> None:
     assert here(*SLOW, "--detach").returncode == 0
     assert here.of_run("cancel").returncode == 0
     resumed = here.of_run("resume", "--detach")
@@ -102,7 +102,7 @@ def test_a_run_is_resumed_detached_once(here: Command) -> None:
     second = here.of_run("resume", "--detach")  # the job that has ended says nothing of this driver
     assert second.returncode == 6, second.stdout
     assert "holds its lock" in second.stderr
-    assert here.of_run("cancel").stdout.startswith("canceled ")
+    assert here.of_run("cancel").stdout.startswith("cancelled ")
 
 
 def test_a_terminal_that_is_closed_ends_driver_and_local_ranks(here: Command) -> None:

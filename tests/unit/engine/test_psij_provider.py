@@ -13,7 +13,7 @@ from waiting import PATIENCE_S
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import (
-    JobCanceledError,
+    JobCancelledError,
     JobFailedError,
     SubmissionError,
     WalltimeExceededError,
@@ -53,7 +53,7 @@ def test_how_a_block_ended(provider: PsiJProvider, code: int, state: JobState) -
     assert (status.stdout, status.stderr) == ("out\n", "err\n")
 
 
-def test_a_block_that_runs_and_is_canceled(provider: PsiJProvider) -> None:
+def test_a_block_that_runs_and_is_cancelled(provider: PsiJProvider) -> None:
     job_id = provider.submit("sleep 100", 1)
     wait_for(provider, job_id, JobState.RUNNING)
     assert provider.cancel([job_id, "unknown"]) == [True, False]
@@ -123,13 +123,13 @@ def test_why_a_block_is_there_no_more(tmp_path: Path) -> None:
     provider = make(tmp_path, walltime_s=1)
     try:
         slow = provider.submit("sleep 100", 1)
-        canceled = provider.submit("sleep 100", 1)
-        provider.cancel([canceled])
-        wait_for(provider, canceled, JobState.CANCELLED)
+        cancelled = provider.submit("sleep 100", 1)
+        provider.cancel([cancelled])
+        wait_for(provider, cancelled, JobState.CANCELLED)
         wait_for(provider, slow, JobState.TIMEOUT)
         assert isinstance(provider.cause(slow), WalltimeExceededError)
-        assert isinstance(provider.cause(canceled), JobCanceledError)
-        assert f"job {canceled}: its block was canceled" in str(provider.cause(canceled))
+        assert isinstance(provider.cause(cancelled), JobCancelledError)
+        assert f"job {cancelled}: its block was cancelled" in str(provider.cause(cancelled))
     finally:
         provider.close()
 

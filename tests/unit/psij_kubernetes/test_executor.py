@@ -117,7 +117,7 @@ def test_cancel_ends_the_command_and_keeps_what_it_printed(api, executor, pods, 
     assert "begun" in (tmp_path / "out").read_text()
 
 
-def test_job_being_deleted_is_canceled_and_blocks_its_successor(api, make_executor):
+def test_job_being_deleted_is_cancelled_and_blocks_its_successor(api, make_executor):
     first = make_executor()
     job = make_job("true", attributes={"key": "k"})
     first.submit(job)  # no node carries it out, and nobody takes it down
@@ -141,18 +141,18 @@ def test_cancel_of_a_finished_job_does_nothing(executor):
     assert job.status.state == JobState.COMPLETED
 
 
-def test_a_job_that_ends_while_it_is_canceled_has_completed(api, executor, pods):
+def test_a_job_that_ends_while_it_is_cancelled_has_completed(api, executor, pods):
     pods.hold.add("true")
     job = make_job("true")
     executor.submit(job)
     (thing,) = api.store.all("jobs")
     api.fail("DELETE", "/jobs/", (0.3,))
-    canceling = threading.Thread(target=job.cancel)
-    canceling.start()
+    cancelling = threading.Thread(target=job.cancel)
+    cancelling.start()
     pod = pods.make_pod(thing)
     pods.end(pod, 0)
     assert job.wait(PATIENCE).state == JobState.COMPLETED
-    canceling.join()
+    cancelling.join()
 
 
 def test_failed_cancel_request_raises(api, make_executor, pods):

@@ -124,10 +124,10 @@ def test_callback_may_cancel_another_job(executor, pods):
 
     def cancel_other(_, status):
         if status.state == JobState.QUEUED:
-            canceling = threading.Thread(target=other.cancel)
-            canceling.start()
-            canceling.join(PATIENCE_S)
-            assert not canceling.is_alive()
+            cancelling = threading.Thread(target=other.cancel)
+            cancelling.start()
+            cancelling.join(PATIENCE_S)
+            assert not cancelling.is_alive()
 
     job.set_job_status_callback(cancel_other)
     executor.submit(job)

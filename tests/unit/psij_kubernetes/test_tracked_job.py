@@ -79,7 +79,7 @@ def test_pod_deleted_at_the_end_of_the_walltime_has_the_reason_of_its_controller
     assert status.message.startswith("DeadlineExceeded: the walltime")
 
 
-def test_job_deleted_by_another_client_is_canceled(api, executor, pods):
+def test_job_deleted_by_another_client_is_cancelled(api, executor, pods):
     job, thing = held_job(executor, pods)
     api.store.remove("jobs", "default", thing["metadata"]["name"])
     status = job.wait(PATIENCE)

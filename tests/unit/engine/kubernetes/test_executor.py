@@ -28,7 +28,7 @@ from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.errors import (
     BackendUnavailableError,
     ConfigurationError,
-    JobCanceledError,
+    JobCancelledError,
     JobFailedError,
     JobRejectedError,
     JobsLeftError,
@@ -147,13 +147,13 @@ def test_cancel_removes_the_job(api, executor):
         time.sleep(0.05)
 
 
-def test_a_job_that_takes_its_time_to_go_is_canceled_all_the_same(api, make_executor, tmp_path):
+def test_a_job_that_takes_its_time_to_go_is_cancelled_all_the_same(api, make_executor, tmp_path):
     executor = make_executor()
     future = executor.submit(functions.sleep, TWO, 300)
     api.runner._tear_down = lambda *_: None
     executor._backend.close(patience_s=0.2)
     executor._backend = None
-    with pytest.raises(JobCanceledError):
+    with pytest.raises(JobCancelledError):
         future.result(PATIENCE_S)
     assert api.store.all("mpijobs")
     assert JobRecord.read(tmp_path / "tasks" / "sleep" / "job.json").ended == "CANCELED"
@@ -204,13 +204,13 @@ def test_states_and_cancel_know_the_cluster(api, make_executor, tmp_path):
     leave(first)
     states = [row["state"] for row in job_states(tmp_path / "tasks")]
     assert states[0] in ("QUEUED", "ACTIVE")
-    (canceled,) = cancel_jobs(tmp_path / "tasks")
-    assert canceled.startswith("mpijob/default/hybrid-parsl-sleep-")
+    (cancelled,) = cancel_jobs(tmp_path / "tasks")
+    assert cancelled.startswith("mpijob/default/hybrid-parsl-sleep-")
     assert not api.store.all("mpijobs")
 
 
 @pytest.mark.usefixtures("thorough")
-def test_a_job_is_not_called_canceled_while_the_server_is_away(api, make_executor, tmp_path):
+def test_a_job_is_not_called_cancelled_while_the_server_is_away(api, make_executor, tmp_path):
     executor = make_executor()
     executor.submit(functions.sleep, TWO, 300)
     api.stop()

@@ -128,6 +128,8 @@ def test_the_file_does_not_enter_the_key_of_a_search() -> None:
         ("source,cost\n0,1\n", {}, ["line 1", "source or from"]),
         ("source,target,weight\n0,1\n", {}, ["line 2", "2 numbers for 3 columns"]),
         ("0 1_0\n", {}, ["'1_0' is not a number"]),
+        ("0 1 1e-400\n", {}, ["line 1", "'1e-400' is too small"]),
+        ("i,j,w\n0,1,1e-400\n", {}, ["line 2", "'1e-400' is too small"]),
         ("0 1 2,5\n", {}, ["line 1", "is not an edge"]),
         ("%%MatrixMarket matrix coordinate real skew-symmetric\n2 2 1\n2 1 1\n", {}, ["symmetric"]),
         ("%%MatrixMarket matrix coordinate real general\n2 3 1\n2 1 1\n", {}, ["square"]),
@@ -217,6 +219,12 @@ def test_a_faulty_graph_of_networkx_is_explained(
     error = refused(tmp_path, "graph.json")
     for word in words:
         assert word in str(error)
+
+
+def test_a_weight_that_vanishes_in_json(tmp_path: Path) -> None:
+    text = json.dumps(node_link(edges=[{"source": "a", "target": "b", "weight": 2.5}]))
+    (tmp_path / "graph.json").write_text(text.replace("2.5", "1e-400"))
+    assert "'1e-400' is too small" in str(refused(tmp_path, "graph.json"))
 
 
 def bqm(**keys: Any) -> dict[str, Any]:
