@@ -222,6 +222,10 @@ class Quantum(_Table):
     backend
         A built-in backend, one of an installed plug-in, or ``package.module:name`` of a
         `hybrid_parsl.quantum.QuantumBackend` or of a function that makes a sampler or a device.
+    python
+        Absolute path of another Python interpreter, which imports the function
+        ``package.module:name`` in the place of this one. For backends whose packages cannot be
+        installed beside ours.
     method
         Simulation method, for backends that have several.
     shots
@@ -248,6 +252,7 @@ class Quantum(_Table):
     """
 
     backend: str = Field(default="aer", min_length=1)
+    python: str | None = Field(default=None, min_length=1)
     method: str = Field(default="automatic", min_length=1)
     shots: int = Field(default=4096, ge=1, le=_MOST_SHOTS)
     precision: float | None = Field(default=None, ge=_MOST_SHOTS**-0.5, le=1)

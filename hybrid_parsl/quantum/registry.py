@@ -9,6 +9,7 @@ from hybrid_parsl.messages import shown
 from hybrid_parsl.plugins import PluginGroup
 from hybrid_parsl.quantum.adapter import FactoryBackend
 from hybrid_parsl.quantum.backend import KEY, QuantumBackend
+from hybrid_parsl.quantum.other_interpreter import OtherInterpreterBackend
 
 if TYPE_CHECKING:
     from hybrid_parsl.experiment import Quantum
@@ -53,6 +54,8 @@ def open_backend(settings: Quantum) -> QuantumBackend:
     ConfigurationError
         If the name is unknown, it cannot be imported or made, or an option is invalid.
     """
+    if settings.python is not None:
+        return OtherInterpreterBackend(settings)
     name, colon, device = settings.backend.partition(":")
     if colon and not device and name in backend_names():
         found, valid = shown(settings.backend), f"{name}:NAME"
