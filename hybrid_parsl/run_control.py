@@ -23,17 +23,18 @@ from hybrid_parsl.quantum.qpu_control import (
     check_no_qpu_job_is_left,
     qpu_job_states,
 )
-from hybrid_parsl.records.models import BegunResults, SiteRecord, Versions
+from hybrid_parsl.records.models import PROBLEM, BegunResults, SiteRecord, Versions
 from hybrid_parsl.records.run_directory import RESULTS, now
 from hybrid_parsl.records.run_document import end_tasks
 from hybrid_parsl.records.run_lock import driver_of, run_lock
-from hybrid_parsl.runner import PROBLEM, Run, write_report
+from hybrid_parsl.run_report import write_report
 from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.runner import Run
 
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.1
@@ -64,6 +65,8 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     if begun_with != identity.current():
         where = f"run {directory.path.name}"
         raise IdentityMismatchError(identity.current(), begun_with, where)
+    from hybrid_parsl.runner import Run  # with Parsl, which only another driver needs
+
     found = find_project(project or Path(record["project"]))
     if project is None:
         found.check_owner()

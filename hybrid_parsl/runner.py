@@ -24,13 +24,14 @@ from hybrid_parsl.errors import ConfigurationError, JobRejectedError, JobsLeftEr
 from hybrid_parsl.experiment import DEFAULT_WORKFLOW
 from hybrid_parsl.problems.registry import code_fingerprint
 from hybrid_parsl.quantum.qpu_control import cancel_qpu_jobs, qpu_jobs_left
-from hybrid_parsl.records.run_directory import REPORT, RESULTS, RunDirectory, now
+from hybrid_parsl.records.models import PROBLEM
+from hybrid_parsl.records.run_directory import RESULTS, RunDirectory, now
 from hybrid_parsl.records.run_document import continued, end_tasks, new_document
 from hybrid_parsl.records.run_lock import run_lock
 from hybrid_parsl.records.versions import software_versions
-from hybrid_parsl.report.page import render_page
 from hybrid_parsl.reuse.call_key import call_key
 from hybrid_parsl.reuse.store import FOLDER, ResultStore
+from hybrid_parsl.run_report import write_report
 from hybrid_parsl.stages.warm_up import warm_up_analysis, warm_up_quantum
 from hybrid_parsl.task_monitor import TaskMonitor, WorkflowThread
 from hybrid_parsl.workflow import find_workflow
@@ -57,8 +58,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 OnFailure = Literal["drain", "keep-going", "fail-fast"]
-PROBLEM = "problem"
-"""Stands among the versions for the file of a problem class that is not of this package."""
 WARM_UP = {labels.QUANTUM: warm_up_quantum, labels.ANALYSIS: warm_up_analysis}
 
 
@@ -306,17 +305,6 @@ class Run:
             if error is None:
                 raise
             error.add_note(f"moreover: {second}")
-
-
-def write_report(directory: RunDirectory, document: Document) -> None:
-    """Write ``report.html`` from the results and the figures in `directory`.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written.
-    """
-    directory.write(REPORT, render_page(document, directory.read_figures()))
 
 
 def _word_for(error: BaseException) -> str:

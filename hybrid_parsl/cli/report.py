@@ -11,7 +11,7 @@ from hybrid_parsl.cli.runs import find_run
 def report(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
     """Write report.html of a run again and print its path."""
     from hybrid_parsl.records.run_directory import REPORT
-    from hybrid_parsl.runner import write_report
+    from hybrid_parsl.run_report import write_report
 
     directory = find_run(runs_dir, name)
     came_along = directory.is_remote and (directory.path / REPORT).is_file()

@@ -13,6 +13,7 @@ from pydantic import Field
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import shown
 from hybrid_parsl.quantum.backend import OPTIONS_KEY, BackendOptions, QuantumBackend
+from hybrid_parsl.simulate.aer import translate
 from hybrid_parsl.simulate.free_memory import check_memory
 
 if TYPE_CHECKING:
@@ -126,10 +127,9 @@ class AerBackend(QuantumBackend):
     def prepare(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Return the circuit in the gates of the simulation method."""
         import qiskit_aer
-        from qiskit import transpile
 
         device = qiskit_aer.AerSimulator(**self._simulator_options, n_qubits=circuit.num_qubits)
-        return transpile(circuit, device, optimization_level=1, seed_transpiler=0)
+        return translate(circuit, device)
 
     def check(self, circuit: Callable[[], QuantumCircuit]) -> None:
         """Refuse a device that Aer does not have and a method without the circuit's gates."""
@@ -324,5 +324,12 @@ def _joined(parts: Sequence[SamplerPubResult]) -> SamplerPubResult:
 
 
 def warm_up() -> None:
-    """Import what the primitives need."""
-    import qiskit_aer.primitives  # noqa: F401
+    """Import what the primitives need, and run the smallest circuit."""
+    import qiskit_aer.primitives
+    from qiskit import QuantumCircuit
+
+    circuit = QuantumCircuit(1, 1)
+    circuit.h(0)
+    circuit.measure(0, 0)
+    simulator = qiskit_aer.AerSimulator(n_qubits=1)
+    simulator.run(translate(circuit, simulator), shots=1).result()

@@ -197,6 +197,10 @@ class SiteRecord(_Record):
     settings: dict[str, Any] | None = None
 
 
+PROBLEM = "problem"
+"""The key of ``versions.json`` that holds the fingerprint of problem and optimiser."""
+
+
 class Versions(_Record):
     """``versions.json``: versions of packages by name."""
 

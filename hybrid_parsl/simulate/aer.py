@@ -92,17 +92,42 @@ class CircuitEnergy:
 
     def _with_aer(self, circuit: QuantumCircuit) -> float:
         """Return the energy by Aer's state vector."""
-        from qiskit import transpile
         from qiskit_aer import AerSimulator
 
         if self._simulator is None:
             self._simulator = AerSimulator(
                 method="statevector", n_qubits=circuit.num_qubits, max_parallel_threads=1
             )
-        run = transpile(circuit, self._simulator, optimization_level=0)
+        run = translate(circuit, self._simulator)
         run.save_expectation_value(self._observable, list(range(run.num_qubits)))
         result = self._simulator.run(run, shots=1, seed_simulator=0).result()
         if not result.success:
             message = f"the state of the circuit cannot be computed: {result.status}"
             raise ConfigurationError(message, found=f"{circuit.num_qubits} qubits")
         return float(result.data()["expectation_value"].real)
+
+
+def translate(circuit: QuantumCircuit, simulator: Any) -> QuantumCircuit:
+    """Return a circuit in the gates of a simulator.
+
+    These are the passes of the translation stage of Qiskit's preset pass managers. Making one of
+    those imports every installed plug-in, which takes seconds.
+
+    Parameters
+    ----------
+    circuit
+        With its parameters bound.
+    simulator
+        An ``AerSimulator``.
+    """
+    from qiskit.circuit.equivalence_library import SessionEquivalenceLibrary
+    from qiskit.transpiler import PassManager
+    from qiskit.transpiler.passes import BasisTranslator, HighLevelSynthesis, UnitarySynthesis
+
+    library, target = SessionEquivalenceLibrary, simulator.target
+    passes = [
+        UnitarySynthesis(target=target),
+        HighLevelSynthesis(target=target, equivalence_library=library),
+        BasisTranslator(library, None, target=target),
+    ]
+    return PassManager(passes).run(circuit)

@@ -40,7 +40,7 @@ from hybrid_parsl.remote.request import Manifest, RunRequest, read_answer
 from hybrid_parsl.report.history_page import render_history
 from hybrid_parsl.report.inline_svg import inline_svg, is_picture
 from hybrid_parsl.run_control import status_of
-from hybrid_parsl.runner import write_report
+from hybrid_parsl.run_report import write_report
 from hybrid_parsl.schedule import crontab
 from hybrid_parsl.schedule.attempts import History
 from hybrid_parsl.schedule.cron_expression import parse_cron

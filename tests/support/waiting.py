@@ -11,11 +11,16 @@ if TYPE_CHECKING:
 PATIENCE_S = 600.0
 """How long a test waits for what should happen: more than any busy machine needs."""
 
+_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 2.0
+
 T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
     """Call `condition` until it returns a true value, and return that value.
+
+    A condition that takes long, as one that starts a process does, is called less often.
 
     Raises
     ------
@@ -23,8 +28,11 @@ def wait_until(condition: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
         If there is none within `timeout_s` seconds.
     """
     deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        if time.monotonic() > deadline:
+    while True:
+        began = time.monotonic()
+        if value := condition():
+            return value
+        ended = time.monotonic()
+        if ended > deadline:
             raise TimeoutError(timeout_s)
-        time.sleep(0.05)
-    return value
+        time.sleep(min(max(_PAUSE_S, 3 * (ended - began)), _LONGEST_PAUSE_S))

@@ -101,9 +101,11 @@ def test_a_worker_that_somebody_deletes_is_told(kubernetes, executor, tmp_path):
 def test_cancel_leaves_no_pod(kubernetes, executor, tmp_path):
     job = ranks(tmp_path, ["sleep", "300"])
     executor.submit(job)
-    job.wait(PATIENCE, [JobState.ACTIVE])
+    status = job.wait(PATIENCE, [JobState.ACTIVE])
+    assert status.state == JobState.ACTIVE, status.message
     job.cancel()
-    assert job.wait(PATIENCE).state == JobState.CANCELED
+    status = job.wait(PATIENCE)
+    assert status.state == JobState.CANCELED, status.message
     name = job.native_id.rpartition("/")[2]
     of_job = ("-l", f"training.kubeflow.org/job-name={name}", "-o", "name")
     assert not kubernetes.kubectl("get", "pods", *of_job)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl import runner
+from hybrid_parsl import run_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def test_the_page_is_made_anew_from_the_files(
         asked.append(arguments)
         return "page"
 
-    monkeypatch.setattr(runner, "render_page", render)
+    monkeypatch.setattr(run_report, "render_page", render)
     assert command("report", "bell") == f"{folder / 'report.html'}\n"
     assert asked == [(document, {"search": "<svg>ü</svg>"})]
     assert (folder / "report.html").read_text() == "page"
