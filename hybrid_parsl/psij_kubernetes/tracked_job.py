@@ -179,13 +179,17 @@ class TrackedJob:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended; a cancelled job only if it ended before its deletion."""
+        """Whether it has ended; a cancelled job only if it completed before its deletion.
+
+        The launcher of a cancelled job may fail before it is deleted itself, because its workers
+        have been.
+        """
         if self.succeeded or (self.failure and not self.cancelled):
             return True
         main = self.main_pod
         if main is None or main.end is None:
             return False
-        return not (self.cancelled and main.is_deleted)
+        return not (self.cancelled and (main.is_deleted or main.end.exit_code != 0))
 
     @property
     def state(self) -> str:
