@@ -141,7 +141,9 @@ def test_cancel_of_a_finished_job_does_nothing(executor):
     assert job.status.state == JobState.COMPLETED
 
 
-def test_a_job_that_ends_while_it_is_cancelled_has_completed(api, executor, pods):
+@pytest.mark.parametrize(("code", "state"), [(0, JobState.COMPLETED), (255, JobState.CANCELED)])
+def test_a_job_that_ends_while_it_is_cancelled(api, executor, pods, code, state):
+    """A launcher that fails has lost its workers, which are deleted before it."""
     pods.hold.add("true")
     job = make_job("true")
     executor.submit(job)
@@ -150,8 +152,8 @@ def test_a_job_that_ends_while_it_is_cancelled_has_completed(api, executor, pods
     cancelling = threading.Thread(target=job.cancel)
     cancelling.start()
     pod = pods.make_pod(thing)
-    pods.end(pod, 0)
-    assert job.wait(PATIENCE).state == JobState.COMPLETED
+    pods.end(pod, code)
+    assert job.wait(PATIENCE).state == state
     cancelling.join()
 
 
