@@ -218,6 +218,7 @@ class Molecule(VariationalProblem):
     size_keys: ClassVar[tuple[str, ...]] = ("active_orbitals", "geometry", "fcidump")
     ansatz_kinds: ClassVar[tuple[str, ...]] = ("uccsd", SU2)
     spectrum_of_sector: ClassVar[bool] = True
+    unit: ClassVar[str] = "Hartree"
 
     def __init__(self, settings: MoleculeSettings) -> None:
         super().__init__(settings)

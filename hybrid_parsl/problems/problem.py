@@ -50,6 +50,8 @@ class Problem(ABC):
     spectrum_of_sector
         Whether `spectrum` is that of the states with the conserved quantities of the circuit, such
         as a number of electrons, instead of that of all states.
+    unit
+        Of the cost, as figures name it.
     settings
         The values of the keys.
     """
@@ -60,6 +62,7 @@ class Problem(ABC):
     ansatz_kind: str = "alternating"
     size_keys: ClassVar[tuple[str, ...]] = ()
     spectrum_of_sector: ClassVar[bool] = False
+    unit: ClassVar[str] = "cost units"
 
     def __init__(self, settings: BaseModel | None = None) -> None:
         self.settings: Any = self.Settings() if settings is None else settings

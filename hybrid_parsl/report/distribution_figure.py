@@ -134,7 +134,9 @@ def _draw_energies(
     """Draw how often each energy was measured, against guessing bitstrings at random."""
     from matplotlib.ticker import MaxNLocator
 
-    style.style_axes(axes, "Measured energies", "energy (cost units)", "share of the shots (%)")
+    style.style_axes(
+        axes, "Measured energies", f"energy ({style.COST_UNITS})", "share of the shots (%)"
+    )
     style.grid(axes, "y")
     bitstrings = list(sample.counts)
     measured = np.asarray(energies(bitstrings), dtype=float)

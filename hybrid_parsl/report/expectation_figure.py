@@ -18,7 +18,7 @@ _RAW_HEIGHT = 0.2
 _LEAST_SPAN = 4.0  # standard errors to each side of the measured energy that are shown
 
 
-def draw_expectation(analysis: Analysis) -> str:
+def draw_expectation(analysis: Analysis, unit: str = style.COST_UNITS) -> str:
     """Return the measured energy against the exact one, and in the spectrum, as SVG.
 
     Parameters
@@ -26,26 +26,28 @@ def draw_expectation(analysis: Analysis) -> str:
     analysis
         What the measurement says; without `optimum` and `worst`, there is one panel. The raw
         energy is drawn below the mitigated one, if there are both.
+    unit
+        Of the energies.
     """
     optimum, worst = analysis.optimum, analysis.worst
     spectrum = None if optimum is None or worst is None else (optimum, worst)
     figure = style.new_figure(10 if spectrum else 5.4, 2.6)
     panels = [style.add_panel(figure, _MARGIN_IN, 4.5)]
-    _draw_measured(panels[0], analysis, "Measured against exact energy")
+    _draw_measured(panels[0], analysis, "Measured against exact energy", unit)
     _draw_bands(panels[0], analysis)
     if spectrum is not None:
         panels.append(style.add_panel(figure, 5 + _MARGIN_IN, 4.5))
-        _draw_measured(panels[1], analysis, "In the spectrum of the cost")
+        _draw_measured(panels[1], analysis, "In the spectrum of the cost", unit)
         _draw_spectrum(panels[1], *spectrum)
     style.legend_below(figure, panels)
     return style.to_svg(figure)
 
 
-def _draw_measured(axes: Axes, analysis: Analysis, title: str) -> None:
+def _draw_measured(axes: Axes, analysis: Analysis, title: str, unit: str) -> None:
     """Draw the measured energy with its standard error, and the exact energy."""
     from matplotlib.ticker import MaxNLocator
 
-    style.style_axes(axes, title, "energy (cost units)", "")
+    style.style_axes(axes, title, f"energy ({unit})", "")
     style.grid(axes, "x")
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)

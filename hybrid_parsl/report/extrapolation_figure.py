@@ -20,7 +20,9 @@ _WIDTH_IN = 6.2
 _DEGREES = {"linear": 1, "quadratic": 2, "exponential": 1}
 
 
-def draw_extrapolation(mitigation: Mitigation, analysis: Analysis) -> str:
+def draw_extrapolation(
+    mitigation: Mitigation, analysis: Analysis, unit: str = style.COST_UNITS
+) -> str:
     """Return the energies over the noise factor, their fit, and its value at 0, as SVG.
 
     Parameters
@@ -29,11 +31,13 @@ def draw_extrapolation(mitigation: Mitigation, analysis: Analysis) -> str:
         The energies at each noise factor, with the function that was fitted.
     analysis
         Its energy is the extrapolated one.
+    unit
+        Of the energies.
     """
     figure = style.new_figure(_LEFT_IN + _WIDTH_IN + 0.3, 3.4)
     axes = style.add_panel(figure, _LEFT_IN, _WIDTH_IN)
     style.style_axes(
-        axes, "Extrapolation to zero noise", "noise factor of the gates", "energy (cost units)"
+        axes, "Extrapolation to zero noise", "noise factor of the gates", f"energy ({unit})"
     )
     style.grid(axes, "y")
     factors = np.array(mitigation.noise_factors, dtype=np.float64)

@@ -6,6 +6,8 @@ import functools
 import logging
 from typing import TYPE_CHECKING
 
+from hybrid_parsl.report import style
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -26,6 +28,7 @@ def draw_figures(
     analysis: Analysis,
     circuit: QuantumCircuit,
     energies: Callable[[Sequence[str]], NDArray[float64]] | None = None,
+    unit: str = style.COST_UNITS,
 ) -> dict[str, str]:
     """Return the figures of a run as SVG text by name.
 
@@ -41,6 +44,8 @@ def draw_figures(
     energies
         Gives the cost of each bitstring, shape ``(len(bitstrings),)``, as the method of that
         name of the problem does; without it there is no histogram of the measured energies.
+    unit
+        Of the cost.
 
     Returns
     -------
@@ -58,17 +63,17 @@ def draw_figures(
     from hybrid_parsl.report.layout_figure import draw_layout, has_layout
     from hybrid_parsl.report.search_figure import draw_search
 
-    drawings = {"search": functools.partial(draw_search, search, analysis.optimum)}
+    drawings = {"search": functools.partial(draw_search, search, analysis.optimum, unit)}
     if analysis.landscape is not None:
         found = search.parameters if experiment.ansatz.layers == 1 else None
         drawings["landscape"] = functools.partial(draw_landscape, analysis.landscape, found)
     if sample.counts:
         drawings["distribution"] = functools.partial(draw_distribution, sample, analysis, energies)
     if not sample.counts or analysis.raw is not None:
-        drawings["expectation"] = functools.partial(draw_expectation, analysis)
+        drawings["expectation"] = functools.partial(draw_expectation, analysis, unit)
     if sample.mitigation is not None and sample.mitigation.extrapolation is not None:
         drawings["extrapolation"] = functools.partial(
-            draw_extrapolation, sample.mitigation, analysis
+            draw_extrapolation, sample.mitigation, analysis, unit
         )
     drawings["circuit"] = functools.partial(draw_circuit, circuit)
     if sample.transpiled is not None and has_layout(sample.transpiled):

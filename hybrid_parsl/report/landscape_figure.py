@@ -44,7 +44,7 @@ def draw_landscape(landscape: Landscape, found: Sequence[float] | None) -> str:
     _draw_contours(axes, gamma, beta, energy)
     bar = figure.colorbar(mesh, cax=style.add_panel(figure, 5.45, 0.18))
     bar.set_label(
-        "energy (cost units)", color=style.MUTED, fontsize=style.SIZE, family=style.FAMILY
+        f"energy ({style.COST_UNITS})", color=style.MUTED, fontsize=style.SIZE, family=style.FAMILY
     )
     bar.ax.tick_params(colors=style.MUTED, labelsize=style.SIZE, labelfontfamily=style.FAMILY)
     bar.outline.set_visible(False)

@@ -21,7 +21,7 @@ GROUPS = 300
 NARROW_IN = 6.6  # width of the figure where there is only one panel
 
 
-def draw_search(search: SearchResult, optimum: float | None) -> str:
+def draw_search(search: SearchResult, optimum: float | None, unit: str = style.COST_UNITS) -> str:
     """Return the figure of a search as SVG.
 
     Parameters
@@ -30,6 +30,8 @@ def draw_search(search: SearchResult, optimum: float | None) -> str:
         What was found.
     optimum
         Lowest energy of any bitstring; None where it is not known.
+    unit
+        Of the energies.
     """
     energies = np.asarray(search.energies, dtype=float)
     trace = np.asarray(search.trace, dtype=float)
@@ -38,19 +40,19 @@ def draw_search(search: SearchResult, optimum: float | None) -> str:
     panels = [style.add_panel(figure, style.LEFT_IN, 3.85 if second else NARROW_IN - 1)]
     if second:
         panels.append(style.add_panel(figure, 5 + style.LEFT_IN, 3.85))
-    _draw_starts(panels[0], search, energies)
+    _draw_starts(panels[0], search, energies, unit)
     if second == "trace":
-        _draw_trace(panels[1], search.best_start, trace)
+        _draw_trace(panels[1], search.best_start, trace, unit)
     elif second == "histogram":
-        _draw_spread(panels[1], energies)
+        _draw_spread(panels[1], energies, unit)
     _draw_optimum(panels, optimum, across=second == "histogram")
     style.legend_below(figure, panels)
     return style.to_svg(figure)
 
 
-def _draw_starts(axes: Axes, search: SearchResult, energies: NDArray[float64]) -> None:
+def _draw_starts(axes: Axes, search: SearchResult, energies: NDArray[float64], unit: str) -> None:
     """Draw the final energy of each start, and the best of all up to it."""
-    style.style_axes(axes, "Final energy of each start", "start (index)", "energy (cost units)")
+    style.style_axes(axes, "Final energy of each start", "start (index)", f"energy ({unit})")
     style.grid(axes, "y")
     if energies.size <= MOST_DOTS:
         size = 26 if energies.size <= 100 else 9  # noqa: PLR2004 - dots that do not touch
@@ -134,11 +136,9 @@ def staircase(energies: NDArray[float64]) -> tuple[NDArray[float64], NDArray[flo
     return where.astype(float), best[where]
 
 
-def _draw_trace(axes: Axes, start: int, trace: NDArray[float64]) -> None:
+def _draw_trace(axes: Axes, start: int, trace: NDArray[float64], unit: str) -> None:
     """Draw the energy after each iteration of the best start."""
-    style.style_axes(
-        axes, f"Progress of the best start ({start})", "iteration", "energy (cost units)"
-    )
+    style.style_axes(axes, f"Progress of the best start ({start})", "iteration", f"energy ({unit})")
     style.grid(axes, "y")
     few = trace.size <= 60  # noqa: PLR2004 - markers that can be distinguished
     axes.plot(
@@ -154,9 +154,9 @@ def _draw_trace(axes: Axes, start: int, trace: NDArray[float64]) -> None:
     style.whole_numbers(axes)
 
 
-def _draw_spread(axes: Axes, energies: NDArray[float64]) -> None:
+def _draw_spread(axes: Axes, energies: NDArray[float64], unit: str) -> None:
     """Draw how often the starts ended in each range of energies."""
-    style.style_axes(axes, "Spread of the energies", "energy (cost units)", "starts")
+    style.style_axes(axes, "Spread of the energies", f"energy ({unit})", "starts")
     style.grid(axes, "y")
     bins = int(np.clip(np.sqrt(energies.size), 5, 40))
     axes.hist(energies, bins=bins, color=style.BLUE, edgecolor="white", linewidth=0.6)

@@ -31,6 +31,7 @@ LEFT_IN = 0.85  # room for the ticks and the label of a y axis
 BOTTOM_IN = 0.87  # room for the ticks and the label of an x axis, and the legend
 RASTER_DPI = 110  # of the one part of a figure that is a picture, the map of the landscape
 TOP_IN = 0.45  # room for a title
+COST_UNITS = "cost units"
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:

@@ -43,7 +43,7 @@ def _figure(runs: Sequence[Mapping[str, Any]]) -> Figure:
     unit, seconds = next(
         ((name, size) for least, name, size in _UNITS if longest >= least), ("s", 1.0)
     )
-    _draw(energies, "Best energy of each run", "energy (cost units)", runs, "energy", 1.0)
+    _draw(energies, "Best energy of each run", f"energy ({style.COST_UNITS})", runs, "energy", 1.0)
     _draw(durations, "Duration of each run", f"time ({unit})", runs, "duration_s", seconds)
     if longest:
         durations.set_ylim(0, 1.08 * longest / seconds)

@@ -59,7 +59,9 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
     else:
         bare = _of_expectation(problem, search, sample)
     circuit = problem.circuit(search.parameters)
-    figures = draw_figures(experiment, search, sample, bare, circuit, problem.energies)
+    figures = draw_figures(
+        experiment, search, sample, bare, circuit, problem.energies, problem.unit
+    )
     duration_s = time.perf_counter() - began
     execution = bare.execution.model_copy(update={"duration_s": duration_s})
     return bare.model_copy(update={"figures": figures, "execution": execution})

@@ -10,8 +10,8 @@ from services import require
 
 
 @pytest.mark.everywhere(jobs_only=True)
-def test_hydrogen(run):
-    if run.site == "k8s":
+def test_hydrogen(run, request):
+    if request.node.callspec.params["site"] == "kubernetes":
         pytest.skip("the image of the tests has no qiskit-addon-sqd")
     available = find_spec("qiskit_addon_sqd") is not None
     require("qiskit_addon_sqd", "hybrid-parsl[sqd]", available=available)

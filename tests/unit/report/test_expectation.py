@@ -77,3 +77,10 @@ def test_the_caption_says_how_far_the_energy_is_from_the_exact_one(estimated: An
 def test_the_summary_has_no_bitstring(estimated: Any) -> None:
     names = [name for name, _ in summary_rows(estimated.document())]
     assert names == ["best energy", "sampled", "ratio to optimum", "time", "folder"]
+
+
+def test_the_unit_of_the_energy(estimated: Any) -> None:
+    plain = draw_figures(*estimated)
+    figures = draw_figures(*estimated, unit="Hartree")
+    changed = {name for name, text in figures.items() if text != plain[name]}
+    assert changed == {"search", "expectation"}
