@@ -13,6 +13,7 @@ from hybrid_parsl.cli import (
     attach,
     doctor,
     init,
+    list_runs,
     listings,
     logs,
     remote,
@@ -52,6 +53,7 @@ app.command()(attach.attach)
 app.command()(status.status)
 app.command()(logs.logs)
 app.command()(status.cancel)
+app.command("list")(list_runs.list_runs)
 app.command()(show.show)
 app.command()(report.report)
 app.command()(listings.sites)

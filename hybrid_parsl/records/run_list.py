@@ -1,0 +1,108 @@
+"""All runs in a folder, as far as their files tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.errors import HybridParslError
+from hybrid_parsl.ownership import is_own
+from hybrid_parsl.records.run_directory import RunDirectory
+from hybrid_parsl.records.run_lock import driver_of
+from hybrid_parsl.result_view import type_name
+from hybrid_parsl.results import Diagonalization, SearchResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_OF_EXACT_ENERGIES = {type_name(SearchResult), type_name(Diagonalization)}
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """A run in a list.
+
+    Attributes
+    ----------
+    run
+        The name of its folder.
+    state
+        ``running``, ``left`` (it has no driver and has not ended), ``completed``, ``failed``,
+        ``interrupted``, ``remote`` (it is on an endpoint) or ``unreadable``.
+    workflow, site
+        What runs, and where; empty if it is not known.
+    started
+        When it began, ISO 8601; empty if it is not known.
+    duration_s
+        Wall time until its end, in seconds; None before.
+    best_energy
+        The lowest energy of its searches and diagonalizations, in the unit of the cost; None if no
+        one has finished.
+    error
+        Why it is unreadable, or what ended it; empty otherwise.
+    """
+
+    run: str
+    state: str
+    workflow: str = ""
+    site: str = ""
+    started: str = ""
+    duration_s: float | None = None
+    best_energy: float | None = None
+    error: str = ""
+
+
+def runs_in(parent: Path) -> tuple[list[ListedRun], int]:
+    """Return the user's runs in a folder, the oldest first, and the number of other users' runs."""
+    everyones = sorted(path.parent for path in parent.glob("*/experiment.toml"))
+    own = [path for path in everyones if is_own(path)]
+    return [_listed(path) for path in own], len(everyones) - len(own)
+
+
+def _listed(path: Path) -> ListedRun:
+    """Return what a run's files tell."""
+    directory = RunDirectory(path)
+    try:
+        driver = driver_of(directory.lock)  # first: it may end before the results are read
+        document = directory.read_results()
+    except HybridParslError as error:
+        state = "remote" if directory.is_remote else "unreadable"
+        return ListedRun(path.name, state, error="" if directory.is_remote else str(error))
+    run = document["run"]
+    state = str(run.get("status"))
+    if state == "running" and driver is None:
+        state = "remote" if directory.is_remote else "left"
+    fault = document.get("error") or {}
+    return ListedRun(
+        run=path.name,
+        state=state,
+        workflow=_text(document.get("experiment"), "workflow", "name"),
+        site=str(run.get("site") or ""),
+        started=str(run.get("started") or ""),
+        duration_s=run.get("duration_s"),
+        best_energy=_best_energy(document.get("tasks") or {}),
+        error=": ".join(filter(None, (fault.get("type"), fault.get("message")))),
+    )
+
+
+def _text(table: Any, *keys: str) -> str:
+    """Return the text at nested keys; nothing if it is not there."""
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return str(table) if isinstance(table, str) else ""
+
+
+def _best_energy(tasks: Mapping[str, Any]) -> float | None:
+    """Return the lowest energy of the tasks that compute exact ones."""
+    results = [
+        task.get("result")
+        for task in tasks.values()
+        if isinstance(task, dict) and task.get("type") in _OF_EXACT_ENERGIES
+    ]
+    energies = [
+        each["energy"]
+        for each in results
+        if isinstance(each, dict) and isinstance(each.get("energy"), int | float)
+    ]
+    return min(energies, default=None)
