@@ -11,6 +11,7 @@ import typer
 
 from hybrid_parsl.cli import (
     attach,
+    diff,
     doctor,
     init,
     list_runs,
@@ -55,6 +56,7 @@ app.command()(logs.logs)
 app.command()(status.cancel)
 app.command("list")(list_runs.list_runs)
 app.command()(show.show)
+app.command()(diff.diff)
 app.command()(report.report)
 app.command()(listings.sites)
 app.command()(doctor.doctor)

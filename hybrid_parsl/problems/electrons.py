@@ -9,6 +9,7 @@ from itertools import combinations, pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import shown
@@ -259,11 +260,26 @@ def compute_electrons(
     """
     atoms = parse_geometry(geometry)
     try:
-        from pyscf import ao2mo, gto, mcscf, scf
+        from pyscf import lib
     except ImportError as error:
         message = f"integrals are computed by PySCF: {_EXTRA}"
         valid = "or problem.fcidump, a file with the integrals"
         raise ConfigurationError(message, None, GEOMETRY_KEY, valid=valid) from error
+    with threadpool_limits(1), lib.with_omp_threads(1):  # the same digits in every run
+        return _hartree_fock(geometry, atoms, basis, charge, spin, active)
+
+
+def _hartree_fock(
+    geometry: str,
+    atoms: list[tuple[str, tuple[float, float, float]]],
+    basis: str,
+    charge: int,
+    spin: int,
+    active: tuple[int, int] | None,
+) -> Electrons:
+    """Return the electrons of atoms in their Hartree-Fock orbitals; see `compute_electrons`."""
+    from pyscf import ao2mo, gto, mcscf, scf
+
     n_electrons = _n_electrons([symbol for symbol, _ in atoms], basis) - charge
     if n_electrons < max(spin, 1) or (n_electrons - spin) % 2:
         found = f"{n_electrons} electrons, {spin} of them unpaired, with charge {charge}"

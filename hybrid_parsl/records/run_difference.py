@@ -1,0 +1,142 @@
+"""What differs between two runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A value that two runs do not share.
+
+    Attributes
+    ----------
+    key
+        Its dotted key, or the name of a package.
+    first, second
+        The value in each run; None where it is missing.
+    """
+
+    key: str
+    first: Any
+    second: Any
+
+
+@dataclass(frozen=True)
+class EnergyDifference:
+    """The energies that a task of the same name gave in two runs.
+
+    Attributes
+    ----------
+    task
+        The name of the task.
+    first, second
+        The energies, in the unit of the cost.
+    standard_error
+        Of their difference; None if both are exact.
+    """
+
+    task: str
+    first: float
+    second: float
+    standard_error: float | None
+
+    @property
+    def difference(self) -> float:
+        """The second less the first."""
+        return self.second - self.first
+
+    @property
+    def p_value(self) -> float | None:
+        """How probable a difference as large is if both have the same mean, 0 to 1.
+
+        Of the two-sided test with normal errors; None for exact energies.
+        """
+        if self.standard_error is None:
+            return None
+        if self.standard_error == 0:
+            return 1.0 if self.difference == 0 else 0.0
+        return math.erfc(abs(self.difference) / self.standard_error / math.sqrt(2))
+
+
+@dataclass(frozen=True)
+class RunDifference:
+    """What differs between two runs.
+
+    Attributes
+    ----------
+    experiment, versions, run
+        Keys of the experiment, packages, and facts of the run that differ.
+    energies
+        The energies of tasks that both have, equal ones too.
+    """
+
+    experiment: list[Changed]
+    versions: list[Changed]
+    run: list[Changed]
+    energies: list[EnergyDifference]
+
+
+def compare_runs(first: Mapping[str, Any], second: Mapping[str, Any]) -> RunDifference:
+    """Return what differs between the documents of two runs."""
+    experiments = (_flat(each.get("experiment") or {}) for each in (first, second))
+    versions = (each.get("versions") or {} for each in (first, second))
+    facts = (
+        {key: (each.get("run") or {}).get(key) for key in ("site", "status")}
+        for each in (first, second)
+    )
+    return RunDifference(
+        _changed(*experiments), _changed(*versions), _changed(*facts), _energies(first, second)
+    )
+
+
+def _flat(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of an experiment's tables by their dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in experiment.items():
+        if isinstance(value, dict):
+            flat.update({f"{name}.{key}": each for key, each in value.items()})
+        else:
+            flat[name] = value
+    return flat
+
+
+def _changed(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Changed]:
+    """Return the keys whose values differ, in the order of the first."""
+    keys = dict.fromkeys((*first, *second))
+    return [
+        Changed(key, first.get(key), second.get(key))
+        for key in keys
+        if first.get(key) != second.get(key)
+    ]
+
+
+def _energies(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[EnergyDifference]:
+    """Return the energies of the tasks that both documents have."""
+    ours, theirs = (_measured(each.get("tasks") or {}) for each in (first, second))
+    found = []
+    for task in ours:
+        if task not in theirs:
+            continue
+        (energy, error), (other, other_error) = ours[task], theirs[task]
+        known = [each for each in (error, other_error) if each is not None]
+        combined = math.hypot(*known) if known else None
+        found.append(EnergyDifference(task, energy, other, combined))
+    return found
+
+
+def _measured(tasks: Mapping[str, Any]) -> dict[str, tuple[float, float | None]]:
+    """Return energy and standard error of each task that has an energy."""
+    found = {}
+    for name, task in tasks.items():
+        result = task.get("result")
+        energy = result.get("energy") if isinstance(result, dict) else None
+        if isinstance(energy, int | float):
+            error = result.get("standard_error")
+            found[name] = (float(energy), float(error) if isinstance(error, int | float) else None)
+    return found
