@@ -26,7 +26,7 @@ from hybrid_parsl.quantum.qpu_control import (
 from hybrid_parsl.records.models import PROBLEM, BegunResults, SiteRecord, Versions
 from hybrid_parsl.records.run_directory import RESULTS, now
 from hybrid_parsl.records.run_document import end_tasks
-from hybrid_parsl.records.run_lock import driver_of, run_lock
+from hybrid_parsl.records.run_lock import driver_of, run_lock, state_of
 from hybrid_parsl.run_report import write_report
 from hybrid_parsl.tasks.folder import TaskFolder
 
@@ -146,7 +146,6 @@ def status_of(directory: RunDirectory) -> RunStatus:
     """
     driver = driver_of(directory.lock)  # first: it may end before the results are read
     document = results_of(directory)
-    state = document["run"]["status"]
     tasks: dict[str, dict[str, Any]] = document.get("tasks", {})
     searches = {
         name: _progress(directory, name, total)
@@ -159,7 +158,7 @@ def status_of(directory: RunDirectory) -> RunStatus:
     done, best = _starts(progress, tasks.get(name, {}))
     return RunStatus(
         run=directory.path.name,
-        state="left" if state == "running" and driver is None else state,
+        state=state_of(document["run"]["status"], driver),
         driver=str(driver) if driver else None,
         site=document["run"].get("site") or "unknown",
         stages=[

@@ -12,7 +12,7 @@ from hybrid_parsl.cli.options import AsJson, SiteAssignments
 from hybrid_parsl.cli.output import say, say_aside, say_rich
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hybrid_parsl.engine.sites import Site
     from hybrid_parsl.project import Project
@@ -81,11 +81,7 @@ def problems(as_json: AsJson = False) -> None:
     """List the kinds of problems: built in, and of installed plug-ins."""
     from hybrid_parsl.problems.registry import problem_class, problem_kinds
 
-    rows = []
-    for name, source in problem_kinds().items():
-        summary, keys = _describe(problem_class, name, "Settings")
-        rows.append({"name": name, "summary": summary, "keys": keys, "source": source})
-    print_rows(rows, as_json=as_json)
+    print_rows(_rows(problem_kinds(), problem_class, "Settings", "keys"), as_json=as_json)
 
 
 def optimizers(as_json: AsJson = False) -> None:
@@ -93,10 +89,7 @@ def optimizers(as_json: AsJson = False) -> None:
     from hybrid_parsl.optimize.registry import OPTIMIZERS, optimizer_class
     from hybrid_parsl.optimize.scipy_method import OPTIONS
 
-    rows = []
-    for name, source in OPTIMIZERS.targets().items():
-        summary, options = _describe(optimizer_class, name, "Options")
-        rows.append({"name": name, "summary": summary, "options": options, "source": source})
+    rows = _rows(OPTIMIZERS.targets(), optimizer_class, "Options", "options")
     for name, options in OPTIONS.items():
         summary, source = f"SciPy's {name}.", "scipy.optimize:minimize"
         names = ", ".join(options.split())
@@ -108,35 +101,39 @@ def backends(as_json: AsJson = False) -> None:
     """List the quantum backends: built in, and of installed plug-ins."""
     from hybrid_parsl.quantum.registry import BACKENDS, backend_names
 
-    rows = []
-    for name, source in backend_names().items():
-        summary, options = _describe(BACKENDS.load, name, "Options")
-        rows.append({"name": name, "summary": summary, "options": options, "source": source})
-    print_rows(rows, as_json=as_json)
+    print_rows(_rows(backend_names(), BACKENDS.load, "Options", "options"), as_json=as_json)
 
 
-def _describe(load: Callable[[str], Any], name: str, model: str) -> tuple[str, str]:
-    """Return what the class behind a name is, and the keys that one of its models takes.
+def _rows(
+    sources: Mapping[str, str], load: Callable[[str], Any], model: str, column: str
+) -> list[dict[str, str]]:
+    """Return a row for each class that an experiment can name.
 
     Parameters
     ----------
+    sources
+        The ``package.module:Class`` behind each name.
     load
-        Returns the class.
-    name
-        As an experiment has it.
+        Returns the class of a name.
     model
         The attribute of the class that holds the model of its keys.
+    column
+        What these keys are called.
     """
     import inspect
 
     from hybrid_parsl.errors import ConfigurationError
 
-    try:
-        found = load(name)
-    except ConfigurationError as error:
-        return f"broken: {error.message}", ""
-    summary = (inspect.getdoc(found) or "").partition("\n")[0].replace("``", "")
-    return summary, ", ".join(getattr(getattr(found, model, None), "model_fields", ()))
+    rows = []
+    for name, source in sources.items():
+        try:
+            found = load(name)
+            summary = (inspect.getdoc(found) or "").partition("\n")[0].replace("``", "")
+            keys = ", ".join(getattr(getattr(found, model, None), "model_fields", ()))
+        except ConfigurationError as error:
+            summary, keys = f"broken: {error.message}", ""
+        rows.append({"name": name, "summary": summary, column: keys, "source": source})
+    return rows
 
 
 def workflows(context: typer.Context, as_json: AsJson = False) -> None:

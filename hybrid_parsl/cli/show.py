@@ -17,15 +17,14 @@ def show(
 ) -> None:
     """Show what a run found."""
     from hybrid_parsl.cli.summary import print_summary
-    from hybrid_parsl.records.run_lock import driver_of
+    from hybrid_parsl.records.run_lock import driver_of, state_of
 
     directory = find_run(runs_dir, name)
     document = directory.read_results()
     run = document["run"]
     if not directory.is_remote:
         run["folder"] = str(directory.path)  # it may have been moved since
-    if run.get("status") == "running" and driver_of(directory.lock) is None:
-        run["status"] = "left"
+    run["status"] = state_of(run["status"], driver_of(directory.lock))
     if as_json:
         say(json.dumps(document))
     else:

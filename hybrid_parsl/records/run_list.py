@@ -1,4 +1,4 @@
-"""All runs in a folder, as far as their files tell."""
+"""Summaries of all runs in a folder, from their files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl.errors import HybridParslError
 from hybrid_parsl.ownership import is_own
 from hybrid_parsl.records.run_directory import RunDirectory
-from hybrid_parsl.records.run_lock import driver_of
+from hybrid_parsl.records.run_lock import driver_of, state_of
 from hybrid_parsl.result_view import type_name
 from hybrid_parsl.results import Diagonalization, SearchResult
 
@@ -37,8 +37,8 @@ class ListedRun:
     duration_s
         Wall time until its end, in seconds; None before.
     best_energy
-        The lowest energy of its searches and diagonalizations, in the unit of the cost; None if no
-        one has finished.
+        The lowest energy of its searches and diagonalizations, in the unit of the cost; None
+        before the first has finished.
     error
         Why it is unreadable, or what ended it; empty otherwise.
     """
@@ -61,7 +61,7 @@ def runs_in(parent: Path) -> tuple[list[ListedRun], int]:
 
 
 def _listed(path: Path) -> ListedRun:
-    """Return what a run's files tell."""
+    """Return the summary of a run."""
     directory = RunDirectory(path)
     try:
         driver = driver_of(directory.lock)  # first: it may end before the results are read
@@ -70,9 +70,9 @@ def _listed(path: Path) -> ListedRun:
         state = "remote" if directory.is_remote else "unreadable"
         return ListedRun(path.name, state, error="" if directory.is_remote else str(error))
     run = document["run"]
-    state = str(run.get("status"))
-    if state == "running" and driver is None:
-        state = "remote" if directory.is_remote else "left"
+    state = state_of(run["status"], driver)
+    if state == "left" and directory.is_remote:
+        state = "remote"
     fault = document.get("error") or {}
     return ListedRun(
         run=path.name,

@@ -169,6 +169,11 @@ def driver_of(path: Path) -> Driver | None:
     return None
 
 
+def state_of(status: str, driver: Driver | None) -> str:
+    """Return the state of a run: its recorded status, or ``left`` if nobody drives it any more."""
+    return "left" if status == "running" and driver is None else status
+
+
 def _read(descriptor: int) -> Driver:
     """Return the driver that has written its name into a lock file."""
     from pydantic import TypeAdapter

@@ -101,7 +101,7 @@ def number(word: str) -> int | float:
     ------
     ValueError
         If it is not a number: Python's own forms, such as ``1_000``, are not the field's. Or it is
-        another number than 0 that double precision cannot tell from 0.
+        nonzero and underflows to 0 in double precision.
     """
     if not word.isascii() or "_" in word:
         raise ValueError(f"{shown(word)} is not a number")
@@ -111,12 +111,12 @@ def number(word: str) -> int | float:
 
 
 def decimal(word: str) -> float:
-    """Return the number that `word` writes, unless it is lost as 0.
+    """Return the number that `word` writes; one that underflows to 0 is refused.
 
     Raises
     ------
     ValueError
-        If it is not a number, or so small that it becomes 0.
+        If it is not a number, or underflows.
     """
     try:
         value = float(word)
