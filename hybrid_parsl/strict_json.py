@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 LARGEST_BYTES = 256 * 2**20
 _DEEPEST = 64
+_NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
 _LONGEST_INTEGER = 20  # characters of -2^63 and of 2^64 - 1
 
 
@@ -28,7 +30,8 @@ def parse_json(data: bytes | str, most: int = LARGEST_BYTES) -> Any:
     ------
     ValueError
         If it is too long, is not JSON in UTF-8, is nested more than 64 levels deep, or holds a
-        number that is not finite (NaN, Infinity, 1e999) or a whole number of more than 64 bits.
+        number that is not finite (NaN, Infinity, 1e999), one that underflows to 0 (1e-400) or a
+        whole number of more than 64 bits.
     """
     if len(data) > most:
         message = f"has {len(data)} bytes, more than {most}"
@@ -51,10 +54,13 @@ def _refuse(word: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
-    """Return the number that `text` is, if it is finite."""
+    """Return the number that `text` is, if it is finite and does not underflow."""
     value = float(text)
     if not math.isfinite(value):
         _refuse(text[:40])
+    if value == 0 and _NOT_ZERO.match(text):
+        message = f"holds {text[:40]}, which is 0 in double precision"
+        raise ValueError(message)
     return value
 
 

@@ -98,12 +98,21 @@ def _line_term(place: str, words: list[str], source: str) -> Term:
     for at in (0, -1):
         if len(words) > 1 and _SPARSE.fullmatch(words[at]) is None and not words[at].isalpha():
             rest = words[1:] if at == 0 else words[:-1]
-            value = number(words[at]) if is_number(words[at]) else words[at]
-            return Term(place, " ".join(rest), value)
+            return Term(place, " ".join(rest), _coefficient(words[at], place, source))
     words_of_numbers = {"nan", "inf", "infinity"}
     odd = next((word for word in words if word.lower() in words_of_numbers), None)
     message = f"{place} has no coefficient" if odd is None else f"{place} has no finite coefficient"
     raise ConfigurationError(message, source, KEY, shown(" ".join(words)), VALID)
+
+
+def _coefficient(word: str, place: str, source: str) -> float | str:
+    """Return the number that `word` writes, else the word, which `check_terms` refuses."""
+    if not is_number(word):
+        return word
+    try:
+        return number(word)
+    except ValueError as error:
+        raise ConfigurationError(f"{place}: {error}", source, KEY) from error
 
 
 def check_terms(

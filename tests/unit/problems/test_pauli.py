@@ -85,6 +85,8 @@ def test_an_inline_list_is_taken_as_it_is() -> None:
         ('[["", 1]]', "no label"),
         ('[["ZZ", 1e200]]', "1e\\+100"),
         ("1e-200 ZZ", "1e-100"),
+        ("1e-400 ZZ", "line 1: '1e-400' is too small"),
+        ('[["ZZ", 1e-400]]', "1e-400, which is 0"),
         ("ZZ 1+2j", "complex"),
         ("(0.5+0j) ZZ", "complex"),
         ("1j ZZ", "complex"),
