@@ -86,10 +86,16 @@ def plan_run(
     asked = [*overrides, *([f"workflow.name={workflow}"] if workflow else [])]
     path = project.experiment_path(text)
     experiment = load_experiment(text, asked, project)
-    from hybrid_parsl.engine.site_check import check_site, ranks_on_this_host, samples_on_this_host
+    from hybrid_parsl.engine.site_check import (
+        check_qpu_request,
+        check_site,
+        ranks_on_this_host,
+        samples_on_this_host,
+    )
     from hybrid_parsl.engine.sites import check_tables, load_site
     from hybrid_parsl.mpi.launcher import TRANSPORTS
     from hybrid_parsl.mpi.shared_memory import check_shared_memory
+    from hybrid_parsl.quantum.registry import open_backend
     from hybrid_parsl.stages.check import check_memory_here
     from hybrid_parsl.stages.host import check_ranks_here
     from hybrid_parsl.stages.qpu_estimate import check_qpu_time
@@ -102,6 +108,9 @@ def plan_run(
     notes = check_tables(place.name, project)
     resources = experiment.search_resources
     config = check_site(place, resources, runs / _NO_RUN)
+    backend = open_backend(experiment.quantum)
+    if backend.required_qpu and not backend.is_reachable:
+        check_qpu_request(place, backend.required_qpu)
     with _placed(path, asked):
         trace = _trace(experiment, chosen, project)
         check_qpu_time(experiment, trace.functions)

@@ -269,6 +269,7 @@ def quantum_service(
     from hybrid_parsl.quantum import ibm_account
 
     ibm_account._service.cache_clear()
+    ibm_account._granted_service.cache_clear()
     service = _quantum_service
     service.forget_jobs()
     service.save_account()

@@ -132,6 +132,11 @@ class BatchSettings(SiteSettings):
         default=timedelta(seconds=1), description="Time between two questions to the scheduler."
     )
 
+    @property
+    def requested_qpu(self) -> str | None:
+        """The QPU that the jobs of circuits request."""
+        return self.qpu or self.attributes.get("qpu")
+
     def batch_options(self) -> BatchOptions:
         """Return the options of each job besides its size."""
         return BatchOptions(

@@ -11,6 +11,7 @@ from hybrid_parsl.engine.session import check_config
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.messages import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,34 @@ def check_site(site: Site, resources: dict[str, Any], directory: Path) -> parsl.
             raise ConfigurationError(message, site.source, None, executor.kind, _FOR_RANKS)
         executor.check(resources if executor.label == labels.MPI else {})
     return config
+
+
+def check_qpu_request(site: Site, qpu: str) -> None:
+    """Refuse a site whose jobs of circuits do not request a QPU that they need.
+
+    Parameters
+    ----------
+    site
+        Where to run.
+    qpu
+        The name of the QPU.
+
+    Raises
+    ------
+    ConfigurationError
+        If they request no QPU, or another one.
+    """
+    settings = site.settings()
+    requested = None if settings is None else settings.requested_qpu
+    if requested == qpu:
+        return
+    message = f"the jobs of circuits on the site {site.name} do not request the QPU"
+    found = f"qpu = {shown(requested)}" if requested else "no qpu"
+    takes_one = site.settings_model is not None and "qpu" in site.settings_model.model_fields
+    valid = f'qpu = "{qpu}" with stages = "jobs" or "blocks"'
+    raise ConfigurationError(
+        message, "site", "qpu", found, valid if takes_one else f"a job that was granted {qpu}"
+    )
 
 
 def ranks_on_this_host(config: parsl.Config, resources: dict[str, Any]) -> int:

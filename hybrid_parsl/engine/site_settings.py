@@ -45,6 +45,11 @@ class SiteSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
+    @property
+    def requested_qpu(self) -> str | None:
+        """The QPU that the batch jobs of circuits request; None if they request none."""
+        return None
+
 
 Settings = TypeVar("Settings", bound=SiteSettings)
 

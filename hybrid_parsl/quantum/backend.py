@@ -91,7 +91,7 @@ class QuantumBackend(ABC):
     is_reproducible
         Whether the same seed gives the same counts, so that later runs may reuse them.
     is_remote
-        Whether it is reached through an account, which only the host that drives a run has.
+        Whether it is reached through an account, which not every host has.
     settings, options, device
         The table, its validated options, and the name of the device.
 
@@ -149,6 +149,16 @@ class QuantumBackend(ABC):
     def target(self) -> Target | None:
         """The gates and connectivity of the device; None if there is no fixed device."""
         return None
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether this host can reach the device; if not, it is checked where the task runs."""
+        return True
+
+    @property
+    def required_qpu(self) -> str:
+        """The QPU that the batch job of a circuit must request; empty if it must not."""
+        return ""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""IBM's Quantum service, through the account that its client has saved or finds in the environment.
+"""IBM's Quantum service: through an account that its client knows, or that of a granted QPU.
 
 The token is read by the client alone. It is not an option of an experiment, and texts of errors
 pass `without_secrets` before they are shown or kept.
@@ -17,14 +17,18 @@ from typing import TYPE_CHECKING, Any
 from hybrid_parsl.errors import ConfigurationError, QuantumServiceUnavailableError
 from hybrid_parsl.messages import nearest, shown
 from hybrid_parsl.quantum.backend import KEY, OPTIONS_KEY
+from hybrid_parsl.quantum.qrmi_resource import find_resource, granted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from hybrid_parsl.quantum.qrmi_resource import QrmiResource
 
 _PACKAGE = "qiskit_ibm_runtime"
 _EXTRA = "pip install 'hybrid-parsl[ibm]'"
 _SAVE = "QiskitRuntimeService.save_account(token=..., instance=...), or QISKIT_IBM_TOKEN"
 LEAST_BUSY = "least_busy"
+_IAM = "https://iam.cloud.ibm.com"
 _VARIABLES = ("HOME", "IAM_URL", "QISKIT_IBM_CHANNEL", "QISKIT_IBM_INSTANCE", "QISKIT_IBM_TOKEN")
 _STATUS = re.compile(r"\b([45]\d\d) (?:Client|Server) Error")
 _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN = 400, 401, 403
@@ -38,19 +42,23 @@ def open_service(account: Mapping[str, str | None], backend: str) -> Any:
     ----------
     account
         ``account``, ``channel`` and ``instance`` of the options; None for the client's defaults.
+        Or ``qrmi``: the name of a QPU that this process was granted.
     backend
         ``quantum.backend`` of the experiment, for errors.
 
     Raises
     ------
     ConfigurationError
-        If the client is not installed, no account is saved under the name, the token is invalid,
-        or the account has no such instance.
+        If the client is not installed, no account is saved under the name, the QPU was not
+        granted, the token is invalid, or the account has no such instance.
     QuantumServiceUnavailableError
         If the service does not answer.
     """
     if importlib.util.find_spec(_PACKAGE) is None:
         raise ConfigurationError(f"needs qiskit-ibm-runtime: {_EXTRA}", None, KEY, shown(backend))
+    granted = account.get("qrmi")
+    if granted is not None:
+        return _granted_service(find_resource(granted, backend), backend)
     environment = tuple(os.environ.get(name) for name in _VARIABLES)
     names = account.get("account"), account.get("channel"), account.get("instance")
     return _service(*names, environment, backend)
@@ -64,12 +72,12 @@ def _service(
     environment: tuple[str | None, ...],
     backend: str,
 ) -> Any:
-    """Return a new client; its logger, which has a warning for each step, reports errors only."""
+    """Return a new client."""
     del environment
     from qiskit_ibm_runtime import QiskitRuntimeService
     from qiskit_ibm_runtime.accounts.exceptions import AccountNotFoundError
 
-    logging.getLogger(_PACKAGE).setLevel(logging.ERROR)
+    _be_quiet()
     _check_saved_accounts()
     try:
         if instance is not None:
@@ -81,6 +89,35 @@ def _service(
         raise _no_account(name) from None
     except Exception as error:  # noqa: BLE001 - the client raises errors of four libraries
         raise account_error(error, backend, instance) from None
+
+
+@functools.lru_cache(maxsize=8)
+def _granted_service(resource: QrmiResource, backend: str) -> Any:
+    """Return a new client for a QPU that this process was granted.
+
+    The client has no argument for the service that exchanges keys: its variable is set for this
+    process if the resource names another one than the client's own.
+    """
+    from qiskit_ibm_runtime import QiskitRuntimeService
+
+    _be_quiet()
+    if resource.iam_endpoint.rstrip("/") != _IAM:
+        os.environ["IAM_URL"] = resource.iam_endpoint
+    try:
+        return QiskitRuntimeService(
+            channel="ibm_quantum_platform",
+            token=resource.api_key,
+            instance=resource.crn,
+            url=resource.url,
+            url_resolver=lambda *_: resource.endpoint,
+        )
+    except Exception as error:  # noqa: BLE001 - the client raises errors of four libraries
+        raise account_error(error, backend, resource.crn) from None
+
+
+def _be_quiet() -> None:
+    """Let the client's logger, which has a warning for each step, report errors only."""
+    logging.getLogger(_PACKAGE).setLevel(logging.ERROR)
 
 
 def _check_saved_accounts() -> None:
@@ -271,7 +308,7 @@ def _secrets() -> set[str]:
     """Return the tokens that the client may have read."""
     from qiskit_ibm_runtime import QiskitRuntimeService
 
-    found = {os.environ.get("QISKIT_IBM_TOKEN")}
+    found = {os.environ.get("QISKIT_IBM_TOKEN"), *granted_keys()}
     try:
         found |= {each.get("token") for each in QiskitRuntimeService.saved_accounts().values()}
     except Exception:  # noqa: BLE001 - a damaged file; the client has not read a token from it

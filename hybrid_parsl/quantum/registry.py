@@ -22,6 +22,7 @@ BACKENDS = PluginGroup(
         "aer": "hybrid_parsl.quantum.aer:AerBackend",
         "fake": "hybrid_parsl.quantum.noisy_device:FakeBackend",
         "ibm": "hybrid_parsl.quantum.ibm:IbmBackend",
+        "qrmi": "hybrid_parsl.quantum.qrmi:QrmiBackend",
     },
     path="package.module:name",
 )

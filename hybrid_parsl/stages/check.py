@@ -44,7 +44,7 @@ def check_experiment(experiment: Experiment, *, is_driven_here: bool = True) -> 
         compare_with_observable(problem, experiment.ansatz.layers)
     bounds = problem.bounds(experiment.ansatz.layers)
     backend = open_backend(experiment.quantum)
-    if is_driven_here or not backend.is_remote:
+    if backend.is_reachable and (is_driven_here or not backend.is_remote):
         backend.check(lambda: problem.circuit(seeded_point(bounds, 0, 0).tolist()))
     optimizer = load_optimizer(experiment.search)
     if not alternating and optimizer.gradient == "required":

@@ -44,7 +44,8 @@ def estimate_qpu(experiment: Experiment, functions: Collection[str] = ()) -> dic
     Returns
     -------
     dict[str, QpuEstimate]
-        By ``measurement`` and ``mitigation``; empty if no QPU time is needed.
+        By ``measurement`` and ``mitigation``; empty if no QPU time is needed, or this host cannot
+        reach the QPU.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def estimate_qpu(experiment: Experiment, functions: Collection[str] = ()) -> dic
         If the service does not answer.
     """
     backend = open_backend(experiment.quantum)
-    if not backend.is_remote:
+    if not (backend.is_remote and backend.is_reachable):
         return {}
     problem = build_problem(experiment.problem)
     bounds = problem.bounds(experiment.ansatz.layers)

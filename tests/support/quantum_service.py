@@ -99,6 +99,21 @@ class QuantumService:
             "NO_PROXY": "127.0.0.1",
         }
 
+    @property
+    def granted(self) -> dict[str, str]:
+        """What QRMI's plug-in for Slurm gives to a job, each name without that of the QPU."""
+        return {
+            "QRMI_IBM_QCS_ENDPOINT": "http://us-east.quantum.test/api/v1",
+            "QRMI_IBM_QCS_IAM_ENDPOINT": f"http://127.0.0.1:{self.port}",
+            "QRMI_IBM_QCS_IAM_APIKEY": API_KEY,
+            "QRMI_IBM_QCS_SERVICE_CRN": CRN,
+        }
+
+    @property
+    def proxy(self) -> dict[str, str]:
+        """The variables that lead a client without a saved account to this machine."""
+        return {"http_proxy": f"http://127.0.0.1:{self.port}", "NO_PROXY": "127.0.0.1"}
+
     def fail(self, match: str, status: int, *, times: int = 1, when: str = "before") -> None:
         """Let requests fail: see `quantum_server.Fault`."""
         self._ask("_fault", match=match, status=status, times=times, when=when)

@@ -136,6 +136,11 @@ class SlurmCluster:
         return self.root / "slurm.conf"
 
     @property
+    def qpu_account(self) -> Path:
+        """A file with the variables of a job that was granted a QPU; see ``spank_qpu.c``."""
+        return self.root / "qpu_account"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment of a client."""
         return {**os.environ, "SLURM_CONF": str(self.configuration)}
@@ -238,7 +243,7 @@ class SlurmCluster:
             plugin = self.root / "spank_qpu.so"
             source = Path(__file__).with_name("spank_qpu.c")
             subprocess.run(["gcc", "-shared", "-fPIC", "-o", plugin, source], check=True)
-            plugins += f"required {plugin} names={','.join(QPUS)}\n"
+            plugins += f"required {plugin} names={','.join(QPUS)} account={self.qpu_account}\n"
         (self.root / "plugstack.conf").write_text(plugins)
         key = self.root / "munge.key"
         key.touch(mode=0o600)

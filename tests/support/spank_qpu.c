@@ -1,7 +1,8 @@
 /* A plug-in of Slurm with the option --qpu=NAME, as sites with QPUs have one.
  *
  * The argument names=A,B lists the QPUs of the site. Others are refused at submission; the
- * environment of a job names the one it asked for.
+ * environment of a job names the one it asked for. Each line KEY=VALUE of the file in the argument
+ * account=FILE, if it is there, becomes the variable NAME_KEY of the job, as QRMI's plug-in does.
  */
 #include <slurm/spank.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 SPANK_PLUGIN(qpu, 1)
 
 static const char *known = "";
+static const char *account = "";
 static char asked[64];
 
 static int is_known(const char *name) {
@@ -38,10 +40,27 @@ int slurm_spank_init(spank_t spank, int count, char **arguments) {
     for (int i = 0; i < count; i++)
         if (strncmp(arguments[i], "names=", 6) == 0)
             known = arguments[i] + 6;
+        else if (strncmp(arguments[i], "account=", 8) == 0)
+            account = arguments[i] + 8;
     return spank_option_register(spank, &option);
 }
 
-int slurm_spank_task_init(spank_t spank, int count, char **arguments) {
+int slurm_spank_task_init_privileged(spank_t spank, int count, char **arguments) {
     (void)count, (void)arguments;
-    return *asked ? spank_setenv(spank, "SLURM_JOB_QPU_RESOURCES", asked, 1) : ESPANK_SUCCESS;
+    if (!*asked)
+        return ESPANK_SUCCESS;
+    FILE *file = fopen(account, "r"); /* may be readable for root only */
+    char line[1024], name[1200];
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        char *value = strchr(line, '=');
+        if (value == NULL)
+            continue;
+        *value++ = '\0';
+        value[strcspn(value, "\n")] = '\0';
+        snprintf(name, sizeof name, "%s_%s", asked, line);
+        spank_setenv(spank, name, value, 1);
+    }
+    if (file != NULL)
+        fclose(file);
+    return spank_setenv(spank, "SLURM_JOB_QPU_RESOURCES", asked, 1);
 }
