@@ -112,7 +112,9 @@ def records(run: Command) -> list[Path]:
 
 
 @pytest.mark.parametrize("run", ["jobs"], indirect=True)
-def test_a_site_that_does_not_request_the_qpu(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_site_that_does_not_request_the_qpu(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HYBRID_PARSL_SLURM_QPU", "fez")
     done = run(*ASKED)
     assert done.returncode == 2

@@ -7,8 +7,15 @@ from parsl import Config
 from parsl.executors.threads import ThreadPoolExecutor
 
 from hybrid_parsl import labels
+from hybrid_parsl.engine.batch_site import BatchSettings
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
-from hybrid_parsl.engine.site_check import check_site, ranks_on_this_host, settled_resources
+from hybrid_parsl.engine.site_check import (
+    check_qpu_request,
+    check_site,
+    ranks_on_this_host,
+    settled_resources,
+)
+from hybrid_parsl.engine.site_settings import SiteSettings
 from hybrid_parsl.engine.sites import Site
 from hybrid_parsl.errors import ConfigurationError
 
@@ -39,3 +46,30 @@ def test_what_a_site_says_of_its_size_counts(tmp_path: Path) -> None:
     executor = PsiJExecutor(labels.MPI, tmp_path, overrides={"num_nodes": 3, "ranks_per_node": 4})
     found = settled_resources(executor, ASKED)
     assert found == {"num_nodes": 3, "ranks_per_node": 4, "num_ranks": 12, "walltime_s": 60}
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "found", "valid"),
+    [
+        (None, (), "no qpu", "a job that was granted fez"),
+        (SiteSettings, (), "no qpu", "a job that was granted fez"),
+        (BatchSettings, (), "no qpu", 'qpu = "fez" with stages = "jobs" or "blocks"'),
+        (BatchSettings, ("qpu=kyiv",), "qpu = 'kyiv'", 'qpu = "fez" with stages'),
+        (BatchSettings, ("qpu=fez",), None, None),
+        (BatchSettings, ('attributes={qpu="fez"}',), None, None),
+    ],
+)
+def test_a_qpu_has_to_be_requested(
+    model: type[SiteSettings] | None,
+    settings: tuple[str, ...],
+    found: str | None,
+    valid: str | None,
+) -> None:
+    site = Site("here", "here.py", "", lambda *_: Config(), model, settings)
+    if found is None:
+        check_qpu_request(site, "fez")
+        return
+    with pytest.raises(ConfigurationError, match="on the site here do not request") as caught:
+        check_qpu_request(site, "fez")
+    assert caught.value.found == found
+    assert str(caught.value.valid).startswith(str(valid))
