@@ -14,6 +14,7 @@ from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import nearest, printable, shown
 from hybrid_parsl.mitigation_options import MITIGATION_OPTIONS
 from hybrid_parsl.own_code import OwnCode
+from hybrid_parsl.sweep import Sweep  # noqa: TC001 - pydantic reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -459,6 +460,8 @@ class Experiment(_Table):
         Letters, digits, ``.``, ``_`` and ``-``; at most 64; part of the run's folder name.
     problem, workflow, ansatz, search, quantum, analysis, resources
         The tables of the file. Only ``problem`` has to be there.
+    sweep
+        Keys that take several values; None for a single run.
     """
 
     name: Name
@@ -469,6 +472,7 @@ class Experiment(_Table):
     quantum: Quantum = Quantum()
     analysis: AnalysisSettings = AnalysisSettings()
     resources: Resources = Resources()
+    sweep: Sweep | None = None
     _own_code: OwnCode = PrivateAttr(default_factory=OwnCode)
 
     @property

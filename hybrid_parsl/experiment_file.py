@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import Experiment
 from hybrid_parsl.messages import nearest, printable, shown
+from hybrid_parsl.sweep import KEY as SWEEP
+from hybrid_parsl.sweep import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,9 +43,20 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     ConfigurationError
         If the file cannot be read or is not TOML, or a key or value in it is not valid.
     """
+    return parse_experiment(read_table(path), overrides, str(path))
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read the TOML file at `path`, whatever it holds.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read or is not TOML.
+    """
     source = str(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(error.strerror or str(error), source) from error
     except UnicodeDecodeError as error:
@@ -53,7 +66,50 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         raise _too_deep(source) from error
     except ValueError as error:  # no TOML, or a number of thousands of digits
         raise ConfigurationError(f"not TOML: {error}", source) from error
-    return parse_experiment(table, overrides, source)
+
+
+def sweep_of(
+    table: dict[str, Any], overrides: Sequence[str] = (), source: str | None = None
+) -> Sweep | None:
+    """Return the sweep of an experiment, whose other tables may not be valid; None without one.
+
+    Parameters
+    ----------
+    table, overrides, source
+        As for `parse_experiment`.
+
+    Raises
+    ------
+    ConfigurationError
+        If an override cannot be read, or the table ``[sweep]`` is not valid.
+    """
+    changed = with_values(table, overrides, source)
+    if SWEEP not in changed:
+        return None
+    try:
+        return Sweep.model_validate(changed[SWEEP])
+    except (ValidationError, ConfigurationError) as error:
+        fault = explain(error, Sweep, SWEEP) if isinstance(error, ValidationError) else error
+        place = origin(fault.key, overrides, source)
+        raise (fault.at(place) if place else fault) from error
+
+
+def with_values(
+    table: dict[str, Any], assignments: Sequence[str], source: str | None = None
+) -> dict[str, Any]:
+    """Return a copy of a table with ``key=value`` carried out on it.
+
+    Raises
+    ------
+    ConfigurationError
+        If an assignment cannot be read, or the files of a run could not hold a value.
+    """
+    _check_values(table, source)
+    table = copy.deepcopy(table)
+    for assignment in assignments:
+        _assign(table, assignment)
+    _check_values(table, "--set")
+    return table
 
 
 def parse_experiment(
@@ -66,13 +122,9 @@ def parse_experiment(
     ConfigurationError
         If an override cannot be read, or a key or value is not valid.
     """
-    _check_values(table, source)
-    table = copy.deepcopy(table)
-    for assignment in overrides:
-        _assign(table, assignment)
-    _check_values(table, "--set")
+    changed = with_values(table, overrides, source)
     try:
-        return Experiment.model_validate(table)
+        return Experiment.model_validate(changed)
     except (ValidationError, ConfigurationError) as error:
         fault = explain(error, Experiment) if isinstance(error, ValidationError) else error
         place = origin(fault.key, overrides, source)

@@ -28,6 +28,7 @@ from hybrid_parsl.records.run_directory import RESULTS, now
 from hybrid_parsl.records.run_document import end_tasks
 from hybrid_parsl.records.run_lock import driver_of, run_lock, state_of
 from hybrid_parsl.run_report import write_report
+from hybrid_parsl.study_points import read_points
 from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     experiment = embed_code(experiment, (*map(Path, record.get("code", ())), found.folder))
     site = load_recorded_site(record, found, assignments)
     check_site(site, experiment.search_resources, directory.path)
-    return Run(experiment, found, site, directory, results_of(directory))
+    points = read_points(directory, experiment) if experiment.sweep else []
+    return Run(experiment, found, site, directory, results_of(directory), points=points)
 
 
 def has_other_problem(run: Run) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import parsl
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.engine.trace import Trace
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
+    from hybrid_parsl.study_points import Point
     from hybrid_parsl.workflow import Workflow
 
 _NO_RUN = "RUN"  # stands for the folder of a run that has not begun
@@ -37,9 +38,14 @@ class RunPlan:
     config
         What the site gives to Parsl, for a folder that stands for that of the run.
     trace
-        The calls that the workflow makes, as far as they are known.
+        The calls that the workflow makes, as far as they are known; those at the first point of a
+        study.
     notes
         What the user should know of the file of settings.
+    points
+        The points of a study, of which `experiment` is the first one; none for a single run.
+    n_tasks
+        How many tasks there are; None if that is decided at run time.
     """
 
     experiment: Experiment
@@ -48,6 +54,8 @@ class RunPlan:
     config: parsl.Config
     trace: Trace
     notes: list[str] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    n_tasks: int | None = None
 
 
 def plan_run(
@@ -85,7 +93,8 @@ def plan_run(
     """
     asked = [*overrides, *([f"workflow.name={workflow}"] if workflow else [])]
     path = project.experiment_path(text)
-    experiment = load_experiment(text, asked, project)
+    points = _load_points(path, asked, project)
+    experiment = points[0].experiment if points else load_experiment(text, asked, project)
     from hybrid_parsl.engine.site_check import (
         check_qpu_request,
         check_site,
@@ -99,30 +108,42 @@ def plan_run(
     from hybrid_parsl.stages.check import check_memory_here
     from hybrid_parsl.stages.host import check_ranks_here
     from hybrid_parsl.stages.qpu_estimate import check_qpu_time
+    from hybrid_parsl.study import Study
     from hybrid_parsl.workflow import find_workflow
 
     with _placed(path, asked):
         chosen = find_workflow(project.workflows(), experiment.workflow.name)
         experiment = _with_options(experiment, chosen)
+        points = [
+            replace(each, experiment=_with_options(each.experiment, chosen)) for each in points
+        ]
+    experiments = [each.experiment for each in points] or [experiment]
     place = load_site(site, project, site_settings)
     notes = check_tables(place.name, project)
     resources = experiment.search_resources
     config = check_site(place, resources, runs / _NO_RUN)
-    backend = open_backend(experiment.quantum)
-    if backend.required_qpu and not backend.is_reachable:
-        check_qpu_request(place, backend.required_qpu)
+    for each in _distinct(experiments, "quantum"):
+        backend = open_backend(each.quantum)
+        if backend.required_qpu and not backend.is_reachable:
+            check_qpu_request(place, backend.required_qpu)
     with _placed(path, asked):
-        trace = _trace(experiment, chosen, project)
-        check_qpu_time(experiment, trace.functions)
-        for other in _other_resources(trace, resources):
+        trace = everything = _trace(lambda: chosen(experiment), experiment, chosen, project)
+        if points and trace.is_complete:
+            study = Study(chosen, points, waits=False)
+            everything = _trace(lambda: study(experiment), experiment, chosen, project)
+        for each in _distinct(experiments, "problem", "ansatz", "quantum"):
+            check_qpu_time(each, trace.functions)
+        for other in _other_resources(everything, resources):
             check_site(place, other, runs / _NO_RUN)
-        if not _may_search(trace):
-            return RunPlan(experiment, project, place, config, trace, notes)
-        n_ranks = ranks_on_this_host(config, resources)
-        check_ranks_here(experiment.resources, n_ranks)
-        check_shared_memory(n_ranks, os.environ.get("UCX_TLS", TRANSPORTS["UCX_TLS"]))
-        check_memory_here(experiment, n_ranks, samples=samples_on_this_host(config))
-    return RunPlan(experiment, project, place, config, trace, notes)
+        n_tasks = len(everything.calls) if everything.is_complete else None
+        for each in _distinct(experiments, "problem", "ansatz", "quantum", "resources"):
+            if not _may_search(trace):
+                break
+            n_ranks = ranks_on_this_host(config, each.search_resources)
+            check_ranks_here(each.resources, n_ranks)
+            check_shared_memory(n_ranks, os.environ.get("UCX_TLS", TRANSPORTS["UCX_TLS"]))
+            check_memory_here(each, n_ranks, samples=samples_on_this_host(config))
+    return RunPlan(experiment, project, place, config, trace, notes, points, n_tasks)
 
 
 def load_experiment(
@@ -142,17 +163,63 @@ def load_experiment(
     ConfigurationError
         If it is not there, or something in it is not valid.
     """
-    from hybrid_parsl.experiment_file import read_experiment
+    from hybrid_parsl.errors import ConfigurationError
+    from hybrid_parsl.experiment_file import origin, read_experiment, read_table, sweep_of
+    from hybrid_parsl.sweep import KEY
+
+    path = project.experiment_path(text)
+    if sweep_of(read_table(path), overrides, str(path)) is not None:
+        message, valid = "is not possible here", "hybrid-parsl run, Prefect, or no sweep"
+        raise ConfigurationError(message, origin(KEY, overrides, str(path)), KEY, None, valid)
+    experiment = read_experiment(path, overrides)
+    with _placed(path, overrides):
+        return _completed(experiment, path, project, is_driven_here=is_driven_here)
+
+
+def _load_points(path: Path, overrides: Sequence[str], project: Project) -> list[Point]:
+    """Return the points of a study, each checked as an experiment is; none without a sweep.
+
+    Raises
+    ------
+    ConfigurationError
+        If the sweep or a point is not valid.
+    """
+    from hybrid_parsl.experiment_file import read_table, sweep_of, with_values
+    from hybrid_parsl.study_points import make_points
+
+    table = read_table(path)
+    sweep = sweep_of(table, overrides, str(path))
+    if sweep is None:
+        return []
+
+    def complete(experiment: Experiment, place: str) -> Experiment:
+        with _placed(Path(place), ()):
+            return _completed(experiment, path, project)
+
+    points = make_points(with_values(table, overrides, str(path)), sweep, str(path), complete)
+    kept = points[0].experiment.model_copy(update={"sweep": sweep})
+    return [replace(points[0], experiment=kept), *points[1:]]
+
+
+def _completed(
+    experiment: Experiment, path: Path, project: Project, *, is_driven_here: bool = True
+) -> Experiment:
+    """Return an experiment with the code and the files that it names, checked."""
     from hybrid_parsl.problems.registry import embed_code, embed_files
     from hybrid_parsl.stages.check import check_experiment
 
-    path = project.experiment_path(text)
-    experiment = read_experiment(path, overrides)
-    with _placed(path, overrides):
-        coded = embed_code(experiment, (path.parent, project.folder))
-        embedded = embed_files(coded, path.parent)
-        check_experiment(embedded, is_driven_here=is_driven_here)
+    coded = embed_code(experiment, (path.parent, project.folder))
+    embedded = embed_files(coded, path.parent)
+    check_experiment(embedded, is_driven_here=is_driven_here)
     return embedded
+
+
+def _distinct(experiments: Sequence[Experiment], *tables: str) -> list[Experiment]:
+    """Return one experiment for each content of some tables."""
+    found: dict[str, Experiment] = {}
+    for each in experiments:
+        found.setdefault(each.model_dump_json(include=set(tables)), each)
+    return list(found.values())
 
 
 def _with_options(experiment: Experiment, workflow: Workflow) -> Experiment:
@@ -167,8 +234,10 @@ def _with_options(experiment: Experiment, workflow: Workflow) -> Experiment:
     return experiment.model_copy(update={"workflow": table})
 
 
-def _trace(experiment: Experiment, workflow: Workflow, project: Project) -> Trace:
-    """Return the calls that the workflow makes, which must fit the tables of resources.
+def _trace(
+    call: Callable[[], object], experiment: Experiment, workflow: Workflow, project: Project
+) -> Trace:
+    """Return the calls that `call` makes, which must fit the tables of resources.
 
     Raises
     ------
@@ -182,10 +251,9 @@ def _trace(experiment: Experiment, workflow: Workflow, project: Project) -> Trac
     from hybrid_parsl.engine.trace import trace_workflow
     from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.messages import nearest
+    from hybrid_parsl.reuse.call_key import share_key
 
-    trace = trace_workflow(
-        lambda: workflow(experiment), project.code_of, experiment.resources_of_call
-    )
+    trace = trace_workflow(call, project.code_of, experiment.resources_of_call, share_key)
     if trace.error is not None:
         raise workflow_error(f"workflow {workflow.name}", trace.error) from trace.error
     known = {*labels.ALL}

@@ -19,6 +19,7 @@ from hybrid_parsl.engine.result_reuse import ResultReuse
 from hybrid_parsl.engine.retries import allow_retries
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun
+from hybrid_parsl.engine.trace import trace_workflow
 from hybrid_parsl.engine.workflow_calls import CallRecorder
 from hybrid_parsl.errors import ConfigurationError, JobRejectedError, JobsLeftError
 from hybrid_parsl.experiment import DEFAULT_WORKFLOW
@@ -29,10 +30,12 @@ from hybrid_parsl.records.run_directory import RESULTS, RunDirectory, now
 from hybrid_parsl.records.run_document import continued, end_tasks, new_document
 from hybrid_parsl.records.run_lock import run_lock
 from hybrid_parsl.records.versions import software_versions
-from hybrid_parsl.reuse.call_key import call_key
+from hybrid_parsl.reuse.call_key import call_key, share_key
 from hybrid_parsl.reuse.store import FOLDER, ResultStore
 from hybrid_parsl.run_report import write_report
 from hybrid_parsl.stages.warm_up import warm_up_analysis, warm_up_quantum
+from hybrid_parsl.study import TABLE, Study
+from hybrid_parsl.study_points import write_points
 from hybrid_parsl.task_monitor import TaskMonitor, WorkflowThread
 from hybrid_parsl.workflow import find_workflow
 
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.project import Project
     from hybrid_parsl.run_observer import RunObserver
     from hybrid_parsl.stage_function import StageFunction
+    from hybrid_parsl.study_points import Point
     from hybrid_parsl.workflow import Workflow
 
     Begin = Callable[[Call, StageFunction], Future[Any]]
@@ -87,10 +91,12 @@ class Run:
         Gives what starts the call of an app, in Parsl or in another engine on top of it.
     on_failure
         What a failed task means for the others: ``drain`` (what runs finishes, nothing new
-        starts), ``keep-going`` (what does not depend on it goes on) or ``fail-fast`` (what runs
-        is cancelled).
+        starts), ``keep-going`` (what does not depend on it goes on; always so in a study, unless
+        it is ``fail-fast``) or ``fail-fast`` (what runs is cancelled).
     cache
         Whether to reuse results of earlier runs in the same folder, and to store those of this one.
+    points
+        The points of a study, of which `experiment` is the first one; none for a single run.
     """
 
     experiment: Experiment
@@ -101,8 +107,10 @@ class Run:
     opening: Opening = parsl_calls
     on_failure: OnFailure = "drain"
     cache: bool = False
+    points: Sequence[Point] = ()
     _document: Document = field(default_factory=dict)
     _begun: float = 0.0
+    _study: Study | None = None
 
     def prepare(self) -> None:
         """Write the experiment for a driver that is yet to start.
@@ -154,7 +162,7 @@ class Run:
             opened = Session(config, self.site.source)
             reuse = self._reuse(config, opened) if self.cache else None
             gate = LaunchGate.install(config)
-            workflow = find_workflow(self.project.workflows(), self.experiment.workflow.name)
+            workflow = self._workflow()
             with opened as session, self.opening(session) as begin:
                 session.warm_up(WARM_UP)
                 recorder = CallRecorder(
@@ -162,6 +170,7 @@ class Run:
                     self.project.code_of,
                     self.experiment.resources_of_call,
                     session.join,
+                    share_key,
                 )
                 with recorder.installed():
                     self._follow(workflow, recorder, gate, session, observer, reuse)
@@ -177,6 +186,20 @@ class Run:
         with uninterrupted():
             self._end("completed", None)
         return self._document
+
+    def _workflow(self) -> Workflow | Study:
+        """Return what is called: the workflow, or that of all points of a study."""
+        found = find_workflow(self.project.workflows(), self.experiment.workflow.name)
+        if not self.points:
+            return found
+        trace = trace_workflow(
+            lambda: found(self.points[0].experiment),
+            self.project.code_of,
+            self.experiment.resources_of_call,
+        )
+        self._study = Study(found, self.points, waits=not trace.is_complete)
+        self._document[TABLE] = self._study.table()
+        return self._study
 
     def _cancels_qpu_jobs(self, error: BaseException) -> bool:
         """Return whether jobs on QPUs are cancelled when `error` has ended the run.
@@ -219,6 +242,8 @@ class Run:
         self.directory.write_json("versions.json", versions)
         self.directory.event("run started", site=self.site.name)
         self._document = new_document(self.directory, self.site.name, asked, versions, n_drivers)
+        if self.points:
+            write_points(self.directory, self.points)
         self.directory.write_json(RESULTS, self._document)
         self._write_experiment()
 
@@ -235,7 +260,7 @@ class Run:
 
     def _follow(
         self,
-        workflow: Workflow,
+        workflow: Workflow | Study,
         recorder: CallRecorder,
         gate: LaunchGate,
         session: Session,
@@ -253,7 +278,7 @@ class Run:
         def react(error: HybridParslError) -> None:
             if self.on_failure == "fail-fast":
                 raise error
-            if self.on_failure == "drain":
+            if self.on_failure == "drain" and not self.points:
                 gate.block_new_tasks()
 
         monitor = TaskMonitor(
@@ -261,7 +286,7 @@ class Run:
             self._document,
             recorder,
             observer,
-            top_level=workflow.name == DEFAULT_WORKFLOW,
+            top_level=not self.points and workflow.name == DEFAULT_WORKFLOW,
             on_failure=react,
             on_result=session.check_identity,
             origins={} if reuse is None else reuse.origins,
@@ -284,6 +309,8 @@ class Run:
         """Write down how the run ended, if it had begun."""
         if not self._document:
             return
+        if self._study is not None:
+            self._document[TABLE] = self._study.table()
         run = self._document["run"]
         run |= {"finished": now(), "status": status}
         end_tasks(self._document, status, run["finished"])

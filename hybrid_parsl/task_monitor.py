@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.run_observer import RunObserver
+    from hybrid_parsl.study import Study
     from hybrid_parsl.workflow import Workflow
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class WorkflowThread(threading.Thread):
         What it raised.
     """
 
-    def __init__(self, workflow: Workflow, experiment: Experiment) -> None:
+    def __init__(self, workflow: Workflow | Study, experiment: Experiment) -> None:
         super().__init__(name=f"workflow {workflow.name}", daemon=True)
         self._workflow = workflow
         self._experiment = experiment

@@ -90,7 +90,15 @@ def run(
     from hybrid_parsl.runner import Run
 
     directory = RunDirectory.create(runs_dir, plan.experiment.name)
-    begun = Run(plan.experiment, project, plan.site, directory, on_failure=on_failure, cache=cache)
+    begun = Run(
+        plan.experiment,
+        project,
+        plan.site,
+        directory,
+        on_failure=on_failure,
+        cache=cache,
+        points=plan.points,
+    )
     if detach:
         begun.prepare()
         drive_detached(directory, project.folder, (), on_failure, as_json=as_json, cache=cache)

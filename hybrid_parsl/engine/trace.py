@@ -12,7 +12,7 @@ from hybrid_parsl.engine.workflow_calls import CallRecorder, disown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hybrid_parsl.engine.workflow_calls import Call
+    from hybrid_parsl.engine.workflow_calls import Call, KeyOf
     from hybrid_parsl.own_code import OwnCode
 
 _PATIENCE_S = 10.0
@@ -79,6 +79,7 @@ def trace_workflow(
     workflow: Callable[[], object],
     code_of: Callable[[Callable[..., Any]], OwnCode],
     resources_of: Callable[[Sequence[str], str, Sequence[Any]], Mapping[str, Any]],
+    key_of: KeyOf | None = None,
 ) -> Trace:
     """Return the calls of a workflow as far as they are known before any result is there.
 
@@ -89,7 +90,7 @@ def trace_workflow(
     ----------
     workflow
         Called once.
-    code_of, resources_of
+    code_of, resources_of, key_of
         As of a `CallRecorder`.
     """
     is_joined = threading.Event()
@@ -98,7 +99,7 @@ def trace_workflow(
         is_joined.set()
         return _Undecided()
 
-    recorder = CallRecorder(lambda *_: _Undecided(), code_of, resources_of, join)
+    recorder = CallRecorder(lambda *_: _Undecided(), code_of, resources_of, join, key_of)
     raised: list[BaseException] = []
 
     def call() -> None:

@@ -7,11 +7,13 @@ that place, so the runtime knows the graph of any workflow without a list of its
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import re
 import threading
 import weakref
 from concurrent.futures import Future
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,18 +29,79 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.own_code import OwnCode
 
+    KeyOf = Callable[
+        [StageFunction, Sequence[Any], Mapping[str, Any], Callable[[Future[Any]], str | None]],
+        str | None,
+    ]
+
 TASK = "task"
 """The keyword by which a call names itself."""
 _WALLTIME = "walltime"
 _TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,63}")
 
 
+_scope: ContextVar[CallScope | None] = ContextVar("scope", default=None)
 _disowned: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
 def disown(thread: threading.Thread) -> None:
     """Let a thread end at its next call of an app; nothing waits for it any more."""
     _disowned.add(thread)
+
+
+class _Names:
+    """Names of which each is given out once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        """Return `name`, with a number if it has been given out before."""
+        with self._lock:
+            while True:
+                number = self._numbers[name] = self._numbers.get(name, 0) + 1
+                unique = name if number == 1 else f"{name}-{number}"
+                if unique == name or unique not in self._numbers:
+                    self._numbers.setdefault(unique, 1)
+                    return unique
+
+
+class CallScope:
+    """A part of a workflow whose calls have names of their own, such as a point of a study.
+
+    Parameters
+    ----------
+    prefix
+        What the names of its tasks begin with.
+    shares
+        Whether a call is answered by that of another scope which has the same key.
+
+    Attributes
+    ----------
+    tasks
+        The names of its tasks, by those that they have inside the scope.
+    """
+
+    def __init__(self, prefix: str, *, shares: bool) -> None:
+        self.prefix = prefix
+        self.shares = shares
+        self.names = _Names()
+        self.tasks: dict[str, str] = {}
+
+    def note(self, local: str, name: str) -> str:
+        """Note the name of a task, and return it; a dictionary that is read elsewhere stays."""
+        self.tasks = {**self.tasks, local: name}
+        return name
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Let the calls of this thread be in the scope."""
+        token = _scope.set(self)
+        try:
+            yield
+        finally:
+            _scope.reset(token)
 
 
 @dataclass(eq=False)
@@ -119,6 +182,9 @@ class CallRecorder:
         arguments.
     join
         Starts a join app: takes what ``DataFlowKernel.submit`` does, but for the executors.
+    key_of
+        Returns what decides the result of a call, by which scopes share it: of its function,
+        arguments, keywords, and what names the task behind a future. None if it is not shared.
     """
 
     def __init__(
@@ -127,13 +193,16 @@ class CallRecorder:
         code_of: Callable[[Callable[..., Any]], OwnCode],
         resources_of: Callable[[Sequence[str], str, Sequence[Any]], Mapping[str, Any]],
         join: Callable[..., Future[Any]],
+        key_of: KeyOf | None = None,
     ) -> None:
+        self._key_of = key_of
+        self._shared: dict[tuple[Any, ...], Call] = {}
         self._begin = begin
         self._join = join
         self._code_of = code_of
         self._resources_of = resources_of
         self._lock = threading.Lock()
-        self._numbers: dict[str, int] = {}
+        self._names = _Names()
         self._codes: dict[str, OwnCode] = {}
         self._calls: dict[int, Call] = {}
         self._order: list[Call] = []
@@ -181,34 +250,62 @@ class CallRecorder:
         wanted = _task_name(function, keywords)
         function_name = function.__name__
         after = self._producers(app_args, keywords)
+        scope, base = _scope.get(), wanted or function_name
+        local = (self._names if scope is None else scope.names).unique(base)
         if join:
-            name = self._unique(wanted or function_name)
+            name = self._name(scope, local)
             call = Call(name, reference, None, {}, after, (), {})
-            future = self._join(func, app_args, cache, ignore_for_cache, keywords)
+            within = func if scope is None else _in_scope(func, scope)
+            future = self._join(within, app_args, cache, ignore_for_cache, keywords)
             self._add(call, future)
             return future
         label = _label(executors, function_name)
-        name = self._unique(wanted or function_name)
-        base = wanted or function_name
         given = keywords.pop(RESOURCES, None)
         if keywords.get(_WALLTIME) is not None and not _takes(function, _WALLTIME):
             message = "is not supported for one call"
             valid = f"walltime_s in a table [resources.{base}]"
             raise ConfigurationError(message, f"call of {function_name}", _WALLTIME, valid=valid)
-        names = [name, base, function_name, label]
-        resources = self._resources_of(names, label, app_args)
-        call = Call(
-            name,
-            reference,
-            label,
-            dict(resources if given is None else given),
-            after,
-            tuple(app_args),
-            keywords,
-        )
-        future = self._begin(call, StageFunction(function, name, self._code(function)))
+        stage = StageFunction(function, local, self._code(function))
+        asked = self._resources_of([local, base, function_name, label], label, app_args)
+        resources = dict(asked if given is None else given)
+        key = self._key(scope, stage, app_args, keywords, (label, resources))
+        if scope is not None and key in self._shared:
+            shared = self._shared[key]
+            scope.note(local, shared.name)
+            return shared.future
+        name = self._name(scope, local)
+        call = Call(name, reference, label, resources, after, tuple(app_args), keywords)
+        future = self._begin(call, StageFunction(function, name, stage.code))
         self._add(call, future)
+        if key is not None:
+            self._shared[key] = call
         return future
+
+    def _name(self, scope: CallScope | None, local: str) -> str:
+        """Return the name of a new task, unique within the run."""
+        if scope is None:
+            return local
+        return scope.note(local, f"{scope.prefix}{local}")
+
+    def _key(
+        self,
+        scope: CallScope | None,
+        function: StageFunction,
+        arguments: Sequence[Any],
+        keywords: Mapping[str, Any],
+        where: tuple[str, Mapping[str, Any]],
+    ) -> tuple[Any, ...] | None:
+        """Return the key of a call that scopes share, None if they do not."""
+        if scope is None or not scope.shares or self._key_of is None:
+            return None
+        key = self._key_of(function, arguments, keywords, self._producer)
+        label, resources = where
+        return None if key is None else (key, label, *sorted(resources.items()))
+
+    def _producer(self, future: Future[Any]) -> str | None:
+        """Return the name of the task behind a future, None if it is of no call."""
+        call = self._calls.get(id(future))
+        return None if call is None else call.name
 
     def _code(self, function: Callable[..., Any]) -> OwnCode:
         """Return the project's files that a function needs, as they were at its first call."""
@@ -241,15 +338,16 @@ class CallRecorder:
         with self._lock:
             return [call for call in self._order if id(call) in found]
 
-    def _unique(self, name: str) -> str:
-        """Return `name`, with a number if an earlier call has it."""
-        with self._lock:
-            while True:
-                number = self._numbers[name] = self._numbers.get(name, 0) + 1
-                unique = name if number == 1 else f"{name}-{number}"
-                if unique == name or unique not in self._numbers:
-                    self._numbers.setdefault(unique, 1)
-                    return unique
+
+def _in_scope(function: Callable[..., Any], scope: CallScope) -> Callable[..., Any]:
+    """Return a join app's function whose calls, in another thread, are in `scope`."""
+
+    @functools.wraps(function)
+    def within(*arguments: Any, **keywords: Any) -> Any:
+        with scope.entered():
+            return function(*arguments, **keywords)
+
+    return within
 
 
 def _task_name(function: Callable[..., Any], keywords: dict[str, Any]) -> str | None:

@@ -99,6 +99,35 @@ class RunTable(_Record):
     resumed: list[Time] = Field(default=["1970-01-01T00:00:00Z"], min_length=1)
 
 
+class PointRecord(_Record):
+    """One of ``points`` in ``points.json``."""
+
+    values: dict[str, Any]
+    tables: dict[str, Any]
+
+
+class PointsRecord(_Record):
+    """The content of ``points.json``."""
+
+    points: list[PointRecord] = Field(min_length=1)
+
+
+class StudyPoint(_Record):
+    """One of the points in the table ``study`` of ``results.json``."""
+
+    name: str
+    values: dict[str, Any]
+    tasks: dict[str, str] = {}
+    error: str | None = None
+
+
+class StudyTable(_Record):
+    """The table ``study`` of ``results.json``."""
+
+    keys: list[str]
+    points: list[StudyPoint]
+
+
 class StageTable(_Record):
     """One of ``stages`` in ``results.json``."""
 
@@ -164,6 +193,7 @@ class Results(_Record):
     search: _OWN_TYPES[type_name(SearchResult)] | None = None  # type: ignore[valid-type]
     quantum: _OWN_TYPES[type_name(Sample)] | None = None  # type: ignore[valid-type]
     analysis: _OWN_TYPES[type_name(Analysis)] | None = None  # type: ignore[valid-type]
+    study: StudyTable | None = None
     error: ErrorTable | None = None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import sys
+from concurrent.futures import Future
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from hybrid_parsl.reuse.canonical import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -50,6 +51,7 @@ def call_key(
     keywords: Mapping[str, Any],
     versions: Mapping[str, str],
     software: str = "",
+    task_of: Callable[[Future[Any]], str | None] | None = None,
 ) -> str | None:
     """Return the key of a call, 64 hexadecimal digits; None if it is always carried out.
 
@@ -59,13 +61,16 @@ def call_key(
     Parameters
     ----------
     function, arguments, keywords
-        The call, with results instead of futures.
+        The call.
     versions
         Versions of packages by name.
     software
         What identifies the software where the call runs; empty if it is the driver's.
+    task_of
+        Returns the name of the task whose result a future is, which stands for it; None if that
+        is not known. Without it, arguments have to be results.
     """
-    form = _CallForm(USED_TABLES.get(function.reference))
+    form = _CallForm(USED_TABLES.get(function.reference), task_of)
     try:
         bound = function.__signature__.bind(*arguments, **keywords)
         bound.apply_defaults()
@@ -84,6 +89,16 @@ def call_key(
         return None
 
 
+def share_key(
+    function: StageFunction,
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any],
+    task_of: Callable[[Future[Any]], str | None],
+) -> str | None:
+    """Return the key of a call by which the points of a study share it; as `call_key`."""
+    return call_key(function, arguments, keywords, {}, task_of=task_of)
+
+
 class _CallForm(CanonicalForm):
     """The form of arguments, for a function that reads some tables of an experiment.
 
@@ -91,6 +106,8 @@ class _CallForm(CanonicalForm):
     ----------
     tables
         Their names; None for a function that is not of this package, which may read everything.
+    task_of
+        As for `call_key`.
 
     Attributes
     ----------
@@ -98,9 +115,28 @@ class _CallForm(CanonicalForm):
         Whether code of other packages has been found, which may use any package.
     """
 
-    def __init__(self, tables: tuple[str, ...] | None) -> None:
+    def __init__(
+        self,
+        tables: tuple[str, ...] | None,
+        task_of: Callable[[Future[Any]], str | None] | None = None,
+    ) -> None:
         self._tables = tables
+        self._task_of = task_of
         self.has_other_code = False
+
+    def of_object(self, value: Any) -> Any:
+        """Return the form of an object; a future is the name of its task.
+
+        Raises
+        ------
+        NotReusableError
+            If it has none.
+        """
+        if isinstance(value, Future) and self._task_of is not None:
+            name = self._task_of(value)
+            if name is not None:
+                return {"result of": name}
+        return super().of_object(value)
 
     def of_model(self, value: BaseModel) -> Any:
         """Return the form of a model; how a result was computed is not part of it here."""

@@ -1,0 +1,138 @@
+"""The points of a study: an experiment for each combination of the values that are swept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.experiment_file import parse_experiment, with_values
+from hybrid_parsl.records.models import PointsRecord
+from hybrid_parsl.sweep import assignments, in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.sweep import Sweep, Values
+
+FILE = "points.json"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One experiment of a study.
+
+    Attributes
+    ----------
+    name
+        Its number, counted from 0, with leading zeros.
+    values
+        What it sets the swept keys to.
+    experiment
+        The whole experiment, without a sweep.
+    """
+
+    name: str
+    values: Values
+    experiment: Experiment
+
+    @property
+    def label(self) -> str:
+        """What identifies the point in a message."""
+        return f"point {self.name} ({in_words(self.values)})"
+
+    def tables(self, base: Experiment) -> dict[str, Any]:
+        """Return the tables in which the experiment differs from `base`."""
+        ours, theirs = (each.model_dump(mode="json") for each in (self.experiment, base))
+        return {
+            key: _without_none(table)
+            for key, table in ours.items()
+            if key != "sweep" and table != theirs[key]
+        }
+
+
+def point_names(n_points: int) -> list[str]:
+    """Return the names of so many points, all of one length."""
+    width = len(str(n_points - 1))
+    return [f"{number:0{width}d}" for number in range(n_points)]
+
+
+def write_points(directory: RunDirectory, points: Sequence[Point]) -> None:
+    """Write the points of a study into its folder, each as the tables that the first one lacks.
+
+    Raises
+    ------
+    StorageError
+        If they cannot be written.
+    """
+    base = points[0].experiment
+    records = [{"values": each.values, "tables": each.tables(base)} for each in points]
+    directory.write_json(FILE, {"points": records})
+
+
+def read_points(directory: RunDirectory, base: Experiment) -> list[Point]:
+    """Return the points of a study that has begun.
+
+    Parameters
+    ----------
+    directory
+        Its folder.
+    base
+        The experiment of the first point, whose own code all points have.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``points.json`` is missing or damaged, or a point in it is not valid.
+    """
+    records = directory.read_record(FILE, PointsRecord)["points"]
+    asked = base.model_dump(mode="json", exclude={"sweep"}, exclude_none=True)
+    source = str(directory.path / FILE)
+    points = []
+    for name, record in zip(point_names(len(records)), records, strict=True):
+        experiment = parse_experiment({**asked, **record["tables"]}, source=source)
+        points.append(Point(name, record["values"], experiment.with_own_code(base.own_code)))
+    return points
+
+
+def make_points(
+    table: dict[str, Any],
+    sweep: Sweep,
+    source: str,
+    complete: Callable[[Experiment, str], Experiment],
+) -> list[Point]:
+    """Return the points of a study that is to begin.
+
+    Parameters
+    ----------
+    table
+        The experiment as TOML has it, with what is not swept.
+    sweep
+        What is swept.
+    source
+        Where the experiment comes from, for errors.
+    complete
+        Returns an experiment that needs no files, checked; it is also told where the experiment
+        comes from.
+
+    Raises
+    ------
+    ConfigurationError
+        If a point is not valid.
+    """
+    values = sweep.points()
+    points = []
+    for name, each in zip(point_names(len(values)), values, strict=True):
+        place = f"{source}, point {name} ({in_words(each)})"
+        found = parse_experiment(with_values(table, assignments(each), source), source=place)
+        single = found.model_copy(update={"sweep": None})
+        points.append(Point(name, each, complete(single, place)))
+    return points
+
+
+def _without_none(value: Any) -> Any:
+    """Return tables without the keys that are None, which TOML cannot hold."""
+    if isinstance(value, dict):
+        return {key: _without_none(each) for key, each in value.items() if each is not None}
+    return value

@@ -1,0 +1,234 @@
+"""``[sweep]``: keys of an experiment that take several values, and the points that they make."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.messages import nearest, printable, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+KEY = "sweep"
+MOST_POINTS = 100_000
+Values = dict[str, Any]
+"""The value of each swept key, by its dotted name."""
+_FIXED = {"name", "workflow.name", KEY}
+_VALID = "a list of values, or one of { range = [start, stop, step] }, " + ", ".join(
+    f"{{ {word} = [first, last, number] }}" for word in ("linspace", "geomspace")
+)
+
+
+class Sweep(BaseModel):
+    """``[sweep]``: dotted keys of the experiment with their values, and how to combine them.
+
+    Attributes
+    ----------
+    combine
+        ``product``: every combination, the last key varies fastest; ``zip``: the first values of
+        all keys, then the second ones.
+    exclude
+        Tables of keys with a value, or a list of values: points that agree with all keys of one
+        table are left out.
+
+    All other keys are swept: a list of values, or a table with one of ``range`` (start, stop,
+    and step if it is not 1, as Python's ``range``), ``linspace`` and ``geomspace`` (first, last,
+    and how many numbers, as NumPy's).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Any] = Field(init=False)
+
+    combine: Literal["product", "zip"] = "product"
+    exclude: list[dict[str, Any]] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _join_keys(cls, values: Any) -> Any:
+        """Let ``ansatz.layers`` be the same with and without quotes; the last one counts."""
+        if not isinstance(values, dict):
+            return values
+        own = {key: each for key, each in values.items() if key in cls.model_fields}
+        excluded = own.get("exclude")
+        if isinstance(excluded, list):
+            own["exclude"] = [
+                dict(_flat(each)) if isinstance(each, dict) else each for each in excluded
+            ]
+        others = {key: each for key, each in values.items() if key not in own}
+        return {**own, **dict(_flat(others))}
+
+    @model_validator(mode="after")
+    def _check(self) -> Sweep:
+        """Refuse keys and values that make no points."""
+        axes = self.axes
+        if not axes:
+            raise ConfigurationError("has no keys", None, KEY, valid='"ansatz.layers" = [1, 2, 3]')
+        if self.combine == "zip":
+            lengths = {key: len(values) for key, values in axes.items()}
+            if len(set(lengths.values())) > 1:
+                found = ", ".join(f"{key}: {number}" for key, number in lengths.items())
+                valid = 'as many values of each key, or combine = "product"'
+                raise ConfigurationError("does not fit together", None, KEY, found, valid)
+        n_points = self._n_combinations(axes)
+        if n_points > MOST_POINTS:
+            valid = f"at most {MOST_POINTS}"
+            raise ConfigurationError("makes too many points", None, KEY, str(n_points), valid)
+        for number, table in enumerate(self.exclude):
+            for key in table:
+                if key not in axes:
+                    place = f"{KEY}.exclude.{number}"
+                    name, near = printable(key), nearest(key, list(axes))
+                    message = "is not swept"
+                    raise ConfigurationError(message, None, place, name, ", ".join(axes), near)
+        if not self.points():
+            message = "excludes every point"
+            raise ConfigurationError(message, None, f"{KEY}.exclude", shown(self.exclude))
+        return self
+
+    @property
+    def axes(self) -> dict[str, list[Any]]:
+        """The values of each key.
+
+        Raises
+        ------
+        ConfigurationError
+            If a key cannot be swept, or its values are not valid.
+        """
+        return {key: _values(key, spec) for key, spec in (self.__pydantic_extra__ or {}).items()}
+
+    def _n_combinations(self, axes: Mapping[str, Sequence[Any]]) -> int:
+        """Return the number of points before any is excluded."""
+        lengths = [len(values) for values in axes.values()]
+        return lengths[0] if self.combine == "zip" else math.prod(lengths)
+
+    def points(self) -> list[Values]:
+        """Return the values of each point, in their order."""
+        axes = self.axes
+        rows = (
+            zip(*axes.values(), strict=True)
+            if self.combine == "zip"
+            else itertools.product(*axes.values())
+        )
+        points = (dict(zip(axes, row, strict=True)) for row in rows)
+        return [point for point in points if not any(_agrees(point, each) for each in self.exclude)]
+
+
+def assignments(values: Values) -> list[str]:
+    """Return the values of a point as ``key=value``, in TOML."""
+    return [f"{key}={_toml(value)}" for key, value in values.items()]
+
+
+def in_words(values: Values) -> str:
+    """Return the values of a point as a text for people."""
+    return ", ".join(f"{key} = {_toml(value)}" for key, value in values.items())
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML has it, in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(each) for each in value) + "]"
+    return tomli_w.dumps({"v": value}).removeprefix("v = ").rstrip("\n")
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted keys of nested tables, up to tables that describe values."""
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and not value.keys() & _SPANS.keys():
+            yield from _flat(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def _values(key: str, spec: Any) -> list[Any]:
+    """Return the values of a swept key.
+
+    Raises
+    ------
+    ConfigurationError
+        If the key cannot be swept, or the values are not valid.
+    """
+    place = f"{KEY}.{printable(key)}"
+    if "." not in key or key in _FIXED:
+        message = "cannot be swept"
+        valid = "a key in a table of the experiment, such as ansatz.layers"
+        raise ConfigurationError(message, None, place, printable(key), valid)
+    values = _span(spec, place) if isinstance(spec, dict) else spec
+    if not isinstance(values, list) or not values:
+        raise ConfigurationError("has no list of values", None, place, shown(spec), _VALID)
+    kinds = [_toml(value) for value in values]
+    if len(set(kinds)) < len(kinds):
+        twice = next(each for number, each in enumerate(kinds) if each in kinds[:number])
+        raise ConfigurationError("has a value twice", None, place, twice)
+    return values
+
+
+def _span(spec: Mapping[str, Any], place: str) -> list[Any]:
+    """Return the values of ``range``, ``linspace`` or ``geomspace``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has another form.
+    """
+    (word, arguments), *others = spec.items()
+    whole = isinstance(arguments, list) and all(type(each) is int for each in arguments)
+    real = isinstance(arguments, list) and all(type(each) in (int, float) for each in arguments)
+    try:
+        if not others and word in _SPANS and (whole if word == "range" else real):
+            return _SPANS[word](*arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(str(error), None, place, shown(dict(spec)), _VALID) from error
+    raise ConfigurationError("has no list of values", None, place, shown(dict(spec)), _VALID)
+
+
+def _range(start: int, stop: int, step: int = 1) -> list[int]:
+    """Return the numbers from `start` to before `stop`."""
+    if len(numbers := range(start, stop, step)) > MOST_POINTS:
+        message = f"has more than {MOST_POINTS} values"
+        raise ValueError(message)
+    return list(numbers)
+
+
+def _spaced(place: Callable[[float], float], first: float, last: float, number: float) -> list[Any]:
+    """Return `number` values from `first` to `last`: `place` maps 0 to 1 to what is between."""
+    if type(number) is not int or not 1 <= number <= MOST_POINTS:
+        message = f"the number of values should be 1 to {MOST_POINTS}"
+        raise ValueError(message)
+    inner = [place(each / (number - 1)) for each in range(1, number - 1)]
+    return [first, *inner, last] if number > 1 else [first]
+
+
+def _linspace(first: float, last: float, number: float) -> list[Any]:
+    """Return numbers with equal differences."""
+    return _spaced(lambda share: first + share * (last - first), first, last, number)
+
+
+def _geomspace(first: float, last: float, number: float) -> list[Any]:
+    """Return numbers with equal ratios."""
+    if first * last <= 0:
+        message = "first and last should have one sign, and not be 0"
+        raise ValueError(message)
+    return _spaced(lambda share: first * (last / first) ** share, first, last, number)
+
+
+_SPANS: dict[str, Callable[..., list[Any]]] = {
+    "range": _range,
+    "linspace": _linspace,
+    "geomspace": _geomspace,
+}
+
+
+def _agrees(point: Values, table: Mapping[str, Any]) -> bool:
+    """Return whether a point has the values of a table of exclusions."""
+    return all(
+        point[key] in (each if isinstance(each, list) else [each]) for key, each in table.items()
+    )
