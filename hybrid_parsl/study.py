@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from hybrid_parsl.study_points import Point
     from hybrid_parsl.workflow import Workflow
 
-TABLE = "study"
-"""The table of ``results.json`` that says which tasks belong to which point."""
 _MOST_THREADS = 64
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hybrid_parsl.sweep import Sweep, Values
 
 FILE = "points.json"
+TABLE = "study"
+"""The table of ``results.json`` that says which tasks belong to which point."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import tomllib
 from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
@@ -119,22 +120,58 @@ class Sweep(BaseModel):
         return [point for point in points if not any(_agrees(point, each) for each in self.exclude)]
 
 
+def sweep_assignment(text: str) -> str:
+    """Return ``KEY=VALUES`` of the command line as an assignment to the table ``[sweep]``.
+
+    The values are TOML, separated by commas; bare words are texts. Or they are a table, as
+    ``{range=[0, 20]}``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has no key or no values.
+    """
+    key, equals, given = (part.strip() for part in text.partition("="))
+    if not (key and equals and given):
+        message, valid = "a sweep is KEY=VALUES", "for example ansatz.layers=1,2,3"
+        raise ConfigurationError(message, "--sweep", None, shown(text), valid)
+    if given.startswith("{"):
+        return f"{KEY}.{key}={given}"
+    try:
+        values = tomllib.loads(f"v = [{given}]")["v"]
+    except ValueError:
+        values = [_bare(word.strip()) for word in given.split(",")]
+    return f"{KEY}.{key}={toml_text(values)}"
+
+
+def _bare(word: str) -> Any:
+    """Return a word as TOML reads it, else as it is."""
+    try:
+        return tomllib.loads(f"v = {word}")["v"]
+    except ValueError:
+        return word
+
+
 def assignments(values: Values) -> list[str]:
     """Return the values of a point as ``key=value``, in TOML."""
-    return [f"{key}={_toml(value)}" for key, value in values.items()]
+    return [f"{key}={toml_text(value)}" for key, value in values.items()]
 
 
 def in_words(values: Values) -> str:
     """Return the values of a point as a text for people."""
-    return ", ".join(f"{key} = {_toml(value)}" for key, value in values.items())
+    return ", ".join(f"{key} = {toml_text(value)}" for key, value in values.items())
 
 
-def _toml(value: Any) -> str:
-    """Return a value as TOML has it, in one line."""
+def toml_text(value: Any) -> str:
+    """Return a value as TOML writes it, in one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{toml_text(key)} = {toml_text(each)}" for key, each in value.items())
+            + "}"
+        )
     if isinstance(value, list):
-        return "[" + ", ".join(_toml(each) for each in value) + "]"
+        return "[" + ", ".join(toml_text(each) for each in value) + "]"
     return tomli_w.dumps({"v": value}).removeprefix("v = ").rstrip("\n")
 
 
@@ -164,7 +201,7 @@ def _values(key: str, spec: Any) -> list[Any]:
     values = _span(spec, place) if isinstance(spec, dict) else spec
     if not isinstance(values, list) or not values:
         raise ConfigurationError("has no list of values", None, place, shown(spec), _VALID)
-    kinds = [_toml(value) for value in values]
+    kinds = [toml_text(value) for value in values]
     if len(set(kinds)) < len(kinds):
         twice = next(each for number, each in enumerate(kinds) if each in kinds[:number])
         raise ConfigurationError("has a value twice", None, place, twice)
@@ -185,8 +222,10 @@ def _span(spec: Mapping[str, Any], place: str) -> list[Any]:
     try:
         if not others and word in _SPANS and (whole if word == "range" else real):
             return _SPANS[word](*arguments)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ConfigurationError(str(error), None, place, shown(dict(spec)), _VALID) from error
+    except TypeError:  # another number of arguments
+        pass
     raise ConfigurationError("has no list of values", None, place, shown(dict(spec)), _VALID)
 
 

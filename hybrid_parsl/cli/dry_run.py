@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hybrid_parsl.engine.site_executor import SiteExecutor
-    from hybrid_parsl.engine.sites import Site
     from hybrid_parsl.engine.trace import Trace
     from hybrid_parsl.engine.workflow_calls import Call
     from hybrid_parsl.errors import SubmissionError
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.quantum.qpu_time import QpuEstimate
+    from hybrid_parsl.run_plan import RunPlan
 
+_MOST_POINTS = 12
 _IDENTIFIER = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|[0-9a-f]{64}|\\x1E\w{8}"
     r"|(?<=-)[0-9a-f]{8}(?:[0-9a-f]{2})?\b|(?<=-inputs-)[0-9a-f]{6}"
@@ -30,10 +31,7 @@ _IDENTIFIER = re.compile(
 
 
 def describe(
-    experiment: Experiment,
-    site: Site,
-    config: Any,
-    trace: Trace,
+    plan: RunPlan,
     *,
     as_json: bool,
     whole: bool = True,
@@ -44,14 +42,8 @@ def describe(
 
     Parameters
     ----------
-    experiment
-        The experiment to run.
-    site
-        Where it would run.
-    config
-        What the site's ``config(run)`` returned.
-    trace
-        The calls that the workflow makes, as far as they are known.
+    plan
+        What would run, and where.
     as_json
         Whether to print JSON, always in full.
     whole
@@ -78,8 +70,9 @@ def describe(
     from hybrid_parsl.engine.plain_executor import as_site_executor
     from hybrid_parsl.engine.site_check import settled_resources
 
+    experiment, site, trace = plan.experiment, plan.site, plan.trace
     asked = experiment.model_dump(mode="json", exclude_none=True)
-    executors = {each.label: as_site_executor(each) for each in config.executors}
+    executors = {each.label: as_site_executor(each) for each in plan.config.executors}
     stages = [
         _stage(
             call,
@@ -101,6 +94,9 @@ def describe(
         "experiment": asked,
         "stages": stages,
     }
+    if plan.points:
+        points = [{"name": each.name, "values": each.values} for each in plan.points]
+        document |= {"points": points, "tasks": plan.n_tasks}
     estimates = _qpu_estimates(experiment, trace) if whole or as_json else {}
     if estimates:
         document["qpu"] = {name: each.to_json() for name, each in estimates.items()}
@@ -110,9 +106,7 @@ def describe(
         text = json.dumps(document)
     else:
         parts = (
-            [_in_words(experiment, site, stages, trace, estimates)]
-            if whole
-            else [f"site {site.name} ({site.source})"]
+            [_in_words(plan, stages, estimates)] if whole else [f"site {site.name} ({site.source})"]
         )
         text = "\n\n".join([*parts, *([_verdicts(stages)] if check else [])])
     return text, refusals[0] if refusals else None
@@ -179,18 +173,15 @@ def _verdict(
 
 
 def _in_words(
-    experiment: Experiment,
-    site: Site,
-    stages: list[dict[str, Any]],
-    trace: Trace,
-    estimates: dict[str, QpuEstimate],
+    plan: RunPlan, stages: list[dict[str, Any]], estimates: dict[str, QpuEstimate]
 ) -> str:
     """Return the same for people."""
     import tomli_w
 
+    experiment, site = plan.experiment, plan.site
     asked = experiment.model_dump(mode="json", exclude_none=True)
     read_from = experiment.problem.read_from
-    lines = [f"site {site.name} ({site.source})", "", *_graph(trace)]
+    lines = [f"site {site.name} ({site.source})", "", *_sweep(plan), *_graph(plan.trace)]
     lines += [f"read {read_from}"] if read_from else []
     for stage in stages:
         lines.append(f"\n{stage['stage']}: {stage['executor']}")
@@ -206,6 +197,22 @@ def _in_words(
         lines += ["", f"{where}: {first}", *(f"  {line}" for line in below)]
     lines += ["", "experiment:", *_indented(tomli_w.dumps(asked))]
     return "\n".join([*lines, *_documents(stages)])
+
+
+def _sweep(plan: RunPlan) -> list[str]:
+    """Return the points of a study; nothing for a single run."""
+    from hybrid_parsl.sweep import in_words
+
+    if not plan.points:
+        return []
+    n_tasks = "decided at run time" if plan.n_tasks is None else str(plan.n_tasks)
+    lines = [f"sweep: {len(plan.points)} points, tasks of all points: {n_tasks}"]
+    shown = plan.points[:_MOST_POINTS]
+    lines += [f"  {each.name}: {in_words(each.values)}" for each in shown]
+    if len(plan.points) > len(shown):
+        last = plan.points[-1]
+        lines += ["  ...", f"  {last.name}: {in_words(last.values)}"]
+    return [*lines, "", f"at point {plan.points[0].name}:"]
 
 
 def _graph(trace: Trace) -> list[str]:

@@ -29,6 +29,14 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="Replace a key: --set search.starts=64.", metavar="KEY=VALUE"),
 ]
+SweptValues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        help="Run with each value: --sweep ansatz.layers=1,2,3.",
+        metavar="KEY=VALUES",
+    ),
+]
 SiteName = Annotated[
     str,
     typer.Option(

@@ -9,12 +9,13 @@ from hybrid_parsl.cli.runs import find_run
 
 
 def report(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
-    """Write report.html of a run again and print its path."""
+    """Write report.html of a run, or study.html of a study, again and print its path."""
     from hybrid_parsl.records.run_directory import REPORT
     from hybrid_parsl.run_report import write_report
 
     directory = find_run(runs_dir, name)
     came_along = directory.is_remote and (directory.path / REPORT).is_file()
-    if not came_along:  # else its figures are on the endpoint
-        write_report(directory, directory.read_results())
-    say(str(directory.path / REPORT))
+    if came_along:  # its figures are on the endpoint
+        say(str(directory.path / REPORT))
+    else:
+        say(str(write_report(directory, directory.read_results())))

@@ -21,6 +21,7 @@ from hybrid_parsl.cli.options import (
     ScriptsFolder,
     SiteAssignments,
     SiteName,
+    SweptValues,
     WorkflowName,
     failure_policy,
 )
@@ -28,6 +29,7 @@ from hybrid_parsl.cli.output import ReaderGoneError, say, say_aside
 from hybrid_parsl.cli.status import resume_command, run_command
 from hybrid_parsl.engine.interrupts import INTERRUPTED
 from hybrid_parsl.run_plan import load_experiment, plan_run
+from hybrid_parsl.sweep import sweep_assignment
 
 if TYPE_CHECKING:
     from hybrid_parsl.runner import Document, Run
@@ -40,6 +42,7 @@ def run(
     experiment: ExperimentName = DEFAULT_EXPERIMENT,
     site: SiteName = "local",
     overrides: Overrides = None,
+    sweep: SweptValues = None,
     site_settings: SiteAssignments = None,
     runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
     quiet: Quiet = False,
@@ -57,31 +60,24 @@ def run(
     fail_fast: FailFast = False,
     cache: Cache = False,
 ) -> None:
-    """Run an experiment: search the parameters, run the circuit, analyse it."""
+    """Run an experiment: search the parameters, run the circuit, analyse it.
+
+    A key with several values makes it a study, which runs it with each of them.
+    """
     if scripts is not None and not dry_run:
         from hybrid_parsl.errors import ConfigurationError
 
         raise ConfigurationError("needs --dry-run", "--scripts", None, str(scripts))
     project = context.obj.project()
     on_failure = failure_policy(keep_going=keep_going, fail_fast=fail_fast)
-    plan = plan_run(
-        experiment, site, project, overrides or [], site_settings or [], runs_dir, workflow
-    )
+    asked = [*(overrides or []), *map(sweep_assignment, sweep or [])]
+    plan = plan_run(experiment, site, project, asked, site_settings or [], runs_dir, workflow)
     for note in plan.notes:
         say_aside(f"note: {note}")
     if dry_run or check:
         from hybrid_parsl.cli.dry_run import describe
 
-        text, refusal = describe(
-            plan.experiment,
-            plan.site,
-            plan.config,
-            plan.trace,
-            as_json=as_json,
-            whole=dry_run,
-            check=check,
-            scripts=scripts,
-        )
+        text, refusal = describe(plan, as_json=as_json, whole=dry_run, check=check, scripts=scripts)
         say(text)
         if refusal is not None:
             raise refusal

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.cli.output import say_rich
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_MOST_FAILED = 10
 
 
 def print_summary(document: dict[str, Any], console: Console | None = None) -> None:
@@ -29,6 +33,8 @@ def print_summary(document: dict[str, Any], console: Console | None = None) -> N
 
 def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     """Return names and texts of the main figures in `document`, whatever part of it is there."""
+    if document.get("study"):
+        return _study_rows(document)
     from hybrid_parsl.report.result_views import AnalysisView, SearchView
 
     rows = []
@@ -49,6 +55,28 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("time", _time(run, None if is_reused else search)))
     rows.append(("folder", run.get("folder") or ""))
     return rows
+
+
+def _study_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return how the points of a study ended, the failed ones by name, and where its page is."""
+    from hybrid_parsl.report.study_table import study_table
+    from hybrid_parsl.sweep import in_words
+
+    table, run, tasks = study_table(document), document.get("run", {}), document.get("tasks", {})
+    states = Counter(row["status"] for row in table.rows)
+    uses = sum(len(point["tasks"]) for point in document["study"]["points"])
+    shared = f" ({uses - len(tasks)} shared)" if uses > len(tasks) else ""
+    ended = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+    rows = [("points", f"{len(table.rows)}: {ended}"), ("tasks", f"{len(tasks)}{shared}")]
+    failed = [row for row in table.rows if row["status"] == "failed"]
+    for row in failed[:_MOST_FAILED]:
+        values = in_words({key: row[key] for key in table.keys})
+        rows.append((f"point {row['point']}", f"failed at {values}: {row['error']}"))
+    if len(failed) > _MOST_FAILED:
+        rows.append(("", f"{len(failed) - _MOST_FAILED} more failed: see study.csv"))
+    if run.get("duration_s") is not None:
+        rows.append(("time", _time(run, None)))
+    return [*rows, ("study", f"{run.get('folder') or ''}/study.html")]
 
 
 def _qpu_rows(sample: dict[str, Any]) -> list[tuple[str, str]]:

@@ -116,7 +116,7 @@ def _new_run(
     directory = RunDirectory.create(runs, plan.experiment.name)
     flow_run = {"flow_run_id": str(runtime.flow_run.id), "flow_run_name": runtime.flow_run.name}
     directory.write_json(_RECORD, flow_run)
-    return Run(plan.experiment, plan.project, plan.site, directory)
+    return Run(plan.experiment, plan.project, plan.site, directory, points=plan.points)
 
 
 def _earlier_run(runs: Path, project: Path | None, site_settings: list[str]) -> Run | None:

@@ -182,7 +182,7 @@ class RunDirectory:
             valid = "hybrid-parsl remote status, attach, fetch or resume"
             raise ConfigurationError("is on an endpoint", f"run {self.path.name}", valid=valid)
 
-    def write(self, name: str, text: str) -> Path:
+    def write(self, name: str, content: str | bytes) -> Path:
         """Write the file `name` at once: a reader finds it whole or not at all.
 
         Raises
@@ -195,7 +195,9 @@ class RunDirectory:
             path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(str(path), error.strerror or str(error)) from error
-        write_atomically(path, text.encode("utf-8", "backslashreplace"))
+        if isinstance(content, str):
+            content = content.encode("utf-8", "backslashreplace")
+        write_atomically(path, content)
         return path
 
     def write_json(self, name: str, value: Any) -> Path:

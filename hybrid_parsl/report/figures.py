@@ -78,10 +78,10 @@ def draw_figures(
     drawings["circuit"] = functools.partial(draw_circuit, circuit)
     if sample.transpiled is not None and has_layout(sample.transpiled):
         drawings["layout"] = functools.partial(draw_layout, sample.transpiled)
-    return {name: _attempt(name, draw) for name, draw in drawings.items()}
+    return {name: attempt(name, draw) for name, draw in drawings.items()}
 
 
-def _attempt(name: str, draw: Callable[[], str]) -> str:
+def attempt(name: str, draw: Callable[[], str]) -> str:
     """Return what `draw` gives, or a figure that says why there is none."""
     from hybrid_parsl.report.style import message_svg
 
@@ -111,5 +111,5 @@ def warm_up() -> None:
         circuit.rzz(0.5, 0, 1)
     circuit.rx(0.5, 1)
     corners = Landscape(gamma=[0.0, 1.0], beta=[0.0, 1.0], energy=[[0.0, 1.0], [1.0, 2.0]])
-    _attempt("circuit", functools.partial(draw_circuit, circuit))
-    _attempt("landscape", functools.partial(draw_landscape, corners, [0.5, 0.5]))
+    attempt("circuit", functools.partial(draw_circuit, circuit))
+    attempt("landscape", functools.partial(draw_landscape, corners, [0.5, 0.5]))

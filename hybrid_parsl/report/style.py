@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Okabe and Ito, "Color Universal Design" (2008): distinguishable with any colour vision.
 BLUE = "#0072b2"
 VERMILION = "#d55e00"
+SERIES = (BLUE, VERMILION, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a7a7a", "#000000")
 INK = "#1f2933"
 MUTED = "#5b6675"
 GRID = "#e4e8ee"

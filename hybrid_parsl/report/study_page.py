@@ -1,0 +1,126 @@
+"""The page of a study: its figures, and what came of each point."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hybrid_parsl.report import sections, text
+from hybrid_parsl.report.figures import attempt
+from hybrid_parsl.report.inline_svg import inline_svg, width_px
+from hybrid_parsl.report.page import templates
+from hybrid_parsl.report.result_views import Key
+from hybrid_parsl.report.study_figure import caption, draw_measure, roles
+from hybrid_parsl.sweep import toml_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from markupsafe import Markup
+
+    from hybrid_parsl.report.study_table import StudyTable
+
+MOST_ROWS = 500
+_MOST_FIGURES = 4
+_MOST_COLUMNS = 5
+_MOST_VALUES = 12
+_TONES = {"completed": "good", "failed": "bad"}
+
+
+class _Figure(NamedTuple):
+    """A figure of the page."""
+
+    name: str
+    measure: str
+    svg: Markup
+    width_px: int
+    caption: str
+
+
+def render_study(document: Mapping[str, Any], table: StudyTable) -> str:
+    """Return a study as one HTML page without scripts or outside addresses.
+
+    Parameters
+    ----------
+    document
+        The content of its ``results.json``.
+    table
+        What `study_table` made of it.
+    """
+    run = document.get("run") or {}
+    shown = table.interesting(_MOST_COLUMNS)
+    return (
+        templates()
+        .get_template("study.html.j2")
+        .render(
+            run=run,
+            tone=sections.tone(run.get("status")),
+            error=document.get("error") or None,
+            keys=_keys(run, document, table),
+            axes=_axes(table),
+            figures=_figures(table),
+            columns=shown,
+            swept=table.keys,
+            rows=[
+                {
+                    **row,
+                    "tone": _TONES.get(row["status"], "neutral"),
+                    "values": [_value(row[key]) for key in table.keys],
+                    "numbers": [text.number(row.get(measure), 7) for measure in shown],
+                }
+                for row in table.rows[:MOST_ROWS]
+            ],
+            left_out=max(len(table.rows) - MOST_ROWS, 0),
+            settings=sections.settings(document.get("experiment") or {}),
+            versions=sorted((document.get("versions") or {}).items()),
+        )
+    )
+
+
+def _keys(run: Mapping[str, Any], document: Mapping[str, Any], table: StudyTable) -> list[Key]:
+    """Return the key numbers of the page."""
+    states = [row["status"] for row in table.rows]
+    n_failed, n_done = states.count("failed"), states.count("completed")
+    note = f"{text.count(n_done)} completed"
+    note += f", {text.count(n_failed)} failed" if n_failed else ""
+    keys = [Key("Points", text.count(len(states)), note)]
+    tasks = document.get("tasks") or {}
+    uses = sum(len(point["tasks"]) for point in document["study"]["points"])
+    shared = f"{text.count(uses - len(tasks))} shared" if uses > len(tasks) else ""
+    keys.append(Key("Tasks", text.count(len(tasks)), shared))
+    if run.get("duration_s"):
+        keys.append(Key("Duration", text.duration(run["duration_s"]), f"site {run.get('site')}"))
+    return keys
+
+
+def _axes(table: StudyTable) -> list[tuple[str, str]]:
+    """Return each swept key with its values."""
+    found = []
+    for key in table.keys:
+        values = list(dict.fromkeys(_value(row[key]) for row in table.rows))
+        if len(values) > _MOST_VALUES:
+            ends = f"{values[0]} \N{HORIZONTAL ELLIPSIS} {values[-1]}"
+            values = [f"{ends} ({len(values)} values)"]
+        found.append((key, ", ".join(values)))
+    return found
+
+
+def _figures(table: StudyTable) -> list[_Figure]:
+    """Return the figures of the measures that differ between points."""
+    from markupsafe import Markup
+
+    if len(table.rows) < 2:  # noqa: PLR2004 - a figure of one mark
+        return []
+    asked = roles(table)
+    figures = []
+    for number, measure in enumerate(table.interesting(_MOST_FIGURES), start=1):
+        svg = attempt(measure, functools.partial(draw_measure, table, measure, asked))
+        told = caption(table, measure, asked)
+        inlined = inline_svg(svg, f"f{number}", told)
+        figures.append(_Figure(f"f{number}", measure, Markup(inlined), width_px(svg), told))  # noqa: S704 - drawn here
+    return figures
+
+
+def _value(value: Any) -> str:
+    """Return a swept value as the page shows it."""
+    return text.shortened(value if isinstance(value, str) else toml_text(value))

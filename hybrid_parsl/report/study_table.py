@@ -1,0 +1,162 @@
+"""The table of a study: a row for each point, with its values and the numbers of its results."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hybrid_parsl.report.text import finite
+from hybrid_parsl.sweep import toml_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_RANKED = ("ratio", "energy", "expectation", "probability")
+_UNINTERESTING = ("seed", "duration_s", "shots", "n_qubits", "n_evaluations", "n_starts")
+POINT, STATUS, ERROR = "point", "status", "error"
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """The rows of a study.
+
+    Attributes
+    ----------
+    keys
+        The swept keys.
+    measures
+        Numbers of results as ``task.field``, in the order of the tasks and their fields; none that
+        is also a key.
+    rows
+        Of each point: ``point``, the keys, ``status`` (that of its worst task), ``error``, and the
+        measures that it has.
+    """
+
+    keys: list[str]
+    measures: list[str]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of all columns."""
+        return [POINT, *self.keys, STATUS, *self.measures, ERROR]
+
+    def interesting(self, most: int) -> list[str]:
+        """Return the measures that differ between points, ratios and energies first.
+
+        Of several that agree at all points, such as an energy that two tasks report, it is the
+        first one.
+        """
+        chosen: dict[tuple[Any, ...], str] = {}
+        for measure in sorted(filter(self._varies, self.measures), key=_rank):
+            values = [finite(row.get(measure)) for row in self.rows]
+            digits = tuple(None if value is None else f"{value:.9g}" for value in values)
+            chosen.setdefault(digits, measure)
+        return list(chosen.values())[:most]
+
+    def _varies(self, measure: str) -> bool:
+        """Return whether a measure is worth a figure."""
+        values = {value for row in self.rows if (value := finite(row.get(measure))) is not None}
+        return len(values) > 1 and measure.rpartition(".")[2] not in _UNINTERESTING
+
+
+def _rank(measure: str) -> int:
+    """Return the place of a measure among others."""
+    name = measure.rpartition(".")[2]
+    return next((rank for rank, word in enumerate(_RANKED) if word in name), len(_RANKED))
+
+
+def study_table(document: Mapping[str, Any]) -> StudyTable:
+    """Return the table of a study.
+
+    Parameters
+    ----------
+    document
+        The content of its ``results.json``.
+    """
+    study, tasks = document["study"], document.get("tasks") or {}
+    measures: dict[str, None] = {}
+    rows = []
+    for point in study["points"]:
+        own = {local: tasks.get(name, {}) for local, name in point["tasks"].items()}
+        found = _measures(own)
+        measures |= dict.fromkeys(name for name in found if name not in study["keys"])
+        status, error = _outcome(own, point.get("error"))
+        values = {key: point["values"].get(key) for key in study["keys"]}
+        rows.append({**found, POINT: point["name"], **values, STATUS: status, ERROR: error})
+    return StudyTable(list(study["keys"]), list(measures), rows)
+
+
+def _measures(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return the numbers of the results of a point's tasks."""
+    found: dict[str, float] = {}
+    for local, task in tasks.items():
+        result = task.get("result")
+        numbers = result if isinstance(result, dict) else {"result": result}
+        found |= {
+            f"{local}.{name}": value
+            for name, value in numbers.items()
+            if not isinstance(value, bool) and isinstance(value, int | float)
+        }
+        if finite(task.get("duration_s")) is not None:
+            found[f"{local}.duration_s"] = task["duration_s"]
+    return found
+
+
+def _outcome(tasks: Mapping[str, Mapping[str, Any]], error: str | None) -> tuple[str, str]:
+    """Return how a point ended, and why if it failed."""
+    states = [str(task.get("status", "not started")) for task in tasks.values()]
+    failures = [
+        f"{local}: {(task.get('error') or {}).get('message', '')}".partition("\n")[0]
+        for local, task in tasks.items()
+        if task.get("status") == "failed"
+    ]
+    if error is not None or failures:
+        return "failed", failures[0] if failures else str(error)
+    if states and all(state == "completed" for state in states):
+        return "completed", ""
+    return next((each for each in states if each != "completed"), "not started"), ""
+
+
+def to_csv(table: StudyTable) -> str:
+    """Return the table as comma-separated values, with a header; lists and tables are TOML."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    for row in table.rows:
+        writer.writerow(_cell(row.get(column)) for column in table.columns)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as CSV has it; floats to their last digit."""
+    if isinstance(value, list | dict | bool):
+        return toml_text(value)
+    return "" if value is None else value
+
+
+def to_parquet(table: StudyTable) -> bytes | None:
+    """Return the table as an Apache Parquet file; None if pyarrow is not installed.
+
+    Columns of values that differ in kind hold texts, as in the CSV file.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        return None
+    columns = {name: _column(pa, [row.get(name) for row in table.rows]) for name in table.columns}
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def _column(pa: Any, values: Sequence[Any]) -> Any:
+    """Return a column of Arrow's."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        texts = [None if value is None else str(_cell(value)) for value in values]
+        return pa.array(texts, pa.string())
