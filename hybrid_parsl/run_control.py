@@ -71,11 +71,13 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     found = find_project(project or Path(record["project"]))
     if project is None:
         found.check_owner()
-    experiment = read_experiment(directory.path / "experiment.toml")
-    experiment = embed_code(experiment, (*map(Path, record.get("code", ())), found.folder))
+    folders = (*map(Path, record.get("code", ())), found.folder)
+    experiment = embed_code(read_experiment(directory.path / "experiment.toml"), folders)
     site = load_recorded_site(record, found, assignments)
     check_site(site, experiment.search_resources, directory.path)
-    points = read_points(directory, experiment) if experiment.sweep else []
+    points = []
+    if experiment.sweep is not None:
+        points = read_points(directory, experiment, lambda each: embed_code(each, folders))
     return Run(experiment, found, site, directory, results_of(directory), points=points)
 
 

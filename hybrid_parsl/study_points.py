@@ -73,7 +73,9 @@ def write_points(directory: RunDirectory, points: Sequence[Point]) -> None:
     directory.write_json(FILE, {"points": records})
 
 
-def read_points(directory: RunDirectory, base: Experiment) -> list[Point]:
+def read_points(
+    directory: RunDirectory, base: Experiment, embed: Callable[[Experiment], Experiment]
+) -> list[Point]:
     """Return the points of a study that has begun.
 
     Parameters
@@ -81,7 +83,9 @@ def read_points(directory: RunDirectory, base: Experiment) -> list[Point]:
     directory
         Its folder.
     base
-        The experiment of the first point, whose own code all points have.
+        The experiment of the first point.
+    embed
+        Returns an experiment holding the user's own code that it names.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def read_points(directory: RunDirectory, base: Experiment) -> list[Point]:
     points = []
     for name, record in zip(point_names(len(records)), records, strict=True):
         experiment = parse_experiment({**asked, **record["tables"]}, source=source)
-        points.append(Point(name, record["values"], experiment.with_own_code(base.own_code)))
+        points.append(Point(name, record["values"], embed(experiment)))
     return points
 
 

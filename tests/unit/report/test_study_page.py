@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any
+
+import pytest
+from services import require_module
+
+from hybrid_parsl.report.study_figure import Roles, caption, draw_measure, roles
+from hybrid_parsl.report.study_page import render_study
+from hybrid_parsl.report.study_table import StudyTable, study_table, to_csv, to_parquet
+
+
+def document(n_seeds: int = 2, **axes: list[Any]) -> dict[str, Any]:
+    """Return a study over layers, seeds, and more keys, in which point 1 failed."""
+    asked = {"ansatz.layers": [1, 2, 3], **{key.replace("__", "."): axes[key] for key in axes}}
+    combinations: list[dict[str, Any]] = [{}]
+    for key, values in [*asked.items(), ("problem.seed", list(range(n_seeds)))]:
+        combinations = [{**each, key: value} for each in combinations for value in values]
+    points, tasks = [], {}
+    for number, values in enumerate(combinations):
+        names = {local: f"{number}.{local}" for local in ("search", "analysis")}
+        points.append({"name": str(number), "values": values, "tasks": names, "error": None})
+        energy = -float(values["ansatz.layers"]) - 0.1 * values["problem.seed"]
+        tasks[f"{number}.search"] = {
+            "status": "completed",
+            "duration_s": 1.5,
+            "result": {"energy": energy, "parameters": [0.1], "method": "x", "is_good": True},
+        }
+        tasks[f"{number}.analysis"] = {
+            "status": "completed",
+            "result": {"ratio": -energy / 4, "energy": energy, "seed": number},
+        }
+    tasks["1.search"] = {"status": "failed", "error": {"type": "E", "message": "it broke\nbadly"}}
+    tasks["1.analysis"] = {"status": "not started"}
+    run = {"name": "depth", "status": "failed", "site": "local", "id": "r-1", "duration_s": 4.0}
+    return {
+        "run": run,
+        "study": {"keys": list(combinations[0]), "points": points},
+        "tasks": tasks,
+        "experiment": {"name": "depth"},
+        "versions": {"numpy": "2"},
+    }
+
+
+def test_a_row_has_the_values_and_the_numbers_of_a_point() -> None:
+    table = study_table(document())
+    assert table.keys == ["ansatz.layers", "problem.seed"]
+    assert table.measures == [
+        "search.energy",
+        "search.duration_s",
+        "analysis.ratio",
+        "analysis.energy",
+        "analysis.seed",
+    ]
+    assert table.rows[2]["search.energy"] == -2.0
+    assert table.rows[1]["status"] == "failed"
+    assert table.rows[1]["error"] == "search: it broke"
+    assert [row["status"] for row in table.rows].count("completed") == 5
+
+
+def test_the_measures_of_figures_differ_and_are_not_shown_twice() -> None:
+    assert study_table(document()).interesting(5) == ["analysis.ratio", "search.energy"]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "error", "status"),
+    [
+        ({}, None, "not started"),
+        ({}, "ValueError('x')", "failed"),
+        ({"a": "completed", "b": "running"}, None, "running"),
+        ({"a": "not started", "b": "failed"}, None, "failed"),
+        ({"a": "completed", "b": "interrupted"}, None, "interrupted"),
+    ],
+)
+def test_the_status_of_a_point(tasks: dict[str, str], error: str | None, status: str) -> None:
+    point = {"name": "0", "values": {"a.b": 1}, "tasks": {key: key for key in tasks}}
+    study = {"keys": ["a.b"], "points": [{**point, "error": error}]}
+    states = {key: {"status": each} for key, each in tasks.items()}
+    assert study_table({"study": study, "tasks": states}).rows[0]["status"] == status
+
+
+def test_the_csv_file_holds_every_digit() -> None:
+    made = document()
+    made["tasks"]["0.search"]["result"]["energy"] = 0.1 + 0.2
+    rows = list(csv.DictReader(io.StringIO(to_csv(study_table(made)))))
+    assert len(rows) == 6
+    assert float(rows[0]["search.energy"]) == 0.1 + 0.2
+    assert rows[1]["analysis.ratio"] == ""
+    assert rows[1]["error"] == "search: it broke"
+
+
+def test_the_parquet_file_has_columns_of_numbers() -> None:
+    require_module("hybrid_parsl.report.study_table", "pyarrow", "hybrid-parsl[study]")
+    import pyarrow.parquet as pq
+
+    table = study_table(document(problem__file=["a", ["b"]]))
+    data = to_parquet(table)
+    assert data is not None
+    read = pq.read_table(io.BytesIO(data))
+    assert read.column_names == table.columns
+    assert read["search.energy"].to_pylist()[:2] == [-1.0, None]
+    assert read["problem.file"].to_pylist()[0] == "a"
+    assert read["problem.file"].to_pylist()[-1] == '["b"]'
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "axes", "expected"),
+    [
+        (2, {}, Roles("ansatz.layers", averaged=("problem.seed",))),
+        (1, {}, Roles("ansatz.layers")),
+        (
+            2,
+            {"quantum__shots": [10, 100]},
+            Roles("ansatz.layers", "quantum.shots", averaged=("problem.seed",)),
+        ),
+        (
+            1,
+            {"quantum__shots": [10, 100], "search__method": ["a", "b"]},
+            Roles("ansatz.layers", "search.method", "quantum.shots"),
+        ),
+        (
+            1,
+            {"search__method": ["a", "b", "c", "d"], "quantum__shots": [1, 2, 3, 4, 5]},
+            Roles("quantum.shots", "search.method", "ansatz.layers"),
+        ),
+    ],
+)
+def test_the_roles_of_keys(n_seeds: int, axes: dict[str, list[Any]], expected: Roles) -> None:
+    assert roles(study_table(document(n_seeds, **axes))) == expected
+
+
+def test_seeds_alone_are_the_x_axis() -> None:
+    rows = [{"problem.seed": seed, "a.energy": seed / 7} for seed in range(3)]
+    assert roles(StudyTable(["problem.seed"], ["a.energy"], rows)).x == "problem.seed"
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {},
+        {"quantum__shots": [10, 100, 1000, 10_000]},
+        {"search__method": ["a", "b"], "quantum__shots": [10, 100]},
+        {"search__method": [[1], [2]]},
+    ],
+)
+def test_figures_are_drawn(axes: dict[str, list[Any]]) -> None:
+    table = study_table(document(**axes))
+    svg = draw_measure(table, "search.energy", roles(table))
+    assert svg.startswith("<svg")
+    assert svg == draw_measure(table, "search.energy", roles(table))
+    assert "Left out: 1 point without a value." in caption(table, "search.energy", roles(table))
+
+
+def test_the_page_shows_all_points_and_escapes_what_they_hold() -> None:
+    made = document(search__method=["<script>", "b"])
+    page = render_study(made, study_table(made))
+    assert page.startswith("<!doctype html>")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert page.count('<tr>\n      <td class="mono">') == 12
+    assert "11 completed, 1 failed" in page
+    assert "it broke" in page
+    assert page.count("<figure>") == 2
+    assert not re.search(r"""(?:src|href)=["']?(?!["']?(?:data:|\#))""", page)
+
+
+def test_a_page_of_nothing() -> None:
+    study = {"keys": ["a.b"], "points": [{"name": "0", "values": {"a.b": 1}, "tasks": {}}]}
+    made = {"study": study, "run": {"name": "x", "status": "interrupted"}}
+    assert "1 completed" not in render_study(made, study_table(made))

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.records.run_directory import RunDirectory
+from hybrid_parsl.study_points import FILE, make_points, point_names, read_points, write_points
+from hybrid_parsl.sweep import Sweep
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.study_points import Point
+
+TABLE = {"name": "x", "problem": {"kind": "maxcut", "nodes": 6}, "quantum": {"precision": 0.1}}
+
+
+def made(**sweep: object) -> list[Point]:
+    found = Sweep.model_validate({key.replace("__", "."): value for key, value in sweep.items()})
+    return make_points(TABLE, found, "file.toml", lambda experiment, _: experiment)
+
+
+def same(experiment: Experiment) -> Experiment:
+    return experiment
+
+
+def test_names_have_one_length() -> None:
+    assert point_names(1) == ["0"]
+    assert point_names(10)[-1] == "9"
+    assert point_names(11)[:2] == ["00", "01"]
+
+
+def test_points_survive_in_the_folder_of_the_run(tmp_path: Path) -> None:
+    points = made(ansatz__layers=[1, 2], problem__seed=[3, 4])
+    directory = RunDirectory.create(tmp_path, "x")
+    write_points(directory, points)
+    assert read_points(directory, points[0].experiment, same) == points
+    assert points[3].experiment.ansatz.layers == 2
+    assert points[3].label == "point 3 (ansatz.layers = 2, problem.seed = 4)"
+    assert set(points[1].tables(points[0].experiment)) == {"problem"}
+
+
+def test_a_point_that_is_not_valid_is_named() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        made(ansatz__layers=[1, -1])
+    assert caught.value.key == "ansatz.layers"
+    assert caught.value.source == "file.toml, point 1 (ansatz.layers = -1)"
+
+
+def test_what_completes_a_point_is_told_its_place() -> None:
+    told: list[str] = []
+
+    def complete(experiment: Experiment, place: str) -> Experiment:
+        told.append(place)
+        return experiment
+
+    make_points(TABLE, Sweep.model_validate({"ansatz.layers": [3]}), "file.toml", complete)
+    assert told == ["file.toml, point 0 (ansatz.layers = 3)"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"points": []}',
+        '{"points": [1]}',
+        '{"points": [{"values": {}}]}',
+        '{"points": [{"values": {}, "tables": {"problem": 3}}]}',
+    ],
+)
+def test_damaged_files(tmp_path: Path, text: str) -> None:
+    (point,) = made(ansatz__layers=[1])
+    directory = RunDirectory.create(tmp_path, "x")
+    directory.write(FILE, text)
+    with pytest.raises(ConfigurationError):
+        read_points(directory, point.experiment, same)

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.experiment_file import sweep_of
+from hybrid_parsl.sweep import Sweep, assignments, in_words, sweep_assignment, toml_text
+
+
+def points(text: str, *overrides: str) -> list[dict[str, Any]]:
+    found = sweep_of(tomllib.loads(text), overrides, "file.toml")
+    assert found is not None
+    return found.points()
+
+
+def test_every_combination_of_which_the_last_key_varies_fastest() -> None:
+    found = points('[sweep]\n"ansatz.layers" = [1, 2]\n"search.method" = ["grid", "spsa"]')
+    assert [tuple(each.values()) for each in found] == [
+        (1, "grid"),
+        (1, "spsa"),
+        (2, "grid"),
+        (2, "spsa"),
+    ]
+    assert in_words(found[1]) == 'ansatz.layers = 1, search.method = "spsa"'
+    assert assignments(found[1]) == ["ansatz.layers=1", 'search.method="spsa"']
+
+
+def test_keys_may_be_written_without_quotes_and_overridden() -> None:
+    text = "[sweep]\nansatz.layers = [1, 2]\nproblem.seed.range = [0, 2]"
+    assert len(points(text)) == 4
+    assert points(text, "sweep.ansatz.layers=[5]", "sweep.problem.seed=[7]") == [
+        {"ansatz.layers": 5, "problem.seed": 7}
+    ]
+
+
+def test_values_side_by_side() -> None:
+    text = '[sweep]\ncombine = "zip"\na.b = [1, 2]\nc.d = [[3], [4]]'
+    assert points(text) == [{"a.b": 1, "c.d": [3]}, {"a.b": 2, "c.d": [4]}]
+
+
+@pytest.mark.parametrize(
+    ("spec", "values"),
+    [
+        ("{ range = [0, 3] }", [0, 1, 2]),
+        ("{ range = [9, 0, -4] }", [9, 5, 1]),
+        ("{ linspace = [0, 1, 5] }", [0, 0.25, 0.5, 0.75, 1]),
+        ("{ linspace = [2.5, 3, 1] }", [2.5]),
+        ("{ geomspace = [1, 10_000, 5] }", [1, 10, 100, 1000, 10_000]),
+        ("{ geomspace = [-1.0, -4.0, 3] }", [-1, -2, -4]),
+    ],
+)
+def test_spans(spec: str, values: list[float]) -> None:
+    found = [each["a.b"] for each in points(f"[sweep]\na.b = {spec}")]
+    assert found == pytest.approx(values)
+
+
+def test_points_are_excluded_by_all_keys_of_a_table() -> None:
+    text = """[sweep]
+    a.b = [1, 2, 3]
+    c.d = ["x", "y"]
+    exclude = [{ a.b = [1, 2], c.d = "x" }, { "a.b" = 3 }]
+    """
+    assert [tuple(each.values()) for each in points(text)] == [(1, "y"), (2, "y")]
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "words"),
+    [
+        ("", "sweep", "has no keys"),
+        ("a = [1]", "sweep.a", "cannot be swept"),
+        ("name = ['a']", "sweep.name", "cannot be swept"),
+        ("workflow.name = ['a']", "sweep.workflow.name", "cannot be swept"),
+        ("a.b = 1", "sweep.a.b", "no list of values"),
+        ("a.b = []", "sweep.a.b", "no list of values"),
+        ("a.b = [1, 2, 1]", "sweep.a.b", "a value twice"),
+        ("a.b = { range = [0] }", "sweep.a.b", "no list of values"),
+        ("a.b = { range = [0, 0] }", "sweep.a.b", "no list of values"),
+        ("a.b = { range = [0, 1, 0] }", "sweep.a.b", "must not be zero"),
+        ("a.b = { range = [0, 1.5] }", "sweep.a.b", "no list of values"),
+        ("a.b = { range = [0, 1_000_000_000_000] }", "sweep.a.b", "more than 100000 values"),
+        ("a.b = { range = 'x' }", "sweep.a.b", "no list of values"),
+        ("a.b = { range = [0, 2], linspace = [0, 1, 2] }", "sweep.a.b", "no list of values"),
+        ("a.b = { linspace = [0, 1, 0] }", "sweep.a.b", "1 to 100000"),
+        ("a.b = { linspace = [0, 1, 2.5] }", "sweep.a.b", "1 to 100000"),
+        ("a.b = { geomspace = [0, 1, 3] }", "sweep.a.b", "one sign"),
+        ("a.b = [1]\ncombine = 'both'", "sweep.combine", "'product' or 'zip'"),
+        ("a.b = [1]\nc.d = [1, 2]\ncombine = 'zip'", "sweep", "does not fit together"),
+        ("a.b = [1]\nexclude = [{ a.c = 1 }]", "sweep.exclude.0", "is not swept"),
+        ("a.b = [1]\nexclude = [{ a.b = 1 }]", "sweep.exclude", "excludes every point"),
+        ("a.b = [1]\nexclude = [1]", "sweep.exclude.0", "should be a table"),
+        ("a.b.range = [0, 999]\nc.d.range = [0, 999]", "sweep", "too many points"),
+    ],
+)
+def test_what_makes_no_points(table: str, key: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        points(f"[sweep]\n{table}")
+    assert caught.value.key == key
+    assert caught.value.source == "file.toml"
+
+
+def test_a_sweep_is_no_table() -> None:
+    with pytest.raises(ConfigurationError, match="should be a table"):
+        points("sweep = 3")
+
+
+@pytest.mark.parametrize(
+    ("text", "assignment"),
+    [
+        ("a.b=1,2,3", "sweep.a.b=[1, 2, 3]"),
+        ("a.b = x, y", 'sweep.a.b=["x", "y"]'),
+        ("a.b=1,x,true", 'sweep.a.b=[1, "x", true]'),
+        ("a.b=[1, 2],[3]", "sweep.a.b=[[1, 2], [3]]"),
+        ("a.b={range=[0, 20]}", "sweep.a.b={range=[0, 20]}"),
+    ],
+)
+def test_values_of_the_command_line(text: str, assignment: str) -> None:
+    assert sweep_assignment(text) == assignment
+
+
+@pytest.mark.parametrize("text", ["", "a.b", "a.b=", "=1"])
+def test_a_sweep_of_the_command_line_has_a_key_and_values(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="KEY=VALUES"):
+        sweep_assignment(text)
+
+
+VALUES = st.one_of(
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(codec="utf-8")),
+    st.booleans(),
+)
+
+
+@given(st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3), max_leaves=6))
+def test_values_survive_as_toml(value: Any) -> None:
+    assert tomllib.loads(f"v = {toml_text(value)}") == {"v": value}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a.b", "a.c", "d.e"]),
+        st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True),
+        min_size=1,
+    )
+)
+def test_the_number_of_points_is_the_product_and_none_is_twice(axes: dict[str, list[int]]) -> None:
+    found = Sweep.model_validate(axes).points()
+    expected = 1
+    for values in axes.values():
+        expected *= len(values)
+    assert len(found) == expected
+    assert len({tuple(each.items()) for each in found}) == expected
