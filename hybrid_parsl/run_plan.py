@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
     from hybrid_parsl.study_points import Point
+    from hybrid_parsl.sweep import Sweep
     from hybrid_parsl.workflow import Workflow
 
 _NO_RUN = "RUN"  # stands for the folder of a run that has not begun
@@ -43,7 +44,8 @@ class RunPlan:
     notes
         What the user should know of the file of settings.
     points
-        The points of a study, of which `experiment` is the first one; none for a single run.
+        The points of a study; none for a single run. `experiment` is that of the first one, with
+        the sweep.
     n_tasks
         How many tasks there are; None if that is decided at run time.
     """
@@ -91,9 +93,13 @@ def plan_run(
     ConfigurationError
         If experiment or site is not there, is not valid, or cannot be used.
     """
+    from hybrid_parsl.experiment_file import read_table, sweep_of
+
     asked = [*overrides, *([f"workflow.name={workflow}"] if workflow else [])]
     path = project.experiment_path(text)
-    points = _load_points(path, asked, project)
+    table = read_table(path)
+    sweep = sweep_of(table, asked, str(path))
+    points = _make_points(path, table, sweep, asked, project) if sweep else []
     experiment = points[0].experiment if points else load_experiment(text, asked, project)
     from hybrid_parsl.engine.site_check import (
         check_qpu_request,
@@ -143,6 +149,8 @@ def plan_run(
             check_ranks_here(each.resources, n_ranks)
             check_shared_memory(n_ranks, os.environ.get("UCX_TLS", TRANSPORTS["UCX_TLS"]))
             check_memory_here(each, n_ranks, samples=samples_on_this_host(config))
+    if points:
+        experiment = experiment.model_copy(update={"sweep": sweep})
     return RunPlan(experiment, project, place, config, trace, notes, points, n_tasks)
 
 
@@ -176,29 +184,28 @@ def load_experiment(
         return _completed(experiment, path, project, is_driven_here=is_driven_here)
 
 
-def _load_points(path: Path, overrides: Sequence[str], project: Project) -> list[Point]:
-    """Return the points of a study, each checked as an experiment is; none without a sweep.
+def _make_points(
+    path: Path,
+    table: dict[str, Any],
+    sweep: Sweep,
+    overrides: Sequence[str],
+    project: Project,
+) -> list[Point]:
+    """Return the points of a study, each checked as an experiment is.
 
     Raises
     ------
     ConfigurationError
-        If the sweep or a point is not valid.
+        If a point is not valid.
     """
-    from hybrid_parsl.experiment_file import read_table, sweep_of, with_values
+    from hybrid_parsl.experiment_file import with_values
     from hybrid_parsl.study_points import make_points
-
-    table = read_table(path)
-    sweep = sweep_of(table, overrides, str(path))
-    if sweep is None:
-        return []
 
     def complete(experiment: Experiment, place: str) -> Experiment:
         with _placed(Path(place), ()):
             return _completed(experiment, path, project)
 
-    points = make_points(with_values(table, overrides, str(path)), sweep, str(path), complete)
-    kept = points[0].experiment.model_copy(update={"sweep": sweep})
-    return [replace(points[0], experiment=kept), *points[1:]]
+    return make_points(with_values(table, overrides, str(path)), sweep, str(path), complete)
 
 
 def _completed(

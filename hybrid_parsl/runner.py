@@ -96,7 +96,8 @@ class Run:
     cache
         Whether to reuse results of earlier runs in the same folder, and to store those of this one.
     points
-        The points of a study, of which `experiment` is the first one; none for a single run.
+        The points of a study; none for a single run. `experiment` is that of the first one, with
+        the sweep.
     """
 
     experiment: Experiment
