@@ -42,7 +42,7 @@ lock: $(VENV)/.dev
 	$(BIN)/uv pip compile pyproject.toml --group build $(LOCK_OPTIONS) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group build --extra kubernetes -c requirements.lock \
 		$(LOCK_OPTIONS) -o requirements-kubernetes.lock # of the image
-	$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra kubernetes --extra ibm --extra sqd \
+	$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra kubernetes --extra ibm --extra sqd --extra study \
 		$(LOCK_OPTIONS) -o requirements-dev.lock # not -c requirements.lock: ibm wants an older dateutil
 	$(BIN)/uv pip compile pyproject.toml --extra globus --group build --group dev --group globus \
 		$(LOCK_OPTIONS) -o requirements-globus.lock
