@@ -213,6 +213,7 @@ class ClusterJobs:
             raise
         if not is_new:
             logger.info("adopted %s", plan.native_id)
+            tracked.adopted_at = self._api.now().isoformat()
         self._on_created(tracked, item, pods)
 
     def _create_inputs(self, plan: JobPlan, item: Object, *, is_new: bool) -> None:
@@ -247,6 +248,7 @@ class ClusterJobs:
             item = self._api.get(native_id.kind, native_id.namespace, native_id.name)
             check_manager(item, native_id)
             pods = self._api.pods_of(native_id)
+            tracked.adopted_at = self._api.now().isoformat()
         except BaseException as error:
             self._tracker.forget(tracked)
             if not (isinstance(error, ApiError) and error.status == NOT_FOUND):

@@ -173,7 +173,8 @@ def _problem_in(event: Object, tracked: TrackedJob) -> StartProblem | None:
             is_missing = tracked.main_pod is None and tracked.all_workers_running
             demand = tracked.demand
         return diagnostics.creation_problem(message, demand) if is_missing else None
-    if reason in _START_FAILURES and tracked.pods:
+    is_recent = _time_of(event) >= tracked.adopted_at[:_SECONDS_LENGTH]
+    if reason in _START_FAILURES and tracked.pods and is_recent:
         return StartProblem(reason, message, Patience.LIMITED)
     return None
 

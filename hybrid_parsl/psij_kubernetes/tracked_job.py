@@ -100,6 +100,9 @@ class TrackedJob:
         What all of its pods, and what its workers, request in total.
     creation_timestamp
         Creation time in the cluster (ISO 8601).
+    adopted_at
+        When it was adopted, on the clock of the cluster (ISO 8601); empty if it was created here.
+        Its pods may have been waiting for inputs until then.
     next_log_fetch
         Earliest time of the next fetch of its log, on the clock of `time.monotonic`.
     log_lock
@@ -134,6 +137,7 @@ class TrackedJob:
     demand: Mapping[str, float] = field(default_factory=dict)
     worker_demand: Mapping[str, float] = field(default_factory=dict)
     creation_timestamp: str = ""
+    adopted_at: str = ""
     next_log_fetch: float = 0.0
     log_lock: Any = field(default_factory=threading.Lock)
     lock: Any = field(default_factory=threading.RLock)

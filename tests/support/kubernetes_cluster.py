@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -98,10 +99,13 @@ class KubernetesCluster:
         ]
 
     def stop_api_server(self) -> list[str]:
-        """End the API server; return what starts it again with `start_api_server`."""
+        """Kill the API server; return what starts it again with `start_api_server`.
+
+        Asked to end, it would still hold its connections for a minute.
+        """
         number = self._processes()["apiserver"]
         command = Path(f"/proc/{number}/cmdline").read_text().split("\0")[:-1]
-        os.kill(number, 15)
+        os.kill(number, signal.SIGKILL)
         while Path(f"/proc/{number}").exists():
             time.sleep(0.05)
         return command

@@ -187,6 +187,24 @@ def test_failed_mount_is_resolved_by_later_progress(api, make_executor, pods, tm
     assert job.wait(PATIENCE).state == JobState.COMPLETED
 
 
+def test_failed_mount_before_the_adoption_does_not_count(api, make_executor, pods):
+    first, second = make_executor(), make_executor(start_patience_s=1.0)
+    _, thing = held_job(first, pods, key="k")
+    pod = pods.make_pod(thing)
+    first.close()
+    before = datetime.now(UTC)
+    about = {"involvedObject": {"kind": "Pod", "name": pod[1]}}
+    message = 'secret "old" not found'
+    warn(api, thing, "FailedMount", message, **about, lastTimestamp=before.isoformat())
+    time.sleep(1.1)  # times of events are whole seconds
+    job = make_job("true", name="held", attributes={"key": "k"})
+    second.submit(job)
+    assert job.wait(timedelta(seconds=4.5)) is None  # the kubelet tries again in up to 122 s
+    after = (before + timedelta(hours=1)).isoformat()
+    warn(api, thing, "FailedMount", 'secret "new" not found', **about, lastTimestamp=after)
+    assert '"new" not found' in job.wait(PATIENCE).message
+
+
 def test_time_in_a_busy_cluster_does_not_count(make_executor, pods):
     executor = make_executor(start_patience_s=3.0)
     job, thing = held_job(executor, pods)
