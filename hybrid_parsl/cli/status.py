@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hybrid_parsl.run_control import RunStatus
+
+_MOST_ROWS = 30
+_COUNTED = ("completed", "waiting", "not started")
 
 
 def status(
@@ -56,11 +60,28 @@ def cancel(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRE
         say(words_for(record))
 
 
+def _shown(stages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """Return the tasks that are listed, and how many others are in which state.
+
+    Of many tasks, those that have ended well or not begun are only counted.
+    """
+    if len(stages) <= _MOST_ROWS:
+        return stages, Counter()
+    shown = [stage for stage in stages if stage["status"] not in _COUNTED][:_MOST_ROWS]
+    others = Counter(stage["status"] for stage in stages)
+    others.subtract(stage["status"] for stage in shown)
+    return shown, +others
+
+
 def _in_words(found: RunStatus, folder: Path) -> str:
     """Return the status of the run in `folder` for people."""
     lines = [f"{found.run} on site {found.site}: {_state(found, folder)}"]
-    width = max([9, *(len(stage["name"]) for stage in found.stages)])
-    for stage in found.stages:
+    shown, others = _shown(found.stages)
+    width = max([9, *(len(stage["name"]) for stage in shown)])
+    if others:
+        counts = ", ".join(f"{number} {state}" for state, number in sorted(others.items()))
+        lines.append(f"  other tasks: {counts}")
+    for stage in shown:
         words = [f"  {stage['name']:<{width}} {stage['status']}"]
         if stage["duration_s"] is not None:
             words.append(f"{stage['duration_s']:.1f} s")

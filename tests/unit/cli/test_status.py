@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from hybrid_parsl.cli.status import _in_words
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.start import Start
+from hybrid_parsl.run_control import RunStatus
 from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
@@ -34,3 +36,30 @@ def test_how_far_each_task_is(command: Any, ended_run: Path, document: dict[str,
         each["name"]: each["progress"] for each in json.loads(command("status", "--json"))["stages"]
     }
     assert told["done"] is told["mute"] is None
+
+
+def status_of(states: list[str]) -> RunStatus:
+    stages: list[dict[str, Any]] = [
+        {"name": f"{number:02d}.search", "status": state, "duration_s": None, "progress": None}
+        for number, state in enumerate(states)
+    ]
+    return RunStatus("r-1", "running", None, "local", stages, (0, 1), None, [], None)
+
+
+def test_few_tasks_are_listed(tmp_path: Path) -> None:
+    text = _in_words(status_of(["completed", "running", "waiting"]), tmp_path)
+    assert text.count(".search") == 3
+    assert "other tasks" not in text
+
+
+def test_of_many_tasks_those_that_run_or_failed_are_listed(tmp_path: Path) -> None:
+    states = ["completed"] * 30 + ["running", "failed"] + ["waiting"] * 8
+    text = _in_words(status_of(states), tmp_path)
+    assert "other tasks: 30 completed, 8 waiting" in text
+    assert text.count(".search") == 2
+
+
+def test_no_more_than_a_screen_is_listed(tmp_path: Path) -> None:
+    text = _in_words(status_of(["running"] * 100), tmp_path)
+    assert "other tasks: 70 running" in text
+    assert text.count(".search") == 30
