@@ -210,7 +210,7 @@ class Sample(_MaybeMitigated):
         Mean energy of the measured bitstrings; the same as `expectation`.
     standard_error
         Standard error of `energy`: sample standard deviation over the root of `shots`, or
-        that of the estimator or of the mitigation.
+        that of the estimator or of the mitigation. Of a single shot, its largest possible value.
     expectation
         Measured expectation value of the cost, in its unit; mitigated if there is `mitigation`.
     n_bases

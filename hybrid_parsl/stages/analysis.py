@@ -76,7 +76,9 @@ def _of_bitstrings(
     bare_problem, offset = without_offset(problem)
     energies = energies_of(bare_problem, bitstrings)
     energy = float(energies @ counts) / float(counts.sum())
-    if sample.mitigation is None:
+    if sample.shots == 1:
+        error = sample.standard_error
+    elif sample.mitigation is None:
         error = bootstrap_error(energies, counts, settings.bootstrap, settings.seed)
     else:
         energy, error = sample.expectation - offset, sample.standard_error

@@ -241,7 +241,21 @@ def _mean_of_bitstrings(problem: Problem, counts: dict[str, int]) -> Measurement
     of_each = np.array(list(counts.values()), dtype=np.float64)
     bare, offset = without_offset(problem)
     energy, standard_error = mean_energy(bare.energies(list(counts)), of_each)
-    return Measurement(energy + offset, standard_error, sum(counts.values()), 1, counts)
+    shots = sum(counts.values())
+    if shots == 1:
+        standard_error = largest_deviation(problem.observable())
+    return Measurement(energy + offset, standard_error, shots, 1, counts)
+
+
+def largest_deviation(observable: SparsePauliOp) -> float:
+    """Return a bound of the standard deviation of one measurement of an observable.
+
+    That is the sum of the absolute coefficients besides that of the identity: values differ from
+    it by no more. A single shot shows no spread of its own.
+    """
+    terms = observable.simplify()
+    is_identity = ~(terms.paulis.x.any(axis=1) | terms.paulis.z.any(axis=1))
+    return float(np.abs(terms.coeffs[~is_identity]).sum())
 
 
 def expectation(
@@ -369,7 +383,7 @@ def mean_energy(energies: NDArray[float64], counts: NDArray[float64]) -> tuple[f
     shots = float(counts.sum())
     mean = float(energies @ counts) / shots
     if shots <= 1:
-        return mean, 0.0
+        return mean, 0.0  # unknown: see largest_deviation
     variance = float((energies - mean) ** 2 @ counts) / (shots - 1)
     return mean, float(np.sqrt(variance / shots))
 

@@ -223,6 +223,15 @@ def test_the_mean_is_that_of_the_single_shots(outcomes: list[tuple[float, int]])
     assert error == pytest.approx(expected, abs=1e-9)
 
 
+def test_a_single_shot_has_the_largest_possible_error() -> None:
+    edges = [[0, 1, 3.0], [1, 2, 2.0]]
+    measured = sample(
+        asked({"kind": "maxcut", "edges": edges}, shots=1), found([0.1, 0.2, 0.3, 0.4])
+    )
+    assert measured.shots == 1
+    assert measured.standard_error == pytest.approx(2.5)  # half of all weights
+
+
 class Tilted(Bell):
     """A Bell circuit whose cost has terms in three bases, and a constant."""
 
