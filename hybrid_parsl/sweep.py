@@ -163,7 +163,9 @@ def in_words(values: Values) -> str:
 
 
 def toml_text(value: Any) -> str:
-    """Return a value as TOML writes it, in one line."""
+    """Return a value as TOML writes it, in one line; ``null``, which TOML lacks, for None."""
+    if value is None:
+        return "null"
     if isinstance(value, dict):
         return (
             "{"

@@ -62,12 +62,11 @@ def _study_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     from hybrid_parsl.report.study_table import study_table
     from hybrid_parsl.sweep import in_words
 
-    table, run, tasks = study_table(document), document.get("run", {}), document.get("tasks", {})
+    table, run = study_table(document), document.get("run", {})
     states = Counter(row["status"] for row in table.rows)
-    uses = sum(len(point["tasks"]) for point in document["study"]["points"])
-    shared = f" ({uses - len(tasks)} shared)" if uses > len(tasks) else ""
+    shared = f" ({table.n_shared} shared)" if table.n_shared else ""
     ended = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
-    rows = [("points", f"{len(table.rows)}: {ended}"), ("tasks", f"{len(tasks)}{shared}")]
+    rows = [("points", f"{len(table.rows)}: {ended}"), ("tasks", f"{table.n_tasks}{shared}")]
     failed = [row for row in table.rows if row["status"] == "failed"]
     for row in failed[:_MOST_FAILED]:
         values = in_words({key: row[key] for key in table.keys})

@@ -56,7 +56,7 @@ def render_study(document: Mapping[str, Any], table: StudyTable) -> str:
             run=run,
             tone=sections.tone(run.get("status")),
             error=document.get("error") or None,
-            keys=_keys(run, document, table),
+            keys=_keys(run, table),
             axes=_axes(table),
             figures=_figures(table),
             columns=shown,
@@ -77,17 +77,15 @@ def render_study(document: Mapping[str, Any], table: StudyTable) -> str:
     )
 
 
-def _keys(run: Mapping[str, Any], document: Mapping[str, Any], table: StudyTable) -> list[Key]:
+def _keys(run: Mapping[str, Any], table: StudyTable) -> list[Key]:
     """Return the key numbers of the page."""
     states = [row["status"] for row in table.rows]
     n_failed, n_done = states.count("failed"), states.count("completed")
     note = f"{text.count(n_done)} completed"
     note += f", {text.count(n_failed)} failed" if n_failed else ""
     keys = [Key("Points", text.count(len(states)), note)]
-    tasks = document.get("tasks") or {}
-    uses = sum(len(point["tasks"]) for point in document["study"]["points"])
-    shared = f"{text.count(uses - len(tasks))} shared" if uses > len(tasks) else ""
-    keys.append(Key("Tasks", text.count(len(tasks)), shared))
+    shared = f"{text.count(table.n_shared)} shared" if table.n_shared else ""
+    keys.append(Key("Tasks", text.count(table.n_tasks), shared))
     if run.get("duration_s"):
         keys.append(Key("Duration", text.duration(run["duration_s"]), f"site {run.get('site')}"))
     return keys
@@ -109,7 +107,7 @@ def _figures(table: StudyTable) -> list[_Figure]:
     """Return the figures of the measures that differ between points."""
     from markupsafe import Markup
 
-    if len(table.rows) < 2:  # noqa: PLR2004 - a figure of one mark
+    if len(table.rows) < 2 or not table.keys:  # noqa: PLR2004 - a figure of one mark
         return []
     asked = roles(table)
     figures = []

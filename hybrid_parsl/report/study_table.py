@@ -32,11 +32,17 @@ class StudyTable:
     rows
         Of each point: ``point``, the keys, ``status`` (that of its worst task), ``error``, and the
         measures that it has.
+    n_tasks
+        Number of tasks.
+    n_shared
+        How often a point uses the task of another one.
     """
 
     keys: list[str]
     measures: list[str]
     rows: list[dict[str, Any]] = field(default_factory=list)
+    n_tasks: int = 0
+    n_shared: int = 0
 
     @property
     def columns(self) -> list[str]:
@@ -78,15 +84,18 @@ def study_table(document: Mapping[str, Any]) -> StudyTable:
     """
     study, tasks = document["study"], document.get("tasks") or {}
     measures: dict[str, None] = {}
-    rows = []
+    rows, uses = [], 0
     for point in study["points"]:
-        own = {local: tasks.get(name, {}) for local, name in point["tasks"].items()}
+        names = point.get("tasks") or {}
+        own = {local: tasks.get(name, {}) for local, name in names.items()}
+        uses += len(names)
         found = _measures(own)
         measures |= dict.fromkeys(name for name in found if name not in study["keys"])
         status, error = _outcome(own, point.get("error"))
         values = {key: point["values"].get(key) for key in study["keys"]}
         rows.append({**found, POINT: point["name"], **values, STATUS: status, ERROR: error})
-    return StudyTable(list(study["keys"]), list(measures), rows)
+    n_shared = max(uses - len(tasks), 0)
+    return StudyTable(list(study["keys"]), list(measures), rows, len(tasks), n_shared)
 
 
 def _measures(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

@@ -24,7 +24,13 @@ from hybrid_parsl.engine.jobs.kube_context import KubeContext
 from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.site_settings import read_settings
 from hybrid_parsl.errors import ConfigurationError, HybridParslError, ResultError
-from hybrid_parsl.experiment_file import parse_experiment, read_experiment
+from hybrid_parsl.experiment_file import (
+    parse_experiment,
+    read_experiment,
+    read_table,
+    sweep_of,
+    with_values,
+)
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.optimize.start import Start
@@ -46,6 +52,8 @@ from hybrid_parsl.schedule.attempts import History
 from hybrid_parsl.schedule.cron_expression import parse_cron
 from hybrid_parsl.schedule.definition import Schedule, read_definition
 from hybrid_parsl.schedule.environment import read_environment_file
+from hybrid_parsl.study_points import read_points
+from hybrid_parsl.sweep import assignments
 from hybrid_parsl.tasks import failures
 from hybrid_parsl.tasks.folder import TaskFolder
 from hybrid_parsl.tasks.serialization import encode_frame, read_frame
@@ -133,6 +141,39 @@ def experiment(folder: Path, data: bytes) -> None:
     found = read_experiment(put(folder / "experiment.toml", data))
     table = found.model_dump(mode="json", exclude_none=True)
     assert parse_experiment(table) == found
+
+
+@reader(
+    'name = "x"\n[sweep]\n"ansatz.layers" = [1, 2]\nproblem.seed = { range = [0, 5, 2] }\n'
+    'exclude = [{ ansatz.layers = 1, problem.seed = [0, 2] }]\n[problem]\nkind = "maxcut"\n',
+    'name = "x"\n[sweep]\ncombine = "zip"\nquantum.shots = { geomspace = [1, 100, 3] }\n'
+    'quantum.seed.linspace = [1, 3, 3]\n[problem]\nkind = "bell"\n',
+)
+def sweep(folder: Path, data: bytes) -> None:
+    table = read_table(put(folder / "experiment.toml", data))
+    found = sweep_of(table)
+    if found is None:
+        return
+    points = found.points()
+    assert len({json.dumps(each, default=str) for each in points}) == len(points)
+    for point in points[:3]:
+        experiment = parse_experiment(with_values(table, assignments(point)))
+        for key, value in point.items():
+            asked: Any = experiment
+            for part in key.split("."):
+                asked = getattr(asked, part, None)
+            assert asked is None or asked == value or hasattr(asked, "model_dump")
+        assert experiment.sweep == found
+
+
+@reader(
+    json.dumps({"points": [{"values": {"ansatz.layers": 2}, "tables": {"ansatz": {"layers": 2}}}]})
+)
+def points(folder: Path, data: bytes) -> None:
+    put(folder / RUN / "points.json", data)
+    base = parse_experiment(EXPERIMENT)
+    for point in read_points(RunDirectory(folder / RUN), base, lambda each: each):
+        assert point.experiment.name
 
 
 @reader(
@@ -394,7 +435,32 @@ def run_folder(folder: Path) -> RunDirectory:
     return RunDirectory.own(path)
 
 
-@reader(RESULTS, {**RESULTS, "run": {**RESULTS["run"], "status": "running"}})
+STUDY = {
+    **{key: RESULTS[key] for key in ("run", "experiment", "versions", "stages")},
+    "study": {
+        "keys": ["ansatz.layers", "problem.seed"],
+        "points": [
+            {
+                "name": str(number),
+                "values": {"ansatz.layers": number // 2, "problem.seed": number % 2},
+                "tasks": {"search": f"{number}.search"},
+                "error": None,
+            }
+            for number in range(4)
+        ],
+    },
+    "tasks": {
+        f"{number}.search": {
+            "status": "completed",
+            "duration_s": 1.0,
+            "result": {"energy": -1.0 * number, "ratio": 0.1 * number},
+        }
+        for number in range(4)
+    },
+}
+
+
+@reader(RESULTS, {**RESULTS, "run": {**RESULTS["run"], "status": "running"}}, STUDY)
 def results(folder: Path, data: bytes) -> None:
     directory = run_folder(folder)
     put(directory.path / "results.json", data)
