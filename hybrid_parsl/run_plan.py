@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import parsl
 
@@ -61,7 +61,7 @@ class RunPlan:
 
 
 def plan_run(
-    text: str,
+    text: str | Mapping[str, Any],
     site: str,
     project: Project,
     overrides: Sequence[str] = (),
@@ -74,7 +74,8 @@ def plan_run(
     Parameters
     ----------
     text
-        A TOML file, or the name of one of the project's experiments.
+        A TOML file, or the name of one of the project's experiments; or the content of such a file,
+        whose paths are relative to the current folder.
     site
         A site of the project or of a plug-in, or the path of a site file.
     project
@@ -93,11 +94,10 @@ def plan_run(
     ConfigurationError
         If experiment or site is not there, is not valid, or cannot be used.
     """
-    from hybrid_parsl.experiment_file import read_table, sweep_of
+    from hybrid_parsl.experiment_file import sweep_of
 
     asked = [*overrides, *([f"workflow.name={workflow}"] if workflow else [])]
-    path = project.experiment_path(text)
-    table = read_table(path)
+    path, table = _read(text, project)
     sweep = sweep_of(table, asked, str(path))
     points = _make_points(path, table, sweep, asked, project) if sweep else []
     experiment = points[0].experiment if points else load_experiment(text, asked, project)
@@ -114,7 +114,7 @@ def plan_run(
     from hybrid_parsl.stages.check import check_memory_here
     from hybrid_parsl.stages.host import check_ranks_here
     from hybrid_parsl.stages.qpu_estimate import check_qpu_time
-    from hybrid_parsl.study import Study
+    from hybrid_parsl.study_workflow import Study
     from hybrid_parsl.workflow import find_workflow
 
     with _placed(path, asked):
@@ -154,8 +154,28 @@ def plan_run(
     return RunPlan(experiment, project, place, config, trace, notes, points, n_tasks)
 
 
+def _read(text: str | Mapping[str, Any], project: Project) -> tuple[Path, dict[str, Any]]:
+    """Return where an experiment comes from, and its content as TOML has it.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such file, or it is not TOML.
+    """
+    from hybrid_parsl.experiment_file import read_table
+
+    if not isinstance(text, str):
+        return Path.cwd() / "experiment", dict(text)
+    path = project.experiment_path(text)
+    return path, read_table(path)
+
+
 def load_experiment(
-    text: str, overrides: Sequence[str], project: Project, *, is_driven_here: bool = True
+    text: str | Mapping[str, Any],
+    overrides: Sequence[str],
+    project: Project,
+    *,
+    is_driven_here: bool = True,
 ) -> Experiment:
     """Return the experiment that `text` names, checked as far as it can be on any machine.
 
@@ -172,14 +192,14 @@ def load_experiment(
         If it is not there, or something in it is not valid.
     """
     from hybrid_parsl.errors import ConfigurationError
-    from hybrid_parsl.experiment_file import origin, read_experiment, read_table, sweep_of
+    from hybrid_parsl.experiment_file import origin, parse_experiment, sweep_of
     from hybrid_parsl.sweep import KEY
 
-    path = project.experiment_path(text)
-    if sweep_of(read_table(path), overrides, str(path)) is not None:
+    path, table = _read(text, project)
+    if sweep_of(table, overrides, str(path)) is not None:
         message, valid = "is not possible here", "hybrid-parsl run, Prefect, or no sweep"
         raise ConfigurationError(message, origin(KEY, overrides, str(path)), KEY, None, valid)
-    experiment = read_experiment(path, overrides)
+    experiment = parse_experiment(table, overrides, str(path))
     with _placed(path, overrides):
         return _completed(experiment, path, project, is_driven_here=is_driven_here)
 

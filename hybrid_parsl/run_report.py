@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 STUDY_CSV, STUDY_PARQUET, STUDY_PAGE = "study.csv", "study.parquet", "study.html"
 
 
+def page_of(document: dict[str, Any]) -> str:
+    """Return the name of the page of a run."""
+    return STUDY_PAGE if document.get(TABLE) else REPORT
+
+
 def write_report(directory: RunDirectory, document: dict[str, Any]) -> Path:
     """Write the page of a run from the results and the figures in its folder; return its path.
 

@@ -34,8 +34,8 @@ from hybrid_parsl.reuse.call_key import call_key, share_key
 from hybrid_parsl.reuse.store import FOLDER, ResultStore
 from hybrid_parsl.run_report import write_report
 from hybrid_parsl.stages.warm_up import warm_up_analysis, warm_up_quantum
-from hybrid_parsl.study import Study
 from hybrid_parsl.study_points import TABLE, write_points
+from hybrid_parsl.study_workflow import Study
 from hybrid_parsl.task_monitor import TaskMonitor, WorkflowThread
 from hybrid_parsl.workflow import find_workflow
 

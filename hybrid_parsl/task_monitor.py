@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.run_observer import RunObserver
-    from hybrid_parsl.study import Study
+    from hybrid_parsl.study_workflow import Study
     from hybrid_parsl.workflow import Workflow
 
 logger = logging.getLogger(__name__)

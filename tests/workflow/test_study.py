@@ -9,6 +9,9 @@ import subprocess
 import pytest
 from waiting import wait_until
 
+from hybrid_parsl import load_run, study
+from hybrid_parsl import run as api_run
+
 SMALL = ("problem.nodes=4", "search.starts=2", "analysis.landscape=0", "quantum.shots=100")
 ASKED = (
     "maxcut",
@@ -110,3 +113,15 @@ def test_a_failed_point_does_not_stop_the_others(run):
     assert again.returncode == 4
     assert table(run) == rows
     assert "2 completed, 2 failed" in run.of_run("show").stdout
+
+
+@pytest.mark.usefixtures("several_runs")
+def test_a_run_and_a_study_from_python(tmp_path):
+    content = {"name": "x", "problem": {"kind": "bell"}, "quantum": {"shots": 50}}
+    single = api_run(content, runs=tmp_path, progress=False)
+    assert sum(single.quantum.counts.values()) == 50
+    assert "circuit" in single.analysis.figures
+    found = study(single.experiment, {"quantum.shots": [10, 20]}, runs=tmp_path, progress=False)
+    assert [row["status"] for row in found.table.rows] == ["completed"] * 2
+    assert sum(found.results["1.quantum"].counts.values()) == 20
+    assert load_run(found.path).document == found.document

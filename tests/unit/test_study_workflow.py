@@ -11,8 +11,8 @@ from waiting import PATIENCE_S
 from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
 from hybrid_parsl.experiment import Experiment
 from hybrid_parsl.own_code import OwnCode
-from hybrid_parsl.study import Study
 from hybrid_parsl.study_points import Point, point_names
+from hybrid_parsl.study_workflow import Study
 from hybrid_parsl.workflow import Workflow
 
 if TYPE_CHECKING:

@@ -1,0 +1,332 @@
+"""Runs and studies from Python: scripts and notebooks.
+
+>>> from hybrid_parsl import run
+>>> found = run({"name": "x", "problem": {"kind": "bell"}}, progress=False)  # doctest: +SKIP
+>>> found.quantum.counts  # doctest: +SKIP
+{'00': 2041, '11': 2055}
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hybrid_parsl.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from os import PathLike
+
+    from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.report.study_table import StudyTable
+    from hybrid_parsl.results import Analysis, Sample, SearchResult
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run has left in its folder, as far as it came.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    document
+        The content of ``results.json``.
+    """
+
+    path: Path
+    document: dict[str, Any]
+
+    @property
+    def status(self) -> str:
+        """``completed``, ``failed``, ``interrupted``, ``running``, or ``left`` without a driver."""
+        from hybrid_parsl.records.run_lock import driver_of, state_of
+
+        return state_of(self.document["run"]["status"], driver_of(self.path / "driver.lock"))
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment with all defaults; that of the first point of a study."""
+        from hybrid_parsl.experiment_file import parse_experiment
+
+        return parse_experiment(self.document["experiment"], source=str(self.path))
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """The result of each task that has completed, by the name of the task.
+
+        Results of this package have their types, such as `hybrid_parsl.results.SearchResult`;
+        those of other functions are what JSON holds of them.
+        """
+        tasks = self.document.get("tasks") or {}
+        return {
+            name: _typed(task["type"], task["result"], self._figures_of(task))
+            for name, task in tasks.items()
+            if task.get("status") == "completed"
+        }
+
+    @property
+    def search(self) -> SearchResult:
+        """The result of the task ``search``.
+
+        Raises
+        ------
+        KeyError
+            If there is none; so do `quantum` and `analysis`.
+        """
+        found: SearchResult = self.results["search"]
+        return found
+
+    @property
+    def quantum(self) -> Sample:
+        """The result of the task ``quantum``."""
+        found: Sample = self.results["quantum"]
+        return found
+
+    @property
+    def analysis(self) -> Analysis:
+        """The result of the task ``analysis``."""
+        found: Analysis = self.results["analysis"]
+        return found
+
+    @cached_property
+    def figures(self) -> dict[str, str]:
+        """The figures, SVG text by the names of their files."""
+        from hybrid_parsl.records.run_directory import RunDirectory
+
+        return RunDirectory(self.path).read_figures()
+
+    @property
+    def report(self) -> Path:
+        """The page of the run, written if it is missing."""
+        from hybrid_parsl.records.run_directory import RunDirectory
+        from hybrid_parsl.run_report import page_of, write_report
+
+        page = self.path / page_of(self.document)
+        return page if page.is_file() else write_report(RunDirectory(self.path), self.document)
+
+    def _figures_of(self, task: Mapping[str, Any]) -> dict[str, str]:
+        """Return the figures of a task, by the names that it gave them."""
+        names = task.get("figures") or {}
+        return {name: self.figures.get(file, "") for name, file in names.items()}
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the summary, and the figures of the results."""
+        from hybrid_parsl.cli.summary import summary_rows
+
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th>"
+            f"<td style='text-align:left'><pre style='margin:0'>{escape(value)}</pre></td></tr>"
+            for name, value in summary_rows(self.document)
+        )
+        return f"<table>{rows}</table>"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path.name}: {self.status}>"
+
+
+@dataclass(frozen=True, repr=False)
+class StudyResult(RunResult):
+    """What a study has left in its folder, as far as it came."""
+
+    @cached_property
+    def table(self) -> StudyTable:
+        """A row for each point: its values, its status, and the numbers of its results."""
+        from hybrid_parsl.report.study_table import study_table
+
+        return study_table(self.document)
+
+    def to_pandas(self) -> Any:
+        """Return the table as a data frame of pandas.
+
+        Raises
+        ------
+        ConfigurationError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            message = "needs pandas"
+            raise ConfigurationError(
+                message, "to_pandas()", valid="pip install 'hybrid-parsl[study]'"
+            ) from error
+        return pd.DataFrame(self.table.rows, columns=self.table.columns)
+
+
+def run(
+    experiment: str | PathLike[str] | Mapping[str, Any] | Experiment,
+    *,
+    site: str = "local",
+    settings: Mapping[str, Any] | None = None,
+    workflow: str | None = None,
+    runs: str | PathLike[str] = "runs",
+    project: str | PathLike[str] | None = None,
+    on_failure: Literal["drain", "keep-going", "fail-fast"] = "drain",
+    cache: bool = False,
+    progress: bool = True,
+) -> RunResult:
+    """Run an experiment, as ``hybrid-parsl run`` does, and return its results.
+
+    Parameters
+    ----------
+    experiment
+        A TOML file, the name of one of the project's experiments, the content of such a file, or an
+        `Experiment`.
+    site
+        A site of the project or of a plug-in, or the path of a site file.
+    settings
+        Settings of the site by name.
+    workflow
+        The workflow to run; that of the experiment if left out.
+    runs
+        The folder of all runs.
+    project
+        The project folder; found as on the command line if left out.
+    on_failure
+        What a failed task means for the others.
+    cache
+        Whether to reuse results of earlier runs in `runs`.
+    progress
+        Whether to print what happens.
+
+    Raises
+    ------
+    HybridParslError
+        If the experiment or the site cannot be used, or a task failed; what was finished is in the
+        newest folder in `runs`, and `load_run` returns it.
+    """
+    from hybrid_parsl.cli.display import Display, PlainDisplay
+    from hybrid_parsl.project import find_project
+    from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.run_plan import plan_run
+    from hybrid_parsl.runner import Run
+
+    found = find_project(None if project is None else Path(project))
+    folder = Path(runs)
+    given = [f"{key}={_setting(value)}" for key, value in (settings or {}).items()]
+    plan = plan_run(_content(experiment), site, found, (), given, folder, workflow)
+    directory = RunDirectory.create(folder, plan.experiment.name)
+    begun = Run(
+        plan.experiment,
+        found,
+        plan.site,
+        directory,
+        on_failure=on_failure,
+        cache=cache,
+        points=plan.points,
+    )
+    display = PlainDisplay(begun) if progress else Display(begun)
+    with display:
+        document = begun.execute(display)
+    return _result(directory.path, document)
+
+
+def study(
+    experiment: str | PathLike[str] | Mapping[str, Any] | Experiment,
+    sweep: Mapping[str, Sequence[Any] | Mapping[str, Any]],
+    **options: Any,
+) -> StudyResult:
+    """Run an experiment with each combination of values of some keys.
+
+    Parameters
+    ----------
+    experiment
+        As for `run`.
+    sweep
+        The table ``[sweep]``: the values of each dotted key, such as ``{"ansatz.layers": [1, 2]}``.
+    options
+        Those of `run`.
+
+    Raises
+    ------
+    HybridParslError
+        As for `run`. A failed point does not stop the others.
+    """
+    from hybrid_parsl.experiment_file import read_table
+    from hybrid_parsl.project import find_project
+
+    content = _content(experiment)
+    if isinstance(content, str):
+        project = options.get("project")
+        found = find_project(None if project is None else Path(project))
+        content = read_table(found.experiment_path(content))
+    plain = {key: list(each) if not _is_table(each) else dict(each) for key, each in sweep.items()}
+    result = run({**content, "sweep": plain}, **options)
+    if not isinstance(result, StudyResult):
+        message = "has no points"
+        raise ConfigurationError(message, "study()", "sweep")
+    return result
+
+
+def load_run(path: str | PathLike[str], runs: str | PathLike[str] = "runs") -> RunResult:
+    """Return what a run has left, a `StudyResult` for a study.
+
+    Parameters
+    ----------
+    path
+        Its folder, its name, a part of it, or ``latest``.
+    runs
+        The folder of all runs.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such run, or its results cannot be read.
+    UntrustedFileError
+        If other users own it or can write it.
+    """
+    from hybrid_parsl.records.run_directory import RunDirectory
+
+    directory = RunDirectory.find(Path(runs), str(path), lambda _: None)
+    return _result(directory.path, directory.read_results())
+
+
+def _result(path: Path, document: dict[str, Any]) -> RunResult:
+    """Return the results of a run."""
+    return StudyResult(path, document) if document.get("study") else RunResult(path, document)
+
+
+def _content(
+    experiment: str | PathLike[str] | Mapping[str, Any] | Experiment,
+) -> str | Mapping[str, Any]:
+    """Return an experiment as `plan_run` takes it."""
+    from os import PathLike, fspath
+
+    from hybrid_parsl.experiment import Experiment
+
+    if isinstance(experiment, Experiment):
+        return experiment.model_dump(mode="json", exclude_none=True)
+    return str(fspath(experiment)) if isinstance(experiment, PathLike) else experiment
+
+
+def _setting(value: Any) -> str:
+    """Return a setting of a site as the command line has it."""
+    from hybrid_parsl.sweep import toml_text
+
+    return value if isinstance(value, str) else toml_text(value)
+
+
+def _is_table(value: object) -> bool:
+    """Return whether values are described by a table."""
+    return hasattr(value, "items")
+
+
+def _typed(kind: str, result: Any, figures: Mapping[str, str]) -> Any:
+    """Return a result with its type, if it is one of this package."""
+    from hybrid_parsl import results
+    from hybrid_parsl.result_view import type_name
+
+    types = (results.SearchResult, results.Sample, results.Analysis, results.Bitstrings)
+    known = {type_name(each): each for each in (*types, results.Diagonalization)}
+    if kind not in known or not isinstance(result, dict):
+        return result
+    model = known[kind]
+    values = {**result, "figures": dict(figures)} if "figures" in model.model_fields else result
+    with contextlib.suppress(ValueError):  # of another version
+        return model.model_validate(values)
+    return result

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from services import require_module
+
+import hybrid_parsl
+from hybrid_parsl import RunResult, StudyResult, load_run, run, study
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.results import Execution, SearchResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOUND = SearchResult(
+    parameters=[0.5],
+    energy=-2.0,
+    method="draw",
+    best_start=0,
+    energies=[-2.0],
+    trace=[-2.0],
+    n_evaluations=1,
+    execution=Execution(duration_s=1.0, n_ranks=1, hosts=["here"]),
+)
+
+
+def written(runs: Path, name: str, **tables: Any) -> Path:
+    folder = runs / name
+    folder.mkdir(parents=True, mode=0o700)
+    document = {
+        "run": {"id": name, "name": "x", "status": "completed", "folder": str(folder)},
+        "experiment": {"name": "x", "problem": {"kind": "bell"}},
+        "stages": [],
+        "tasks": {
+            "search": {
+                "status": "completed",
+                "type": "hybrid_parsl.results:SearchResult",
+                "result": json.loads(FOUND.model_dump_json()),
+            },
+            "own": {"status": "completed", "type": "mine:Thing", "result": {"a": 1}},
+            "broken": {"status": "failed", "error": {"type": "E", "message": "no"}},
+        },
+        **tables,
+    }
+    (folder / "results.json").write_text(json.dumps(document))
+    (folder / "experiment.toml").write_text('name = "x"\n[problem]\nkind = "bell"\n')
+    return folder
+
+
+def test_results_have_their_types(tmp_path: Path) -> None:
+    folder = written(tmp_path, "20260101T000000Z-x-aaaaaa")
+    found = load_run(folder)
+    assert type(found) is RunResult
+    assert found.search == FOUND
+    assert found.results["own"] == {"a": 1}
+    assert "broken" not in found.results
+    assert found.status == "completed"
+    assert found.experiment.problem.kind == "bell"
+    with pytest.raises(KeyError):
+        _ = found.quantum
+    assert found.report.read_text().startswith("<!doctype html>")
+    assert repr(found) == "<RunResult 20260101T000000Z-x-aaaaaa: completed>"
+
+
+def test_a_notebook_shows_text_as_text(tmp_path: Path) -> None:
+    run_table = {"id": "x", "name": "x", "status": "failed", "folder": "<script>"}
+    folder = written(tmp_path, "20260101T000000Z-x-aaaaaa", run=run_table)
+    page = load_run(folder)._repr_html_()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_a_study_has_a_table(tmp_path: Path) -> None:
+    require_module("hybrid_parsl.api", "pandas", "hybrid-parsl[study]")
+    points = [
+        {"name": str(number), "values": {"a.b": number}, "tasks": {"search": "search"}}
+        for number in range(2)
+    ]
+    written(tmp_path, "20260101T000000Z-x-bbbbbb", study={"keys": ["a.b"], "points": points})
+    found = load_run("latest", tmp_path)
+    assert isinstance(found, StudyResult)
+    frame = found.to_pandas()
+    assert frame["search.energy"].tolist() == [-2.0, -2.0]
+    assert frame["a.b"].tolist() == [0, 1]
+    assert found.report.name == "study.html"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "words"),
+    [
+        ("nonsense", "no such experiment"),
+        ({"name": "x"}, "missing"),
+        ({"name": "x", "problem": {"kind": "bell"}, "y": 1}, "unknown key"),
+    ],
+)
+def test_a_wrong_experiment_leaves_no_folder(tmp_path: Path, experiment: Any, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        run(experiment, runs=tmp_path / "runs", progress=False)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_wrong_sweep(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="unknown key"):
+        study("bell", {"ansatz.layer": [1, 2]}, runs=tmp_path, progress=False)
+    with pytest.raises(ConfigurationError, match="has no keys"):
+        study("bell", {}, runs=tmp_path, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_such_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        load_run("latest", tmp_path)
+
+
+def test_public_names_are_imported_when_they_are_used() -> None:
+    code = "import hybrid_parsl, sys; print(len([m for m in sys.modules if 'pydantic' in m]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
+    assert set(hybrid_parsl.__all__) <= set(dir(hybrid_parsl)) | set(hybrid_parsl.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = hybrid_parsl.nothing
