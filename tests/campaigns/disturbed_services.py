@@ -216,6 +216,17 @@ class Kubernetes:
             "HYBRID_PARSL_K8S_ENVIRONMENT": f'{{NUMBA_CACHE_DIR = "{self.folder}/numba"}}',
         }
 
+    def _kubectl(self, *words: str) -> str:
+        """Return what kubectl prints, asked again while a server that has come back is busy."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return self.cluster.kubectl(*words)
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(1)
+
     def _namespace(self, run: Command) -> str:
         """Return the name of the run's namespace."""
         return f"run-{run.runs.name}"
@@ -223,8 +234,8 @@ class Kubernetes:
     def options(self, run: Command) -> list[str]:
         """Make the run's namespace, and return the setting that names it."""
         name = self._namespace(run)
-        if name not in self.cluster.kubectl("get", "namespaces", "-o", "name"):
-            self.cluster.kubectl("create", "namespace", name)
+        if name not in self._kubectl("get", "namespaces", "-o", "name"):
+            self._kubectl("create", "namespace", name)
         return ["--site-set", f"namespace={name}"]
 
     def leave(self) -> None:
@@ -239,7 +250,7 @@ class Kubernetes:
         """Return the Jobs and MPIJobs that have not ended, and pods that run."""
         found = []
         words = ("get", f"{self._OURS},pods", "-n", self._namespace(run), "-o", "json")
-        for thing in json.loads(self.cluster.kubectl(*words))["items"]:
+        for thing in json.loads(self._kubectl(*words))["items"]:
             status, meta = thing.get("status", {}), thing["metadata"]
             over = any(
                 each["type"] in ("Complete", "Failed", "Succeeded") and each["status"] == "True"
