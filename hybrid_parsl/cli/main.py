@@ -11,6 +11,7 @@ import typer
 
 from hybrid_parsl.cli import (
     attach,
+    clean,
     diff,
     doctor,
     init,
@@ -55,6 +56,7 @@ app.command()(status.status)
 app.command()(logs.logs)
 app.command()(status.cancel)
 app.command("list")(list_runs.list_runs)
+app.command()(clean.clean)
 app.command()(show.show)
 app.command()(diff.diff)
 app.command()(report.report)

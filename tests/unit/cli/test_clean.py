@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.records.run_directory import RunDirectory
+from hybrid_parsl.records.run_lock import run_lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime.now(UTC)
+
+
+def made(runs: Path, name: str, status: str, days: float = 0) -> Path:
+    began = (NOW - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    folder = runs / f"20260102T000000Z-x-{name}"
+    folder.mkdir(parents=True, mode=0o700)
+    table = {"id": folder.name, "name": "x", "status": status, "started": began}
+    (folder / "results.json").write_text(json.dumps({"run": table}))
+    (folder / "experiment.toml").write_text('name = "x"\n')
+    return folder
+
+
+def names(runs: Path) -> set[str]:
+    return {path.name.rpartition("-")[2] for path in runs.iterdir()}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs"
+    made(folder, "new", "completed")
+    made(folder, "old", "completed", days=40)
+    made(folder, "bad", "failed", days=40)
+    made(folder, "cut", "interrupted")
+    made(folder, "left", "running", days=40)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "removed"),
+    [
+        (["--failed"], {"bad", "cut"}),
+        (["--older-than", "30d"], {"old", "bad"}),
+        (["--older-than", "30d", "--failed"], {"bad"}),
+        (["--older-than", "0"], {"new", "old", "bad", "cut"}),
+        (["--older-than", "50d"], set()),
+    ],
+)
+def test_what_is_asked_for_is_removed(
+    command: Any, runs: Path, options: list[str], removed: set[str]
+) -> None:
+    before = names(runs)
+    command("clean", *options, "--dry-run")
+    assert names(runs) == before
+    command("clean", *options, "--yes")
+    assert names(runs) == before - removed
+
+
+def test_it_asks_first(command: Any, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = names(runs)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    command("clean", "--failed", code=2)
+    assert "--yes" in command.err
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer._click.termui.visible_prompt_func", lambda _: "n")
+    command("clean", "--failed", code=1)
+    assert names(runs) == before
+    monkeypatch.setattr("typer._click.termui.visible_prompt_func", lambda _: "y")
+    command("clean", "--failed")
+    assert names(runs) == before - {"bad", "cut"}
+
+
+@pytest.mark.parametrize("options", [[], ["--older-than", "90"], ["--older-than", "soon"]])
+def test_wrong_options(command: Any, runs: Path, options: list[str]) -> None:
+    before = names(runs)
+    command("clean", *options, "--yes", code=2)
+    assert names(runs) == before
+
+
+def test_a_driven_run_stays(command: Any, runs: Path) -> None:
+    (folder,) = runs.glob("*-bad")
+    with run_lock(RunDirectory(folder).lock, "run"):
+        command("clean", "--failed", "--yes")
+    assert "bad" in names(runs)
+    assert "cut" not in names(runs)
+
+
+def test_a_run_with_a_job_that_may_still_run_stays(command: Any, runs: Path) -> None:
+    (folder,) = runs.glob("*-bad")
+    task = folder / "tasks" / "search"
+    task.mkdir(parents=True)
+    record = JobRecord("slurm", "search", "host", 0.0, job_id="7", folder=str(task))
+    record.write(task / TASK_RECORD)
+    command("clean", "--failed", "--yes")
+    assert "stays" in command.err
+    assert "bad" in names(runs)
+
+
+def test_nothing_to_remove(command: Any) -> None:
+    assert "there is no such run of yours in runs" in command("clean", "--failed")
