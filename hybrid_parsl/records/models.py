@@ -50,6 +50,8 @@ def _optional(annotation: Any) -> Any:
     origin, inner = get_origin(annotation), tuple(map(_optional, get_args(annotation)))
     if origin in (list, dict):
         return origin[inner]
+    if origin is tuple:  # which is a list in JSON
+        return list[Union[inner]]  # type: ignore[valid-type] # noqa: UP007 - known at run time only
     if origin in (Union, UnionType):
         return Union[inner]  # noqa: UP007 - its members are known at run time only
     return float | None if annotation is float else annotation

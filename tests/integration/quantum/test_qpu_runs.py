@@ -102,6 +102,8 @@ def test_a_run_pays_one_job_and_keeps_no_token(
     assert quantum["usage_s"] == pytest.approx(job["usage"]["seconds"], abs=0.001)
     assert quantum["estimated_usage_s"] > quantum["usage_s"]
     check_no_token(run, done)
+    assert job["id"] in run.of_run("show").stdout
+    assert run.of_run("report").returncode == run.of_run("status").returncode == 0
 
 
 @pytest.mark.parametrize(
