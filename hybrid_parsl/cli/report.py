@@ -9,7 +9,7 @@ from hybrid_parsl.cli.runs import find_run
 
 
 def report(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
-    """Write report.html of a run, or study.html of a study, again and print its path."""
+    """Write the page of a run or a study again, and print its path."""
     from hybrid_parsl.records.run_directory import REPORT
     from hybrid_parsl.run_report import write_report
 
