@@ -101,19 +101,8 @@ def plan_run(
     sweep = sweep_of(table, asked, str(path))
     points = _make_points(path, table, sweep, asked, project) if sweep else []
     experiment = points[0].experiment if points else load_experiment(text, asked, project)
-    from hybrid_parsl.engine.site_check import (
-        check_qpu_request,
-        check_site,
-        ranks_on_this_host,
-        samples_on_this_host,
-    )
+    from hybrid_parsl.engine.site_check import check_site
     from hybrid_parsl.engine.sites import check_tables, load_site
-    from hybrid_parsl.mpi.launcher import TRANSPORTS
-    from hybrid_parsl.mpi.shared_memory import check_shared_memory
-    from hybrid_parsl.quantum.registry import open_backend
-    from hybrid_parsl.stages.check import check_memory_here
-    from hybrid_parsl.stages.host import check_ranks_here
-    from hybrid_parsl.stages.qpu_estimate import check_qpu_time
     from hybrid_parsl.study_workflow import Study
     from hybrid_parsl.workflow import find_workflow
 
@@ -123,35 +112,60 @@ def plan_run(
         points = [
             replace(each, experiment=_with_options(each.experiment, chosen)) for each in points
         ]
-    experiments = [each.experiment for each in points] or [experiment]
     place = load_site(site, project, site_settings)
     notes = check_tables(place.name, project)
     resources = experiment.search_resources
     config = check_site(place, resources, runs / _NO_RUN)
-    for each in _distinct(experiments, "quantum"):
-        backend = open_backend(each.quantum)
-        if backend.required_qpu and not backend.is_reachable:
-            check_qpu_request(place, backend.required_qpu)
     with _placed(path, asked):
         trace = everything = _trace(lambda: chosen(experiment), experiment, chosen, project)
         if points and trace.is_complete:
             study = Study(chosen, points, waits=False)
             everything = _trace(lambda: study(experiment), experiment, chosen, project)
-        for each in _distinct(experiments, "problem", "ansatz", "quantum"):
-            check_qpu_time(each, trace.functions)
         for other in _other_resources(everything, resources):
             check_site(place, other, runs / _NO_RUN)
-        n_tasks = len(everything.calls) if everything.is_complete else None
-        for each in _distinct(experiments, "problem", "ansatz", "quantum", "resources"):
-            if not _may_search(trace):
-                break
-            n_ranks = ranks_on_this_host(config, each.search_resources)
-            check_ranks_here(each.resources, n_ranks)
-            check_shared_memory(n_ranks, os.environ.get("UCX_TLS", TRANSPORTS["UCX_TLS"]))
-            check_memory_here(each, n_ranks, samples=samples_on_this_host(config))
+        _check_here([each.experiment for each in points] or [experiment], place, config, trace)
+    n_tasks = len(everything.calls) if everything.is_complete else None
     if points:
         experiment = experiment.model_copy(update={"sweep": sweep})
     return RunPlan(experiment, project, place, config, trace, notes, points, n_tasks)
+
+
+def _check_here(
+    experiments: Sequence[Experiment], site: Site, config: parsl.Config, trace: Trace
+) -> None:
+    """Check what experiments need of a QPU, and of this host if a part of them runs here.
+
+    Raises
+    ------
+    ConfigurationError
+        If they need more than there is.
+    InsufficientMemoryError
+        If a part of one does not fit in the memory of this host.
+    """
+    from hybrid_parsl.engine.site_check import (
+        check_qpu_request,
+        ranks_on_this_host,
+        samples_on_this_host,
+    )
+    from hybrid_parsl.mpi.launcher import TRANSPORTS
+    from hybrid_parsl.mpi.shared_memory import check_shared_memory
+    from hybrid_parsl.quantum.registry import open_backend
+    from hybrid_parsl.stages.check import check_memory_here
+    from hybrid_parsl.stages.host import check_ranks_here
+    from hybrid_parsl.stages.qpu_estimate import check_qpu_time
+
+    for each in _distinct(experiments, "problem", "ansatz", "quantum"):
+        backend = open_backend(each.quantum)
+        if backend.required_qpu and not backend.is_reachable:
+            check_qpu_request(site, backend.required_qpu)
+        check_qpu_time(each, trace.functions)
+    if not _may_search(trace):
+        return
+    for each in _distinct(experiments, "problem", "ansatz", "quantum", "search", "resources"):
+        n_ranks = ranks_on_this_host(config, each.search_resources)
+        check_ranks_here(each.resources, n_ranks)
+        check_shared_memory(n_ranks, os.environ.get("UCX_TLS", TRANSPORTS["UCX_TLS"]))
+        check_memory_here(each, n_ranks, samples=samples_on_this_host(config))
 
 
 def _read(text: str | Mapping[str, Any], project: Project) -> tuple[Path, dict[str, Any]]:

@@ -119,6 +119,12 @@ def _qpu_estimates(experiment: Experiment, trace: Trace) -> dict[str, QpuEstimat
     return estimate_qpu(experiment, trace.functions)
 
 
+def _qpu_seconds(plan: RunPlan) -> float:
+    """Return the QPU time of the quantum tasks of all points, in seconds."""
+    estimates = [_qpu_estimates(each.experiment, plan.trace) for each in plan.points]
+    return sum(job.seconds for point in estimates for job in point.values())
+
+
 def _stage(call: Call, executor: SiteExecutor, resources: dict[str, Any]) -> dict[str, Any]:
     """Return what is known of a task before it runs."""
     preview = executor.preview(call.name, resources)
@@ -195,6 +201,8 @@ def _in_words(
         first, *below = estimate.lines()
         where = f"{experiment.quantum.backend}, {name}"
         lines += ["", f"{where}: {first}", *(f"  {line}" for line in below)]
+    if estimates and plan.points:
+        lines.append(f"all points: {_qpu_seconds(plan):.2f} s of QPU time estimated")
     lines += ["", "experiment:", *_indented(tomli_w.dumps(asked))]
     return "\n".join([*lines, *_documents(stages)])
 
