@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
-from hybrid_parsl.cli.options import RunsDirectory
+from hybrid_parsl.cli.options import DryRun, OlderThan, RunsDirectory, read_age
 from hybrid_parsl.cli.output import say, say_aside
 
 if TYPE_CHECKING:
@@ -28,13 +28,8 @@ def clean(
     failed: Annotated[
         bool, typer.Option("--failed", help="Only runs that failed or were interrupted.")
     ] = False,
-    older_than: Annotated[
-        str | None,
-        typer.Option(help="Only runs that began so long ago: 30d, 12h.", metavar="TIME"),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Say what would be removed.")
-    ] = False,
+    older_than: OlderThan = None,
+    dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove old or failed runs, after a question.
@@ -48,7 +43,7 @@ def clean(
     if not failed and older_than is None:
         valid = "--failed, --older-than 30d, or both"
         raise ConfigurationError("say which runs", "clean", None, "no choice", valid)
-    age = timedelta(0) if older_than is None else _age(older_than)
+    age = timedelta(0) if older_than is None else read_age(older_than)
     runs, _ = runs_in(runs_dir)
     states, began_before = _FAILED if failed else _ENDED, datetime.now(UTC) - age
     chosen = [each for each in runs if each.state in states and _began_before(each, began_before)]
@@ -70,25 +65,6 @@ def clean(
         typer.confirm(f"Remove {what}?", abort=True)
     n_removed = sum(_remove(runs_dir / each.run) for each in chosen)
     say(f"removed {n_removed} of {what}")
-
-
-def _age(text: str) -> timedelta:
-    """Return the time span of ``--older-than``.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is none.
-    """
-    from hybrid_parsl.engine.time_spans import read_duration
-    from hybrid_parsl.errors import ConfigurationError
-    from hybrid_parsl.messages import shown
-
-    try:
-        found = read_duration(text)
-    except ValueError as error:
-        raise ConfigurationError(str(error), "--older-than", None, shown(text)) from error
-    return found if isinstance(found, timedelta) else timedelta(0)
 
 
 def _began_before(run: ListedRun, time: datetime) -> bool:

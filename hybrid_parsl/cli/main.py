@@ -11,6 +11,7 @@ import typer
 
 from hybrid_parsl.cli import (
     attach,
+    cache,
     clean,
     diff,
     doctor,
@@ -67,6 +68,7 @@ app.command()(listings.optimizers)
 app.command()(listings.backends)
 app.command()(listings.workflows)
 app.command()(init.init)
+app.add_typer(cache.app)
 app.add_typer(schedule.app)
 app.add_typer(remote.app)
 

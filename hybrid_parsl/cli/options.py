@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,3 +110,29 @@ def failure_policy(*, keep_going: bool, fail_fast: bool) -> OnFailure:
 
         raise ConfigurationError("contradicts --keep-going", "--fail-fast", valid="one of the two")
     return "keep-going" if keep_going else "fail-fast" if fail_fast else "drain"
+
+
+OlderThan = Annotated[
+    str | None,
+    typer.Option(help="Only what began or was written so long ago: 30d, 12h.", metavar="TIME"),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be removed.")]
+
+
+def read_age(text: str) -> timedelta:
+    """Return the time span of ``--older-than``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none.
+    """
+    from hybrid_parsl.engine.time_spans import read_duration
+    from hybrid_parsl.errors import ConfigurationError
+    from hybrid_parsl.messages import shown
+
+    try:
+        found = read_duration(text)
+    except ValueError as error:
+        raise ConfigurationError(str(error), "--older-than", None, shown(text)) from error
+    return found if isinstance(found, timedelta) else timedelta(0)

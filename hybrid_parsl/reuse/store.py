@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.errors import HybridParslError, ResultError, UntrustedFileError
+from hybrid_parsl.errors import HybridParslError, ResultError, StorageError, UntrustedFileError
 from hybrid_parsl.ownership import check_folder
 from hybrid_parsl.tasks.serialization import read_frame, write_frame
 
@@ -18,6 +19,28 @@ logger = logging.getLogger(__name__)
 FOLDER = ".cache"
 """The name of the store in the folder of runs."""
 _PRIVATE = 0o700
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the store.
+
+    Attributes
+    ----------
+    key
+        The key of the call.
+    path
+        The file.
+    size
+        Its bytes.
+    written
+        When it was written, in seconds since the epoch.
+    """
+
+    key: str
+    path: Path
+    size: int
+    written: float
 
 
 @dataclass(frozen=True)
@@ -84,6 +107,33 @@ class ResultStore:
             logger.debug("%s: its result cannot be stored", stored.key, exc_info=True)
         except (HybridParslError, OSError) as error:
             self._refuse(f"cannot store a result for later runs: {error}")
+
+    def entries(self) -> list[Entry]:
+        """Return what is stored, the oldest first; nothing if the store is not the user's own."""
+        if not os.path.lexists(self._path) or not self._is_own():
+            return []
+        found = []
+        for path in self._path.glob("*/*/result.frame"):
+            with contextlib.suppress(OSError):  # another process may have removed it
+                about = path.lstat()
+                found.append(Entry(path.parent.name, path, about.st_size, about.st_mtime))
+        return sorted(found, key=lambda each: (each.written, each.key))
+
+    def remove(self, entry: Entry) -> None:
+        """Remove an entry; one that is gone already is no error.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be removed.
+        """
+        try:
+            entry.path.unlink(missing_ok=True)
+            for folder in (entry.path.parent, entry.path.parent.parent):
+                with contextlib.suppress(OSError):  # it holds more
+                    folder.rmdir()
+        except OSError as error:
+            raise StorageError(str(entry.path), error.strerror or str(error)) from error
 
     def _file(self, key: str) -> Path:
         """Return where the entry of a key is."""

@@ -1,0 +1,123 @@
+"""``hybrid-parsl cache``: the results that later runs reuse."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
+from hybrid_parsl.cli.options import DryRun, OlderThan, RunsDirectory, read_age
+from hybrid_parsl.cli.output import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hybrid_parsl.reuse.store import Entry, ResultStore
+
+app = typer.Typer(
+    name="cache",
+    help="The results of earlier runs that --cache reuses.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_MIB = 1024**2
+_KEY_LETTERS = 12
+
+
+@app.command("ls")
+def list_entries(runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
+    """List what is stored, the oldest first."""
+    from hybrid_parsl.cli.listings import print_rows
+
+    store = _store(runs_dir)
+    entries = store.entries()
+    rows = []
+    for entry in entries:
+        found = store.find(entry.key)
+        rows.append(
+            {
+                "key": entry.key[:_KEY_LETTERS],
+                "computed by": "damaged" if found is None else found.run,
+                "result": "" if found is None else type(found.result).__name__,
+                "KiB": f"{entry.size / 1024:.1f}",
+                "written": time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.written)),
+            }
+        )
+    if rows:
+        print_rows(rows, as_json=False)
+    say(_total(entries))
+
+
+@app.command()
+def prune(
+    runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
+    older_than: OlderThan = None,
+    max_size: Annotated[
+        float | None,
+        typer.Option(help="Keep no more than so many MiB, the newest.", metavar="MIB", min=0),
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Remove results that were stored long ago, or the oldest of too many."""
+    from hybrid_parsl.errors import ConfigurationError
+
+    if older_than is None and max_size is None:
+        valid = "--older-than 30d, --max-size 100, or both"
+        raise ConfigurationError("say which results", "cache prune", None, "no choice", valid)
+    store = _store(runs_dir)
+    entries = store.entries()
+    kept = entries
+    if older_than is not None:
+        limit = time.time() - read_age(older_than).total_seconds()
+        kept = [each for each in kept if each.written > limit]
+    if max_size is not None:
+        kept = _newest(kept, max_size * _MIB)
+    chosen = [each for each in entries if each not in kept]
+    for entry in [] if dry_run else chosen:
+        store.remove(entry)
+    say(f"{'would remove' if dry_run else 'removed'} {_total(chosen)}; {_total(kept)} stay")
+
+
+@app.command()
+def verify(
+    runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove what is damaged.")] = False,
+) -> None:
+    """Compare what is stored with its checksums; exit code 4 if something is damaged."""
+    store = _store(runs_dir)
+    entries = store.entries()
+    damaged = [entry for entry in entries if store.find(entry.key) is None]
+    for entry in damaged:
+        if remove:
+            store.remove(entry)
+        say(f"{'removed' if remove else 'damaged'}: {entry.path}")
+    say(f"{_total(entries)}, {len(damaged)} damaged")
+    if damaged and not remove:
+        raise typer.Exit(4)
+
+
+def _store(runs_dir: Path) -> ResultStore:
+    """Return the store in a folder of runs."""
+    from hybrid_parsl.reuse.store import FOLDER, ResultStore
+
+    return ResultStore(runs_dir / FOLDER)
+
+
+def _newest(entries: Sequence[Entry], most: float) -> list[Entry]:
+    """Return as many of the newest entries as have `most` bytes together."""
+    kept: list[Entry] = []
+    for entry in reversed(entries):
+        most -= entry.size
+        if most < 0:
+            break
+        kept.insert(0, entry)
+    return kept
+
+
+def _total(entries: Sequence[Entry]) -> str:
+    """Return how many entries there are, and their size."""
+    words = f"{len(entries)} result{'' if len(entries) == 1 else 's'}"
+    return f"{words}, {sum(each.size for each in entries) / _MIB:.1f} MiB"
