@@ -15,6 +15,7 @@ from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.batch_scheduler import render_script, unique_job_name
 from hybrid_parsl.engine.jobs.future import JobFuture
+from hybrid_parsl.engine.jobs.processor_queue import ProcessorQueue
 from hybrid_parsl.engine.jobs.psij_loading import LOCAL, check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
@@ -92,6 +93,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         self.batch = batch or BatchOptions()
         self.overrides = dict(overrides or {})
         self._backend: JobBackend | None = None
+        self._queue: ProcessorQueue | None = None
         self._folders = TaskFolders(Path(work_directory))
         self._scripts = ScriptFolder(backend, Path(work_directory))
 
@@ -107,6 +109,8 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         warn_of_ignored_variables(self.backend, self.batch)
         folder = self._scripts.open()
         self._backend = JobBackend(self.backend, folder, self.batch.polling_interval_s)
+        if self.backend == LOCAL:
+            self._queue = ProcessorQueue(len(os.sched_getaffinity(0)))
 
     def check(self, resource_specification: dict[str, Any]) -> None:
         """Find out, without starting anything, whether a task could be submitted.
@@ -152,7 +156,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         if task.answer_from_disk(future):
             _note_end(task.folder, "COMPLETED")
         else:
-            self._start(self._backend, task, self._job_spec(task.folder, request), future)
+            self._start(self._backend, task, request, future)
         return future
 
     @property
@@ -208,6 +212,8 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
 
     def shutdown(self) -> None:
         """Cancel the jobs that still run and wait until they are gone."""
+        if self._queue is not None:
+            self._queue.close()
         if self._backend is not None:
             self._backend.close(leave_jobs=self.leaves_jobs)
             self._backend = None
@@ -218,16 +224,24 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         """Return False: Parsl's monitor follows processes of its own workers only."""
         return False
 
-    def _start(self, backend: JobBackend, task: Task, spec: JobSpec, future: JobFuture) -> None:
-        """Follow the job that an earlier driver has left for `task`, or submit one."""
+    def _start(
+        self, backend: JobBackend, task: Task, request: ResourceRequest, future: JobFuture
+    ) -> None:
+        """Follow the job that an earlier driver has left for `task`, or submit one.
+
+        On this computer, it is submitted when there are processors for it.
+        """
         folder = task.folder
-        record = folder.path / TASK_RECORD
+        record, spec = folder.path / TASK_RECORD, self._job_spec(folder, request)
+        n_processors = request.num_ranks * (request.cores_per_rank or 1)
 
         def on_end(end: JobEnd) -> None:
             future.resolve(folder, end, lambda: self._folders.release(task))
 
         future.job = backend.adopt(spec, on_end, record)
         if future.job is not None:
+            if self._queue is not None:
+                self._queue.occupy(n_processors, future)
             return
         if task.answer_from_disk(future):
             _note_end(folder, "COMPLETED")
@@ -238,7 +252,16 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         task.prepare()
         if self.batch.worker_init:
             folder.worker_init.write_text(f"{self.batch.worker_init}\n", encoding="utf-8")
-        future.job = backend.submit(spec, on_end, record)
+
+        def submit() -> None:
+            future.job = backend.submit(spec, on_end, record)
+            if future.cancelled():  # in the meantime
+                backend.cancel(future.job)
+
+        if self._queue is None:
+            submit()
+        else:
+            self._queue.start(n_processors, future, submit, lambda: self._folders.release(task))
 
     def _request(self, specification: dict[str, Any]) -> ResourceRequest:
         """Return what a task asks for, as far as the site lets it decide."""
