@@ -10,6 +10,11 @@ __version__ = "0.1.0"
 __all__ = ["Experiment", "RunResult", "StudyResult", "load_run", "run", "study"]
 
 
+def __dir__() -> list[str]:
+    """List the public names as well."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: ``import hybrid_parsl`` stays quick."""
     import importlib

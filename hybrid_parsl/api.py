@@ -9,21 +9,25 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from hybrid_parsl.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from os import PathLike
 
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.report.study_table import StudyTable
     from hybrid_parsl.results import Analysis, Sample, SearchResult
+
+_one_at_a_time = threading.Lock()  # Parsl has one session in a process
 
 
 @dataclass(frozen=True)
@@ -78,19 +82,19 @@ class RunResult:
         KeyError
             If there is none; so do `quantum` and `analysis`.
         """
-        found: SearchResult = self.results["search"]
+        found: SearchResult = self._result_of("search")
         return found
 
     @property
     def quantum(self) -> Sample:
         """The result of the task ``quantum``."""
-        found: Sample = self.results["quantum"]
+        found: Sample = self._result_of("quantum")
         return found
 
     @property
     def analysis(self) -> Analysis:
         """The result of the task ``analysis``."""
-        found: Analysis = self.results["analysis"]
+        found: Analysis = self._result_of("analysis")
         return found
 
     @cached_property
@@ -108,6 +112,14 @@ class RunResult:
 
         page = self.path / page_of(self.document)
         return page if page.is_file() else write_report(RunDirectory(self.path), self.document)
+
+    def _result_of(self, name: str) -> Any:
+        """Return the result of a task; a KeyError lists those that there are."""
+        if name not in self.results:
+            known = ", ".join(self.results) or "none"
+            message = f"no task {name} has completed in {self.path.name}; results: {known}"
+            raise KeyError(message)
+        return self.results[name]
 
     def _figures_of(self, task: Mapping[str, Any]) -> dict[str, str]:
         """Return the figures of a task, by the names that it gave them."""
@@ -172,6 +184,9 @@ def run(
 ) -> RunResult:
     """Run an experiment, as ``hybrid-parsl run`` does, and return its results.
 
+    An experiment with a table ``[sweep]`` is a study, whose result is a `StudyResult`. One run at a
+    time is driven by a process: a call in another thread waits.
+
     Parameters
     ----------
     experiment
@@ -204,25 +219,29 @@ def run(
     from hybrid_parsl.project import find_project
     from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.run_plan import plan_run
-    from hybrid_parsl.runner import Run
+    from hybrid_parsl.runner import OnFailure, Run
 
+    if on_failure not in get_args(OnFailure):
+        message, valid = "is no policy", ", ".join(get_args(OnFailure))
+        raise ConfigurationError(message, "run()", "on_failure", repr(on_failure), valid)
     found = find_project(None if project is None else Path(project))
     folder = Path(runs)
     given = [f"{key}={_setting(value)}" for key, value in (settings or {}).items()]
-    plan = plan_run(_content(experiment), site, found, (), given, folder, workflow)
-    directory = RunDirectory.create(folder, plan.experiment.name)
-    begun = Run(
-        plan.experiment,
-        found,
-        plan.site,
-        directory,
-        on_failure=on_failure,
-        cache=cache,
-        points=plan.points,
-    )
-    display = PlainDisplay(begun) if progress else Display(begun)
-    with display:
-        document = begun.execute(display)
+    with _one_at_a_time:
+        plan = plan_run(_content(experiment), site, found, (), given, folder, workflow)
+        directory = RunDirectory.create(folder, plan.experiment.name)
+        begun = Run(
+            plan.experiment,
+            found,
+            plan.site,
+            directory,
+            on_failure=on_failure,
+            cache=cache,
+            points=plan.points,
+        )
+        display = PlainDisplay(begun) if progress else Display(begun)
+        with display:
+            document = begun.execute(display)
     return _result(directory.path, document)
 
 
@@ -238,7 +257,8 @@ def study(
     experiment
         As for `run`.
     sweep
-        The table ``[sweep]``: the values of each dotted key, such as ``{"ansatz.layers": [1, 2]}``.
+        The values of each dotted key, such as ``{"ansatz.layers": [1, 2]}``: they are added to the
+        table ``[sweep]`` of the experiment, or replace the same keys of it.
     options
         Those of `run`.
 
@@ -255,8 +275,11 @@ def study(
         project = options.get("project")
         found = find_project(None if project is None else Path(project))
         content = read_table(found.experiment_path(content))
-    plain = {key: list(each) if not _is_table(each) else dict(each) for key, each in sweep.items()}
-    result = run({**content, "sweep": plain}, **options)
+    if not hasattr(sweep, "items"):
+        message, valid = "should be a table of values", '{"ansatz.layers": [1, 2]}'
+        raise ConfigurationError(message, "study()", "sweep", repr(sweep)[:60], valid)
+    table = {**content.get("sweep", {}), **{key: _plain(each) for key, each in sweep.items()}}
+    result = run({**content, "sweep": table}, **options)
     if not isinstance(result, StudyResult):
         message = "has no points"
         raise ConfigurationError(message, "study()", "sweep")
@@ -291,17 +314,27 @@ def _result(path: Path, document: dict[str, Any]) -> RunResult:
     return StudyResult(path, document) if document.get("study") else RunResult(path, document)
 
 
-def _content(
-    experiment: str | PathLike[str] | Mapping[str, Any] | Experiment,
-) -> str | Mapping[str, Any]:
-    """Return an experiment as `plan_run` takes it."""
+def _content(experiment: Any) -> str | Mapping[str, Any]:
+    """Return an experiment as `plan_run` takes it.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is of another type.
+    """
     from os import PathLike, fspath
 
     from hybrid_parsl.experiment import Experiment
 
     if isinstance(experiment, Experiment):
         return experiment.model_dump(mode="json", exclude_none=True)
-    return str(fspath(experiment)) if isinstance(experiment, PathLike) else experiment
+    if isinstance(experiment, PathLike):
+        return str(fspath(experiment))
+    if isinstance(experiment, str | Mapping):
+        return experiment
+    valid = "a file, a name, the content of a file, or an Experiment"
+    found = f"{type(experiment).__name__}: {experiment!r}"[:60]
+    raise ConfigurationError("is no experiment", "run()", "experiment", found, valid)
 
 
 def _setting(value: Any) -> str:
@@ -311,9 +344,15 @@ def _setting(value: Any) -> str:
     return value if isinstance(value, str) else toml_text(value)
 
 
-def _is_table(value: object) -> bool:
-    """Return whether values are described by a table."""
-    return hasattr(value, "items")
+def _plain(values: Any) -> Any:
+    """Return values as TOML has them: those of arrays and ranges are lists."""
+    if hasattr(values, "tolist"):  # of NumPy, pandas, ...
+        return values.tolist()
+    if isinstance(values, range | tuple):
+        return [_plain(each) for each in values]
+    if isinstance(values, list):
+        return [_plain(each) for each in values]
+    return dict(values) if isinstance(values, Mapping) else values
 
 
 def _typed(kind: str, result: Any, figures: Mapping[str, str]) -> Any:

@@ -132,10 +132,15 @@ def parse_experiment(
 
 
 def origin(key: str | None, overrides: Iterable[str], source: str | None) -> str | None:
-    """Return where a fault at `key` came from: ``--set`` if one of `overrides` has a part in it."""
+    """Return where a fault at `key` came from: an option if one of `overrides` has a part in it.
+
+    That is ``--sweep`` for a key of the table ``[sweep]``, else ``--set``.
+    """
     keys = [f"{assignment.partition('=')[0].strip()}." for assignment in overrides]
     fault = f"{key}."
-    return "--set" if any(fault.startswith(k) or k.startswith(fault) for k in keys) else source
+    if not any(fault.startswith(k) or k.startswith(fault) for k in keys):
+        return source
+    return "--sweep" if fault.startswith(f"{SWEEP}.") else "--set"
 
 
 def _check_values(table: dict[str, Any], source: str | None) -> None:

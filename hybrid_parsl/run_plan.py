@@ -103,15 +103,14 @@ def plan_run(
     experiment = points[0].experiment if points else load_experiment(text, asked, project)
     from hybrid_parsl.engine.site_check import check_site
     from hybrid_parsl.engine.sites import check_tables, load_site
+    from hybrid_parsl.study_points import embedded_sweep
     from hybrid_parsl.study_workflow import Study
     from hybrid_parsl.workflow import find_workflow
 
     with _placed(path, asked):
         chosen = find_workflow(project.workflows(), experiment.workflow.name)
         experiment = _with_options(experiment, chosen)
-        points = [
-            replace(each, experiment=_with_options(each.experiment, chosen)) for each in points
-        ]
+        points = [_point_with_options(each, chosen, path) for each in points]
     place = load_site(site, project, site_settings)
     notes = check_tables(place.name, project)
     resources = experiment.search_resources
@@ -125,8 +124,8 @@ def plan_run(
             check_site(place, other, runs / _NO_RUN)
         _check_here([each.experiment for each in points] or [experiment], place, config, trace)
     n_tasks = len(everything.calls) if everything.is_complete else None
-    if points:
-        experiment = experiment.model_copy(update={"sweep": sweep})
+    if sweep is not None:
+        experiment = experiment.model_copy(update={"sweep": embedded_sweep(sweep, points)})
     return RunPlan(experiment, project, place, config, trace, notes, points, n_tasks)
 
 
@@ -232,8 +231,15 @@ def _make_points(
     ConfigurationError
         If a point is not valid.
     """
+    from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.experiment_file import with_values
     from hybrid_parsl.study_points import make_points
+
+    for assignment in overrides:
+        key, _, value = (part.strip() for part in assignment.partition("="))
+        if key in sweep.axes:
+            message, valid = "is swept, so it has other values", f"--sweep {key}={value}"
+            raise ConfigurationError(message, "--set", key, assignment, valid)
 
     def complete(experiment: Experiment, place: str) -> Experiment:
         with _placed(Path(place), ()):
@@ -261,6 +267,18 @@ def _distinct(experiments: Sequence[Experiment], *tables: str) -> list[Experimen
     for each in experiments:
         found.setdefault(each.model_dump_json(include=set(tables)), each)
     return list(found.values())
+
+
+def _point_with_options(point: Point, workflow: Workflow, path: Path) -> Point:
+    """Return a point whose experiment has every option of its workflow.
+
+    Raises
+    ------
+    ConfigurationError
+        If the workflow does not take these options.
+    """
+    with _placed(Path(f"{path}, {point.label}"), ()):
+        return replace(point, experiment=_with_options(point.experiment, workflow))
 
 
 def _with_options(experiment: Experiment, workflow: Workflow) -> Experiment:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.experiment_file import parse_experiment, with_values
 from hybrid_parsl.records.models import PointsRecord
-from hybrid_parsl.sweep import assignments, in_words
+from hybrid_parsl.sweep import Sweep, assignments, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.records.run_directory import RunDirectory
-    from hybrid_parsl.sweep import Sweep, Values
+    from hybrid_parsl.sweep import Values
 
 FILE = "points.json"
 TABLE = "study"
@@ -58,6 +58,43 @@ def point_names(n_points: int) -> list[str]:
     """Return the names of so many points, all of one length."""
     width = len(str(n_points - 1))
     return [f"{number:0{width}d}" for number in range(n_points)]
+
+
+def embedded_sweep(sweep: Sweep, points: Sequence[Point]) -> Sweep:
+    """Return a sweep whose values are what points hold: the content of a file, not its name.
+
+    So that the file of the run's experiment makes the same points again, wherever it is.
+    """
+    dumps = [each.experiment.model_dump(mode="json", exclude_none=True) for each in points]
+    held: dict[tuple[str, str], Any] = {}
+    for point, dump in zip(points, dumps, strict=True):
+        for key, value in point.values.items():
+            if isinstance(value, str) and (content := _at(dump, key, value)) != value:
+                held[key, value] = content
+    if not held:
+        return sweep
+
+    def embedded(key: str, values: Sequence[Any]) -> list[Any]:
+        return [held.get((key, each), each) if isinstance(each, str) else each for each in values]
+
+    exclude = [
+        {
+            key: embedded(key, each if isinstance(each, list) else [each])
+            for key, each in table.items()
+        }
+        for table in sweep.exclude
+    ]
+    axes = {key: embedded(key, values) for key, values in sweep.axes.items()}
+    return Sweep.model_validate({**axes, "combine": sweep.combine, "exclude": exclude})
+
+
+def _at(table: Any, key: str, default: Any) -> Any:
+    """Return what is at a dotted key of nested tables."""
+    for part in key.split("."):
+        if not isinstance(table, dict) or part not in table:
+            return default
+        table = table[part]
+    return table
 
 
 def write_points(directory: RunDirectory, points: Sequence[Point]) -> None:

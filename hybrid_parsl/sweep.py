@@ -81,12 +81,7 @@ class Sweep(BaseModel):
             valid = f"at most {MOST_POINTS}"
             raise ConfigurationError("makes too many points", None, KEY, str(n_points), valid)
         for number, table in enumerate(self.exclude):
-            for key in table:
-                if key not in axes:
-                    place = f"{KEY}.exclude.{number}"
-                    name, near = printable(key), nearest(key, list(axes))
-                    message = "is not swept"
-                    raise ConfigurationError(message, None, place, name, ", ".join(axes), near)
+            _check_exclusion(table, axes, f"{KEY}.exclude.{number}")
         if not self.points():
             message = "excludes every point"
             raise ConfigurationError(message, None, f"{KEY}.exclude", shown(self.exclude))
@@ -135,7 +130,7 @@ def sweep_assignment(text: str) -> str:
     if not (key and equals and given):
         message, valid = "a sweep is KEY=VALUES", "for example ansatz.layers=1,2,3"
         raise ConfigurationError(message, "--sweep", None, shown(text), valid)
-    if given.startswith("{"):
+    if given.startswith("{") or key in Sweep.model_fields:
         return f"{KEY}.{key}={given}"
     try:
         values = tomllib.loads(f"v = [{given}]")["v"]
@@ -201,7 +196,9 @@ def _values(key: str, spec: Any) -> list[Any]:
         valid = "a key in a table of the experiment, such as ansatz.layers"
         raise ConfigurationError(message, None, place, printable(key), valid)
     values = _span(spec, place) if isinstance(spec, dict) else spec
-    if not isinstance(values, list) or not values:
+    if isinstance(values, list) and not values:
+        raise ConfigurationError("has no values", None, place, shown(spec), _VALID)
+    if not isinstance(values, list):
         raise ConfigurationError("has no list of values", None, place, shown(spec), _VALID)
     kinds = [toml_text(value) for value in values]
     if len(set(kinds)) < len(kinds):
@@ -219,6 +216,11 @@ def _span(spec: Mapping[str, Any], place: str) -> list[Any]:
         If it has another form.
     """
     (word, arguments), *others = spec.items()
+    if word == "range" and isinstance(arguments, list) and not others:
+        odd = [each for each in arguments if type(each) is not int]
+        if odd:
+            message, valid = "needs whole numbers", "{ range = [start, stop, step] }, or linspace"
+            raise ConfigurationError(message, None, place, shown(odd[0]), valid)
     whole = isinstance(arguments, list) and all(type(each) is int for each in arguments)
     real = isinstance(arguments, list) and all(type(each) in (int, float) for each in arguments)
     try:
@@ -233,6 +235,9 @@ def _span(spec: Mapping[str, Any], place: str) -> list[Any]:
 
 def _range(start: int, stop: int, step: int = 1) -> list[int]:
     """Return the numbers from `start` to before `stop`."""
+    if step == 0:
+        message = "the step should not be 0"
+        raise ValueError(message)
     if len(numbers := range(start, stop, step)) > MOST_POINTS:
         message = f"has more than {MOST_POINTS} values"
         raise ValueError(message)
@@ -245,7 +250,10 @@ def _spaced(place: Callable[[float], float], first: float, last: float, number: 
         message = f"the number of values should be 1 to {MOST_POINTS}"
         raise ValueError(message)
     inner = [place(each / (number - 1)) for each in range(1, number - 1)]
-    return [first, *inner, last] if number > 1 else [first]
+    values = [first, *(float(f"{each:.15g}") for each in inner), last] if number > 1 else [first]
+    if type(first) is type(last) is int and all(each == int(each) for each in values):
+        return [int(each) for each in values]
+    return values
 
 
 def _linspace(first: float, last: float, number: float) -> list[Any]:
@@ -266,6 +274,26 @@ _SPANS: dict[str, Callable[..., list[Any]]] = {
     "linspace": _linspace,
     "geomspace": _geomspace,
 }
+
+
+def _check_exclusion(
+    table: Mapping[str, Any], axes: Mapping[str, Sequence[Any]], place: str
+) -> None:
+    """Refuse an exclusion that could not leave out any point.
+
+    Raises
+    ------
+    ConfigurationError
+        If a key or a value in it is not swept.
+    """
+    for key, given in table.items():
+        if key not in axes:
+            near, valid = nearest(key, list(axes)), ", ".join(axes)
+            raise ConfigurationError("is not swept", None, place, printable(key), valid, near)
+        for value in given if isinstance(given, list) else [given]:
+            if value not in axes[key]:
+                found, valid = in_words({key: value}), ", ".join(map(toml_text, axes[key][:20]))
+                raise ConfigurationError("is not one of the values", None, place, found, valid)
 
 
 def _agrees(point: Values, table: Mapping[str, Any]) -> bool:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from services import require_module
 
@@ -60,7 +61,9 @@ def test_results_have_their_types(tmp_path: Path) -> None:
     assert "broken" not in found.results
     assert found.status == "completed"
     assert found.experiment.problem.kind == "bell"
-    with pytest.raises(KeyError):
+    with pytest.raises(
+        KeyError, match=r"no task quantum has completed in .*; results: search, own"
+    ):
         _ = found.quantum
     assert found.report.read_text().startswith("<!doctype html>")
     assert repr(found) == "<RunResult 20260101T000000Z-x-aaaaaa: completed>"
@@ -111,6 +114,45 @@ def test_a_wrong_sweep(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("experiment", [3, None, b"x", ["bell"]])
+def test_what_is_no_experiment(tmp_path: Path, experiment: Any) -> None:
+    with pytest.raises(ConfigurationError, match="is no experiment"):
+        run(experiment, runs=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("sweep", [None, [("quantum.shots", [1])], 3])
+def test_what_is_no_sweep(tmp_path: Path, sweep: Any) -> None:
+    with pytest.raises(ConfigurationError, match="should be a table"):
+        study("bell", sweep, runs=tmp_path, progress=False)
+
+
+def test_values_that_are_no_list(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no list of values"):
+        study("bell", {"quantum.shots": 5}, runs=tmp_path, progress=False)
+
+
+def test_a_policy_has_to_be_known(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is no policy"):
+        run("bell", runs=tmp_path, on_failure="x", progress=False)  # type: ignore[arg-type]
+
+
+def test_values_of_arrays_and_ranges_and_of_the_experiment_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def planned(content: dict[str, Any], *_: Any) -> None:
+        asked.update(content)
+        raise ConfigurationError("enough")
+
+    monkeypatch.setattr("hybrid_parsl.run_plan.plan_run", planned)
+    content = {"name": "x", "problem": {"kind": "bell"}, "sweep": {"a.b": [1], "c.d": [2]}}
+    values = {"a.b": np.array([5, 6]), "e.f": range(2), "g.h": (np.int64(1), 2.5)}
+    with pytest.raises(ConfigurationError, match="enough"):
+        study(content, values, progress=False)
+    assert asked["sweep"] == {"a.b": [5, 6], "c.d": [2], "e.f": [0, 1], "g.h": [1, 2.5]}
+
+
 def test_no_such_run(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         load_run("latest", tmp_path)
@@ -120,6 +162,6 @@ def test_public_names_are_imported_when_they_are_used() -> None:
     code = "import hybrid_parsl, sys; print(len([m for m in sys.modules if 'pydantic' in m]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0"
-    assert set(hybrid_parsl.__all__) <= set(dir(hybrid_parsl)) | set(hybrid_parsl.__all__)
+    assert set(hybrid_parsl.__all__) <= set(dir(hybrid_parsl))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = hybrid_parsl.nothing

@@ -6,7 +6,14 @@ import pytest
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.records.run_directory import RunDirectory
-from hybrid_parsl.study_points import FILE, make_points, point_names, read_points, write_points
+from hybrid_parsl.study_points import (
+    FILE,
+    embedded_sweep,
+    make_points,
+    point_names,
+    read_points,
+    write_points,
+)
 from hybrid_parsl.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -41,6 +48,29 @@ def test_points_survive_in_the_folder_of_the_run(tmp_path: Path) -> None:
     assert points[3].experiment.ansatz.layers == 2
     assert points[3].label == "point 3 (ansatz.layers = 2, problem.seed = 4)"
     assert set(points[1].tables(points[0].experiment)) == {"problem"}
+
+
+def test_the_sweep_of_files_holds_their_content() -> None:
+    def embedded(experiment: Experiment, _: str) -> Experiment:
+        named = experiment.problem.settings.get("edges")
+        edges = {"a.txt": [[0, 1]], "b.txt": [[1, 2]]}[named] if isinstance(named, str) else None
+        return experiment.model_copy(update={"problem.edges": edges}) if edges else experiment
+
+    sweep = Sweep.model_validate(
+        {
+            "problem.edges": ["a.txt", "b.txt"],
+            "ansatz.layers": [1, 2],
+            "exclude": [{"problem.edges": "b.txt", "ansatz.layers": 2}],
+        }
+    )
+    points = make_points(TABLE, sweep, "file.toml", embedded)
+    kept = embedded_sweep(sweep, points)
+    assert kept.axes == {"problem.edges": [[[0, 1]], [[1, 2]]], "ansatz.layers": [1, 2]}
+    assert [each.values["ansatz.layers"] for each in points] == [1, 2, 1]
+    again = make_points(TABLE, kept, "file.toml", lambda experiment, _: experiment)
+    assert [each.experiment for each in again] == [each.experiment for each in points]
+    plain = Sweep.model_validate({"search.method": ["draw", "spsa"]})
+    assert embedded_sweep(plain, make_points(TABLE, plain, "f", embedded)) is plain
 
 
 def test_a_point_that_is_not_valid_is_named() -> None:

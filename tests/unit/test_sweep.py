@@ -59,6 +59,15 @@ def test_spans(spec: str, values: list[float]) -> None:
     assert found == pytest.approx(values)
 
 
+def test_spans_between_whole_numbers_are_whole_where_they_can_be() -> None:
+    found = [each["a.b"] for each in points("[sweep]\na.b = { geomspace = [10, 1000, 3] }")]
+    assert [type(each) for each in found] == [int] * 3
+    (low, mid, high) = points("[sweep]\na.b = { linspace = [1, 2, 3] }")
+    assert (low["a.b"], mid["a.b"], high["a.b"]) == (1, 1.5, 2)
+    round_ones = points("[sweep]\na.b = { geomspace = [1e-9, 1e-3, 4] }")
+    assert [each["a.b"] for each in round_ones] == [1e-9, 1e-7, 1e-5, 1e-3]
+
+
 def test_points_are_excluded_by_all_keys_of_a_table() -> None:
     text = """[sweep]
     a.b = [1, 2, 3]
@@ -76,12 +85,12 @@ def test_points_are_excluded_by_all_keys_of_a_table() -> None:
         ("name = ['a']", "sweep.name", "cannot be swept"),
         ("workflow.name = ['a']", "sweep.workflow.name", "cannot be swept"),
         ("a.b = 1", "sweep.a.b", "no list of values"),
-        ("a.b = []", "sweep.a.b", "no list of values"),
+        ("a.b = []", "sweep.a.b", "has no values"),
         ("a.b = [1, 2, 1]", "sweep.a.b", "a value twice"),
         ("a.b = { range = [0] }", "sweep.a.b", "no list of values"),
-        ("a.b = { range = [0, 0] }", "sweep.a.b", "no list of values"),
-        ("a.b = { range = [0, 1, 0] }", "sweep.a.b", "must not be zero"),
-        ("a.b = { range = [0, 1.5] }", "sweep.a.b", "no list of values"),
+        ("a.b = { range = [0, 0] }", "sweep.a.b", "has no values"),
+        ("a.b = { range = [0, 1, 0] }", "sweep.a.b", "should not be 0"),
+        ("a.b = { range = [0, 1.5] }", "sweep.a.b", "needs whole numbers"),
         ("a.b = { range = [0, 1_000_000_000_000] }", "sweep.a.b", "more than 100000 values"),
         ("a.b = { range = 'x' }", "sweep.a.b", "no list of values"),
         ("a.b = { range = [0, 2], linspace = [0, 1, 2] }", "sweep.a.b", "no list of values"),
@@ -92,6 +101,7 @@ def test_points_are_excluded_by_all_keys_of_a_table() -> None:
         ("a.b = [1]\nc.d = [1, 2]\ncombine = 'zip'", "sweep", "does not fit together"),
         ("a.b = [1]\nexclude = [{ a.c = 1 }]", "sweep.exclude.0", "is not swept"),
         ("a.b = [1]\nexclude = [{ a.b = 1 }]", "sweep.exclude", "excludes every point"),
+        ("a.b = [1, 2]\nexclude = [{ a.b = [1, 3] }]", "sweep.exclude.0", "not one of the values"),
         ("a.b = [1]\nexclude = [1]", "sweep.exclude.0", "should be a table"),
         ("a.b.range = [0, 999]\nc.d.range = [0, 999]", "sweep", "too many points"),
     ],
@@ -116,6 +126,8 @@ def test_a_sweep_is_no_table() -> None:
         ("a.b=1,x,true", 'sweep.a.b=[1, "x", true]'),
         ("a.b=[1, 2],[3]", "sweep.a.b=[[1, 2], [3]]"),
         ("a.b={range=[0, 20]}", "sweep.a.b={range=[0, 20]}"),
+        ("combine=zip", "sweep.combine=zip"),
+        ("exclude=[{a.b=1}]", "sweep.exclude=[{a.b=1}]"),
     ],
 )
 def test_values_of_the_command_line(text: str, assignment: str) -> None:
