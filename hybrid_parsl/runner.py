@@ -314,7 +314,8 @@ class Run:
             self._document[TABLE] = self._study.table()
         run = self._document["run"]
         run |= {"finished": now(), "status": status}
-        end_tasks(self._document, status, run["finished"])
+        ended = "interrupted" if status == "failed" else status  # what failed says so already
+        end_tasks(self._document, ended, run["finished"])
         spent_s = run.pop("spent_s", 0.0) + time.monotonic() - self._begun
         run |= {"duration_s": round(spent_s, 3), "exit_code": exit_code_of(error)}
         if error is not None:

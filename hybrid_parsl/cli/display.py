@@ -191,6 +191,9 @@ class PlainDisplay(Display):
         what = f"{search.method}, {starts}"
         what = what if workflow == DEFAULT_WORKFLOW else f"workflow {workflow}"
         self._say(f"{experiment.problem.kind}, {what}")
+        if experiment.sweep is not None:
+            axes = ", ".join(experiment.sweep.axes)
+            self._say(f"study of {len(experiment.sweep.points())} points: {axes}")
         if experiment.problem.read_from is not None:
             self._say(f"read {experiment.problem.read_from}")
         return self

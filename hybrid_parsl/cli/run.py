@@ -115,7 +115,7 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
     from hybrid_parsl.cli.display import make_display
     from hybrid_parsl.engine.interrupts import TerminatedError, terminable
     from hybrid_parsl.engine.jobs.orphans import check_none_is_left, jobs_left, words_for
-    from hybrid_parsl.errors import BackendUnavailableError, JobFailedError
+    from hybrid_parsl.errors import BackendUnavailableError, HybridParslError, JobFailedError
 
     display = make_display(run, quiet=quiet, as_json=as_json)
     try:
@@ -131,6 +131,10 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
         raise _interrupted(run, f"ended by {signal}", signal, signal.exit_code) from None
     except (JobFailedError, BackendUnavailableError) as error:
         error.add_note(_what_is_left(run) + _longer(run, error))
+        raise
+    except HybridParslError as error:
+        if run.points and run.directory.path.is_dir():
+            error.add_note(_what_is_left(run))
         raise
     display.summary(document)
     for record in jobs_left(run.directory.path):
@@ -175,9 +179,16 @@ def _longer(run: Run, error: BaseException) -> str:
 
 
 def _what_is_left(run: Run) -> str:
-    """Return where a run that did not finish is, and what can be done with it."""
+    """Return where a run that did not finish is, and what can be done with it.
+
+    Of a study, also how its points ended.
+    """
+    from hybrid_parsl.cli.summary import summary_rows
+
     folder = run.directory.path
-    return f"what was finished is in {folder}; resume with: {resume_command(folder)}"
+    rows = summary_rows(run.directory.read_results()) if run.points else []
+    left = f"what was finished is in {folder}; resume with: {resume_command(folder)}"
+    return "\n".join([*(f"{name}: {value}" for name, value in rows), left])
 
 
 __all__ = ["execute", "load_experiment", "run"]

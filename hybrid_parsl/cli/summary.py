@@ -109,11 +109,11 @@ def _task_text(task: dict[str, Any]) -> str:
 
 
 def _time(run: dict[str, Any], search: dict[str, Any] | None) -> str:
-    """Return words for how long the last driver of a run has worked, and on what."""
+    """Return words for how long the drivers of a run have worked, and on what."""
     ranks = ((search or {}).get("execution") or {}).get("n_ranks") or 0
     text = f"{run['duration_s']:.1f} s on site {run.get('site')}"
     text += f", {ranks} rank{'s' if ranks > 1 else ''}" if ranks else ""
-    return f"{text}, since it was resumed" if run.get("resumed") else text
+    return f"{text}, all drivers together" if run.get("resumed") else text
 
 
 def _status(word: str) -> str:

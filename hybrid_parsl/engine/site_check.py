@@ -75,9 +75,9 @@ def check_qpu_request(site: Site, qpu: str) -> None:
     found = f"qpu = {shown(requested)}" if requested else "no qpu"
     takes_one = site.settings_model is not None and "qpu" in site.settings_model.model_fields
     valid = f'qpu = "{qpu}" with stages = "jobs" or "blocks"'
-    raise ConfigurationError(
-        message, "site", "qpu", found, valid if takes_one else f"a job that was granted {qpu}"
-    )
+    if not takes_one:
+        valid = f'a site with qpu = "{qpu}", such as slurm, or a driver in a job granted {qpu}'
+    raise ConfigurationError(message, "site", "qpu", found, valid)
 
 
 def ranks_on_this_host(config: parsl.Config, resources: dict[str, Any]) -> int:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hybrid_parsl.sweep import in_words
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -73,7 +75,8 @@ class RunDifference:
     experiment, versions, run
         Keys of the experiment, packages, and facts of the run that differ.
     energies
-        The energies of tasks that both have, equal ones too.
+        The energies of tasks that both have, equal ones too. Those of studies are compared where
+        their points have the same values.
     """
 
     experiment: list[Changed]
@@ -84,7 +87,15 @@ class RunDifference:
 
 def compare_runs(first: Mapping[str, Any], second: Mapping[str, Any]) -> RunDifference:
     """Return what differs between the documents of two runs."""
-    experiments = (_flat(each.get("experiment") or {}) for each in (first, second))
+    swept = {key for each in (first, second) for key in (each.get("study") or {}).get("keys", ())}
+    experiments = (
+        {
+            key: value
+            for key, value in _flat(each.get("experiment") or {}).items()
+            if key not in swept
+        }
+        for each in (first, second)
+    )
     versions = (each.get("versions") or {} for each in (first, second))
     facts = (
         {key: (each.get("run") or {}).get(key) for key in ("site", "status")}
@@ -118,7 +129,7 @@ def _changed(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change
 
 def _energies(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[EnergyDifference]:
     """Return the energies of the tasks that both documents have."""
-    ours, theirs = (_measured(each.get("tasks") or {}) for each in (first, second))
+    ours, theirs = (_measured(_tasks(each)) for each in (first, second))
     found = []
     for task in ours:
         if task not in theirs:
@@ -128,6 +139,20 @@ def _energies(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Energ
         combined = math.hypot(*known) if known else None
         found.append(EnergyDifference(task, energy, other, combined))
     return found
+
+
+def _tasks(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the tasks of a run by name; those of a study by the values of their point."""
+    tasks: Mapping[str, Any] = document.get("tasks") or {}
+    study = document.get("study")
+    if not study:
+        return tasks
+    return {
+        f"{local} at {in_words(dict(sorted(point['values'].items())))}": tasks[name]
+        for point in study["points"]
+        for local, name in (point.get("tasks") or {}).items()
+        if name in tasks
+    }
 
 
 def _measured(tasks: Mapping[str, Any]) -> dict[str, tuple[float, float | None]]:

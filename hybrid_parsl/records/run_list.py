@@ -31,7 +31,7 @@ class ListedRun:
         ``running``, ``left`` (it has no driver and has not ended), ``completed``, ``failed``,
         ``interrupted``, ``remote`` (it is on an endpoint) or ``unreadable``.
     workflow, site
-        What runs, and where; empty if it is not known.
+        What runs, with the number of points of a study, and where; empty if it is not known.
     started
         When it began, ISO 8601; empty if it is not known.
     duration_s
@@ -77,13 +77,20 @@ def _listed(path: Path) -> ListedRun:
     return ListedRun(
         run=path.name,
         state=state,
-        workflow=_text(document.get("experiment"), "workflow", "name"),
+        workflow=_workflow(document),
         site=str(run.get("site") or ""),
         started=str(run.get("started") or ""),
         duration_s=run.get("duration_s"),
         best_energy=_best_energy(document.get("tasks") or {}),
         error=": ".join(filter(None, (fault.get("type"), fault.get("message")))),
     )
+
+
+def _workflow(document: Mapping[str, Any]) -> str:
+    """Return the name of the workflow; of a study, with the number of its points."""
+    name = _text(document.get("experiment"), "workflow", "name")
+    points = (document.get("study") or {}).get("points")
+    return f"{name}, {len(points)} points" if points else name
 
 
 def _text(table: Any, *keys: str) -> str:

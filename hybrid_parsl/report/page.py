@@ -96,6 +96,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        breakable=_breakable,
         clock=sections.clock,
         count=text.count,
         duration=text.duration,
@@ -103,6 +104,13 @@ def templates() -> Environment:
         number=text.number,
     )
     return environment
+
+
+def _breakable(name: str) -> Markup:
+    """Return a dotted name that may be broken after dots and underscores."""
+    from markupsafe import Markup, escape
+
+    return Markup(str(escape(name)).replace(".", ".<wbr>").replace("_", "_<wbr>"))  # noqa: S704
 
 
 def _ordered(figures: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -112,7 +112,7 @@ def _figure(table: StudyTable, measure: str, asked: Roles) -> Figure:
     for number, value in enumerate(shown):
         left = style.LEFT_IN + number * (style.LEFT_IN + _PANEL_IN)
         axes = style.add_panel(figure, left, width)
-        title = measure if value is None else f"{_last(asked.panels)} = {_text(value)}"
+        title = "" if value is None else f"{_last(asked.panels)} = {_text(value)}"
         style.style_axes(axes, title, asked.x, measure if number == 0 else "")
         style.grid(axes, "y")
         rows = [row for row in table.rows if asked.panels is None or row[asked.panels] == value]

@@ -106,6 +106,8 @@ def test_a_failed_point_does_not_stop_the_others(run):
     assert done.returncode == 4
     assert "error in the 2.quantum stage" in done.stderr
     assert "also failed: 3.quantum" in done.stderr
+    assert "4: 2 completed, 2 failed" in done.stderr
+    assert "resume with: hybrid-parsl resume" in done.stderr
     rows = table(run)
     assert [row["status"] for row in rows] == ["completed", "completed", "failed", "failed"]
     assert "outcomes are out of order" in rows[2]["error"]

@@ -38,7 +38,7 @@ def test_what_is_not_known_is_left_out(document: dict[str, Any]) -> None:
 def test_the_time_is_that_of_the_last_driver(document: dict[str, Any]) -> None:
     document["run"]["resumed"] = ["2026-01-02T00:01:00.000Z"]
     document["search"]["execution"]["n_ranks"] = 1
-    told = "12.3 s on site local, 1 rank, since it was resumed"
+    told = "12.3 s on site local, 1 rank, all drivers together"
     assert ("time", told) in summary_rows(document)
 
 

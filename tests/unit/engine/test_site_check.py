@@ -51,8 +51,8 @@ def test_what_a_site_says_of_its_size_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "settings", "found", "valid"),
     [
-        (None, (), "no qpu", "a job that was granted fez"),
-        (SiteSettings, (), "no qpu", "a job that was granted fez"),
+        (None, (), "no qpu", 'a site with qpu = "fez"'),
+        (SiteSettings, (), "no qpu", 'a site with qpu = "fez"'),
         (BatchSettings, (), "no qpu", 'qpu = "fez" with stages = "jobs" or "blocks"'),
         (BatchSettings, ("qpu=kyiv",), "qpu = 'kyiv'", 'qpu = "fez" with stages'),
         (BatchSettings, ("qpu=fez",), None, None),

@@ -60,3 +60,24 @@ def test_the_significance_of_a_difference(errors: Any, p_value: float | None) ->
 @pytest.mark.parametrize("damaged", [{}, {"tasks": {"quantum": {"result": [1]}}}, {"tasks": None}])
 def test_runs_without_results(damaged: dict[str, Any]) -> None:
     assert compare_runs(document(1.0), damaged).energies == []
+
+
+def study(*shots: int) -> dict[str, Any]:
+    """Return a study whose energies are its numbers of shots."""
+    points = [
+        {"name": str(n), "values": {"quantum.shots": each}, "tasks": {"search": f"{n}.search"}}
+        for n, each in enumerate(shots)
+    ]
+    tasks = {f"{n}.search": {"result": {"energy": float(each)}} for n, each in enumerate(shots)}
+    experiment = {"quantum": {"shots": shots[0], "seed": 1}}
+    table = {"keys": ["quantum.shots"], "points": points}
+    return {"experiment": experiment, "study": table, "tasks": tasks}
+
+
+def test_points_of_studies_are_compared_by_their_values() -> None:
+    found = compare_runs(study(10, 99), study(99, 10, 7))
+    assert found.experiment == []
+    assert [(each.task, each.difference) for each in found.energies] == [
+        ("search at quantum.shots = 10", 0.0),
+        ("search at quantum.shots = 99", 0.0),
+    ]
