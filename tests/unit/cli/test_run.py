@@ -157,6 +157,7 @@ def test_what_may_pass_is_told_with_how_to_go_on(
         directory = SimpleNamespace(path=tmp_path / "a run")
         site = SimpleNamespace(settings=lambda: None)
         experiment = SimpleNamespace(search=SimpleNamespace(starts=1))
+        points = ()
 
         def execute(self, *_: object) -> None:
             raise error
