@@ -250,8 +250,9 @@ class Campaign:
         strays = [job for job in jobs if not recorded & {job.name, _last(job.job_id)}]
         self.counts["jobs that a later one of the same task replaced"] += len(strays)
         self.counts["jobs that failed"] += sum(job.failed for job in jobs)
-        tasks = sorted(Job(str(each["name"]), "").task for each in known)
+        tasks = sorted(Job(str(each["name"]), "").task for each in known for _ in _tries(each))
         kept = sorted(job.task for job in jobs if not job.failed)
+        self.counts["jobs that failed"] += len(tasks) - len(known)
         if only_killed and self.service.keeps_jobs and kept != tasks:
             self._fault(run, f"jobs {jobs} for the records of {tasks}")
         self._check_overlaps(run, jobs)
@@ -270,6 +271,16 @@ class Campaign:
     def _fault(self, run: Command, what: str) -> None:
         """Write down what must not happen; the run's folder is kept."""
         self.faults.append(f"FAULT {run.runs}: {what}")
+
+
+def _tries(record: dict[str, object]) -> list[object]:
+    """Return a job's record and those of earlier tries that failed by themselves.
+
+    The audit log of Kubernetes says what was created, not how it ended; a scheduler's log says both.
+    """
+    if record["backend"] != "kubernetes":
+        return [record]
+    return [record, *(each for each in record["tries"] if each["ended"] == "FAILED")]
 
 
 def _last(job_id: str) -> str:
