@@ -276,7 +276,7 @@ class Campaign:
 def _tries(record: dict[str, object]) -> list[object]:
     """Return a job's record and those of earlier tries that failed by themselves.
 
-    The audit log of Kubernetes says what was created, not how it ended; a scheduler's log says both.
+    The audit log of Kubernetes says what was created, not how that ended.
     """
     if record["backend"] != "kubernetes":
         return [record]
