@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import create_markdown_artifact
 
-from hybrid_parsl.records.run_directory import REPORT
-from hybrid_parsl.report import sections
+from hybrid_parsl.report import sections, text
+from hybrid_parsl.report.study_table import POINT, STATUS, study_table
+from hybrid_parsl.run_report import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hybrid_parsl.records.run_directory import RunDirectory
+
+_MOST_POINTS, _MOST_MEASURES = 200, 4
 
 
 def publish_report(directory: RunDirectory) -> None:
@@ -24,7 +27,7 @@ def publish_report(directory: RunDirectory) -> None:
     document = directory.read_results()
     name = document["run"]["name"]
     create_markdown_artifact(
-        as_markdown(document, str(directory.path / REPORT)),
+        as_markdown(document, str(directory.path / page_of(document))),
         key=artifact_key(name),
         description=f"{name} on site {document['run']['site']}: {document['run']['status']}",
     )
@@ -56,6 +59,8 @@ def as_markdown(document: Mapping[str, Any], page: str) -> str:
     error = document.get("error")
     if error:
         parts.append(f"**{error['type']}**\n\n{_fenced(error['message'])}")
+    if document.get("study"):
+        parts += _study(document)
     keys = sections.key_numbers(document)
     figures = [(key.label, key.with_error, key.note) for key in keys]
     parts += _table(("", "", ""), figures)
@@ -65,6 +70,24 @@ def as_markdown(document: Mapping[str, Any], page: str) -> str:
     parts += _table(names, ([str(row[name]) for name in names] for row in rows))
     parts.append(f"The report with its figures is `{page}` on the machine that drove the run.")
     return "\n\n".join(parts) + "\n"
+
+
+def _study(document: Mapping[str, Any]) -> list[str]:
+    """Return the points of a study, with the measures that differ between them."""
+    table = study_table(document)
+    measures = table.interesting(_MOST_MEASURES)
+    rows = [
+        [
+            row[POINT],
+            *(str(row[key]) for key in table.keys),
+            row[STATUS],
+            *(text.number(row.get(measure), 7) for measure in measures),
+        ]
+        for row in table.rows[:_MOST_POINTS]
+    ]
+    left_out = len(table.rows) - len(rows)
+    note = [f"{left_out} more points are in study.csv."] if left_out > 0 else []
+    return [*_table((POINT, *table.keys, STATUS, *measures), rows), *note]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -82,7 +82,7 @@ def hybrid_workflow(
     if run is None:
         run = _new_run(experiment, site, overrides, site_settings, folder, Path(runs_dir))
     run.opening = partial(_tasks, stage_retries=stage_retries)
-    run.on_failure = "fail-fast"
+    run.on_failure = "drain" if run.points else "fail-fast"  # a point does not stop the others
     try:
         document = run.execute(_RunLog(run))
     except BaseException:  # a cancelled flow run is terminated: Prefect's exception is no Exception

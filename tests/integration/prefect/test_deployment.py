@@ -130,3 +130,14 @@ def test_the_same_workflow_is_deployed_to_a_kubernetes_work_pool(deployed):
     assert found["parameters"]["runs_dir"] == "/runs"
     step = "prefect.deployments.steps.set_working_directory"
     assert found["pull_steps"] == [{step: {"directory": "/"}}]
+
+
+def test_a_study_has_a_task_for_each_task_of_its_points(deployed):
+    flow_run = deployed.begin("sweep.quantum.shots=[50,60]")
+    state = deployed.state(flow_run, "COMPLETED", "FAILED", "CRASHED")
+    assert state["type"] == "COMPLETED", state["message"]
+    names = ("0.search", "0.quantum", "0.analysis", "1.quantum", "1.analysis")
+    assert deployed.task_names(flow_run) == dict.fromkeys(names, "Completed")
+    (artifact,) = deployed.artifacts(flow_run)
+    assert "| 1 | 60 | completed |" in artifact["data"]
+    assert (deployed.run_folder(flow_run) / "study.html").exists()
