@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_STATUS_ANSWER_S = 8.0
+_STATUS_ANSWER_S = 6.0
 _CANCEL_ANSWER_S = 30.0
 _LATE_S = 2.0
 UNKNOWN = "UNKNOWN"

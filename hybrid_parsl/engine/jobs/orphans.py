@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNKNOWN = "UNKNOWN"
 """The state of a job whose backend does not answer."""
 _NO_ANSWER = QueueEntry(UNKNOWN, "")
-_ANSWER_S = 8.0
+_ANSWER_S = 5.0
 _CANCELING_S = 20.0
 _SETTLING_S = 60.0
 
