@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from hybrid_parsl.experiment import Experiment
+    from hybrid_parsl.project import Project
     from hybrid_parsl.report.study_table import StudyTable
     from hybrid_parsl.results import Analysis, Sample, SearchResult
 
@@ -80,7 +81,7 @@ class RunResult:
         Raises
         ------
         KeyError
-            If there is none; so do `quantum` and `analysis`.
+            If that task has not completed. `quantum` and `analysis` raise it likewise.
         """
         found: SearchResult = self._result_of("search")
         return found
@@ -127,7 +128,7 @@ class RunResult:
         return {name: self.figures.get(file, "") for name, file in names.items()}
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the summary, and the figures of the results."""
+        """Return what a notebook shows: the summary."""
         from hybrid_parsl.cli.summary import summary_rows
 
         rows = "".join(
@@ -216,17 +217,17 @@ def run(
         newest folder in `runs`, and `load_run` returns it.
     """
     from hybrid_parsl.cli.display import Display, PlainDisplay
-    from hybrid_parsl.project import find_project
     from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.run_plan import plan_run
     from hybrid_parsl.runner import OnFailure, Run
+    from hybrid_parsl.sweep import value_text
 
     if on_failure not in get_args(OnFailure):
         message, valid = "is no policy", ", ".join(get_args(OnFailure))
         raise ConfigurationError(message, "run()", "on_failure", repr(on_failure), valid)
-    found = find_project(None if project is None else Path(project))
+    found = _project(project)
     folder = Path(runs)
-    given = [f"{key}={_setting(value)}" for key, value in (settings or {}).items()]
+    given = [f"{key}={value_text(value)}" for key, value in (settings or {}).items()]
     with _one_at_a_time:
         plan = plan_run(_content(experiment), site, found, (), given, folder, workflow)
         directory = RunDirectory.create(folder, plan.experiment.name)
@@ -268,13 +269,10 @@ def study(
         As for `run`. A failed point does not stop the others.
     """
     from hybrid_parsl.experiment_file import read_table
-    from hybrid_parsl.project import find_project
 
     content = _content(experiment)
     if isinstance(content, str):
-        project = options.get("project")
-        found = find_project(None if project is None else Path(project))
-        content = read_table(found.experiment_path(content))
+        content = read_table(_project(options.get("project")).experiment_path(content))
     if not hasattr(sweep, "items"):
         message, valid = "should be a table of values", '{"ansatz.layers": [1, 2]}'
         raise ConfigurationError(message, "study()", "sweep", repr(sweep)[:60], valid)
@@ -337,20 +335,18 @@ def _content(experiment: Any) -> str | Mapping[str, Any]:
     raise ConfigurationError("is no experiment", "run()", "experiment", found, valid)
 
 
-def _setting(value: Any) -> str:
-    """Return a setting of a site as the command line has it."""
-    from hybrid_parsl.sweep import toml_text
+def _project(path: str | PathLike[str] | None) -> Project:
+    """Return the project in a folder; as the command line finds it if None."""
+    from hybrid_parsl.project import find_project
 
-    return value if isinstance(value, str) else toml_text(value)
+    return find_project(None if path is None else Path(path))
 
 
 def _plain(values: Any) -> Any:
     """Return values as TOML has them: those of arrays and ranges are lists."""
     if hasattr(values, "tolist"):  # of NumPy, pandas, ...
         return values.tolist()
-    if isinstance(values, range | tuple):
-        return [_plain(each) for each in values]
-    if isinstance(values, list):
+    if isinstance(values, range | tuple | list):
         return [_plain(each) for each in values]
     return dict(values) if isinstance(values, Mapping) else values
 

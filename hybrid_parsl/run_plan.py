@@ -100,7 +100,7 @@ def plan_run(
     path, table = _read(text, project)
     sweep = sweep_of(table, asked, str(path))
     points = _make_points(path, table, sweep, asked, project) if sweep else []
-    experiment = points[0].experiment if points else load_experiment(text, asked, project)
+    experiment = points[0].experiment if points else _load_single(path, table, asked, project)
     from hybrid_parsl.engine.site_check import check_site
     from hybrid_parsl.engine.sites import check_tables, load_site
     from hybrid_parsl.study_points import embedded_sweep
@@ -205,13 +205,27 @@ def load_experiment(
         If it is not there, or something in it is not valid.
     """
     from hybrid_parsl.errors import ConfigurationError
-    from hybrid_parsl.experiment_file import origin, parse_experiment, sweep_of
+    from hybrid_parsl.experiment_file import origin, sweep_of
     from hybrid_parsl.sweep import KEY
 
     path, table = _read(text, project)
     if sweep_of(table, overrides, str(path)) is not None:
         message, valid = "is not possible here", "hybrid-parsl run, Prefect, or no sweep"
         raise ConfigurationError(message, origin(KEY, overrides, str(path)), KEY, None, valid)
+    return _load_single(path, table, overrides, project, is_driven_here=is_driven_here)
+
+
+def _load_single(
+    path: Path,
+    table: dict[str, Any],
+    overrides: Sequence[str],
+    project: Project,
+    *,
+    is_driven_here: bool = True,
+) -> Experiment:
+    """Return the experiment in a table without a sweep, checked; `path` is where it comes from."""
+    from hybrid_parsl.experiment_file import parse_experiment
+
     experiment = parse_experiment(table, overrides, str(path))
     with _placed(path, overrides):
         return _completed(experiment, path, project, is_driven_here=is_driven_here)

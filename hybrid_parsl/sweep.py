@@ -172,6 +172,11 @@ def toml_text(value: Any) -> str:
     return tomli_w.dumps({"v": value}).removeprefix("v = ").rstrip("\n")
 
 
+def value_text(value: Any) -> str:
+    """Return a value for people: a text as it is, others as TOML writes them."""
+    return value if isinstance(value, str) else toml_text(value)
+
+
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted keys of nested tables, up to tables that describe values."""
     for key, value in table.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -119,20 +119,30 @@ OlderThan = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be removed.")]
 
 
+def read_time_span(text: str, option: str) -> timedelta:
+    """Return the time span that an option was given.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not a time span.
+    """
+    from hybrid_parsl.engine.time_spans import read_duration
+    from hybrid_parsl.errors import ConfigurationError
+
+    try:
+        span = read_duration(text)
+    except ValueError as error:
+        raise ConfigurationError(str(error), option, None, text) from error
+    return cast("timedelta", span)  # of a text, it gives nothing else
+
+
 def read_age(text: str) -> timedelta:
     """Return the time span of ``--older-than``.
 
     Raises
     ------
     ConfigurationError
-        If it is none.
+        If it is not a time span.
     """
-    from hybrid_parsl.engine.time_spans import read_duration
-    from hybrid_parsl.errors import ConfigurationError
-    from hybrid_parsl.messages import shown
-
-    try:
-        found = read_duration(text)
-    except ValueError as error:
-        raise ConfigurationError(str(error), "--older-than", None, shown(text)) from error
-    return found if isinstance(found, timedelta) else timedelta(0)
+    return read_time_span(text, "--older-than")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hybrid_parsl.cli.options import read_time_span
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
 
 EndpointId = Annotated[
     str,
@@ -57,14 +58,7 @@ def read_seconds(text: str) -> float:
     ConfigurationError
         If it is invalid.
     """
-    from hybrid_parsl.engine.time_spans import read_duration
-    from hybrid_parsl.errors import ConfigurationError
-
-    try:
-        span = read_duration(text)
-    except ValueError as error:
-        raise ConfigurationError(str(error), "--timeout", None, text) from error
-    return cast("timedelta", span).total_seconds()  # of a text, it gives nothing else
+    return read_time_span(text, "--timeout").total_seconds()
 
 
 def read_template_values(assignments: Sequence[str] | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.report import style
 from hybrid_parsl.report.text import finite, several, shortened
-from hybrid_parsl.sweep import toml_text
+from hybrid_parsl.sweep import toml_text, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,7 +112,7 @@ def _figure(table: StudyTable, measure: str, asked: Roles) -> Figure:
     for number, value in enumerate(shown):
         left = style.LEFT_IN + number * (style.LEFT_IN + _PANEL_IN)
         axes = style.add_panel(figure, left, width)
-        title = "" if value is None else f"{_last(asked.panels)} = {_text(value)}"
+        title = "" if value is None else f"{_last(asked.panels)} = {value_text(value)}"
         style.style_axes(axes, title, asked.x, measure if number == 0 else "")
         style.grid(axes, "y")
         rows = [row for row in table.rows if asked.panels is None or row[asked.panels] == value]
@@ -153,7 +153,7 @@ def _draw(
             label=line.label or "_",
         )
     if not is_numeric:
-        axes.set_xticks(list(at.values()), [shortened(_text(each), 14) for each in places])
+        axes.set_xticks(list(at.values()), [shortened(value_text(each), 14) for each in places])
         axes.set_xlim(-0.5, len(places) - 0.5)
     elif is_log:
         axes.set_xscale("log")
@@ -171,7 +171,8 @@ def _lines(
     """Return the values of a measure for each value of the key of series."""
     shown = [None] if asked.series is None else _values(table, asked.series)
     lines = [
-        _Line("" if value is None else f"{_last(asked.series)} = {_text(value)}") for value in shown
+        _Line("" if value is None else f"{_last(asked.series)} = {value_text(value)}")
+        for value in shown
     ]
     for row in rows:
         value = finite(row.get(measure))
@@ -213,11 +214,6 @@ def _is_geometric(values: Sequence[float]) -> bool:
         return False
     ratios = [second / first for first, second in itertools.pairwise(values)]
     return max(ratios) <= 4 * min(ratios) and min(ratios) > 1.2  # noqa: PLR2004 - by eye
-
-
-def _text(value: Any) -> str:
-    """Return a value for a label."""
-    return value if isinstance(value, str) else toml_text(value)
 
 
 def _last(key: str | None) -> str:

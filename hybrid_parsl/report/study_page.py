@@ -11,7 +11,7 @@ from hybrid_parsl.report.inline_svg import inline_svg, width_px
 from hybrid_parsl.report.page import templates
 from hybrid_parsl.report.result_views import Key
 from hybrid_parsl.report.study_figure import caption, draw_measure, roles
-from hybrid_parsl.sweep import toml_text
+from hybrid_parsl.sweep import value_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,4 +121,4 @@ def _figures(table: StudyTable) -> list[_Figure]:
 
 def _value(value: Any) -> str:
     """Return a swept value as the page shows it."""
-    return text.shortened(value if isinstance(value, str) else toml_text(value))
+    return text.shortened(value_text(value))
