@@ -185,4 +185,6 @@ def test_a_planned_time_that_daylight_saving_skips(cron, schedule, tmp_path, mon
     before, after = runs(schedule, "each")[:2]
     assert before["started"].startswith("2027-03-28T01:59:")
     assert after["started"].startswith("2027-03-28T03:00:")
-    assert after["notes"] == ["local time went from UTC+01:00 to UTC+02:00"]
+    change = "local time went from UTC+01:00 to UTC+02:00"
+    on_a_busy_machine = [f"{change} during this run"]  # the first takes longer than its minute
+    assert (before["notes"], after["notes"]) in (([], [change]), (on_a_busy_machine, []))
