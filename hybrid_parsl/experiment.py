@@ -7,7 +7,15 @@ import json
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hybrid_parsl import labels
 from hybrid_parsl.errors import ConfigurationError
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.mitigation_options import ReadoutOptions
 
 DEFAULT_WORKFLOW = "pipeline"
+_MOST_PACKED = 100_000
 _MOST_RANKS_PER_NODE = 4096
 _MOST_SHOTS = 100_000_000
 _MOST_QPU_SECONDS = 10_800  # of a job, by the service
@@ -382,6 +391,9 @@ class Resources(_Table):
         GPUs of each rank, 1 to 64; none if left out.
     retries
         How often another job continues after the walltime or a node failure, 0 to 1000.
+    pack
+        How many searches of a study one job may carry out, 1 to 100 000; ``auto`` for as many as
+        take about a minute.
 
     A table ``[resources.NAME]`` overrides keys for the task, function or label of that name.
     """
@@ -397,6 +409,16 @@ class Resources(_Table):
     memory_gib_per_rank: float | None = Field(default=None, gt=0, le=65_536)
     gpus_per_rank: int | None = Field(default=None, ge=1, le=64)
     retries: int = Field(default=0, ge=0, le=1000)
+    pack: int | Literal["auto"] = "auto"
+
+    @field_validator("pack", mode="plain")
+    @classmethod
+    def _check_pack(cls, value: Any) -> Any:
+        """Take a number or ``auto``; an error names both."""
+        if value == "auto" or (type(value) is int and 1 <= value <= _MOST_PACKED):
+            return value
+        valid = f"auto, or a whole number from 1 to {_MOST_PACKED}"
+        raise ConfigurationError("invalid", None, "resources.pack", shown(value), valid)
 
     @model_validator(mode="before")
     @classmethod

@@ -353,7 +353,7 @@ def _other_resources(trace: Trace, resources: dict[str, Any]) -> list[dict[str, 
 
 def _may_search(trace: Trace) -> bool:
     """Return whether the workflow searches parameters on MPI ranks, as far as is known."""
-    from hybrid_parsl.task_monitor import SEARCH
+    from hybrid_parsl.stage_function import SEARCH
 
     return not trace.is_complete or SEARCH in trace.functions
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _PARSL_APPS = "parsl.app.python"
 _PARSL_WRAPPER = "parsl/app/errors.py"
 _driver = False
+SEARCH = "hybrid_parsl.stages.search:search"
+"""The reference of the search: its tasks count their finished starts, and any ranks can do one."""
 
 
 class StageFunction:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.record import JobRecord, record_of_task
 from hybrid_parsl.engine.session import first_cause
 from hybrid_parsl.engine.stage_errors import stage_error, workflow_error
 from hybrid_parsl.errors import StorageError
@@ -24,6 +24,8 @@ from hybrid_parsl.records.run_directory import RESULTS, now, written
 from hybrid_parsl.report.plain_svg import plain_svg
 from hybrid_parsl.report.sections import DEFAULT_TABLES
 from hybrid_parsl.result_view import shown_result, type_name
+from hybrid_parsl.stage_function import SEARCH
+from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,8 +46,6 @@ _UNSAFE = re.compile(r"[^\w.=+-]")
 _LONGEST_NAME = 64
 _DECLARED = re.compile(r"<[?!]|<style|<metadata")
 _SIGN_OF_LIFE_S = 10.0
-SEARCH = "hybrid_parsl.stages.search:search"
-"""The function whose tasks say how many starts they have finished."""
 
 
 class WorkflowThread(threading.Thread):
@@ -275,7 +275,7 @@ class TaskMonitor:
         kept = task.get("result"), task.pop("view", {})
         task |= {"view": view} if view else {}
         if stage["status"] == "running" or (found, view) != kept:
-            job = JobRecord.read(self._directory.path / "tasks" / name / TASK_RECORD)
+            job = JobRecord.read(record_of_task(TaskFolder(self._directory.path / "tasks" / name)))
             reused = {} if origin is None else {"reused_from": origin}
             for table in (stage, task):
                 table.pop("reused_from", None)

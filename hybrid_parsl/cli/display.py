@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from hybrid_parsl.cli.output import make_console, say, say_aside
 from hybrid_parsl.cli.summary import print_summary
-from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.record import JobRecord, record_of_task
 from hybrid_parsl.engine.jobs.waiting import words_of_wait
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.experiment import DEFAULT_WORKFLOW
@@ -161,10 +161,10 @@ class Display:
 
     def _what_takes_long(self, name: str) -> str:
         """Return what keeps a search from finishing its first start."""
-        folder = self._folder(name)
-        if TaskFolder(folder).has_begun():
+        folder = TaskFolder(self._folder(name))
+        if folder.has_begun():
             return "compiling the kernels"
-        job = JobRecord.read(folder / TASK_RECORD)
+        job = JobRecord.read(record_of_task(folder))
         whom = f"job {job.job_id}" if job and job.job_id else "its ranks"
         return f"nothing heard yet from {whom}"
 

@@ -96,7 +96,7 @@ def describe(
     }
     if plan.points:
         points = [{"name": each.name, "values": each.values} for each in plan.points]
-        document |= {"points": points, "tasks": plan.n_tasks}
+        document |= {"points": points, "tasks": plan.n_tasks, "pack": _pack_size(plan)}
     estimates = _qpu_estimates(experiment, trace) if whole or as_json else {}
     if estimates:
         document["qpu"] = {name: each.to_json() for name, each in estimates.items()}
@@ -215,12 +215,25 @@ def _sweep(plan: RunPlan) -> list[str]:
         return []
     n_tasks = "decided at run time" if plan.n_tasks is None else str(plan.n_tasks)
     lines = [f"sweep: {len(plan.points)} points, tasks of all points: {n_tasks}"]
+    if (size := _pack_size(plan)) > 1:
+        lines.append(f"one MPI job carries out up to {size} searches (resources.pack)")
     shown = plan.points[:_MOST_POINTS]
     lines += [f"  {each.name}: {in_words(each.values)}" for each in shown]
     if len(plan.points) > len(shown):
         last = plan.points[-1]
         lines += ["  ...", f"  {last.name}: {in_words(last.values)}"]
     return [*lines, "", f"at point {plan.points[0].name}:"]
+
+
+def _pack_size(plan: RunPlan) -> int:
+    """Return how many searches of a study one job of its site carries out, 1 for one each."""
+    from hybrid_parsl import labels
+    from hybrid_parsl.engine.plain_executor import as_site_executor
+    from hybrid_parsl.study_packs import pack_size
+
+    executors = map(as_site_executor, plan.config.executors)
+    packs = any(each.label == labels.MPI and each.packs_searches for each in executors)
+    return pack_size(plan.points) if packs else 1
 
 
 def _graph(trace: Trace) -> list[str]:

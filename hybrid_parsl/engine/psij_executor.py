@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from hybrid_parsl.engine.jobs.psij_loading import LOCAL, check_backend, load_psi
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
 from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
+from hybrid_parsl.engine.search_packs import Search, SearchPacks, is_packable
 from hybrid_parsl.engine.site_executor import JobSource, Preview, SiteExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.engine.jobs.registry import JobEnd
     from hybrid_parsl.engine.tasks.folders import Task
 
+_LOCAL_POLL_S = 0.05
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -71,6 +74,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
 
     runs_mpi = True
     checks_identity = True
+    packs_searches = True
 
     def __init__(
         self,
@@ -94,6 +98,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         self.overrides = dict(overrides or {})
         self._backend: JobBackend | None = None
         self._queue: ProcessorQueue | None = None
+        self._packs: SearchPacks | None = None
         self._folders = TaskFolders(Path(work_directory))
         self._scripts = ScriptFolder(backend, Path(work_directory))
 
@@ -111,6 +116,9 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         self._backend = JobBackend(self.backend, folder, self.batch.polling_interval_s)
         if self.backend == LOCAL:
             self._queue = ProcessorQueue(len(os.sched_getaffinity(0)))
+        poll_s = _LOCAL_POLL_S if self.backend == LOCAL else self.batch.polling_interval_s
+        new_future = partial(JobFuture, self._backend)
+        self._packs = SearchPacks(self._folders, new_future, self._start, self._follow, poll_s)
 
     def check(self, resource_specification: dict[str, Any]) -> None:
         """Find out, without starting anything, whether a task could be submitted.
@@ -155,8 +163,11 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         future = JobFuture(self._backend)
         if task.answer_from_disk(future):
             _note_end(task.folder, "COMPLETED")
+        elif self._packs is not None and self.pack_size > 1 and is_packable(task.request.function):
+            search = Search(task, request, future)
+            self._packs.add(search, most=self.pack_size, n_ranks=self._n_packed_ranks(request))
         else:
-            self._start(self._backend, task, request, future)
+            self._start(task, request, future)
         return future
 
     @property
@@ -212,11 +223,15 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
 
     def shutdown(self) -> None:
         """Cancel the jobs that still run and wait until they are gone."""
+        if self._packs is not None:
+            self._packs.close()
         if self._queue is not None:
             self._queue.close()
         if self._backend is not None:
             self._backend.close(leave_jobs=self.leaves_jobs)
             self._backend = None
+        if self._packs is not None:
+            self._packs.finish()
         self._scripts.close()
         super().shutdown()
 
@@ -224,24 +239,43 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         """Return False: Parsl's monitor follows processes of its own workers only."""
         return False
 
-    def _start(
-        self, backend: JobBackend, task: Task, request: ResourceRequest, future: JobFuture
-    ) -> None:
+    def _n_packed_ranks(self, request: ResourceRequest) -> int:
+        """Return how many ranks a pack of searches gets: on this computer, all processors."""
+        if self.backend != LOCAL:
+            return request.num_ranks
+        return max(1, len(os.sched_getaffinity(0)) // (request.cores_per_rank or 1))
+
+    def _follow(self, task: Task, request: ResourceRequest, future: JobFuture) -> bool:
+        """Follow the job that an earlier driver has left for a task; return whether there is one.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If the backend cannot be asked.
+        """
+        if self._backend is None:
+            return False
+        spec, record = self._job_spec(task.folder, request), task.folder.path / TASK_RECORD
+        future.job = self._backend.adopt(spec, self._on_end(task, future), record)
+        if future.job is not None and self._queue is not None:
+            self._queue.occupy(request.n_processors, future)
+        return future.job is not None
+
+    def _on_end(self, task: Task, future: JobFuture) -> Callable[[JobEnd], None]:
+        """Return what takes the outcome of the job of a task."""
+        return lambda end: future.resolve(task.folder, end, lambda: self._folders.release(task))
+
+    def _start(self, task: Task, request: ResourceRequest, future: JobFuture) -> None:
         """Follow the job that an earlier driver has left for `task`, or submit one.
 
         On this computer, it is submitted when there are processors for it.
         """
-        folder = task.folder
+        backend, folder = self._backend, task.folder
+        if backend is None:
+            message = f"executor {self.label} is not running"
+            raise RuntimeError(message)
         record, spec = folder.path / TASK_RECORD, self._job_spec(folder, request)
-        n_processors = request.num_ranks * (request.cores_per_rank or 1)
-
-        def on_end(end: JobEnd) -> None:
-            future.resolve(folder, end, lambda: self._folders.release(task))
-
-        future.job = backend.adopt(spec, on_end, record)
-        if future.job is not None:
-            if self._queue is not None:
-                self._queue.occupy(n_processors, future)
+        if self._follow(task, request, future):
             return
         if task.answer_from_disk(future):
             _note_end(folder, "COMPLETED")
@@ -254,14 +288,15 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
             folder.worker_init.write_text(f"{self.batch.worker_init}\n", encoding="utf-8")
 
         def submit() -> None:
-            future.job = backend.submit(spec, on_end, record)
+            future.job = backend.submit(spec, self._on_end(task, future), record)
             if future.cancelled():  # in the meantime
                 backend.cancel(future.job)
 
         if self._queue is None:
             submit()
         else:
-            self._queue.start(n_processors, future, submit, lambda: self._folders.release(task))
+            release = partial(self._folders.release, task)
+            self._queue.start(request.n_processors, future, submit, release)
 
     def _request(self, specification: dict[str, Any]) -> ResourceRequest:
         """Return what a task asks for, as far as the site lets it decide."""

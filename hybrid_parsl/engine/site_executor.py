@@ -98,6 +98,10 @@ class SiteExecutor(ABC):
         once, by a call of its own.
     shares_files
         Whether tasks see the driver's files under the same path.
+    packs_searches
+        Whether one job can carry out many searches, as many as `pack_size` says.
+    pack_size
+        Set by the session's owner before tasks are submitted, at least 1.
     leaves_jobs
         Set by the session before `shutdown`: whether jobs of a scheduler or cluster go on for a
         later driver to adopt.
@@ -113,6 +117,8 @@ class SiteExecutor(ABC):
     keeps_processes: bool = False
     checks_identity: bool = False
     shares_files: bool = True
+    packs_searches: bool = False
+    pack_size: int = 1
     leaves_jobs: bool = False
     version_advice: str = "install the same versions on both sides, or set python to where they are"
 

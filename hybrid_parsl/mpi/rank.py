@@ -50,7 +50,7 @@ def main() -> None:
     try:
         check_shared_memory(ranks_on_this_node())
     except HybridParslError as error:
-        _report(folder, int(os.environ.get("PMI_RANK", "0")), error)
+        report_failure(folder, int(os.environ.get("PMI_RANK", "0")), error)
         sys.exit(_FAILED)
     from mpi4py import MPI
 
@@ -91,7 +91,7 @@ def run_task(folder: TaskFolder, world: MPI.Comm) -> None:
             write_frame(folder.result, result)
         world.Barrier()
     except BaseException as error:  # noqa: BLE001 - whatever it is, the job has to end
-        _report(folder, world.rank, error)
+        report_failure(folder, world.rank, error)
         _abort(world)
 
 
@@ -134,23 +134,30 @@ def _call(folder: TaskFolder, world: MPI.Comm) -> Any:
         LiveLines(1).tell(folder.ranks.name, text)
     data = folder.request.read_bytes() if world.rank == 0 else None
     data = world.bcast(data)
-    request = _request(data, folder)
-    here = identity.current()
-    if request.identity != here:
-        raise IdentityMismatchError(request.identity, here, f"rank {world.rank}")
-    return request.function(*request.arguments, **request.keywords)
+    return make_call(data, folder, world.rank)
 
 
-def _request(data: bytes, folder: TaskFolder) -> Request:
-    """Return the request in `data`."""
+def make_call(data: bytes, folder: TaskFolder, rank: int) -> Any:
+    """Make the call that is requested in `data`, the content of the request in `folder`.
+
+    Raises
+    ------
+    IdentityMismatchError
+        If the driver has another version of this package.
+    ResultError
+        If the request cannot be read.
+    """
     request = decode_frame(data, str(folder.request))
     if not isinstance(request, Request):
         message = f"{folder.request} holds a {type(request).__name__}, not a Request"
         raise TypeError(message)
-    return request
+    here = identity.current()
+    if request.identity != here:
+        raise IdentityMismatchError(request.identity, here, f"rank {rank}")
+    return request.function(*request.arguments, **request.keywords)
 
 
-def _report(folder: TaskFolder, rank: int, error: BaseException) -> None:
+def report_failure(folder: TaskFolder, rank: int, error: BaseException) -> None:
     """Write down why this rank fails: for people to its standard error, for the driver a frame."""
     text = "".join(traceback.format_exception(error))
     sys.stderr.write(f"rank {rank} on {socket.gethostname()}:\n{text}")

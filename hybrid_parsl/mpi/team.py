@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +22,32 @@ if TYPE_CHECKING:
 _PAUSE_S = 0.005
 
 
-@cache
+_alone: ContextVar[SoloTeam | None] = ContextVar("alone", default=None)
+
+
 def current_team() -> Team:
     """Return the ranks that run the same function as this process, always the same object.
 
     A process that was started as a rank has imported MPI by now; any other is alone. The
     first call is collective.
     """
+    return _alone.get() or _all_ranks()
+
+
+@contextlib.contextmanager
+def each_alone() -> Iterator[None]:
+    """Let this rank be a team of its own; collective, and so is nothing inside it."""
+    team = _all_ranks()
+    token = _alone.set(SoloTeam(n_neighbors=team.ranks_per_host() - 1))
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
+
+@cache
+def _all_ranks() -> Team:
+    """Return all ranks of this process's job."""
     if "mpi4py.MPI" not in sys.modules:
         return SoloTeam()
     from mpi4py import MPI
@@ -36,11 +57,11 @@ def current_team() -> Team:
 
 def close_team() -> None:
     """Give back what the team of this process holds; collective, no error if there is none."""
-    if current_team.cache_info().currsize:
-        team = current_team()
+    if _all_ranks.cache_info().currsize:
+        team = _all_ranks()
         if isinstance(team, MpiTeam):
             team.close()
-        current_team.cache_clear()
+        _all_ranks.cache_clear()
 
 
 class MpiTeam:
@@ -125,3 +146,7 @@ class MpiTeam:
         from mpi4py import MPI
 
         return sorted(set(self._communicator.allgather(MPI.Get_processor_name())))
+
+    def ranks_per_host(self) -> int:
+        """Return the number of ranks on a node if all nodes have equally many, rounded up."""
+        return -(-self.size // len(self.hosts()))

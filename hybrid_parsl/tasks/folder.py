@@ -116,6 +116,11 @@ class TaskFolder:
         return self.path / "block"
 
     @property
+    def pack(self) -> Path:
+        """The name of the folder of the pack that carries out the task, if one does."""
+        return self.path / "pack"
+
+    @property
     def waiting(self) -> Path:
         """Why the job of the task does not start, in words, where its backend knows."""
         return self.path / "waiting.txt"
@@ -149,6 +154,14 @@ class TaskFolder:
         except OSError:
             return None
 
+    def pack_folder(self) -> TaskFolder | None:
+        """Return the folder of the pack that carries out the task, None if it has a job itself."""
+        try:
+            name = self.pack.read_text("utf-8")
+        except (OSError, ValueError):
+            return None
+        return TaskFolder(self.path.parent / Path(name).name) if name else None
+
     def kept_lines(self) -> list[Path]:
         """Return the files of lines that a stage keeps for another try."""
         return sorted(self.path.glob(KEPT_LINES))
@@ -171,6 +184,7 @@ class TaskFolder:
             self.result,
             self.ranks,
             self.block,
+            self.pack,
             self.waiting,
             self.progress,
             *self.failures(),

@@ -44,6 +44,13 @@ class Killed(InTask):
         time.sleep(300)
 
 
+class Fatal(InTask):
+    """Every rank is killed while the search is made ready."""
+
+    def begin(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Slow(InTask):
     """The search takes minutes."""
 

@@ -271,3 +271,11 @@ def test_a_copy_with_another_precision_has_other_shots() -> None:
     read_back = Experiment.model_validate(Experiment.model_validate(table).model_dump())
     changed = read_back.model_copy(update={"quantum.precision": 0.01})
     assert changed.quantum.shots == 10_000
+
+
+@pytest.mark.parametrize("pack", [0, -1, 1.5, True, "many", None, 100_001, [2]])
+def test_a_pack_holds_a_whole_number_of_searches(pack: object) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        bell(resources={"pack": pack})
+    assert caught.value.key == "resources.pack"
+    assert "auto" in str(caught.value.valid)

@@ -27,11 +27,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
 
+    from hybrid_parsl.tasks.folder import TaskFolder
+
 TASK_RECORD = "job.json"
 """The record of a task's job, in the task's folder."""
 _PID = re.compile(r"[1-9][0-9]{0,9}")
 BLOCK_RECORD = ".block.json"
 """How the names of the records of a provider's blocks end."""
+
+
+def record_of_task(folder: TaskFolder) -> Path:
+    """Return the file of the record of the job that carries out a task: its own, or its pack's."""
+    return (folder.pack_folder() or folder).path / TASK_RECORD
 
 
 @dataclass(frozen=True)

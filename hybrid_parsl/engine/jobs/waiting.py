@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hybrid_parsl.atomic_file import write_atomically
 from hybrid_parsl.engine.jobs.kube_context import KUBERNETES
-from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord, record_of_task
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.tasks.folder import TaskFolder
 
@@ -63,7 +63,7 @@ def words_of_wait(run: Path, task: str, label: str) -> str | None:
         The label of the executor, after which Parsl names its blocks.
     """
     blocks = sorted(run.glob(f"parsl/*/submit_scripts/parsl.{label}.block-*{BLOCK_RECORD}"))
-    for path in [run / "tasks" / task / TASK_RECORD, *reversed(blocks)]:
+    for path in [record_of_task(TaskFolder(run / "tasks" / task)), *reversed(blocks)]:
         record = JobRecord.read(path)
         if record is None or record.ended is not None:
             continue

@@ -203,6 +203,11 @@ class ResourceRequest:
         )
 
     @property
+    def n_processors(self) -> int:
+        """All cores of all ranks, one of each rank if the site decides."""
+        return self.num_ranks * (self.cores_per_rank or 1)
+
+    @property
     def memory_bytes_per_rank(self) -> int | None:
         """The memory of each rank in bytes; None if the site decides."""
         memory = self.memory_gib_per_rank

@@ -8,14 +8,15 @@ import random
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import failing_problems
 from command import Command
-from waiting import PATIENCE_S
+from waiting import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    import pytest
     from slurm_cluster import SlurmCluster
 
 N_KILLS = 20
@@ -123,3 +124,31 @@ def names_of(run: Command) -> list[str]:
     """Return the names of all blocks of a run."""
     records = run.runs.glob("*/parsl/*/submit_scripts/*.block.json")
     return [json.loads(path.read_text())["name"] for path in records]
+
+
+def test_a_pack_of_searches_goes_on_without_its_driver(
+    slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(failing_problems.__file__).parent))
+    run, go = Command("slurm", tmp_path / "runs"), tmp_path / "go"
+    waiting = ["problem.kind=failing_problems:Waiting", f"problem.go={go}", "analysis.landscape=0"]
+    asked = [word for each in waiting for word in ("--set", each)]
+    asked += ["--sweep", "search.seed={range=[0,6]}"]
+    command = run.arguments("bell", *asked)
+    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: any(run.runs.glob("*/tasks/0.search/ranks.json")))
+    driver.kill()
+    driver.wait()
+    (job,) = slurm.queue()
+    resumed = subprocess.Popen(
+        run.command_of_run("resume"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    wait_until(lambda: "run resumed" in next(run.runs.glob("*/events.jsonl")).read_text())
+    go.touch()
+    said, _ = resumed.communicate(timeout=PATIENCE_S)
+    assert resumed.returncode == 0, said
+    (path,) = run.runs.glob("*/results.json")
+    tasks = json.loads(path.read_text())["tasks"]
+    assert {task["job"] for name, task in tasks.items() if name.endswith("search")} == {job}
+    assert len([line for line in slurm.job_log() if f"WorkDir={run.runs}/" in line]) == 1
+    assert slurm.queue() == []
