@@ -346,19 +346,37 @@ class AnalysisSettings(_Table):
         Seed of the bootstrap.
     landscape
         Points along each axis of the p = 1 landscape, 0 (none) to 512.
+    figures
+        Whether figures are drawn.
     """
 
     top: int = Field(default=10, ge=1, le=1000)
     bootstrap: int = Field(default=1000, ge=10, le=1_000_000)
     seed: Seed = 0
     landscape: int = Field(default=48, ge=0, le=512)
+    figures: bool = True
+
+
+class Grow(_Table):
+    """``grow``: what another try gets more of.
+
+    Attributes
+    ----------
+    walltime
+        Factor after a walltime, 1 to 100.
+    memory
+        Factor after a lack of memory, 1 to 100; with 1 there is no other try.
+    """
+
+    walltime: float = Field(default=1.0, ge=1, le=100)
+    memory: float = Field(default=1.0, ge=1, le=100)
 
 
 class StageResources(_Table):
     """``[resources.NAME]``: what one task, function or label asks of a site.
 
-    The keys are those of ``[resources]``; what is left out is as there, for MPI stages, or
-    up to the site.
+    The keys are those of ``[resources]``; what is left out is as there (`retries` and `grow` for
+    all stages, the others for MPI stages), or up to the site.
     """
 
     num_nodes: int | None = Field(default=None, ge=1, le=100_000)
@@ -368,6 +386,8 @@ class StageResources(_Table):
     cores_per_rank: int | None = Field(default=None, ge=1, le=4096)
     memory_gib_per_rank: float | None = Field(default=None, gt=0, le=65_536)
     gpus_per_rank: int | None = Field(default=None, ge=1, le=64)
+    retries: int | None = Field(default=None, ge=0, le=1000)
+    grow: Grow | None = None
 
 
 class Resources(_Table):
@@ -390,7 +410,10 @@ class Resources(_Table):
     gpus_per_rank
         GPUs of each rank, 1 to 64; none if left out.
     retries
-        How often another job continues after the walltime or a node failure, 0 to 1000.
+        How often another job continues after the walltime, a lack of memory (if it grows) or a
+        node failure, 0 to 1000.
+    grow
+        What that job gets more of than the one before.
     pack
         How many searches of a study one job may carry out, 1 to 100 000; ``auto`` for as many as
         take about a minute.
@@ -409,6 +432,7 @@ class Resources(_Table):
     memory_gib_per_rank: float | None = Field(default=None, gt=0, le=65_536)
     gpus_per_rank: int | None = Field(default=None, ge=1, le=64)
     retries: int = Field(default=0, ge=0, le=1000)
+    grow: Grow = Field(default_factory=Grow)
     pack: int | Literal["auto"] = "auto"
 
     @field_validator("pack", mode="plain")
@@ -456,6 +480,25 @@ class Resources(_Table):
         """The tables of tasks, functions and labels."""
         return dict(self.__pydantic_extra__ or {})
 
+    @property
+    def most_retries(self) -> int:
+        """The largest number of retries of any stage."""
+        return max([self.retries, *(each.retries or 0 for each in self.stages.values())])
+
+    def retry_policy(self, names: Sequence[str]) -> tuple[int, Grow]:
+        """Return how often a task is tried again, and what it gets more of.
+
+        Parameters
+        ----------
+        names
+            Of task, function and label, the most special first: the first with a table counts.
+        """
+        stage = next((self.stages[each] for each in names if each in self.stages), None)
+        if stage is None:
+            return self.retries, self.grow
+        retries = self.retries if stage.retries is None else stage.retries
+        return retries, stage.grow or self.grow
+
     @model_validator(mode="after")
     def _agree(self) -> Resources:
         """Refuse counts that contradict each other."""
@@ -469,7 +512,7 @@ class Resources(_Table):
         return self
 
 
-_RESOURCE_KEYS = set(StageResources.model_fields)
+_RESOURCE_KEYS = set(StageResources.model_fields) - {"retries", "grow"}
 _LAYOUT = {"num_nodes", "ranks_per_node", "num_ranks"}
 
 
@@ -586,7 +629,7 @@ class Experiment(_Table):
         name = next((each for each in names if each in tables), None)
         if name is None:
             return asked
-        override = tables[name].model_dump(exclude_none=True)
+        override = tables[name].model_dump(exclude_none=True, include=_RESOURCE_KEYS)
         if _LAYOUT & set(override):
             asked = {key: value for key, value in asked.items() if key not in _LAYOUT}
         return asked | override

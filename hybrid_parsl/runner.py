@@ -16,7 +16,7 @@ from hybrid_parsl.engine.interrupts import exit_code_of, uninterrupted
 from hybrid_parsl.engine.jobs.orphans import cancel_blocks, has_taken_jobs, jobs_left, words_for
 from hybrid_parsl.engine.launch_gate import LaunchGate, find_futures_in_containers
 from hybrid_parsl.engine.result_reuse import ResultReuse
-from hybrid_parsl.engine.retries import allow_retries
+from hybrid_parsl.engine.retries import MEMORY, WALLTIME, RetryPolicy, allow_retries
 from hybrid_parsl.engine.session import Session, let_searches_share_jobs
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.trace import trace_workflow
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     import parsl
 
+    from hybrid_parsl.engine.retries import Retry
     from hybrid_parsl.engine.sites import Site
     from hybrid_parsl.engine.workflow_calls import Call
     from hybrid_parsl.errors import HybridParslError
@@ -159,7 +160,8 @@ class Run:
                 self._go_on(self.earlier)
                 cancel_blocks(self.directory.path)
             config = self.site.config(SiteRun(self.directory.path))
-            allow_retries(config, self.experiment.resources.retries, self._note_retry)
+            most_retries = self.experiment.resources.most_retries
+            allow_retries(config, most_retries, self._retry_policy, self._note_retry)
             find_futures_in_containers(config)
             opened = Session(config, self.site.source)
             reuse = self._reuse(config, opened) if self.cache else None
@@ -299,15 +301,26 @@ class Run:
         thread.start()
         monitor.follow(thread)
 
-    def _note_retry(self, task: str, number: int, error: HybridParslError) -> None:
+    def _retry_policy(self, names: Sequence[str]) -> RetryPolicy:
+        """Return how often a task is tried again; a task of a point has its name without that."""
+        if self.points:
+            names = [each.partition(".")[2] or each for each in names]
+        retries, grow = self.experiment.resources.retry_policy(names)
+        return RetryPolicy(retries, {WALLTIME: grow.walltime, MEMORY: grow.memory})
+
+    def _note_retry(self, retry: Retry) -> None:
         """Write down that a task is tried again, and say so."""
-        reason = str(error).partition("\n")[0]
-        n_tries = self.experiment.resources.retries + 1
-        logger.warning("%s: %s; try %d of %d begins", task, reason, number, n_tries)
+        reason = str(retry.error).partition("\n")[0]
+        asks = "".join(f", {key} = {value:g}" for key, value in retry.larger.items())
+        words = "%s: %s; try %d of %d begins%s"
+        logger.warning(words, retry.task, reason, retry.number, retry.n_tries, asks)
+        last = {"ended": now(), "error": reason, **({"next": dict(retry.larger)} if asks else {})}
         for stage in self._document["stages"]:
-            if stage["name"] == task:
-                stage.setdefault("tries", []).append({"ended": now(), "error": reason})
-        self.directory.event("task tried again", task=task, number=number, error=reason)
+            if stage["name"] == retry.task:
+                stage.setdefault("tries", []).append(last)
+        self.directory.event(
+            "task tried again", task=retry.task, number=retry.number, error=reason, **retry.larger
+        )
 
     def _end(self, status: str, error: BaseException | None) -> None:
         """Write down how the run ended, if it had begun."""

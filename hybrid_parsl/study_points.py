@@ -21,6 +21,10 @@ TABLE = "study"
 """The table of ``results.json`` that says which tasks belong to which point."""
 
 
+_ANALYSIS = {"figures": False, "landscape": 0}
+"""What the points of a study do not do unless the experiment says so: its figures are others."""
+
+
 @dataclass(frozen=True)
 class Point:
     """One experiment of a study.
@@ -164,7 +168,9 @@ def make_points(
     ConfigurationError
         If a point is not valid.
     """
-    values = sweep.points()
+    values, analysis = sweep.points(), table.get("analysis", {})
+    if isinstance(analysis, dict):
+        table = {**table, "analysis": {**_ANALYSIS, **analysis}}
     points = []
     for name, each in zip(point_names(len(values)), values, strict=True):
         place = f"{source}, point {name} ({in_words(each)})"

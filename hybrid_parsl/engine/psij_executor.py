@@ -75,6 +75,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
     runs_mpi = True
     checks_identity = True
     packs_searches = True
+    grows_requests = True
 
     def __init__(
         self,

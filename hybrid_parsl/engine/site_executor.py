@@ -98,6 +98,8 @@ class SiteExecutor(ABC):
         once, by a call of its own.
     shares_files
         Whether tasks see the driver's files under the same path.
+    grows_requests
+        Whether tasks that are tried again can ask for more walltime or memory.
     packs_searches
         Whether one job can carry out many searches, as many as `pack_size` says.
     pack_size
@@ -117,6 +119,7 @@ class SiteExecutor(ABC):
     keeps_processes: bool = False
     checks_identity: bool = False
     shares_files: bool = True
+    grows_requests: bool = False
     packs_searches: bool = False
     pack_size: int = 1
     leaves_jobs: bool = False

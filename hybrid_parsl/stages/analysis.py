@@ -49,8 +49,6 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
     ResultError
         If the sample is not one of this problem, or the problem gives no finite energies.
     """
-    from hybrid_parsl.report.figures import draw_figures
-
     began = time.perf_counter()
     experiment.own_code.provide()
     problem = build_problem(experiment.problem)
@@ -58,10 +56,14 @@ def analyse(experiment: Experiment, search: SearchResult, sample: Sample) -> Ana
         bare = _of_bitstrings(experiment.analysis, problem, search, sample)
     else:
         bare = _of_expectation(problem, search, sample)
-    circuit = problem.circuit(search.parameters)
-    figures = draw_figures(
-        experiment, search, sample, bare, circuit, problem.energies, problem.unit
-    )
+    figures = {}
+    if experiment.analysis.figures:
+        from hybrid_parsl.report.figures import draw_figures
+
+        circuit = problem.circuit(search.parameters)
+        figures = draw_figures(
+            experiment, search, sample, bare, circuit, problem.energies, problem.unit
+        )
     duration_s = time.perf_counter() - began
     execution = bare.execution.model_copy(update={"duration_s": duration_s})
     return bare.model_copy(update={"figures": figures, "execution": execution})

@@ -14,6 +14,7 @@ from hybrid_parsl.experiment import (
     AnalysisSettings,
     Ansatz,
     Experiment,
+    Grow,
     ProblemTable,
     Quantum,
     Resources,
@@ -279,3 +280,24 @@ def test_a_pack_holds_a_whole_number_of_searches(pack: object) -> None:
         bell(resources={"pack": pack})
     assert caught.value.key == "resources.pack"
     assert "auto" in str(caught.value.valid)
+
+
+def test_the_retries_of_a_stage_go_before_those_of_all() -> None:
+    stage = {"retries": 5, "grow": {"memory": 2}}
+    resources = bell(
+        resources={"retries": 1, "grow": {"walltime": 1.5}, "a": stage, "b": {"walltime_s": 5}}
+    ).resources
+    assert resources.most_retries == 5
+    assert resources.retry_policy(["a"]) == (5, Grow(memory=2))
+    assert resources.retry_policy(["x", "b"]) == (1, Grow(walltime=1.5))
+    assert resources.retry_policy(["x"]) == (1, Grow(walltime=1.5))
+    asked = bell(resources={"a": stage})
+    assert asked.resources_of_call(["a"], "analysis") == {}
+
+
+@pytest.mark.parametrize(
+    "grow", [{"memory": 0.5}, {"walltime": 101}, {"nodes": 2}, 2, {"memory": "2"}]
+)
+def test_invalid_growth(grow: object) -> None:
+    with pytest.raises(ValidationError):
+        bell(resources={"grow": grow})

@@ -50,3 +50,22 @@ def test_the_next_job_continues_after_the_finished_starts(tmp_path: Path) -> Non
     told = document["stages"][0]["tries"]
     assert len(told) == len(tries())
     assert all("walltime exceeded" in each["error"] for each in told)
+
+
+@pytest.mark.usefixtures("several_runs")
+def test_a_search_that_was_killed_gets_more_memory(tmp_path: Path) -> None:
+    settings = {
+        "problem.kind": "failing_problems:Fatal",
+        "resources.memory_gib_per_rank": "0.5",
+        "resources.retries": "1",
+        "resources.grow.memory": "2",
+    }
+    words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    run = Command("local", tmp_path / "runs")
+    done = run("bell", *words)
+    assert done.returncode == 4, done.stderr
+    assert "try 2 of 2 begins, memory_gib_per_rank = 1" in done.stderr
+    document = json.loads(next(run.runs.glob("*/results.json")).read_text())
+    (told,) = document["stages"][0]["tries"]
+    assert told["next"] == {"memory_gib_per_rank": 1}
+    assert len(json.loads(next(run.runs.glob("*/tasks/search/job.json")).read_text())["tries"]) == 1

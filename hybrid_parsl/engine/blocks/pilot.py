@@ -109,6 +109,7 @@ class PilotMPIExecutor(BlockExecutor, MPIExecutor):  # type: ignore[misc]
     """
 
     runs_mpi = True
+    grows_requests = True
     checks_identity = True
 
     def __init__(

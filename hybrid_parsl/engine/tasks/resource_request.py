@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from psij import ResourceSpecV1
 
 _GIB = 1 << 30
+_LONGEST_S = 31 * 86_400
+GROWTH = "growth"
+"""The key of a resource specification with the factors that numbers have grown by since."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class ResourceRequest:
         specification
             What a task asks for.
         overrides
-            Keys that the site decides; where they change the layout, all places get a rank.
+            Keys that the site decides; where they change the layout, all places get a rank. What
+            a further try gets more of is relative to them.
 
         Raises
         ------
@@ -67,6 +71,8 @@ class ResourceRequest:
             If a key is unknown, or a value is out of range or contradicts another.
         """
         source = "resource specification"
+        specification = dict(specification)
+        growth = specification.pop(GROWTH, {})
         if overrides:
             specification = {**specification, **overrides}
             if {"num_nodes", "ranks_per_node"} & set(overrides):
@@ -97,7 +103,16 @@ class ResourceRequest:
             )
         walltime_s = specification.get("walltime_s", 3600)
         per_rank = {key: specification.get(key) for key in _PER_RANK}
-        return cls(nodes, each, total, walltime_s, **per_rank)
+        return cls(nodes, each, total, walltime_s, **per_rank).grown(growth)
+
+    def grown(self, growth: Mapping[str, float]) -> ResourceRequest:
+        """Return the request with its walltime, up to 31 days, or memory times a factor."""
+        walltime_s = math.ceil(self.walltime_s * growth.get("walltime_s", 1.0))
+        memory = self.memory_gib_per_rank
+        if memory is not None:
+            memory *= growth.get("memory_gib_per_rank", 1.0)
+        longest_s = max(self.walltime_s, _LONGEST_S)
+        return replace(self, walltime_s=min(longest_s, walltime_s), memory_gib_per_rank=memory)
 
     def check_even(self) -> None:
         """Refuse what PSI/J cannot request: nodes with different numbers of ranks.
