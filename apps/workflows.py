@@ -9,8 +9,11 @@ from pydantic import Field
 from apps.analysis import analyse
 from apps.diagonalization import diagonalize
 from apps.quantum import sample, sample_bitstrings
+from apps.rounds import closed_loop, deepening
 from apps.search import search
 from hybrid_parsl.stages.diagonalization import check_diagonalization
+
+__all__ = ["closed_loop", "deepening", "pipeline", "sqd"]
 
 if TYPE_CHECKING:
     from parsl.dataflow.futures import AppFuture

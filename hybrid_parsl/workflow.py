@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import types
 import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -209,7 +210,14 @@ def describe_options(workflow: Workflow) -> list[dict[str, str]]:
 
 
 def _type_name(annotation: Any) -> str:
-    """Return an annotation as its author would write it."""
-    if typing.get_origin(annotation) is not None:
+    """Return an annotation as its author would write it, without limits."""
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _type_name(parts[0])
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(map(_type_name, parts))
+    if annotation is types.NoneType:
+        return "None"
+    if origin is not None:
         return str(annotation).replace("typing.", "")
     return getattr(annotation, "__name__", str(annotation))

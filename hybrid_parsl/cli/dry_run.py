@@ -233,7 +233,7 @@ def _pack_size(plan: RunPlan) -> int:
 
     executors = map(as_site_executor, plan.config.executors)
     packs = any(each.label == labels.MPI and each.packs_searches for each in executors)
-    return pack_size(plan.points) if packs else 1
+    return min(len(plan.points), pack_size(plan.points)) if packs else 1
 
 
 def _graph(trace: Trace) -> list[str]:

@@ -1,0 +1,108 @@
+"""Workflows that decide on the next round by what the last one gave."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+from parsl import python_app
+from pydantic import Field
+
+from apps.analysis import analyse
+from apps.quantum import sample
+from apps.search import search
+from hybrid_parsl import labels
+from hybrid_parsl.optimize.feedback import SpsaSteps
+from hybrid_parsl.problems.registry import build_problem
+from hybrid_parsl.stages import rounds as stage
+from hybrid_parsl.stages.rounds import Limits, Round, reason_to_end, round_of
+
+if TYPE_CHECKING:
+    from parsl.dataflow.futures import AppFuture
+
+    from hybrid_parsl.experiment import Experiment
+
+_Amount = Annotated[int, Field(ge=1)]
+_NO_FIGURES = {"analysis.figures": False, "analysis.landscape": 0}
+
+conclude = python_app(stage.conclude, executors=[labels.ANALYSIS])
+
+
+def deepening(
+    experiment: Experiment,
+    *,
+    deepest: Annotated[int, Field(ge=1, le=128)] = 8,
+    target_ratio: Annotated[float, Field(gt=0, le=1)] | None = None,
+    max_shots: _Amount | None = None,
+    max_evaluations: _Amount | None = None,
+    max_seconds: Annotated[float, Field(gt=0)] | None = None,
+) -> list[AppFuture]:
+    """Search with more and more layers from the angles found, as long as it pays."""
+    limits = Limits(target_ratio, max_shots, max_evaluations, max_seconds)
+    rounds: list[Round] = []
+    found, ended = None, None
+    layers = experiment.ansatz.layers
+    while ended is None:
+        asked = experiment.model_copy(update={"ansatz.layers": layers, **_NO_FIGURES})
+        found = search(asked, found, task=f"search-p{layers}")
+        measured = sample(asked, found, task=f"quantum-p{layers}")
+        analysed = analyse(asked, found, measured, task=f"analysis-p{layers}")
+        rounds.append(round_of(layers, found.result(), measured.result(), analysed.result()))
+        ended = reason_to_end(rounds, limits)
+        if ended is None and layers >= deepest:
+            ended = f"there were to be at most {deepest} layers"
+        layers += 1
+    last = experiment.model_copy(update={"ansatz.layers": rounds[-1].number})
+    return [
+        analyse(last, found, measured, task="analysis"),
+        conclude("layers", rounds, ended, task="rounds"),
+    ]
+
+
+def closed_loop(
+    experiment: Experiment,
+    *,
+    steps: Annotated[int, Field(ge=1, le=10_000)] = 20,
+    first_step: Annotated[float, Field(gt=0, le=0.5)] = 0.01,
+    shift: Annotated[float, Field(gt=0, le=0.5)] = 0.02,
+    seed: Annotated[int, Field(ge=0)] = 1,
+    max_shots: _Amount | None = None,
+) -> list[AppFuture]:
+    """Search on the simulator, then go on by what the backend measures: SPSA on real noise."""
+    found = search(experiment)
+    before = sample(experiment, found, task="quantum-before")
+    start = found.result()
+    bounds = build_problem(experiment.problem).bounds(experiment.ansatz.layers)
+    loop = SpsaSteps(start.parameters, bounds, steps, first_step, shift, seed)
+    rounds: list[Round] = []
+    spent = 0
+    ended = f"there were to be {steps} steps"
+    for number in range(1, steps + 1):
+        asked = experiment.model_copy(update={"quantum.seed": experiment.quantum.seed + number})
+        pair = [
+            sample(asked, start.model_copy(update={"parameters": at}), task=f"step-{number}-{side}")
+            for side, at in zip(("plus", "minus"), loop.pair(), strict=True)
+        ]
+        plus, minus = (each.result() for each in pair)
+        error = math.hypot(plus.standard_error, minus.standard_error)
+        loop.move(plus.expectation - minus.expectation, error)
+        rounds.append(
+            Round(
+                number=number,
+                energy=(plus.expectation + minus.expectation) / 2,
+                standard_error=error / 2,
+                shots=plus.shots + minus.shots,
+                seconds=plus.execution.duration_s + minus.execution.duration_s,
+            )
+        )
+        spent += rounds[-1].shots
+        if max_shots is not None and spent >= max_shots:
+            ended = f"{spent} of {max_shots} shots were spent"
+            break
+    tuned = start.model_copy(update={"parameters": loop.point.tolist()})
+    after = sample(experiment, tuned, task="quantum-after")
+    return [
+        analyse(experiment, start, before, task="analysis-before"),
+        analyse(experiment, tuned, after, task="analysis"),
+        conclude("steps", rounds, ended, task="rounds"),
+    ]
