@@ -42,21 +42,14 @@ def test_a_closed_loop_on_every_site(run):
     assert found["analysis-before"]["result"]["energy"] != found["analysis"]["result"]["energy"]
 
 
-@pytest.mark.parametrize(
-    ("setting", "ended"),
-    [
-        ("workflow.target_ratio=0.1", "reached 0.1"),
-        ("workflow.max_shots=1", "400 of 1 shots were spent"),
-    ],
-)
-def test_why_deepening_ends(run, setting, ended):
-    done = run(*DEEPENING, "--set", setting)
+def test_why_deepening_ends(run):
+    done = run(*DEEPENING, "--set", "workflow.target_ratio=0.1")
     assert done.returncode == 0, done.stderr
-    assert ended in tasks(run)["rounds"]["result"]["ended"]
+    assert "reached 0.1" in tasks(run)["rounds"]["result"]["ended"]
 
 
 def test_killed_between_rounds_it_resumes_with_the_same_digits(run, tmp_path):
-    asked = (*DEEPENING, "--set", "workflow.deepest=3")
+    asked = (*DEEPENING, "--set", "workflow.deepest=2")
     assert run(*asked).returncode == 0
     other = type(run)(run.site, tmp_path / "other")
     driver = subprocess.Popen(

@@ -13,6 +13,7 @@ import re
 import socket
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -98,14 +99,14 @@ class JobRecord:
         return cls(backend, name, here, time.time(), planned_id=planned_id, boot=_boot_id())
 
     @classmethod
-    def read(cls, path: Path) -> Self | None:
+    def read(cls, path: Path) -> JobRecord | None:
         """Return the record in the file at `path`.
 
         None if there is none, or if the job has not ended and is that of the folder of which this
         one is a copy.
         """
         try:
-            record = TypeAdapter(cls).validate_python(parse_json(path.read_bytes()))
+            record = _reader().validate_python(parse_json(path.read_bytes()))
             home = Path(record.folder or path.parent)
             if record.backend == "local" and record.job_id and not _PID.fullmatch(record.job_id):
                 return None
@@ -115,7 +116,7 @@ class JobRecord:
         return None if is_copy else record
 
     @classmethod
-    def read_open(cls, path: Path, backend: str) -> Self | None:
+    def read_open(cls, path: Path, backend: str) -> JobRecord | None:
         """Return the record in the file at `path` of a job that is not known to have ended.
 
         None if there is none; the job is not being submitted any more.
@@ -178,6 +179,12 @@ class JobRecord:
     def seconds_left(self, walltime: timedelta) -> float:
         """Return the seconds that are left of its `walltime`, less than 0 if it is over."""
         return self.submitted + walltime.total_seconds() - time.time()
+
+
+@cache
+def _reader() -> TypeAdapter[JobRecord]:
+    """Return what checks the content of a file: it takes longer to make than to use."""
+    return TypeAdapter(JobRecord)
 
 
 def _boot_id() -> str | None:

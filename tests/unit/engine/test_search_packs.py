@@ -69,12 +69,11 @@ def test_one_job_for_all_searches_with_the_results_of_a_job_each(executor, tmp_p
     assert JobRecord.read(record).ended == "COMPLETED"
 
 
-@pytest.mark.parametrize(("size", "n_jobs"), [(1, 5), (2, 3), (4, 2), (5, 1)])
-def test_packs_hold_at_most_as_many_as_they_may(executor, tmp_path, size, n_jobs):
-    executor.pack_size = size
-    futures = submit(executor, [experiment(seed) for seed in range(5)])
-    assert {each.result(PATIENCE_S).execution.n_ranks for each in futures} <= {1, 2}
-    assert len(job_folders(tmp_path)) == n_jobs
+def test_packs_hold_at_most_as_many_as_they_may(executor, tmp_path):
+    executor.pack_size = 2
+    futures = submit(executor, [experiment(seed) for seed in range(3)])
+    assert sorted(each.result(PATIENCE_S).execution.n_ranks for each in futures) == [1, 1, 2]
+    assert len(job_folders(tmp_path)) == 2
 
 
 def test_a_search_that_raises_fails_alone(executor, tmp_path):
