@@ -46,24 +46,12 @@ class Team(Protocol):
     def hosts(self) -> list[str]:
         """Return the distinct names of the nodes, sorted, on every rank."""
 
-    def ranks_per_host(self) -> int:
-        """Return how many processes share the memory of a node, at most, on every rank."""
-
 
 class SoloTeam:
-    """A team of one process.
-
-    Parameters
-    ----------
-    n_neighbors
-        Other processes of the same node that do such work at the same time, each for itself.
-    """
+    """A team of one process."""
 
     rank = 0
     size = 1
-
-    def __init__(self, n_neighbors: int = 0) -> None:
-        self._n_neighbors = n_neighbors
 
     def deal(self, n: int) -> Iterator[int]:
         """Yield 0 to ``n - 1``."""
@@ -84,7 +72,3 @@ class SoloTeam:
     def hosts(self) -> list[str]:
         """Return the name of this host."""
         return [socket.gethostname()]
-
-    def ranks_per_host(self) -> int:
-        """Return the number of this process and its neighbors."""
-        return 1 + self._n_neighbors

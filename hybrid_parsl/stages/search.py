@@ -70,7 +70,7 @@ def search(
     team = current_team()
     hosts = team.hosts()
     problem = build_problem(experiment.problem)
-    ranks_per_host = team.ranks_per_host()
+    ranks_per_host = -(-team.size // len(hosts))
     team.once_per_node(lambda: check_search_memory(experiment, problem, ranks_per_host))
     objective, scaling = build_objective(problem, experiment, team)
     bounds = problem.bounds(experiment.ansatz.layers)
