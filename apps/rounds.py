@@ -12,6 +12,7 @@ from apps.analysis import analyse
 from apps.quantum import sample
 from apps.search import search
 from hybrid_parsl import labels
+from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.optimize.feedback import SpsaSteps
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.stages import rounds as stage
@@ -38,13 +39,17 @@ def deepening(
     max_seconds: Annotated[float, Field(gt=0)] | None = None,
 ) -> list[AppFuture]:
     """Search with more and more layers from the angles found, as long as it pays."""
+    layers = experiment.ansatz.layers
+    if layers > deepest:
+        message, valid = "is below the layers of the first round", f"{layers} or more"
+        raise ConfigurationError(message, None, "workflow.deepest", str(deepest), valid)
+    goes_on = build_problem(experiment.problem).ansatz == "alternating"
     limits = Limits(target_ratio, max_shots, max_evaluations, max_seconds)
     rounds: list[Round] = []
     found, ended = None, None
-    layers = experiment.ansatz.layers
     while ended is None:
         asked = experiment.model_copy(update={"ansatz.layers": layers, **_NO_FIGURES})
-        found = search(asked, found, task=f"search-p{layers}")
+        found = search(asked, found if goes_on else None, task=f"search-p{layers}")
         measured = sample(asked, found, task=f"quantum-p{layers}")
         analysed = analyse(asked, found, measured, task=f"analysis-p{layers}")
         rounds.append(round_of(layers, found.result(), measured.result(), analysed.result()))

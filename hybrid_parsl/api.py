@@ -325,7 +325,9 @@ def _content(experiment: Any) -> str | Mapping[str, Any]:
     from hybrid_parsl.experiment import Experiment
 
     if isinstance(experiment, Experiment):
-        return experiment.model_dump(mode="json", exclude_none=True)
+        content = experiment.model_dump(mode="json", exclude_none=True)
+        analysis = experiment.analysis.model_dump(mode="json", exclude_defaults=True)
+        return {**content, "analysis": analysis}  # a study has other defaults
     if isinstance(experiment, PathLike):
         return str(fspath(experiment))
     if isinstance(experiment, str | Mapping):

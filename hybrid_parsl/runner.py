@@ -17,7 +17,7 @@ from hybrid_parsl.engine.jobs.orphans import cancel_blocks, has_taken_jobs, jobs
 from hybrid_parsl.engine.launch_gate import LaunchGate, find_futures_in_containers
 from hybrid_parsl.engine.result_reuse import ResultReuse
 from hybrid_parsl.engine.retries import MEMORY, WALLTIME, RetryPolicy, allow_retries
-from hybrid_parsl.engine.session import Session, let_searches_share_jobs
+from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.trace import trace_workflow
 from hybrid_parsl.engine.workflow_calls import CallRecorder
@@ -34,7 +34,7 @@ from hybrid_parsl.reuse.call_key import call_key, share_key
 from hybrid_parsl.reuse.store import FOLDER, ResultStore
 from hybrid_parsl.run_report import write_report
 from hybrid_parsl.stages.warm_up import warm_up_analysis, warm_up_quantum
-from hybrid_parsl.study_packs import pack_size
+from hybrid_parsl.study_packs import share_jobs
 from hybrid_parsl.study_points import TABLE, write_points
 from hybrid_parsl.study_workflow import Study
 from hybrid_parsl.task_monitor import TaskMonitor, WorkflowThread
@@ -168,7 +168,7 @@ class Run:
             gate = LaunchGate.install(config)
             workflow = self._workflow()
             if self.points:
-                let_searches_share_jobs(config, pack_size(self.points))
+                share_jobs(config, self.points)
             with opened as session, self.opening(session) as begin:
                 session.warm_up(WARM_UP)
                 recorder = CallRecorder(

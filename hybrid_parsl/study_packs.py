@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from hybrid_parsl import labels
+from hybrid_parsl.engine.site_executor import SiteExecutor
+from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 from hybrid_parsl.problems.registry import build_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    import parsl
 
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.study_points import Point
@@ -19,30 +25,61 @@ _WALLTIME_SHARE = 0.25
 _MOST = 1000
 _SEARCH_S, _EVALUATION_S, _AMPLITUDE_S = 0.1, 5e-4, 3e-8
 _ITERATIONS_PER_PARAMETER = 10
+_DECISIVE = {"problem", "ansatz", "search", "resources"}
+_NOTHING: Mapping[str, float | None] = MappingProxyType({})
 
 
-def pack_size(points: Sequence[Point]) -> int:
-    """Return how many searches one job may carry out: 1 if each gets a job of its own.
+def share_jobs(config: parsl.Config, points: Sequence[Point]) -> int:
+    """Let one job carry out many searches of a study where the site's executor can do that.
 
-    That is what ``resources.pack`` says, or with ``auto`` as many as take about a minute in all.
-
-    Parameters
-    ----------
-    points
-        Of the study, at least one.
+    Returns
+    -------
+    int
+        How many at most; 1 if each gets a job of its own.
 
     Raises
     ------
     ConfigurationError
         If the problem of a point cannot be made.
     """
-    resources = points[0].experiment.resources
-    if resources.pack != "auto":
-        return resources.pack
+    executors = [each for each in config.executors if isinstance(each, SiteExecutor)]
+    most = 1
+    for executor in executors:
+        if executor.label == labels.MPI and executor.packs_searches:
+            most = executor.pack_size = pack_size(points, executor.overrides)
+    return most
+
+
+def pack_size(points: Sequence[Point], overrides: Mapping[str, float | None] = _NOTHING) -> int:
+    """Return how many searches one job may carry out: 1 if each gets a job of its own.
+
+    That is what ``resources.pack`` says, or with ``auto`` as many as take about a minute in all,
+    at most a quarter of the walltime.
+
+    Parameters
+    ----------
+    points
+        Of the study, at least one; the smallest pack of any of them counts.
+    overrides
+        Keys of the resource specification that the site decides.
+
+    Raises
+    ------
+    ConfigurationError
+        If the problem of a point cannot be made.
+    """
     different = {_search_of(each.experiment): each.experiment for each in points}
-    longest_s = max(map(estimated_search_s, different.values()))
-    wanted_s = min(_LONGEST_S, _WALLTIME_SHARE * resources.walltime_s)
-    return max(1, min(_MOST, int(wanted_s * resources.num_ranks / longest_s)))
+    return min(_pack_size(each, overrides) for each in different.values())
+
+
+def _pack_size(experiment: Experiment, overrides: Mapping[str, float | None]) -> int:
+    """Return how many such searches one job may carry out."""
+    if experiment.resources.pack != "auto":
+        return experiment.resources.pack
+    request = ResourceRequest.from_parsl(experiment.search_resources, overrides)
+    wanted_s = min(_LONGEST_S, _WALLTIME_SHARE * request.walltime_s)
+    each_s = estimated_search_s(experiment) / request.num_ranks
+    return max(1, min(_MOST, int(wanted_s / each_s)))
 
 
 def estimated_search_s(experiment: Experiment) -> float:
@@ -65,5 +102,5 @@ def estimated_search_s(experiment: Experiment) -> float:
 
 
 def _search_of(experiment: Experiment) -> str:
-    """Return what decides on the time of a search, as text."""
-    return json.dumps(experiment.model_dump(mode="json", include={"problem", "ansatz", "search"}))
+    """Return what decides on the size of a pack of a search, as text."""
+    return json.dumps(experiment.model_dump(mode="json", include=_DECISIVE))

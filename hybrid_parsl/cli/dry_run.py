@@ -227,13 +227,9 @@ def _sweep(plan: RunPlan) -> list[str]:
 
 def _pack_size(plan: RunPlan) -> int:
     """Return how many searches of a study one job of its site carries out, 1 for one each."""
-    from hybrid_parsl import labels
-    from hybrid_parsl.engine.plain_executor import as_site_executor
-    from hybrid_parsl.study_packs import pack_size
+    from hybrid_parsl.study_packs import share_jobs
 
-    executors = map(as_site_executor, plan.config.executors)
-    packs = any(each.label == labels.MPI and each.packs_searches for each in executors)
-    return min(len(plan.points), pack_size(plan.points)) if packs else 1
+    return min(len(plan.points), share_jobs(plan.config, plan.points))
 
 
 def _graph(trace: Trace) -> list[str]:

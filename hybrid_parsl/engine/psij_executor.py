@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
@@ -18,7 +19,7 @@ from hybrid_parsl.engine.jobs.batch_scheduler import render_script, unique_job_n
 from hybrid_parsl.engine.jobs.future import JobFuture
 from hybrid_parsl.engine.jobs.processor_queue import ProcessorQueue
 from hybrid_parsl.engine.jobs.psij_loading import LOCAL, check_backend, load_psij
-from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.record import TASK_RECORD, note_end
 from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
 from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
 from hybrid_parsl.engine.search_packs import Search, SearchPacks, is_packable
@@ -162,11 +163,11 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         request = self._request(resource_specification)
         task = self._folders.open(func, args, kwargs)
         future = JobFuture(self._backend)
-        if task.answer_from_disk(future):
-            _note_end(task.folder, "COMPLETED")
-        elif self._packs is not None and self.pack_size > 1 and is_packable(task.request.function):
-            search = Search(task, request, future)
-            self._packs.add(search, most=self.pack_size, n_ranks=self._n_packed_ranks(request))
+        if self._packs is not None and self.pack_size > 1 and is_packable(task.request.function):
+            n_ranks = self._n_packed_ranks(request)
+            self._packs.add(Search(task, request, future, n_ranks), most=self.pack_size)
+        elif task.answer_from_disk(future):
+            note_end(task.folder.path / TASK_RECORD, "COMPLETED")
         else:
             self._start(task, request, future)
         return future
@@ -241,10 +242,12 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         return False
 
     def _n_packed_ranks(self, request: ResourceRequest) -> int:
-        """Return how many ranks a pack of searches gets: on this computer, all processors."""
+        """Return how many ranks a pack of searches gets: on this computer, all cores."""
         if self.backend != LOCAL:
             return request.num_ranks
-        return max(1, len(os.sched_getaffinity(0)) // (request.cores_per_rank or 1))
+        n_processors = len(os.sched_getaffinity(0))
+        n_cores = min(n_processors, psutil.cpu_count(logical=False) or n_processors)
+        return max(request.num_ranks, n_cores // (request.cores_per_rank or 1))
 
     def _follow(self, task: Task, request: ResourceRequest, future: JobFuture) -> bool:
         """Follow the job that an earlier driver has left for a task; return whether there is one.
@@ -279,9 +282,9 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         if self._follow(task, request, future):
             return
         if task.answer_from_disk(future):
-            _note_end(folder, "COMPLETED")
+            note_end(record, "COMPLETED")
             return
-        if folder.failures() and (missed := _note_end(folder, "FAILED")) is not None:
+        if folder.failures() and (missed := note_end(record, "FAILED")) is not None:
             future.set_exception(explain_failure(folder, missed.job_id or missed.name, None))
             return
         task.prepare()
@@ -350,12 +353,3 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         if self.launcher == "single":
             variables[ALONE_VARIABLE] = "1"
         return {**variables, "PATH": path, "PYTHONUNBUFFERED": "1", **self.environment}
-
-
-def _note_end(folder: TaskFolder, state: str) -> JobRecord | None:
-    """Write down how the job of a task has ended unless that is known; return its record if so."""
-    path = folder.path / TASK_RECORD
-    record = JobRecord.read(path)
-    if record is None or record.ended is not None:
-        return None
-    return record.with_end(state).write(path)

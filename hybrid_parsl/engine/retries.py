@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _NO_MEMORY = re.compile(r"out.?of.?memory|memory limit|\boom", re.IGNORECASE)
 _NUMBER = re.compile(r"-\d+$")
+_ROUNDED_DOWN = 1 - 1e-9  # so that a sum of charges does not exceed the budget by rounding
 WALLTIME, MEMORY = "walltime_s", "memory_gib_per_rank"
 
 
@@ -98,11 +99,13 @@ def allow_retries(
 
     def cost(error: Exception, record: Any) -> float:
         cause = first_cause(error)
+        if cause is not error:  # of a task that it depends on, which has had its tries
+            return float(config.retries + 1)
         policy = policy_of(_names(record))
         key = _lacking(cause)
         larger = _larger(record, key, policy)
         if key is not None and policy.retries and (larger or key != MEMORY):
-            charge = float(config.retries / policy.retries)
+            charge = float(config.retries / policy.retries * _ROUNDED_DOWN)
             if record["fail_cost"] + charge <= config.retries:
                 _grow(record, larger, policy)
                 number, n_tries = record["fail_count"] + 1, policy.retries + 1

@@ -8,6 +8,8 @@ and what was under way gets a job of its own: a failure is blamed on the search 
 
 from __future__ import annotations
 
+import logging
+import secrets
 import threading
 import time
 from collections import defaultdict
@@ -15,8 +17,9 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from hybrid_parsl.engine.jobs.record import TASK_RECORD, note_end
 from hybrid_parsl.engine.tasks.folders import Task
-from hybrid_parsl.errors import JobCancelledError, ResultError
+from hybrid_parsl.errors import JobCancelledError, ResultError, StorageError
 from hybrid_parsl.mpi.pack import DONE, search_pack
 from hybrid_parsl.stage_function import SEARCH, StageFunction
 from hybrid_parsl.tasks.failures import await_result, explain_failure
@@ -24,13 +27,14 @@ from hybrid_parsl.tasks.folder import Request, TaskFolder
 from hybrid_parsl.tasks.serialization import read_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hybrid_parsl.engine.jobs.future import JobFuture
     from hybrid_parsl.engine.tasks.folders import TaskFolders
     from hybrid_parsl.engine.tasks.resource_request import ResourceRequest
 
+logger = logging.getLogger(__name__)
 _QUIET_S = 0.2
 """A pack is begun when no further search has come for so long ..."""
 _LONGEST_WAIT_S = 2.0
@@ -54,11 +58,14 @@ class Search:
         What it asks for.
     future
         Its outcome.
+    n_ranks
+        How many ranks a pack of such searches has if it holds as many, at least 1.
     """
 
     task: Task
     request: ResourceRequest
     future: JobFuture
+    n_ranks: int
 
     @property
     def name(self) -> str:
@@ -69,7 +76,7 @@ class Search:
     def has_outcome(self) -> bool:
         """Whether its folder holds a result or a failure."""
         folder = self.task.folder
-        return folder.result.exists() or bool(folder.failures())
+        return bool(folder.failures()) or folder.result.exists()  # the former lists the folder
 
 
 @dataclass(eq=False)
@@ -91,23 +98,21 @@ class _Pack:
     names: Sequence[str]
     left: dict[str, Search]
     _read: dict[Path, int] = field(default_factory=dict)
+    _done: set[str] = field(default_factory=set)
 
-    def add(self, search: Search) -> None:
-        """Add a search that the pack has been told to carry out by an earlier driver."""
-        self.left[search.name] = search
-        self._read.clear()  # it may be done already
-
-    def newly_done(self) -> Iterator[Search]:
-        """Yield the searches that have an outcome since the last call."""
+    def newly_done(self) -> list[Search]:
+        """Return the searches whose outcome is there and was not taken yet."""
         for path in self.folder.path.glob(DONE):
             offset = self._read.get(path, 0)
-            with path.open("rb") as file:
-                file.seek(offset)
-                whole, newline, _ = file.read().rpartition(b"\n")
+            try:
+                with path.open("rb") as file:
+                    file.seek(offset)
+                    whole, newline, _ = file.read().rpartition(b"\n")
+            except OSError:  # a network file system: the next look may see it
+                continue
             self._read[path] = offset + len(whole + newline)
-            for number in whole.split():
-                if (search := self.left.get(self.names[int(number)])) is not None:
-                    yield search
+            self._done.update(self.names[int(number)] for number in whole.split())
+        return [search for name, search in list(self.left.items()) if name in self._done]
 
 
 class SearchPacks:
@@ -146,13 +151,13 @@ class SearchPacks:
         self._waiting: list[Search] = []
         self._first = self._latest = 0.0
         self._most = 1
-        self._n_ranks = 1
         self._closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, search: Search, *, most: int, n_ranks: int) -> None:
-        """Let a pack carry out a search; that of an earlier driver, if one has begun it.
+    def add(self, search: Search, *, most: int) -> None:
+        """Let a pack carry out a search, unless an earlier driver has begun or finished it.
 
         Parameters
         ----------
@@ -160,33 +165,43 @@ class SearchPacks:
             The search; its future gets the outcome.
         most
             How many searches a pack may hold, at least 2.
-        n_ranks
-            How many ranks a pack has at least if it holds as many searches, at least 1.
 
         Raises
         ------
         BackendUnavailableError
-            If it cannot be found out whether an earlier driver's pack still runs.
+            If it cannot be found out whether an earlier driver's job still runs.
         """
-        with self._changed:
-            self._most, self._n_ranks = most, n_ranks
-            if (pack := self._earlier_pack(search)) is not None:
-                pack.add(search)
-            elif search.task.answer_from_disk(search.future):  # it has ended meanwhile
+        pack = self._earlier_pack(search)
+        record = search.task.folder.path / TASK_RECORD
+        if search.task.answer_from_disk(search.future):
+            note_end(record, "COMPLETED")
+            return
+        if pack is None and record.exists():  # it had a job of its own
+            if self._follow(search.task, search.request, search.future):
                 return
+            if search.task.answer_from_disk(search.future):  # it has ended meanwhile
+                note_end(record, "COMPLETED")
+                return
+            note_end(record, "FAILED")
+        with self._lock:
+            self._most = most
+            if pack in self._packs:
+                pack.left[search.name] = search
             else:
                 self._collect(search)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="packs", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+        self._changed.set()
+        if self._closed:
+            self.close()
 
     def close(self) -> None:
         """Begin no more packs; what has not begun is cancelled."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             waiting, self._waiting = self._waiting, []
-            self._changed.notify()
+        self._changed.set()
         for search in waiting:
             search.future.cancel()
             self._folders.release(search.task)
@@ -196,7 +211,8 @@ class SearchPacks:
         if self._thread is not None:
             self._thread.join()
         for pack in [each for each in self._packs if each.future.done()]:
-            self._settle(pack)
+            self._look(pack)
+        self.close()  # of what a pack has left in the meantime
 
     def _earlier_pack(self, search: Search) -> _Pack | None:
         """Return the running pack in which an earlier driver has put a search, None without."""
@@ -206,8 +222,7 @@ class SearchPacks:
         name = folder.path.name
         if name not in self._known:
             self._known[name] = self._adopt(folder, search.request)
-        pack = self._known[name]
-        return pack if pack in self._packs else None
+        return self._known[name]
 
     def _adopt(self, folder: TaskFolder, request: ResourceRequest) -> _Pack | None:
         """Follow the pack of an earlier driver; None if its job has ended."""
@@ -219,13 +234,15 @@ class SearchPacks:
             return None
         future = self._new_future()
         if not self._follow(Task(held, folder), request, future):
+            note_end(folder.path / TASK_RECORD, "COMPLETED" if folder.result.exists() else "FAILED")
             return None
         return self._add_pack(_Pack(folder, future, held.arguments[0], {}))
 
     def _add_pack(self, pack: _Pack) -> _Pack:
         """Look after a pack."""
-        self._packs.append(pack)
-        pack.future.add_done_callback(lambda _: self._wake())
+        with self._lock:
+            self._packs.append(pack)
+        pack.future.add_done_callback(lambda _: self._changed.set())
         return pack
 
     def _collect(self, search: Search) -> None:
@@ -234,18 +251,12 @@ class SearchPacks:
         self._first = self._first if self._waiting else self._latest
         self._waiting.append(search)
 
-    def _wake(self) -> None:
-        """Let the thread see that a pack has ended."""
-        with self._changed:
-            self._changed.notify()
-
     def _work(self) -> None:
         """Begin packs and take outcomes until there are to be no more."""
-        while True:
-            with self._changed:
-                self._changed.wait(self._pause_s())
-                if self._closed:
-                    return
+        while not self._closed:
+            self._changed.wait(self._pause_s())
+            self._changed.clear()
+            with self._lock:
                 collected = self._collected()
                 packs = list(self._packs)
             for searches in collected:
@@ -255,18 +266,17 @@ class SearchPacks:
 
     def _pause_s(self) -> float | None:
         """Return after how many seconds there is something to do; None if nobody knows."""
-        if any(pack.future.done() for pack in self._packs):
-            return 0.0
-        pauses = [self._poll_s] if self._packs else []
-        if self._waiting:
-            begin = min(self._latest + _QUIET_S, self._first + _LONGEST_WAIT_S)
-            pauses.append(max(0.0, begin - time.monotonic()))
+        with self._lock:
+            pauses = [self._poll_s] if self._packs else []
+            if self._waiting:
+                begin = min(self._latest + _QUIET_S, self._first + _LONGEST_WAIT_S)
+                pauses.append(max(0.0, begin - time.monotonic()))
         return min(pauses, default=None)
 
     def _collected(self) -> list[list[Search]]:
         """Return the searches of each pack that is to begin, equally many in each."""
         now = time.monotonic()
-        if now < min(self._latest + _QUIET_S, self._first + _LONGEST_WAIT_S):
+        if self._closed or now < min(self._latest + _QUIET_S, self._first + _LONGEST_WAIT_S):
             return []
         alike: dict[ResourceRequest, list[Search]] = defaultdict(list)
         for search in self._waiting:
@@ -281,20 +291,18 @@ class SearchPacks:
 
     def _begin(self, searches: Sequence[Search]) -> None:
         """Start the job of a pack."""
-        searches = [each for each in searches if not self._is_cancelled(each)]
+        searches = [each for each in searches if self._is_ready(each)]
         if len(searches) < 2:  # noqa: PLR2004
             for search in searches:
                 self._begin_alone(search)
             return
         names = tuple(each.name for each in searches)
-        request = searches[0].request
-        n_ranks = min(max(request.num_ranks, self._n_ranks), len(searches))
+        request, n_ranks = searches[0].request, min(searches[0].n_ranks, len(searches))
         if request.num_nodes == 1:
             request = replace(request, num_ranks=n_ranks, ranks_per_node=n_ranks)
         try:
-            task = self._folders.open(search_pack, (names,), {})
+            task = self._folders.open(search_pack, (names, secrets.token_hex(4)), {})
             for search in searches:
-                search.task.prepare()
                 search.task.folder.pack.write_text(task.folder.path.name, encoding="utf-8")
             future = self._new_future()
             pack = _Pack(task.folder, future, names, {each.name: each for each in searches})
@@ -304,8 +312,18 @@ class SearchPacks:
             for search in searches:
                 self._fail(search, error)
             return
-        with self._changed:
-            self._add_pack(pack)
+        self._add_pack(pack)
+
+    def _is_ready(self, search: Search) -> bool:
+        """Make the folder of a search ready; return whether that was possible, and is wanted."""
+        if self._is_cancelled(search):
+            return False
+        try:
+            search.task.prepare()
+        except StorageError as error:
+            self._fail(search, error)
+            return False
+        return True
 
     def _begin_alone(self, search: Search) -> None:
         """Start a job for one search."""
@@ -315,13 +333,24 @@ class SearchPacks:
             self._fail(search, error)
 
     def _look(self, pack: _Pack) -> None:
-        """Take the outcomes that are there.
+        """Take the outcomes that are there; what goes wrong there is that of all searches left."""
+        try:
+            if pack.future.done():
+                self._settle(pack)
+            else:
+                self._take_early(pack)
+        except Exception as error:
+            logger.exception("looking after %s", pack.folder.path)
+            with self._lock:
+                self._packs = [each for each in self._packs if each is not pack]
+            for search in [each for each in pack.left.values() if not each.future.done()]:
+                self._fail(search, error)
+
+    def _take_early(self, pack: _Pack) -> None:
+        """Take the outcomes of a pack that goes on.
 
         The last one is taken when the job has ended: nothing else waits for its end.
         """
-        if pack.future.done():
-            self._settle(pack)
-            return
         for search in pack.newly_done():
             if len(pack.left) > 1:
                 del pack.left[search.name]
@@ -331,7 +360,7 @@ class SearchPacks:
 
     def _settle(self, pack: _Pack) -> None:
         """Take what a pack has left whose job has ended, and see what becomes of the rest."""
-        with self._changed:
+        with self._lock:
             self._packs.remove(pack)
         rest = []
         for search in pack.left.values():
@@ -354,7 +383,7 @@ class SearchPacks:
             return
         for search in begun:
             self._begin_alone(search)
-        with self._changed:
+        with self._lock:
             for search in rest:
                 if search not in begun:
                     self._collect(search)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 from hybrid_parsl import identity, labels
 from hybrid_parsl.engine.interrupts import TerminatedError, uninterrupted
 from hybrid_parsl.engine.plain_executor import as_site_executor
-from hybrid_parsl.engine.site_executor import SiteExecutor
 from hybrid_parsl.engine.tasks.folders import RESOURCES
 from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     import parsl
 
+    from hybrid_parsl.engine.site_executor import SiteExecutor
     from hybrid_parsl.engine.workflow_calls import Call
     from hybrid_parsl.stage_function import StageFunction
 
@@ -210,13 +210,6 @@ def cancel(future: Future[Any]) -> None:
     if record["exec_fu"] is not None:
         executor = as_site_executor(record["dfk"].executors[record["executor"]])
         executor.cancel(record["exec_fu"])
-
-
-def let_searches_share_jobs(config: parsl.Config, pack_size: int) -> None:
-    """Let one job carry out as many as `pack_size` searches, where executors can do that."""
-    for executor in config.executors:
-        if isinstance(executor, SiteExecutor):
-            executor.pack_size = pack_size
 
 
 def check_config(config: object, source: str) -> None:

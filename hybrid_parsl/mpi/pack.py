@@ -20,7 +20,7 @@ DONE = "done-*.txt"
 """The files, one a rank, that hold the numbers of the tasks that have an outcome, a line each."""
 
 
-def search_pack(names: Sequence[str]) -> int:
+def search_pack(names: Sequence[str], token: str) -> int:
     """Work through tasks, and return how many there were; every rank calls it.
 
     The shared counter deals them out one by one. Each task leaves its result or its failure in
@@ -30,12 +30,15 @@ def search_pack(names: Sequence[str]) -> int:
     ----------
     names
         Of the folders of the tasks, beside that of the pack itself.
+    token
+        Tells the pack from all others.
 
     Raises
     ------
-    StorageError
-        If an outcome cannot be written.
+    OSError
+        If it cannot be written down that a task has an outcome.
     """
+    del token
     pack = current_task_folder()
     if pack is None:
         message = "a pack has to be a task"
@@ -50,13 +53,21 @@ def search_pack(names: Sequence[str]) -> int:
 
 def _carry_out(task: TaskFolder, rank: int) -> None:
     """Carry out a task on this rank alone."""
+    try:
+        with output_to(task):
+            _make_call(task, rank)
+    except OSError as error:  # its folder is not usable
+        report_failure(task, rank, error)
+
+
+def _make_call(task: TaskFolder, rank: int) -> None:
+    """Make the call of a task, and leave its outcome."""
     members = [{"host": socket.gethostname(), "pid": os.getpid()}]
-    with output_to(task):
-        try:
-            task.ranks.write_text(json.dumps(members), encoding="utf-8")
-            write_frame(task.result, make_call(task.request.read_bytes(), task, rank))
-        except Exception as error:  # noqa: BLE001 - the next task is another's
-            report_failure(task, rank, error)
+    try:
+        task.ranks.write_text(json.dumps(members), encoding="utf-8")
+        write_frame(task.result, make_call(task.request.read_bytes(), task, rank))
+    except Exception as error:  # noqa: BLE001 - the next task is another's
+        report_failure(task, rank, error)
 
 
 def _note_done(pack: Path, rank: int, number: int) -> None:

@@ -36,9 +36,8 @@ def current_team() -> Team:
 
 @contextlib.contextmanager
 def each_alone() -> Iterator[None]:
-    """Let this rank be a team of its own; collective, and so is nothing inside it."""
-    team = _all_ranks()
-    token = _alone.set(SoloTeam(n_neighbors=team.ranks_per_host() - 1))
+    """Let this rank be a team of its own."""
+    token = _alone.set(SoloTeam())
     try:
         yield
     finally:
@@ -146,7 +145,3 @@ class MpiTeam:
         from mpi4py import MPI
 
         return sorted(set(self._communicator.allgather(MPI.Get_processor_name())))
-
-    def ranks_per_host(self) -> int:
-        """Return the number of ranks on a node if all nodes have equally many, rounded up."""
-        return -(-self.size // len(self.hosts()))

@@ -34,6 +34,10 @@ def test_the_longest_search_decides() -> None:
     assert pack_size(points(6, 18)) == pack_size(points(18)) < pack_size(points(6))
 
 
+def test_the_site_has_the_last_word_on_the_walltime() -> None:
+    assert pack_size(points(8), {"walltime_s": 4}) < pack_size(points(8))
+
+
 def test_long_searches_get_a_job_each() -> None:
     assert pack_size(points(24, search={"starts": 100})) == 1
 

@@ -181,6 +181,20 @@ class JobRecord:
         return self.submitted + walltime.total_seconds() - time.time()
 
 
+def note_end(path: Path, state: str) -> JobRecord | None:
+    """Write down how a job ended, and return its record; None if that was known already.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    record = JobRecord.read(path)
+    if record is None or record.ended is not None:
+        return None
+    return record.with_end(state).write(path)
+
+
 @cache
 def _reader() -> TypeAdapter[JobRecord]:
     """Return what checks the content of a file: it takes longer to make than to use."""

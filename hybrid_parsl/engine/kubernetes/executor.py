@@ -70,6 +70,7 @@ class KubernetesExecutor(PsiJExecutor):
     """
 
     shares_files = False
+    packs_searches = False
     version_advice = (
         "build the image from what is installed here, and set image to it; see containers/"
     )

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from parsl.dataflow.errors import DependencyError
 
 from hybrid_parsl.engine.retries import RetryPolicy, allow_retries
 from hybrid_parsl.engine.site_executor import SiteExecutor
@@ -99,6 +100,20 @@ def test_each_task_has_its_own_number_of_retries() -> None:
     allow_retries(site, 6, policy, lambda _: None)
     assert tries(site, *[OVER] * 9) == 3
     assert asked[0] == ["search", "search", "search", "mpi"]
+
+
+@pytest.mark.parametrize(("most", "own"), [(7, 6), (59, 49), (1000, 999)])
+def test_no_try_is_lost_by_rounding(most: int, own: int) -> None:
+    site = config()
+    allow_retries(site, most, lambda _: RetryPolicy(own), lambda _: None)
+    assert tries(site, *[OVER] * 1001) == own + 1
+
+
+def test_what_depends_on_a_failed_task_is_not_tried_again() -> None:
+    site, notes = config(), []
+    allow(site, 3, notes.append)
+    assert tries(site, DependencyError([(OVER, "task 1")], task_id=2)) == 1
+    assert notes == []
 
 
 @pytest.mark.parametrize(

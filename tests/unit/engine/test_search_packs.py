@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import wait
 from pathlib import Path
 
@@ -49,13 +50,21 @@ def job_folders(tasks):
     return sorted(path.parent.name for path in tasks.glob("*/job.json"))
 
 
-@pytest.fixture
-def executor(tmp_path):
-    executor = PsiJExecutor("mpi", tmp_path)
+@contextlib.contextmanager
+def packing(tasks):
+    executor = PsiJExecutor("mpi", tasks)
     executor.pack_size = 100
     executor.start()
-    yield executor
-    executor.shutdown()
+    try:
+        yield executor
+    finally:
+        executor.shutdown()
+
+
+@pytest.fixture
+def executor(tmp_path):
+    with packing(tmp_path) as executor:
+        yield executor
 
 
 def test_one_job_for_all_searches_with_the_results_of_a_job_each(executor, tmp_path):
@@ -101,6 +110,37 @@ def test_a_search_that_kills_its_rank_fails_alone(executor, tmp_path):
     assert "3.search" in job_folders(tmp_path)
 
 
+def waiting(go):
+    return [experiment(seed, kind="failing_problems:Waiting", go=str(go)) for seed in range(2)]
+
+
+def test_a_later_driver_tries_again_what_has_failed(executor, tmp_path):
+    go = tmp_path / "go"
+    go.write_text("fail")
+    for each in submit(executor, waiting(go)):
+        assert isinstance(each.exception(PATIENCE_S), RankFailedError)
+    go.write_text("")
+    with packing(tmp_path) as later:
+        for each in submit(later, waiting(go)):
+            each.result(PATIENCE_S)
+    assert job_folders(tmp_path) == ["search_pack", "search_pack-2"]
+
+
+def test_a_later_driver_follows_a_search_with_a_job_of_its_own(executor, tmp_path):
+    go = tmp_path / "go"
+    executor.pack_size = 1
+    first = submit(executor, waiting(go)[:1])
+    wait_until((tmp_path / "0.search" / "ranks.json").exists)
+    job = JobRecord.read(tmp_path / "0.search" / "job.json")
+    with packing(tmp_path) as later:
+        both = submit(later, waiting(go))
+        go.touch()
+        for each in (*first, *both):
+            each.result(PATIENCE_S)
+    now = JobRecord.read(tmp_path / "0.search" / "job.json")
+    assert (now.job_id, now.tries) == (job.job_id, ())
+
+
 def test_results_are_there_before_the_pack_ends(executor, tmp_path):
     go = tmp_path / "go"
     slow = failing("Waiting", go=str(go))
@@ -127,15 +167,10 @@ def test_a_shutdown_ends_packs_and_keeps_what_they_have(executor, tmp_path):
     executor.shutdown()
     assert all(each.done() for each in futures)
     assert JobRecord.read(tmp_path / "search_pack" / "job.json").ended == "CANCELED"
-    later = PsiJExecutor("mpi", tmp_path)
-    later.pack_size = 100
-    later.start()
-    try:
+    with packing(tmp_path) as later:
         same = submit(later, [failing("Slow"), experiment(0), experiment(1), failing("Slow")])
         assert same[1].done()
         assert same[2].done()
-    finally:
-        later.shutdown()
     assert all(each.done() for each in same)
 
 
