@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _QUIET_S = 0.2
-"""A pack is begun when no further search has come for so long ..."""
-_LONGEST_WAIT_S = 2.0
-"""... or the first one has waited for so long."""
+"""A pack is begun when no further search has come for so long, or for the time between polls ..."""
+_LONGEST_WAIT = 10
+"""... or the first one has waited so many times as long."""
 
 
 def is_packable(function: Callable[..., Any]) -> bool:
@@ -146,6 +146,7 @@ class SearchPacks:
         self._start = start
         self._follow = follow
         self._poll_s = poll_s
+        self._quiet_s = max(_QUIET_S, poll_s)
         self._packs: list[_Pack] = []
         self._known: dict[str, _Pack | None] = {}
         self._waiting: list[Search] = []
@@ -269,14 +270,16 @@ class SearchPacks:
         with self._lock:
             pauses = [self._poll_s] if self._packs else []
             if self._waiting:
-                begin = min(self._latest + _QUIET_S, self._first + _LONGEST_WAIT_S)
-                pauses.append(max(0.0, begin - time.monotonic()))
+                pauses.append(max(0.0, self._begins_at() - time.monotonic()))
         return min(pauses, default=None)
+
+    def _begins_at(self) -> float:
+        """Return when what waits is to begin, on the clock of `time.monotonic`."""
+        return min(self._latest + self._quiet_s, self._first + _LONGEST_WAIT * self._quiet_s)
 
     def _collected(self) -> list[list[Search]]:
         """Return the searches of each pack that is to begin, equally many in each."""
-        now = time.monotonic()
-        if self._closed or now < min(self._latest + _QUIET_S, self._first + _LONGEST_WAIT_S):
+        if self._closed or time.monotonic() < self._begins_at():
             return []
         alike: dict[ResourceRequest, list[Search]] = defaultdict(list)
         for search in self._waiting:

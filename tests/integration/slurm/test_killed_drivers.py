@@ -139,7 +139,8 @@ def test_a_pack_of_searches_goes_on_without_its_driver(
     wait_until(lambda: any(run.runs.glob("*/tasks/0.search/ranks.json")))
     driver.kill()
     driver.wait()
-    (job,) = slurm.queue()
+    left = set(slurm.queue())
+    assert left
     resumed = subprocess.Popen(
         run.command_of_run("resume"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -149,6 +150,7 @@ def test_a_pack_of_searches_goes_on_without_its_driver(
     assert resumed.returncode == 0, said
     (path,) = run.runs.glob("*/results.json")
     tasks = json.loads(path.read_text())["tasks"]
-    assert {task["job"] for name, task in tasks.items() if name.endswith("search")} == {job}
-    assert len([line for line in slurm.job_log() if f"WorkDir={run.runs}/" in line]) == 1
+    jobs = {task["job"] for name, task in tasks.items() if name.endswith("search")}
+    assert left <= jobs  # more than one if the driver was slow, and no search in two of them
+    assert len([line for line in slurm.job_log() if f"WorkDir={run.runs}/" in line]) == len(jobs)
     assert slurm.queue() == []
