@@ -157,12 +157,10 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         StorageError
             If the folder of the task cannot be written.
         """
-        if self._backend is None:
-            message = f"executor {self.label} was not started"
-            raise RuntimeError(message)
+        backend = self._running_backend()
         request = self._request(resource_specification)
         task = self._folders.open(func, args, kwargs)
-        future = JobFuture(self._backend)
+        future = JobFuture(backend)
         if self._packs is not None and self.pack_size > 1 and is_packable(task.request.function):
             n_ranks = self._n_packed_ranks(request)
             self._packs.add(Search(task, request, future, n_ranks), most=self.pack_size)
@@ -241,6 +239,13 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         """Return False: Parsl's monitor follows processes of its own workers only."""
         return False
 
+    def _running_backend(self) -> JobBackend:
+        """Return the backend of an executor that was started, and not shut down."""
+        if self._backend is None:
+            message = f"executor {self.label} was not started"
+            raise RuntimeError(message)
+        return self._backend
+
     def _n_packed_ranks(self, request: ResourceRequest) -> int:
         """Return how many ranks a pack of searches gets: on this computer, all cores."""
         if self.backend != LOCAL:
@@ -257,10 +262,14 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         BackendUnavailableError
             If the backend cannot be asked.
         """
-        if self._backend is None:
-            return False
-        spec, record = self._job_spec(task.folder, request), task.folder.path / TASK_RECORD
-        future.job = self._backend.adopt(spec, self._on_end(task, future), record)
+        return self._adopt(task, request, future, self._job_spec(task.folder, request))
+
+    def _adopt(
+        self, task: Task, request: ResourceRequest, future: JobFuture, spec: JobSpec
+    ) -> bool:
+        """Do as `_follow`, with the description of the job."""
+        record = task.folder.path / TASK_RECORD
+        future.job = self._running_backend().adopt(spec, self._on_end(task, future), record)
         if future.job is not None and self._queue is not None:
             self._queue.occupy(request.n_processors, future)
         return future.job is not None
@@ -274,12 +283,9 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
 
         On this computer, it is submitted when there are processors for it.
         """
-        backend, folder = self._backend, task.folder
-        if backend is None:
-            message = f"executor {self.label} is not running"
-            raise RuntimeError(message)
+        backend, folder = self._running_backend(), task.folder
         record, spec = folder.path / TASK_RECORD, self._job_spec(folder, request)
-        if self._follow(task, request, future):
+        if self._adopt(task, request, future, spec):
             return
         if task.answer_from_disk(future):
             note_end(record, "COMPLETED")

@@ -336,7 +336,7 @@ class SearchPacks:
             self._fail(search, error)
 
     def _look(self, pack: _Pack) -> None:
-        """Take the outcomes that are there; what goes wrong there is that of all searches left."""
+        """Take the outcomes that are there; an unexpected error fails all searches left."""
         try:
             if pack.future.done():
                 self._settle(pack)

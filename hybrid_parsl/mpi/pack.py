@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.mpi.rank import make_call, report_failure
+from hybrid_parsl.mpi.rank import make_call, report_failure, this_rank
 from hybrid_parsl.mpi.team import current_team, each_alone
 from hybrid_parsl.tasks.folder import TaskFolder, current_task_folder, output_to
 from hybrid_parsl.tasks.serialization import write_frame
@@ -62,9 +60,8 @@ def _carry_out(task: TaskFolder, rank: int) -> None:
 
 def _make_call(task: TaskFolder, rank: int) -> None:
     """Make the call of a task, and leave its outcome."""
-    members = [{"host": socket.gethostname(), "pid": os.getpid()}]
     try:
-        task.ranks.write_text(json.dumps(members), encoding="utf-8")
+        task.ranks.write_text(json.dumps([this_rank()]), encoding="utf-8")
         write_frame(task.result, make_call(task.request.read_bytes(), task, rank))
     except Exception as error:  # noqa: BLE001 - the next task is another's
         report_failure(task, rank, error)

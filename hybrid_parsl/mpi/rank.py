@@ -127,7 +127,7 @@ def _abort(world: MPI.Comm) -> NoReturn:
 
 def _call(folder: TaskFolder, world: MPI.Comm) -> Any:
     """Make the requested call; rank 0 reads the request for all."""
-    members = world.gather({"host": socket.gethostname(), "pid": os.getpid()})
+    members = world.gather(this_rank())
     if world.rank == 0:
         text = json.dumps(members)
         folder.ranks.write_text(text, encoding="utf-8")
@@ -135,6 +135,11 @@ def _call(folder: TaskFolder, world: MPI.Comm) -> Any:
     data = folder.request.read_bytes() if world.rank == 0 else None
     data = world.bcast(data)
     return make_call(data, folder, world.rank)
+
+
+def this_rank() -> dict[str, Any]:
+    """Return what ``ranks.json`` holds of this process."""
+    return {"host": socket.gethostname(), "pid": os.getpid()}
 
 
 def make_call(data: bytes, folder: TaskFolder, rank: int) -> Any:
