@@ -96,7 +96,8 @@ def describe(
     }
     if plan.points:
         points = [{"name": each.name, "values": each.values} for each in plan.points]
-        document |= {"points": points, "tasks": plan.n_tasks, "pack": _pack_size(plan)}
+        document |= {"points": points, "tasks": plan.n_tasks}
+        document |= {"pack": _pack_size(plan)} if as_json else {}
     estimates = _qpu_estimates(experiment, trace) if whole or as_json else {}
     if estimates:
         document["qpu"] = {name: each.to_json() for name, each in estimates.items()}
