@@ -49,6 +49,7 @@ lock: $(VENV)/.dev
 	cp requirements-dev.lock requirements-prefect.lock # the same versions wherever Prefect allows
 	$(BIN)/uv pip compile pyproject.toml --group build --group dev --extra prefect \
 		$(LOCK_OPTIONS) -o requirements-prefect.lock
+	$(BIN)/uv pip compile --group crates $(LOCK_OPTIONS) -o requirements-crates.lock
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-header --no-emit-index-url --no-emit-find-links

@@ -32,7 +32,7 @@ def test_no_assert_outside_the_tests():
 
 def test_lock_files_name_no_index():
     names = sorted(path.name for path in ROOT.glob("requirements*.lock"))
-    assert len(names) == 5
+    assert len(names) == 6
     for name in names:
         text = (ROOT / name).read_text()
         assert "://" not in text
