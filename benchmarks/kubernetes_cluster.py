@@ -39,7 +39,7 @@ def run_workflow(cluster: KubernetesCluster, image: str, experiment: str) -> flo
         "HYBRID_PARSL_K8S_KEEP": "all",
     }
     with tempfile.TemporaryDirectory() as runs:
-        command = [sys.executable, str(ROOT / "run.py"), experiment, "--site", "k8s"]
+        command = [sys.executable, str(ROOT / "run.py"), experiment, "--no-cache", "--site", "k8s"]
         begun = time.perf_counter()
         subprocess.run(
             [*command, "--quiet", "--runs-dir", runs], env={**os.environ, **settings}, check=True

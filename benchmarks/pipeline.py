@@ -83,7 +83,7 @@ def compare_with_script(n_rounds: int) -> None:
         for stage, program in (("search", SEARCH), ("quantum", QUANTUM), ("analysis", ANALYSIS)):
             (folder / f"{stage}.py").write_text(program)
         (folder / "bare.sh").write_text(SCRIPT.format(bin=BIN, experiment=experiment))
-        run = [sys.executable, str(ROOT / "run.py"), "--runs-dir", "runs"]
+        run = [sys.executable, str(ROOT / "run.py"), "--no-cache", "--runs-dir", "runs"]
         timed(run, folder)
         for _ in range(n_rounds):
             workflow.append(timed(run, folder))

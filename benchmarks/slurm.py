@@ -60,7 +60,15 @@ def compare_with_script(n_rounds: int) -> None:
             (folder / f"{stage}.py").write_text(program)
         script = SCRIPT.format(python=sys.executable, experiment=experiment)
         (folder / "bare.sh").write_text(script)
-        run = [sys.executable, str(ROOT / "run.py"), "--site", "slurm", "--runs-dir", "runs"]
+        run = [
+            sys.executable,
+            str(ROOT / "run.py"),
+            "--site",
+            "slurm",
+            "--no-cache",
+            "--runs-dir",
+            "runs",
+        ]
         pipeline.timed(run, folder)
         for _ in range(n_rounds):
             workflow.append(pipeline.timed(run, folder))

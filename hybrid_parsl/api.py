@@ -180,7 +180,7 @@ def run(
     runs: str | PathLike[str] = "runs",
     project: str | PathLike[str] | None = None,
     on_failure: Literal["drain", "keep-going", "fail-fast"] = "drain",
-    cache: bool = False,
+    cache: bool | None = None,
     progress: bool = True,
 ) -> RunResult:
     """Run an experiment, as ``hybrid-parsl run`` does, and return its results.
@@ -206,7 +206,8 @@ def run(
     on_failure
         What a failed task means for the others.
     cache
-        Whether to reuse results of earlier runs in `runs`.
+        Whether to reuse results of earlier runs in `runs`, and to store those of this one: by
+        default, unless the environment variable ``HYBRID_PARSL_CACHE`` is 0.
     progress
         Whether to print what happens.
 
@@ -218,6 +219,7 @@ def run(
     """
     from hybrid_parsl.cli.display import Display, PlainDisplay
     from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.reuse.store import reuses_results
     from hybrid_parsl.run_plan import plan_run
     from hybrid_parsl.runner import OnFailure, Run
     from hybrid_parsl.sweep import value_text
@@ -237,7 +239,7 @@ def run(
             plan.site,
             directory,
             on_failure=on_failure,
-            cache=cache,
+            cache=reuses_results() if cache is None else cache,
             points=plan.points,
         )
         display = PlainDisplay(begun) if progress else Display(begun)

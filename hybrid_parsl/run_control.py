@@ -78,7 +78,9 @@ def reopen(directory: RunDirectory, project: Path | None, assignments: Sequence[
     points = []
     if experiment.sweep is not None:
         points = read_points(directory, experiment, lambda each: embed_code(each, folders))
-    return Run(experiment, found, site, directory, results_of(directory), points=points)
+    earlier = results_of(directory)
+    cache = earlier["run"].get("cache") is True
+    return Run(experiment, found, site, directory, earlier, cache=cache, points=points)
 
 
 def has_other_problem(run: Run) -> bool:

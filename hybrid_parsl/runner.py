@@ -248,6 +248,7 @@ class Run:
         self.directory.write_json("versions.json", versions)
         self.directory.event("run started", site=self.site.name)
         self._document = new_document(self.directory, self.site.name, asked, versions, n_drivers)
+        self._document["run"]["cache"] = self.cache
         if self.points:
             write_points(self.directory, self.points)
         self.directory.write_json(RESULTS, self._document)

@@ -62,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = tempfile.mkdtemp()  # none of whoever runs the tests
     config.add_cleanup(lambda: shutil.rmtree(settings, ignore_errors=True))
     os.environ["XDG_CONFIG_HOME"] = settings
+    os.environ["HYBRID_PARSL_CACHE"] = "0"  # or a test finds what another one has computed
     folders = [str(SUPPORT), *filter(None, earlier.split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(folders))
     if getattr(config.option, "numprocesses", None):

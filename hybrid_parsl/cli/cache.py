@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="cache",
-    help="The results of earlier runs that --cache reuses.",
+    help="The results of earlier runs that later ones reuse.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -29,7 +29,7 @@ _KEY_LETTERS = 12
 
 @app.command("ls")
 def list_entries(runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
-    """List what is stored, the oldest first."""
+    """List what is stored, what was used last at the end."""
     from hybrid_parsl.cli.listings import print_rows
 
     store = _store(runs_dir)
@@ -43,7 +43,7 @@ def list_entries(runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
                 "computed by": "damaged" if found is None else found.run,
                 "result": "" if found is None else type(found.result).__name__,
                 "KiB": f"{entry.size / 1024:.1f}",
-                "written": time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.written)),
+                "last used": time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used)),
             }
         )
     if rows:
@@ -57,12 +57,13 @@ def prune(
     older_than: OlderThan = None,
     max_size: Annotated[
         float | None,
-        typer.Option(help="Keep no more than so many MiB, the newest.", metavar="MIB", min=0),
+        typer.Option(help="Keep no more than so many MiB, those used last.", metavar="MIB", min=0),
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Remove results that were stored long ago, or the oldest of too many."""
+    """Remove results that have not been used for long, or for longest of too many."""
     from hybrid_parsl.errors import ConfigurationError
+    from hybrid_parsl.reuse.store import beyond
 
     if older_than is None and max_size is None:
         valid = "--older-than 30d, --max-size 100, or both"
@@ -72,9 +73,9 @@ def prune(
     kept = entries
     if older_than is not None:
         limit = time.time() - read_age(older_than).total_seconds()
-        kept = [each for each in kept if each.written > limit]
+        kept = [each for each in kept if each.used > limit]
     if max_size is not None:
-        kept = _newest(kept, max_size * _MIB)
+        kept = kept[len(beyond(kept, max_size * _MIB)) :]
     chosen = [each for each in entries if each not in kept]
     for entry in [] if dry_run else chosen:
         store.remove(entry)
@@ -104,17 +105,6 @@ def _store(runs_dir: Path) -> ResultStore:
     from hybrid_parsl.reuse.store import FOLDER, ResultStore
 
     return ResultStore(runs_dir / FOLDER)
-
-
-def _newest(entries: Sequence[Entry], most: float) -> list[Entry]:
-    """Return as many of the newest entries as have `most` bytes together."""
-    kept: list[Entry] = []
-    for entry in reversed(entries):
-        most -= entry.size
-        if most < 0:
-            break
-        kept.insert(0, entry)
-    return kept
 
 
 def _total(entries: Sequence[Entry]) -> str:

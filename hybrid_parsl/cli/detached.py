@@ -38,7 +38,7 @@ def drive_detached(
     on_failure: OnFailure,
     *,
     as_json: bool,
-    cache: bool = False,
+    cache: bool | None = None,
 ) -> None:
     """Start a driver that resumes a run in a session of its own, and print how to follow it.
 
@@ -57,7 +57,7 @@ def drive_detached(
     as_json
         Whether to print JSON.
     cache
-        Whether to reuse results of earlier runs.
+        Whether to reuse results of earlier runs; as the run was begun if None.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def drive_detached(
     from hybrid_parsl.engine.jobs.orphans import taken_jobs
 
     options = [f"--{on_failure}"] if on_failure != "drain" else []
-    options += ["--cache"] if cache else []
+    options += [] if cache is None else ["--cache" if cache else "--no-cache"]
     options += [word for each in site_settings for word in ("--site-set", each)]
     command = [sys.executable, "-P", "-m", "hybrid_parsl", "--project", str(project), "resume"]
     over = {name for name, has_ended in taken_jobs(directory.path).items() if has_ended}

@@ -86,9 +86,11 @@ FailFast = Annotated[
     bool, typer.Option("--fail-fast", help="When a task fails, cancel those that run.")
 ]
 Cache = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--cache", help="Reuse results of earlier runs in the same folder of runs, and store these."
+        "--cache/--no-cache",
+        help="Reuse results of earlier runs in the same folder of runs, and store these.",
+        show_default="--cache",
     ),
 ]
 SiteAssignments = Annotated[

@@ -34,7 +34,7 @@ def resume(
     detach: Detach = False,
     keep_going: KeepGoing = False,
     fail_fast: FailFast = False,
-    cache: Cache = False,
+    cache: Cache = None,
 ) -> None:
     """Go on with a run that was interrupted, was killed, or failed."""
     from hybrid_parsl.cli.run import execute
@@ -56,7 +56,8 @@ def resume(
             project, settings = run.project.folder, site_settings or []
             drive_detached(directory, project, settings, on_failure, as_json=as_json, cache=cache)
             return
-        run.on_failure, run.cache = on_failure, cache
+        run.on_failure = on_failure
+        run.cache = run.cache if cache is None else cache
         document = execute(run, quiet=quiet, as_json=as_json)
     elif not (quiet or as_json):
         print_summary(document)

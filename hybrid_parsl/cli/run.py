@@ -58,7 +58,7 @@ def run(
     workflow: WorkflowName = None,
     keep_going: KeepGoing = False,
     fail_fast: FailFast = False,
-    cache: Cache = False,
+    cache: Cache = None,
 ) -> None:
     """Run an experiment: search the parameters, run the circuit, analyse it.
 
@@ -83,8 +83,10 @@ def run(
             raise refusal
         return
     from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.reuse.store import reuses_results
     from hybrid_parsl.runner import Run
 
+    is_cached = reuses_results() if cache is None else cache
     directory = RunDirectory.create(runs_dir, plan.experiment.name)
     begun = Run(
         plan.experiment,
@@ -92,12 +94,12 @@ def run(
         plan.site,
         directory,
         on_failure=on_failure,
-        cache=cache,
+        cache=is_cached,
         points=plan.points,
     )
     if detach:
         begun.prepare()
-        drive_detached(directory, project.folder, (), on_failure, as_json=as_json, cache=cache)
+        drive_detached(directory, project.folder, (), on_failure, as_json=as_json)
         return
     document = execute(begun, quiet=quiet, as_json=as_json)
     if as_json:

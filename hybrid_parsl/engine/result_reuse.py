@@ -135,7 +135,7 @@ class ResultReuse(Memoizer):  # type: ignore[misc]
         key = self._key_of(function, arguments, keywords, software)
         if key is None:
             return None
-        stored = self._store.find(key)
+        stored = self._store.use(key)
         if stored is None:
             self._keys[task["id"]] = key
             return None

@@ -49,6 +49,7 @@ def hybrid_workflow(
     project: str | None = None,
     runs_dir: str = "runs",
     stage_retries: int = 2,
+    cache: bool = False,  # noqa: FBT001, FBT002 - a parameter of a deployment
 ) -> dict[str, Any]:
     """Search the parameters, run the circuit, analyse it; return the content of results.json.
 
@@ -71,6 +72,8 @@ def hybrid_workflow(
         The folder of all runs.
     stage_retries
         How often a stage is tried again after an error that may be gone later.
+    cache
+        Whether to reuse results of earlier runs in `runs_dir`.
 
     Raises
     ------
@@ -81,6 +84,7 @@ def hybrid_workflow(
     run = _earlier_run(Path(runs_dir), folder, site_settings or [])
     if run is None:
         run = _new_run(experiment, site, overrides, site_settings, folder, Path(runs_dir))
+        run.cache = cache
     run.opening = partial(_tasks, stage_retries=stage_retries)
     run.on_failure = "drain" if run.points else "fail-fast"  # a point does not stop the others
     try:

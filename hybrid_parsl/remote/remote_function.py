@@ -178,7 +178,8 @@ def _run_alone(folder: Path, request: dict[str, Any]) -> int:
     asked = folder / "experiment.toml"
     asked.write_text(request["experiment"], encoding="utf-8")
     before = _run_directory(folder)
-    what = ["run", str(asked), "--site", request["site"]] if before is None else ["resume", before]
+    begin = ["run", str(asked), "--site", request["site"], "--no-cache"]
+    what = begin if before is None else ["resume", before]
     project = ["--project", request["project"]] if request["project"] else []
     settings = [f"--site-set={each}" for each in request["site_settings"]]
     arguments = ["-P", "-m", "hybrid_parsl", *project, *what, "--runs-dir", str(folder), *settings]

@@ -6,18 +6,31 @@ import contextlib
 import logging
 import os
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.errors import HybridParslError, ResultError, StorageError, UntrustedFileError
+from hybrid_parsl.errors import (
+    ConfigurationError,
+    HybridParslError,
+    ResultError,
+    StorageError,
+    UntrustedFileError,
+)
 from hybrid_parsl.ownership import check_folder
 from hybrid_parsl.tasks.serialization import read_frame, write_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
 FOLDER = ".cache"
 """The name of the store in the folder of runs."""
+VARIABLE = "HYBRID_PARSL_CACHE"
+"""The environment variable that says whether runs reuse results unless they are asked to."""
+LARGEST = 2 * 1024**3
+"""Bytes of all results together, about: of more than that, the ones last used long ago go."""
+_N_SHARDS = 256
 _PRIVATE = 0o700
 
 
@@ -33,14 +46,14 @@ class Entry:
         The file.
     size
         Its bytes.
-    written
-        When it was written, in seconds since the epoch.
+    used
+        When it was last used or written, in seconds since the epoch.
     """
 
     key: str
     path: Path
     size: int
-    written: float
+    used: float
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,20 @@ class StoredResult:
     result: Any
 
 
+def reuses_results() -> bool:
+    """Return whether runs reuse results of earlier ones if nothing else is said: yes by default.
+
+    Raises
+    ------
+    ConfigurationError
+        If the environment variable `VARIABLE` is neither 0 nor 1.
+    """
+    text = os.environ.get(VARIABLE) or "1"
+    if text not in ("0", "1"):
+        raise ConfigurationError("should be 0 or 1", f"${VARIABLE}", None, text, "0, 1")
+    return text == "1"
+
+
 class ResultStore:
     """Results by key, each in a file ``KEY[:2]/KEY/result.frame``.
 
@@ -69,15 +96,22 @@ class ResultStore:
     belongs to another user, can be written by others or is damaged is ignored with a warning.
     Several runs may use a store at the same time; of two that write one key, the last one stays.
 
+    Keys are evenly distributed, so each of the 256 folders ``KEY[:2]`` gets an equal part of the
+    room. The first result that a process adds to a folder makes room in it.
+
     Parameters
     ----------
     path
         The folder, which need not exist.
+    largest
+        Bytes of all results together.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, largest: float = LARGEST) -> None:
         self._path = path
+        self._largest = largest
         self._is_refused = False
+        self._has_room: set[Path] = set()
 
     def find(self, key: str) -> StoredResult | None:
         """Return what is stored under `key`, None if there is nothing that can be used."""
@@ -94,6 +128,14 @@ class ResultStore:
         logger.warning("%s is the entry of another call; it is computed again", path)
         return None
 
+    def use(self, key: str) -> StoredResult | None:
+        """Do as `find`, and note that the result has been used now."""
+        found = self.find(key)
+        if found is not None:
+            with contextlib.suppress(OSError):  # a store that is only read serves as well
+                os.utime(self._file(key))
+        return found
+
     def keep(self, stored: StoredResult) -> None:
         """Store a result that can be pickled; if the store cannot be written, say so once."""
         path = self._file(stored.key)
@@ -103,21 +145,17 @@ class ResultStore:
                 return
             path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
             write_frame(path, stored)
+            self._make_room(path.parent.parent)
         except ResultError:
             logger.debug("%s: its result cannot be stored", stored.key, exc_info=True)
         except (HybridParslError, OSError) as error:
             self._refuse(f"cannot store a result for later runs: {error}")
 
     def entries(self) -> list[Entry]:
-        """Return what is stored, the oldest first; nothing if the store is not the user's own."""
+        """Return what is stored, what was used last at the end; nothing if other users own it."""
         if not os.path.lexists(self._path) or not self._is_own():
             return []
-        found = []
-        for path in self._path.glob("*/*/result.frame"):
-            with contextlib.suppress(OSError):  # another process may have removed it
-                about = path.lstat()
-                found.append(Entry(path.parent.name, path, about.st_size, about.st_mtime))
-        return sorted(found, key=lambda each: (each.written, each.key))
+        return _entries(self._path.glob("*/*/result.frame"))
 
     def remove(self, entry: Entry) -> None:
         """Remove an entry; one that is gone already is no error.
@@ -134,6 +172,16 @@ class ResultStore:
                     folder.rmdir()
         except OSError as error:
             raise StorageError(str(entry.path), error.strerror or str(error)) from error
+
+    def _make_room(self, shard: Path) -> None:
+        """Remove what has not been used for longest if a shard is too large; the newest stays."""
+        if shard in self._has_room:
+            return
+        self._has_room.add(shard)
+        entries = _entries(shard.glob("*/result.frame"))
+        room = self._largest / _N_SHARDS - sum(each.size for each in entries[-1:])
+        for entry in beyond(entries[:-1], room):
+            self.remove(entry)
 
     def _file(self, key: str) -> Path:
         """Return where the entry of a key is."""
@@ -154,3 +202,28 @@ class ResultStore:
         if not self._is_refused:
             logger.warning("%s", reason)
         self._is_refused = True
+
+
+def beyond(entries: Sequence[Entry], most: float) -> list[Entry]:
+    """Return the entries that do not fit into `most` bytes.
+
+    Parameters
+    ----------
+    entries
+        What was used last at the end; it stays if it fits.
+    most
+        Bytes.
+    """
+    sizes = accumulate(each.size for each in reversed(entries))
+    n_kept = sum(size <= most for size in sizes)
+    return list(entries[: len(entries) - n_kept])
+
+
+def _entries(paths: Iterable[Path]) -> list[Entry]:
+    """Return the entries of files, what was used last at the end."""
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):  # another process may have removed it
+            about = path.lstat()
+            found.append(Entry(path.parent.name, path, about.st_size, about.st_mtime))
+    return sorted(found, key=lambda each: (each.used, each.key))

@@ -29,6 +29,7 @@ def blocks(page):
 
 def run(command, folder):
     variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    del variables["HYBRID_PARSL_CACHE"]  # as it is for users
     done = subprocess.run(
         command, cwd=folder, env=variables, capture_output=True, text=True, check=False
     )

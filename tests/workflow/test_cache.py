@@ -1,4 +1,4 @@
-"""Results of earlier runs are reused with --cache."""
+"""Runs reuse the results of earlier ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-SMALL = ["maxcut", "--set", "problem.nodes=4", "--set", "search.starts=2", "--cache"]
+import pytest
+
+SMALL = ["maxcut", "--set", "problem.nodes=4", "--set", "search.starts=2"]
 LIGHT = ["--set", "analysis.landscape=8"]
 DIGITS = ("search", "quantum", "analysis")
+
+
+@pytest.fixture(autouse=True)
+def usual_reuse(monkeypatch):
+    monkeypatch.delenv("HYBRID_PARSL_CACHE")
 
 
 def reused(document: dict) -> dict[str, str | None]:
@@ -51,6 +58,7 @@ def test_a_repeated_run_runs_no_job_and_gives_the_same_digits(run):
     resumed = json.loads(run.of_run("resume", folder.name, "--json").stdout)
     assert resumed["run"]["status"] == "completed"
     assert resumed["tasks"] == second["tasks"]
+    assert resumed["run"]["cache"] is True
     assert jobs(resumed) == []
 
 
@@ -58,7 +66,7 @@ def test_only_an_edited_stage_of_a_project_is_computed_again(run, tmp_path):
     project = tmp_path / "study"
     program = [sys.executable, "-P", "-m", "hybrid_parsl"]
     subprocess.run([*program, "init", str(project)], check=True, capture_output=True)
-    common = ["--runs-dir", str(run.runs), "--cache", "--json", "--set", "problem.nodes=4"]
+    common = ["--runs-dir", str(run.runs), "--json", "--set", "problem.nodes=4"]
     less = ["--set", "search.starts=2", "--set", "workflow.deepest=1"]
     command = [*program, "--project", str(project), "run", "depths", *common, *less]
 
@@ -74,10 +82,10 @@ def test_only_an_edited_stage_of_a_project_is_computed_again(run, tmp_path):
     assert reused(document()) == {**tasks, "compare": None}
 
 
-def test_another_seed_and_a_run_without_the_option_are_computed(run):
+def test_another_seed_and_a_run_without_reuse_are_computed(run):
     first = run.document(*SMALL, *LIGHT)
     seed = run.document(*SMALL, *LIGHT, "--set", "search.seed=2")
-    plain = run.document(*SMALL[:-1], *LIGHT)
+    plain = run.document(*SMALL, *LIGHT, "--no-cache")
     for document in (seed, plain):
         assert set(reused(document).values()) == {None}
     assert plain["search"]["energies"] == first["search"]["energies"]

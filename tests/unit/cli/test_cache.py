@@ -20,8 +20,8 @@ def store(tmp_path: Path) -> ResultStore:
     for number in range(4):
         store.keep(StoredResult(f"{number}" * 64, f"run-{number}", b"x" * 10_000))
     for entry in store.entries():
-        written = time.time() - 86_400 * int(entry.key[0])
-        os.utime(entry.path, (written, written))
+        used = time.time() - 86_400 * int(entry.key[0])
+        os.utime(entry.path, (used, used))
     return store
 
 
@@ -29,7 +29,7 @@ def kept(store: ResultStore) -> str:
     return "".join(entry.key[0] for entry in store.entries())
 
 
-def test_entries_are_listed_the_oldest_first(command: Any, store: ResultStore) -> None:
+def test_entries_are_listed_by_their_last_use(command: Any, store: ResultStore) -> None:
     lines = command("cache", "ls").splitlines()
     assert [line.split()[1] for line in lines[1:5]] == ["run-3", "run-2", "run-1", "run-0"]
     assert lines[-1] == "4 results, 0.0 MiB"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hybrid_parsl.reuse.store import ResultStore, StoredResult
+from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.reuse.store import VARIABLE, ResultStore, StoredResult, reuses_results
 from hybrid_parsl.tasks.serialization import write_frame
 
 if TYPE_CHECKING:
@@ -115,6 +116,48 @@ def test_what_cannot_be_pickled_is_not_kept(
     assert list(tmp_path.glob(".cache/*/*/*")) == []
     store.keep(StoredResult(KEY, "run", 1))
     assert store.find(KEY) is not None
+
+
+def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
+    keys = [f"ab{number:062}" for number in range(3)]
+    for number, key in enumerate(keys):
+        store = ResultStore(tmp_path / ".cache", largest=256 * 25_000)  # 25 000 bytes a shard
+        store.keep(StoredResult(key, "run", b"x" * 10_000))
+        for entry in store.entries():
+            if entry.key == key:
+                os.utime(entry.path, (number, number))
+        if number == 1:
+            assert store.use(keys[0]) is not None
+    assert [entry.key for entry in store.entries()] == [keys[2], keys[0]]
+    huge = f"ab{3:062}"
+    ResultStore(tmp_path / ".cache", largest=256 * 25_000).keep(
+        StoredResult(huge, "run", b"x" * 30_000)
+    )
+    assert [entry.key for entry in store.entries()] == [huge]
+
+
+def test_other_shards_keep_their_room(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / ".cache", largest=256 * 15_000)
+    for key in (KEY, "cd" * 32):
+        store.keep(StoredResult(key, "run", b"x" * 10_000))
+    assert len(store.entries()) == 2
+
+
+@pytest.mark.parametrize(("text", "value"), [(None, True), ("", True), ("1", True), ("0", False)])
+def test_runs_reuse_results_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, text: str | None, value: object
+) -> None:
+    monkeypatch.delenv(VARIABLE)
+    if text is not None:
+        monkeypatch.setenv(VARIABLE, text)
+    assert reuses_results() is value
+
+
+def test_a_wrong_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "no")
+    with pytest.raises(ConfigurationError) as caught:
+        reuses_results()
+    assert (caught.value.source, caught.value.found) == (f"${VARIABLE}", "no")
 
 
 def test_several_runs_may_write_and_read_one_key(tmp_path: Path) -> None:
