@@ -209,7 +209,7 @@ def run(
         Whether to reuse results of earlier runs in `runs`, and to store those of this one: by
         default, unless the environment variable ``HYBRID_PARSL_CACHE`` is 0.
     progress
-        Whether to print what happens.
+        Whether to show what happens: as lines, or as a table in a notebook.
 
     Raises
     ------
@@ -218,6 +218,7 @@ def run(
         newest folder in `runs`, and `load_run` returns it.
     """
     from hybrid_parsl.cli.display import Display, PlainDisplay
+    from hybrid_parsl.cli.notebook_display import NotebookDisplay, is_notebook
     from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.reuse.store import reuses_results
     from hybrid_parsl.run_plan import plan_run
@@ -242,7 +243,8 @@ def run(
             cache=reuses_results() if cache is None else cache,
             points=plan.points,
         )
-        display = PlainDisplay(begun) if progress else Display(begun)
+        shown = NotebookDisplay if is_notebook() else PlainDisplay
+        display = shown(begun) if progress else Display(begun)
         with display:
             document = begun.execute(display)
     return _result(directory.path, document)

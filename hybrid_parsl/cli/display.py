@@ -236,33 +236,8 @@ class PlainDisplay(Display):
             say_aside(f"{error}; the run goes on in {self._run.directory.path}")
 
 
-class LiveDisplay(Display):
-    """Redraws a small table in the terminal."""
-
-    def __init__(self, run: ShownRun) -> None:
-        super().__init__(run)
-        from rich.live import Live
-
-        self._live = Live(
-            get_renderable=self._table,
-            console=make_console(),
-            refresh_per_second=5,
-            transient=False,
-        )
-
-    def __enter__(self) -> Self:
-        if (read_from := self._run.experiment.problem.read_from) is not None:
-            self._live.console.print(f"read {read_from}", markup=False, highlight=False)
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # the terminal may have been closed
-            self._live.stop()
-
-    def summary(self, document: Document) -> None:
-        """Print the main figures."""
-        print_summary(document, self._live.console)
+class TableDisplay(Display):
+    """Makes a small table of the tasks."""
 
     def _table(self) -> Table:
         """Return the table as it stands now."""
@@ -302,3 +277,32 @@ class LiveDisplay(Display):
             spinner = Spinner("dots", style="cyan")
             return spinner, Text(name, "bold"), f"{self._elapsed(name):.1f} s", text
         return Text("·", "dim"), Text(name, "dim"), "", ""
+
+
+class LiveDisplay(TableDisplay):
+    """Redraws the table in the terminal."""
+
+    def __init__(self, run: ShownRun) -> None:
+        super().__init__(run)
+        from rich.live import Live
+
+        self._live = Live(
+            get_renderable=self._table,
+            console=make_console(),
+            refresh_per_second=5,
+            transient=False,
+        )
+
+    def __enter__(self) -> Self:
+        if (read_from := self._run.experiment.problem.read_from) is not None:
+            self._live.console.print(f"read {read_from}", markup=False, highlight=False)
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # the terminal may have been closed
+            self._live.stop()
+
+    def summary(self, document: Document) -> None:
+        """Print the main figures."""
+        print_summary(document, self._live.console)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.stage_function import StageFunction
 
-_FORMAT = 1
+_FORMAT = 2
 """Changes whenever the same key would stand for something else."""
 _PACKAGE = __name__.partition(".")[0]
 _RESULTS = f"{_PACKAGE}.results"
@@ -167,16 +167,16 @@ class _CallForm(CanonicalForm):
         dump = value.model_dump(mode="json", include=set(tables))
         if self._tables is not None:
             dump["problem"].pop("read_from")
+            defaults = _problem_settings(value).model_dump(mode="json", fallback=repr)
+            dump["problem"] = {**defaults, **dump["problem"]}
         code = {table: self._code_of(table, value) for table in tables}
         return {"experiment": dump, "code": code}
 
     def _code_of(self, table: str, value: Experiment) -> list[str]:
         """Return the fingerprints of the code that a table of an experiment names."""
         if table == "problem":
-            kind = value.problem.kind
-            settings = problem_class(kind).Settings.model_validate(value.problem.settings)
-            check_seeds(dict(settings))
-            return [self._named(PROBLEMS.target(kind), value)]
+            check_seeds(dict(_problem_settings(value)))
+            return [self._named(PROBLEMS.target(value.problem.kind), value)]
         if table == "search":
             return [self._named(OPTIMIZERS.target(value.search.method), value)]
         if table != "quantum":
@@ -197,6 +197,14 @@ class _CallForm(CanonicalForm):
         own = value.own_code.reached_from(module).fingerprint
         self.has_other_code |= bool(own)
         return own or self.source_of(module)
+
+
+def _problem_settings(value: Experiment) -> BaseModel:
+    """Return the settings of the problem of an experiment, with every default."""
+    found: BaseModel = problem_class(value.problem.kind).Settings.model_validate(
+        value.problem.settings
+    )
+    return found
 
 
 @functools.cache

@@ -93,6 +93,7 @@ def test_equal_calls_have_one_key_however_they_are_written() -> None:
         ({"problem__seed": 7}, {"search", "quantum", "analysis"}),
         ({"resources__num_ranks": 4, "resources__ranks_per_node": 4}, set()),
         ({"name": "two"}, set()),
+        ({"problem__seed": 0}, set()),  # its default
     ],
 )
 def test_a_stage_is_computed_again_if_a_table_that_it_reads_changes(
