@@ -19,8 +19,12 @@ import os
 import stat
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from hybrid_parsl.errors import ConfigurationError, UntrustedFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TRUST_VARIABLE = "HYBRID_PARSL_TRUSTED_UIDS"
 """Environment variable with user ids, separated by commas, whose files count as the user's own."""
@@ -138,13 +142,28 @@ def read_own(path: Path) -> bytes:
     OSError
         If it cannot be read.
     """
+    with open_own(path) as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def open_own(path: Path) -> Iterator[BinaryIO]:
+    """Open the file at `path` for reading until the block ends, checked as `read_own` does.
+
+    Raises
+    ------
+    UntrustedFileError
+        If it belongs to another user or can be written by others.
+    OSError
+        If it cannot be read.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         _check_status(path, status)
-        return file.read()
+        yield file
 
 
 def _check_status(path: Path, status: os.stat_result, *, is_closed: bool = False) -> None:

@@ -26,6 +26,7 @@ from hybrid_parsl.cli import (
     schedule,
     show,
     status,
+    ui,
 )
 from hybrid_parsl.cli.context import Context
 from hybrid_parsl.cli.failure import failure_text
@@ -61,6 +62,7 @@ app.command()(clean.clean)
 app.command()(show.show)
 app.command()(diff.diff)
 app.command()(report.report)
+app.command()(ui.ui)
 app.command()(listings.sites)
 app.command()(doctor.doctor)
 app.command()(listings.problems)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 from io import StringIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.interrupts import TerminatedError
 from hybrid_parsl.errors import StorageError
+from hybrid_parsl.messages import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
 _NO_WRAPPING = 100_000
-_INVISIBLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
-)
-"""Control characters but for line break and tabulator, and those that change the direction."""
-
-
-def printable(text: str) -> str:
-    r"""Return `text` with its control characters as text, such as ``\x1b``.
-
-    A message may quote a scheduler, an endpoint, a file name or an exception: it cannot be allowed
-    to move the cursor, to change the title of the terminal or to hide what stands beside it.
-    """
-    return _INVISIBLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 class ReaderGoneError(TerminatedError):
@@ -77,13 +64,13 @@ def say(text: str) -> None:
     StorageError
         If it goes to a file that cannot be written.
     """
-    write(f"{printable(text)}\n")
+    write(f"{escape_controls(text)}\n")
 
 
 def say_aside(text: str) -> None:
     """Print `text` as a line on the standard error, if that is possible."""
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"{printable(text)}\n")
+        sys.stderr.write(f"{escape_controls(text)}\n")
         sys.stderr.flush()
 
 
@@ -98,7 +85,7 @@ def write(text: str) -> None:
         If it goes to a file that cannot be written; what comes after it is lost, too.
     """
     try:
-        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
+        sys.stdout.write(escape_controls(text) if sys.stdout.isatty() else text)
         sys.stdout.flush()
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -118,7 +105,7 @@ def make_console(**options: Any) -> Console:
 
         def render(self, *arguments: Any, **keywords: Any) -> Iterator[Segment]:
             for text, style, control in super().render(*arguments, **keywords):
-                yield Segment(text if control else printable(text), style, control)
+                yield Segment(text if control else escape_controls(text), style, control)
 
     return PlainConsole(**options)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.errors import HybridParslError
-from hybrid_parsl.ownership import is_own
-from hybrid_parsl.records.run_directory import RunDirectory
+from pydantic import BaseModel, FiniteFloat, ValidationError
+
+from hybrid_parsl.errors import ConfigurationError, HybridParslError
+from hybrid_parsl.ownership import is_own, open_own
+from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
 from hybrid_parsl.records.run_lock import driver_of, state_of
 from hybrid_parsl.result_view import type_name
 from hybrid_parsl.results import Diagonalization, SearchResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _OF_EXACT_ENERGIES = {type_name(SearchResult), type_name(Diagonalization)}
@@ -60,12 +62,87 @@ def runs_in(parent: Path) -> tuple[list[ListedRun], int]:
     return [_listed(path) for path in own], len(everyones) - len(own)
 
 
-def _listed(path: Path) -> ListedRun:
-    """Return the summary of a run."""
+class _BriefRun(BaseModel):
+    status: str
+    site: str | None = None
+    started: str | None = None
+    duration_s: FiniteFloat | None = None
+
+
+class _BriefResult(BaseModel):
+    energy: FiniteFloat | None = None
+
+
+class _BriefTask(BaseModel):
+    type: str | None = None
+    result: _BriefResult | Any = None
+
+
+class _BriefStudy(BaseModel):
+    points: list[Any] = []
+
+
+class _BriefError(BaseModel):
+    type: str = ""
+    message: str = ""
+
+
+class _BriefResults(BaseModel):
+    """The part of ``results.json`` that the summary of a run needs."""
+
+    run: _BriefRun
+    experiment: dict[str, Any] = {}
+    tasks: dict[str, _BriefTask] = {}
+    study: _BriefStudy | None = None
+    error: _BriefError | None = None
+
+
+def brief_summary(path: Path, most: int) -> ListedRun:
+    """Return the summary of the run in the folder `path`, some 10 times faster than `runs_in` does.
+
+    Only the part of ``results.json`` that it needs is checked.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    most
+        Bytes that ``results.json`` may have.
+    """
+    return _listed(path, lambda directory: _read_briefly(directory.path / RESULTS, most))
+
+
+def _read_briefly(path: Path, most: int) -> dict[str, Any]:
+    """Return what the summary of a run needs of the file at `path`.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read, is too large, or is damaged.
+    """
+    try:
+        with open_own(path) as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise ConfigurationError(f"has more than {most} bytes", str(path))
+        return _BriefResults.model_validate_json(data).model_dump()
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", str(path)) from error
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise ConfigurationError(
+            f"damaged: {error.errors()[0]['msg']}", str(path), where
+        ) from error
+
+
+def _listed(
+    path: Path, read: Callable[[RunDirectory], Mapping[str, Any]] = RunDirectory.read_results
+) -> ListedRun:
+    """Return the summary of a run, of whose results `read` returns at least what is needed."""
     directory = RunDirectory(path)
     try:
         driver = driver_of(directory.lock)  # first: it may end before the results are read
-        document = directory.read_results()
+        document = read(directory)
     except HybridParslError as error:
         state = "remote" if directory.is_remote else "unreadable"
         return ListedRun(path.name, state, error="" if directory.is_remote else str(error))

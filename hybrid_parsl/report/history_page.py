@@ -40,8 +40,8 @@ def render_history(document: Mapping[str, Any]) -> str:
     from hybrid_parsl.report.trend_figure import draw_trend
 
     runs = document["runs"]
-    caption = _caption(runs)
-    has_ended = any(run["outcome"] not in _NEUTRAL for run in runs)
+    caption = trend_caption(runs)
+    has_ended = has_trend(runs)
     figure = draw_trend(runs) if has_ended else ""
     inlined = inline_svg(figure, "f1", f"Trend. {caption}") if figure else ""
     last = runs[-1]["outcome"] if runs else "never run"
@@ -51,29 +51,36 @@ def render_history(document: Mapping[str, Any]) -> str:
         .render(
             schedule=document,
             status=last,
-            tone=_tone(last),
-            keys=_keys(runs),
+            tone=outcome_tone(last),
+            keys=key_numbers(runs),
             figure=Markup(inlined),  # noqa: S704 - drawn here
             width_px=width_px(figure),
             caption=caption,
-            rows=[{**run, "tone": _tone(run["outcome"])} for run in reversed(runs[-MOST_ROWS:])],
+            rows=[
+                {**run, "tone": outcome_tone(run["outcome"])} for run in reversed(runs[-MOST_ROWS:])
+            ],
             left_out=max(len(runs) - MOST_ROWS, 0),
         )
     )
 
 
-def _tone(outcome: str) -> str:
+def has_trend(runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a run has ended, so that there is something to draw."""
+    return any(run["outcome"] not in _NEUTRAL for run in runs)
+
+
+def outcome_tone(outcome: str) -> str:
     """Return the tone of an outcome; a refused overlap is neither good nor bad."""
     if outcome in _NEUTRAL:
         return "neutral"
     return "good" if outcome == _SUCCESS else "bad"
 
 
-def _keys(runs: Sequence[Mapping[str, Any]]) -> list[Key]:
-    """Return the key numbers of the page."""
+def key_numbers(runs: Sequence[Mapping[str, Any]]) -> list[Key]:
+    """Return the numbers that a reader of a history wants first."""
     if not runs:
         return []
-    over = [run for run in runs if _tone(run["outcome"]) != "neutral"]
+    over = [run for run in runs if outcome_tone(run["outcome"]) != "neutral"]
     good = [run for run in over if run["outcome"] == _SUCCESS]
     refused = sum(run["outcome"] == "refused" for run in runs)
     share = text.percent(len(good) / len(over)) if over else text.NOTHING
@@ -94,10 +101,10 @@ def _keys(runs: Sequence[Mapping[str, Any]]) -> list[Key]:
     return keys
 
 
-def _caption(runs: Sequence[Mapping[str, Any]]) -> str:
+def trend_caption(runs: Sequence[Mapping[str, Any]]) -> str:
     """Explain the marks of the trend."""
     sentences = ["Each mark is one run."]
-    bad = sum(_tone(run["outcome"]) == "bad" for run in runs)
+    bad = sum(outcome_tone(run["outcome"]) == "bad" for run in runs)
     refused = sum(run["outcome"] == "refused" for run in runs)
     if bad:
         place = "at the lower edge where there is no value"

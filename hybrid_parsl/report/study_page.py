@@ -56,7 +56,7 @@ def render_study(document: Mapping[str, Any], table: StudyTable) -> str:
             run=run,
             tone=sections.tone(run.get("status")),
             error=document.get("error") or None,
-            keys=_keys(run, table),
+            keys=key_numbers(run, table),
             axes=_axes(table),
             figures=_figures(table),
             columns=shown,
@@ -65,7 +65,7 @@ def render_study(document: Mapping[str, Any], table: StudyTable) -> str:
                 {
                     **row,
                     "tone": _TONES.get(row["status"], "neutral"),
-                    "values": [_value(row[key]) for key in table.keys],
+                    "values": [shown_value(row[key]) for key in table.keys],
                     "numbers": [text.number(row.get(measure), 7) for measure in shown],
                 }
                 for row in table.rows[:MOST_ROWS]
@@ -77,8 +77,8 @@ def render_study(document: Mapping[str, Any], table: StudyTable) -> str:
     )
 
 
-def _keys(run: Mapping[str, Any], table: StudyTable) -> list[Key]:
-    """Return the key numbers of the page."""
+def key_numbers(run: Mapping[str, Any], table: StudyTable) -> list[Key]:
+    """Return the numbers that a reader of a study wants first."""
     states = [row["status"] for row in table.rows]
     n_failed, n_done = states.count("failed"), states.count("completed")
     note = f"{text.count(n_done)} completed"
@@ -95,7 +95,7 @@ def _axes(table: StudyTable) -> list[tuple[str, str]]:
     """Return each swept key with its values."""
     found = []
     for key in table.keys:
-        values = list(dict.fromkeys(_value(row[key]) for row in table.rows))
+        values = list(dict.fromkeys(shown_value(row[key]) for row in table.rows))
         if len(values) > _MOST_VALUES:
             ends = f"{values[0]} \N{HORIZONTAL ELLIPSIS} {values[-1]}"
             values = [f"{ends} ({len(values)} values)"]
@@ -119,6 +119,6 @@ def _figures(table: StudyTable) -> list[_Figure]:
     return figures
 
 
-def _value(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """Return a swept value as the page shows it."""
     return text.shortened(value_text(value))

@@ -1,0 +1,1 @@
+"""The local page over a folder of runs: read-only, on one port, without a build step."""
