@@ -33,6 +33,7 @@ _OWN_PAGE = ("same-origin", "none")
 """What browsers say of a request of the page itself, and of an address that was typed in."""
 _REDIRECT = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>hybrid-parsl</title>'
+    '<link rel="icon" href="data:,">'
     '<meta http-equiv="refresh" content="0; url={0}"><p><a href="{0}">Continue</a></p>'
 )
 

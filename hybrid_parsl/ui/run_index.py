@@ -137,7 +137,9 @@ class RunIndex:
         path = self.folder / name
         stamp_before, run = self._known.get(name, ((), _unread(name)))
         if stamp != stamp_before:
-            if path.is_symlink():
+            if not name.isprintable() and "\udc80" <= max(name) <= "\udcff":
+                run = ListedRun(name, "unreadable", error="its name is not UTF-8")
+            elif path.is_symlink():
                 run = ListedRun(name, "unreadable", error="a symbolic link, which is not followed")
             else:
                 run = brief_summary(path, LARGEST_RESULTS)

@@ -125,7 +125,7 @@ def run_context(
         "ticks": ticks,
         "paging": pages,
         "study": study,
-        "cards": [] if study else sections.task_cards(content)[:ROWS],
+        "cards": [] if study else _cards(content),
         "figures": figures_of(run, content),
         "versions": sorted((content.get("versions") or {}).items()),
     }
@@ -158,6 +158,14 @@ def _task_rows(
             )
         )
     return rows, ticks
+
+
+def _cards(content: Mapping[str, Any]) -> list[sections.TaskCard]:
+    """Return the results that say something of themselves."""
+    cards = [
+        card for card in sections.task_cards(content) if card.section.text or card.section.rows
+    ]
+    return cards[:ROWS]
 
 
 def _message(error: object) -> str:

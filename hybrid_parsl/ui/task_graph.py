@@ -16,7 +16,7 @@ MOST_NODES = 40
 WIDTH, HEIGHT = 176, 54
 _GAP_X, _GAP_Y, _MARGIN = 56, 18, 8
 _BOW = 56  # so that an edge passes below the nodes between its ends
-_LONGEST_NAME = 21
+_LONGEST_NAME = 19
 
 
 @dataclass(frozen=True)
