@@ -43,9 +43,9 @@ class PageServer:
 
     def __init__(self, folder: Path, host: str, port: int) -> None:
         check_runs_folder(folder)
-        self._socket = _listen(host, port)
+        self.listening = _listen(host, port)
         self._host = host
-        self.port: int = self._socket.getsockname()[1]
+        self.port: int = self.listening.getsockname()[1]
         self._token = secrets.token_urlsafe()
         self._pages = Pages(folder.resolve())
 
@@ -60,7 +60,7 @@ class PageServer:
         """Answer requests until the process is interrupted."""
         try:
             self._pages.index.listing(0)  # read the runs while a browser is opened
-            self.server().run(sockets=[self._socket])
+            self.server().run(sockets=[self.listening])
         finally:
             self.close()
 
@@ -85,7 +85,7 @@ class PageServer:
 
     def close(self) -> None:
         """Stop listening."""
-        self._socket.close()
+        self.listening.close()
         self._pages.close()
 
 
