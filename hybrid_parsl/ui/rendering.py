@@ -52,12 +52,17 @@ def render(request: Request, template: str, status: int = 200, **context: Any) -
 
 
 def tagged(request: Request, response: Response) -> Response:
-    """Return a response with the tag of its content, or 304 if the browser has that already."""
+    """Return a response with the tag of its content, or 304 if the browser has that already.
+
+    Both have the same policy: that of a 304 replaces the one which the browser has kept.
+    """
     tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:24]}"'
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={"etag": tag})
     response.headers["etag"] = tag
-    return response
+    if request.headers.get("if-none-match") != tag:
+        return response
+    kept = ("etag", "cache-control", "content-security-policy")
+    headers = {name: value for name, value in response.headers.items() if name in kept}
+    return Response(status_code=304, headers=headers)
 
 
 @functools.cache

@@ -37,6 +37,8 @@ def test_a_page_that_has_not_changed_is_not_sent_again(client, runs):
         tag = answer.headers["etag"]
         again = client.get(address, if_none_match=tag)
         assert (again.status, again.body) == (304, b"")
+        policy = "content-security-policy"  # the browser keeps that of the last answer
+        assert again.headers.get(policy) == answer.headers.get(policy)
 
 
 def test_a_run_with_its_graph_times_figures_and_files(client, runs):
