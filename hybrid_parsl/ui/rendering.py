@@ -45,6 +45,11 @@ def templates() -> Environment:
     return environment
 
 
+def warm_up() -> None:
+    """Compile the template of the first page, so that its first request is quick, too."""
+    templates().get_template("runs.html.j2")
+
+
 def render(request: Request, template: str, status: int = 200, **context: Any) -> Response:
     """Return a page; only its tag if the browser has the same page already."""
     page = templates().get_template(f"{template}.html.j2").render(request=request, **context)

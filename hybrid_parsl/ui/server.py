@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.ui.access import TOKEN, Guard
 from hybrid_parsl.ui.pages import Pages
+from hybrid_parsl.ui.rendering import warm_up
 from hybrid_parsl.ui.run_index import check_runs_folder
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class PageServer:
         self.port: int = self.listening.getsockname()[1]
         self._token = secrets.token_urlsafe()
         self._pages = Pages(folder.resolve())
+        self._pages.index.listing(0)  # read the runs while a browser is opened
+        warm_up()
 
     @property
     def address(self) -> str:
@@ -59,7 +62,6 @@ class PageServer:
     def run(self) -> None:
         """Answer requests until the process is interrupted."""
         try:
-            self._pages.index.listing(0)  # read the runs while a browser is opened
             self.server().run(sockets=[self.listening])
         finally:
             self.close()
