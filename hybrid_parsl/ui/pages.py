@@ -40,7 +40,7 @@ _SANDBOX = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 )
 """For files of runs: whatever is in them, it is only seen."""
-_FREQUENT_MS, _RARE_MS = 2000, 10_000
+_FREQUENT_MS, _RARE_MS = 2500, 10_000
 _REPORTS = ("report.html", "study.html")
 
 

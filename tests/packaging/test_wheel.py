@@ -72,6 +72,8 @@ def test_the_wheel_ships_every_experiment_and_the_type_marker(installed):
     endpoint = installed / "hybrid_parsl" / "remote" / "endpoint"
     assert {path.suffix for path in endpoint.iterdir()} == {".j2", ".json"}
     assert (installed / "hybrid_parsl" / "py.typed").exists()
+    page = {path.name for path in (ROOT / "hybrid_parsl" / "ui").iterdir() if path.is_file()}
+    assert page <= {path.name for path in (installed / "hybrid_parsl" / "ui").iterdir()}
 
 
 def test_no_apps_or_sites_at_the_top_level(installed):
