@@ -17,7 +17,6 @@ import tomli_w
 from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Parameter
 
-from hybrid_parsl.cli.output import printable
 from hybrid_parsl.cli.summary import summary_rows
 from hybrid_parsl.engine.batch_site import BatchSettings
 from hybrid_parsl.engine.jobs.kube_context import KubeContext
@@ -31,6 +30,7 @@ from hybrid_parsl.experiment_file import (
     sweep_of,
     with_values,
 )
+from hybrid_parsl.messages import escape_controls
 from hybrid_parsl.optimize.journal import Journal
 from hybrid_parsl.optimize.progress import SearchProgress
 from hybrid_parsl.optimize.start import Start
@@ -467,7 +467,7 @@ def results(folder: Path, data: bytes) -> None:
     document = directory.read_results()
     assert document == json.loads(data)
     for name, text in summary_rows(document):
-        printable(name + text)
+        escape_controls(name + text)
     write_report(directory, document)
     json.dumps(status_of(directory).to_json(), allow_nan=False)
 

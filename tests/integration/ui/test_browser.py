@@ -198,7 +198,8 @@ CONTRASTS = """
     .filter(each => each.innerText?.trim() && each.checkVisibility() && !each.disabled)
     .map(each => {
       const [one, two] = [light(parse(getComputedStyle(each).color)), light(back(each))];
-      return [each.innerText.slice(0, 40), (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05)];
+      const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+      return [each.innerText.slice(0, 40), ratio];
     });
 }
 """

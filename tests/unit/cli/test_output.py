@@ -15,8 +15,9 @@ from rich.text import Text
 from waiting import PATIENCE_S
 
 from hybrid_parsl.cli.failure import failure_text
-from hybrid_parsl.cli.output import make_console, printable, say, say_aside, say_rich
+from hybrid_parsl.cli.output import make_console, say, say_aside, say_rich
 from hybrid_parsl.errors import JobRejectedError
+from hybrid_parsl.messages import escape_controls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +94,7 @@ HOSTILE = "a\x1b]0;title\x07\x1b[2J\x9b1m\r\u202eb\tc\n✓"
 
 def test_control_characters_are_shown_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     expected = r"a\x1b]0;title\x07\x1b[2J\x9b1m\r\u202eb" + "\tc\n✓"
-    assert printable(HOSTILE) == expected
+    assert escape_controls(HOSTILE) == expected
     say(HOSTILE)
     say_aside(HOSTILE)
     say_rich(Text(HOSTILE))
