@@ -40,7 +40,7 @@ _SANDBOX = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 )
 """For files of runs: whatever is in them, it is only seen."""
-_FREQUENT_MS, _RARE_MS = 2500, 10_000
+_READING_MS, _FREQUENT_MS, _RARE_MS = 500, 2500, 10_000
 _REPORTS = ("report.html", "study.html")
 
 
@@ -117,7 +117,7 @@ class Pages:
         return render(
             request,
             "runs",
-            poll_ms=_FREQUENT_MS,
+            poll_ms=_READING_MS if listing.n_reading else _FREQUENT_MS,
             folder=str(self.index.folder),
             listing=listing,
             table=table,
@@ -314,8 +314,9 @@ def _svg(request: Request, content: bytes) -> Response:
 
 
 def _cached(content: str, kind: str) -> Response:
-    """Return a file of the page itself, which browsers may keep until it changes."""
-    return Response(content, media_type=kind, headers={"cache-control": "private, no-cache"})
+    """Return a file of the page itself, which browsers keep: its address changes when it does."""
+    headers = {"cache-control": "private, max-age=31536000, immutable"}
+    return Response(content, media_type=kind, headers=headers)
 
 
 def _report_of(run: Path) -> str | None:

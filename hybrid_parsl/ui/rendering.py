@@ -32,6 +32,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         finalize=_finalized,
     )
+    environment.globals["asset_tag"] = asset_tag
     environment.filters.update(
         clock=clock,
         count=text.count,
@@ -81,6 +82,12 @@ def style_sheet() -> str:
 def script() -> str:
     """Return the script of the pages."""
     return files("hybrid_parsl.ui").joinpath("ui.js").read_text("utf-8")
+
+
+@functools.cache
+def asset_tag() -> str:
+    """Return what changes when the style sheet or the script does."""
+    return hashlib.sha256((style_sheet() + script()).encode()).hexdigest()[:12]
 
 
 def run_tone(state: object) -> str:

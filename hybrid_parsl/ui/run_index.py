@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LARGEST_RESULTS = 32 * 2**20
 """Bytes of a ``results.json`` that the page reads."""
 READING = "reading"
-_PATIENCE_S = 0.15
+_PATIENCE_S = 0.08
 _FRESH_S = 0.5
 
 Stamp = tuple[int, ...]
