@@ -104,11 +104,11 @@ def with_values(
     ConfigurationError
         If an assignment cannot be read, or the files of a run could not hold a value.
     """
-    _check_values(table, source)
+    check_values(table, source)
     table = copy.deepcopy(table)
     for assignment in assignments:
         _assign(table, assignment)
-    _check_values(table, "--set")
+    check_values(table, "--set")
     return table
 
 
@@ -122,9 +122,23 @@ def parse_experiment(
     ConfigurationError
         If an override cannot be read, or a key or value is not valid.
     """
-    changed = with_values(table, overrides, source)
+    return validated(with_values(table, overrides, source), overrides, source)
+
+
+def validated(
+    table: Mapping[str, Any], overrides: Sequence[str] = (), source: str | None = None
+) -> Experiment:
+    """Make an experiment of a TOML table on which the overrides have been carried out.
+
+    A table of it may also be a model, such as that of another experiment, which is kept as it is.
+
+    Raises
+    ------
+    ConfigurationError
+        If a key or value is not valid.
+    """
     try:
-        return Experiment.model_validate(changed)
+        return Experiment.model_validate(table)
     except (ValidationError, ConfigurationError) as error:
         fault = explain(error, Experiment) if isinstance(error, ValidationError) else error
         place = origin(fault.key, overrides, source)
@@ -143,7 +157,7 @@ def origin(key: str | None, overrides: Iterable[str], source: str | None) -> str
     return "--sweep" if fault.startswith(f"{SWEEP}.") else "--set"
 
 
-def _check_values(table: dict[str, Any], source: str | None) -> None:
+def check_values(table: dict[str, Any], source: str | None) -> None:
     """Refuse what TOML can write down but the files of a run cannot hold.
 
     Raises

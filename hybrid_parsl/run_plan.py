@@ -247,6 +247,7 @@ def _make_points(
     """
     from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.experiment_file import with_values
+    from hybrid_parsl.stages.check import CHECKED_TABLES
     from hybrid_parsl.study_points import make_points
 
     for assignment in overrides:
@@ -259,7 +260,8 @@ def _make_points(
         with _placed(Path(place), ()):
             return _completed(experiment, path, project)
 
-    return make_points(with_values(table, overrides, str(path)), sweep, str(path), complete)
+    asked = with_values(table, overrides, str(path))
+    return make_points(asked, sweep, str(path), complete, CHECKED_TABLES)
 
 
 def _completed(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.experiment_file import parse_experiment, with_values
+from hybrid_parsl.experiment_file import check_values, validated, with_values
 from hybrid_parsl.records.models import PointsRecord
+from hybrid_parsl.sweep import KEY as SWEEP
 from hybrid_parsl.sweep import Sweep, assignments, in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.records.run_directory import RunDirectory
@@ -50,11 +52,11 @@ class Point:
 
     def tables(self, base: Experiment) -> dict[str, Any]:
         """Return the tables in which the experiment differs from `base`."""
-        ours, theirs = (each.model_dump(mode="json") for each in (self.experiment, base))
+        names = [name for name in type(base).model_fields if name != SWEEP]
+        tables = ((name, getattr(self.experiment, name), getattr(base, name)) for name in names)
+        changed = {name: ours for name, ours, theirs in tables if ours != theirs}
         return {
-            key: _without_none(table)
-            for key, table in ours.items()
-            if key != "sweep" and table != theirs[key]
+            name: _without_none(table.model_dump(mode="json")) for name, table in changed.items()
         }
 
 
@@ -69,12 +71,14 @@ def embedded_sweep(sweep: Sweep, points: Sequence[Point]) -> Sweep:
 
     So that the file of the run's experiment makes the same points again, wherever it is.
     """
-    dumps = [each.experiment.model_dump(mode="json", exclude_none=True) for each in points]
     held: dict[tuple[str, str], Any] = {}
-    for point, dump in zip(points, dumps, strict=True):
-        for key, value in point.values.items():
-            if isinstance(value, str) and (content := _at(dump, key, value)) != value:
-                held[key, value] = content
+    for point in points:
+        texts = {key: value for key, value in point.values.items() if isinstance(value, str)}
+        for key, value in texts.items() - held.keys():
+            table = getattr(point.experiment, key.partition(".")[0])
+            dump = table.model_dump(mode="json", exclude_none=True)
+            held[key, value] = _at(dump, key.partition(".")[2], value)
+    held = {(key, value): content for (key, value), content in held.items() if content != value}
     if not held:
         return sweep
 
@@ -111,7 +115,7 @@ def write_points(directory: RunDirectory, points: Sequence[Point]) -> None:
     """
     base = points[0].experiment
     records = [{"values": each.values, "tables": each.tables(base)} for each in points]
-    directory.write_json(FILE, {"points": records})
+    directory.write(FILE, json.dumps({"points": records}, allow_nan=False) + "\n")
 
 
 def read_points(
@@ -134,11 +138,12 @@ def read_points(
         If ``points.json`` is missing or damaged, or a point in it is not valid.
     """
     records = directory.read_record(FILE, PointsRecord)["points"]
-    asked = base.model_dump(mode="json", exclude={"sweep"}, exclude_none=True)
+    same = {name: table for name, table in base if name != SWEEP}
     source = str(directory.path / FILE)
     points = []
     for name, record in zip(point_names(len(records)), records, strict=True):
-        experiment = parse_experiment({**asked, **record["tables"]}, source=source)
+        check_values(record["tables"], source)
+        experiment = validated({**same, **record["tables"]}, source=source)
         points.append(Point(name, record["values"], embed(experiment)))
     return points
 
@@ -148,6 +153,7 @@ def make_points(
     sweep: Sweep,
     source: str,
     complete: Callable[[Experiment, str], Experiment],
+    used: Collection[str],
 ) -> list[Point]:
     """Return the points of a study that is to begin.
 
@@ -161,7 +167,9 @@ def make_points(
         Where the experiment comes from, for errors.
     complete
         Returns an experiment that needs no files, checked; it is also told where the experiment
-        comes from.
+        comes from. Called once for points that are equal in `used`.
+    used
+        The tables that `complete` reads or changes.
 
     Raises
     ------
@@ -169,14 +177,27 @@ def make_points(
         If a point is not valid.
     """
     values, analysis = sweep.points(), table.get("analysis", {})
+    table = {name: each for name, each in table.items() if name != SWEEP}
     if isinstance(analysis, dict):
-        table = {**table, "analysis": {**_ANALYSIS, **analysis}}
+        table["analysis"] = {**_ANALYSIS, **analysis}
+    swept = {key.partition(".")[0] for key in sweep.axes}
+    decisive = [key for key in sweep.axes if key.partition(".")[0] in used]
+    same: dict[str, Any] = {}
+    completed: dict[str, Experiment] = {}
     points = []
     for name, each in zip(point_names(len(values)), values, strict=True):
         place = f"{source}, point {name} ({in_words(each)})"
-        found = parse_experiment(with_values(table, assignments(each), source), source=place)
-        single = found.model_copy(update={"sweep": None})
-        points.append(Point(name, each, complete(single, place)))
+        of_point = {key: table[key] for key in swept & table.keys()}
+        changed = with_values(of_point, assignments(each), source)
+        found = validated({**table, **changed, **same}, source=place)
+        same = same or {key: part for key, part in found if key not in swept}
+        content = json.dumps([each[key] for key in decisive])
+        if (known := completed.get(content)) is None:
+            found = completed[content] = complete(found, place)
+        else:
+            of_known = {key: getattr(known, key) for key in used}
+            found = found.model_copy(update=of_known).with_own_code(known.own_code)
+        points.append(Point(name, each, found))
     return points
 
 

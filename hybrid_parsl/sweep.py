@@ -161,6 +161,8 @@ def toml_text(value: Any) -> str:
     """Return a value as TOML writes it, in one line; ``null``, which TOML lacks, for None."""
     if value is None:
         return "null"
+    if type(value) is int:
+        return str(value)
     if isinstance(value, dict):
         return (
             "{"

@@ -8,7 +8,7 @@ import logging
 import re
 import threading
 import time
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections import defaultdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +118,9 @@ class TaskMonitor:
         self._on_result = on_result
         self._origins = origins
         self._known: dict[Call, str] = {}
+        self._n_open = 0
+        self._followers: dict[Call, list[Call]] = defaultdict(list)
+        self._stages = {stage["name"]: stage for stage in document["stages"]}
         self._unwritten = False
         self._next_write = 0.0
         self._failed: list[tuple[Call, HybridParslError]] = []
@@ -143,10 +146,8 @@ class TaskMonitor:
         last_tick = last_sign = time.monotonic()
         while True:
             is_over = not thread.is_alive()
-            calls = self._recorder.calls()
-            pending = [call.future for call in calls if call.ended is None]  # before the update
-            self._update(calls)
-            if is_over and not pending and len(calls) == len(self._recorder.calls()):
+            self._update(*self._recorder.news())
+            if is_over and not self._n_open:
                 break
             here = time.monotonic()
             if here - last_sign >= _SIGN_OF_LIFE_S:
@@ -155,9 +156,8 @@ class TaskMonitor:
             if here - last_tick >= interval_s:
                 self._observer.tick()
                 last_tick = here
-            if pending and is_over:
-                left = interval_s - (here - last_tick)
-                wait(pending, timeout=max(left, _POLL_S), return_when=FIRST_COMPLETED)
+            if is_over:
+                self._recorder.wait_for_news(max(interval_s - (here - last_tick), _POLL_S))
             else:
                 time.sleep(_POLL_S)
 
@@ -191,22 +191,31 @@ class TaskMonitor:
             first.add_note(f"also failed: {n_more} more, see status")
         raise first
 
-    def _update(self, calls: Sequence[Call]) -> None:
+    def _update(self, made: Sequence[Call], ended: Sequence[Call]) -> None:
         """Write down what has changed since the last time."""
-        for call in calls:
+        self._n_open += len(made) - len(ended)
+        for call in made:
             if call.label is None:
-                self._known.setdefault(call, "join")
-            elif call not in self._known:
+                self._known[call] = "join"
+            else:
                 self._add(call)
-        ended = [(call.ended, number, call) for number, call in enumerate(calls) if call.ended]
-        for _, _, call in sorted(ended):
-            if self._known[call] in ("waiting", "running", "join"):
-                self._end(call)
-        for call in calls:
-            if self._known[call] == "waiting" and call.ended is None and call.began is not None:
-                self._start(call)
+        candidates = list(made)
+        for call in sorted(ended, key=lambda each: (each.ended, each.number)):
+            self._end(call)
+            candidates += self._followers.pop(call, [])
+        for call in candidates:
+            if self._known[call] == "waiting" and call.ended is None:
+                self._start_if_ready(call)
         if time.monotonic() >= self._next_write:
             self._write()
+
+    def _start_if_ready(self, call: Call) -> None:
+        """Write down that a call has started, or look at it again when what it lacks has ended."""
+        lacking = next((each for each in call.after if not each.succeeded), None)
+        if lacking is None:
+            self._start(call)
+        else:
+            self._followers[lacking].append(call)
 
     def _write(self) -> None:
         """Write what has changed; a large document not so often that it takes all the time."""
@@ -298,6 +307,8 @@ class TaskMonitor:
     def _keep_figures(self, name: str, result: Any) -> dict[str, str]:
         """Write the figures of a result; return the names of their files by their own."""
         figures = _figures(result)
+        if not figures:
+            return {}
         others = {
             file
             for task, table in self._document["tasks"].items()
@@ -334,12 +345,11 @@ class TaskMonitor:
 
     def _stage(self, name: str) -> dict[str, Any]:
         """Return the record of a stage that has begun: an earlier driver's, or a new one."""
-        stages: list[dict[str, Any]] = self._document["stages"]
-        for stage in stages:
-            if stage["name"] == name:
-                return stage
+        if (known := self._stages.get(name)) is not None:
+            return known
         stage = {"name": name, "started": now(), "status": "running"}
-        stages.append(stage)
+        self._stages[name] = stage
+        self._document["stages"].append(stage)
         self._document["tasks"][name] |= {"started": stage["started"], "status": "running"}
         self._unwritten = True
         self._directory.event("stage started", stage=name)

@@ -124,6 +124,8 @@ class Call:
         As the workflow gave them.
     future
         Its outcome.
+    number
+        How many calls the run has made before.
     invoked, ended
         When the workflow made the call, and when its outcome was there.
     """
@@ -136,6 +138,7 @@ class Call:
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
     future: Future[Any] = field(default_factory=Future)
+    number: int = 0
     invoked: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: datetime | None = None
 
@@ -206,11 +209,26 @@ class CallRecorder:
         self._codes: dict[str, OwnCode] = {}
         self._calls: dict[int, Call] = {}
         self._order: list[Call] = []
+        self._ended: list[Call] = []
+        self._n_seen = 0
+        self._has_news = threading.Event()
 
     def calls(self) -> list[Call]:
         """Return all calls so far, in the order in which they were made."""
         with self._lock:
             return list(self._order)
+
+    def news(self) -> tuple[list[Call], list[Call]]:
+        """Return the calls that were made and those that have ended since the last time."""
+        self._has_news.clear()
+        with self._lock:
+            made, self._n_seen = self._order[self._n_seen :], len(self._order)
+            ended, self._ended = self._ended, []
+        return made, ended
+
+    def wait_for_news(self, timeout_s: float) -> None:
+        """Return as soon as a call has been made or has ended, or after `timeout_s`."""
+        self._has_news.wait(timeout_s)
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -318,9 +336,18 @@ class CallRecorder:
         """Keep a call that has been started."""
         call.future = future
         with self._lock:
+            call.number = len(self._order)
             self._calls[id(future)] = call
             self._order.append(call)
-        future.add_done_callback(lambda _: setattr(call, "ended", datetime.now(UTC)))
+        self._has_news.set()
+        future.add_done_callback(lambda _: self._end(call))
+
+    def _end(self, call: Call) -> None:
+        """Note that the outcome of a call is there."""
+        with self._lock:
+            call.ended = datetime.now(UTC)
+            self._ended.append(call)
+        self._has_news.set()
 
     def _producers(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[Call]:
         """Return the calls whose futures are among arguments, in lists and dicts too."""
@@ -335,8 +362,7 @@ class CallRecorder:
                 waiting += [*value.keys(), *value.values()]
             elif isinstance(value, list | tuple | set | frozenset):
                 waiting += value
-        with self._lock:
-            return [call for call in self._order if id(call) in found]
+        return sorted(found.values(), key=lambda call: call.number)
 
 
 def _in_scope(function: Callable[..., Any], scope: CallScope) -> Callable[..., Any]:

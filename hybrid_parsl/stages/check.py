@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.problems.problem import Problem
 
+CHECKED_TABLES = ("problem", "ansatz", "search", "quantum")
+"""The tables of an experiment that `check_experiment` reads."""
+
 
 def check_experiment(experiment: Experiment, *, is_driven_here: bool = True) -> None:
     """Check that problem and backend can be made and that the search suits the problem.

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.study_points import Point
 
+USED = ("problem", "ansatz")
 TABLE = {"name": "x", "problem": {"kind": "maxcut", "nodes": 6}, "quantum": {"precision": 0.1}}
 
 
 def made(**sweep: object) -> list[Point]:
     found = Sweep.model_validate({key.replace("__", "."): value for key, value in sweep.items()})
-    return make_points(TABLE, found, "file.toml", lambda experiment, _: experiment)
+    return make_points(TABLE, found, "file.toml", lambda experiment, _: experiment, USED)
 
 
 def same(experiment: Experiment) -> Experiment:
@@ -63,14 +64,14 @@ def test_the_sweep_of_files_holds_their_content() -> None:
             "exclude": [{"problem.edges": "b.txt", "ansatz.layers": 2}],
         }
     )
-    points = make_points(TABLE, sweep, "file.toml", embedded)
+    points = make_points(TABLE, sweep, "file.toml", embedded, USED)
     kept = embedded_sweep(sweep, points)
     assert kept.axes == {"problem.edges": [[[0, 1]], [[1, 2]]], "ansatz.layers": [1, 2]}
     assert [each.values["ansatz.layers"] for each in points] == [1, 2, 1]
-    again = make_points(TABLE, kept, "file.toml", lambda experiment, _: experiment)
+    again = make_points(TABLE, kept, "file.toml", lambda experiment, _: experiment, USED)
     assert [each.experiment for each in again] == [each.experiment for each in points]
     plain = Sweep.model_validate({"search.method": ["draw", "spsa"]})
-    assert embedded_sweep(plain, make_points(TABLE, plain, "f", embedded)) is plain
+    assert embedded_sweep(plain, make_points(TABLE, plain, "f", embedded, USED)) is plain
 
 
 def test_a_point_that_is_not_valid_is_named() -> None:
@@ -87,7 +88,7 @@ def test_what_completes_a_point_is_told_its_place() -> None:
         told.append(place)
         return experiment
 
-    make_points(TABLE, Sweep.model_validate({"ansatz.layers": [3]}), "file.toml", complete)
+    make_points(TABLE, Sweep.model_validate({"ansatz.layers": [3]}), "file.toml", complete, USED)
     assert told == ["file.toml, point 0 (ansatz.layers = 3)"]
 
 
