@@ -17,11 +17,18 @@ _MODE = 0o644
 """Never writable by others, whatever the umask is."""
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, is_durable: bool = True) -> None:
     """Write `data` to `path`, whose folder has to be there.
 
     The bytes go to a new file in the same folder, to the disk, and then take the place of what
     was there before. The name of the new file cannot be guessed, so nothing can lie in wait there.
+
+    Parameters
+    ----------
+    path, data
+        The file and its content.
+    is_durable
+        Whether to wait for the disk; if not, a crash of the host may leave a part of the content.
 
     Raises
     ------
@@ -36,8 +43,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
     except BaseException as error:  # an interruption leaves nothing behind, either
         with contextlib.suppress(OSError):

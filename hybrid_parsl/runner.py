@@ -163,7 +163,7 @@ class Run:
             most_retries = self.experiment.resources.most_retries
             allow_retries(config, most_retries, self._retry_policy, self._note_retry)
             find_futures_in_containers(config)
-            opened = Session(config, self.site.source)
+            opened = Session(config, self.site.source, logs_tasks=not self.points)
             reuse = self._reuse(config, opened) if self.cache else None
             gate = LaunchGate.install(config)
             workflow = self._workflow()

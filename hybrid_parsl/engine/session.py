@@ -39,6 +39,9 @@ class Session:
         What the site's ``config(run)`` returned.
     source
         The site's file, named in errors.
+    logs_tasks
+        Whether Parsl logs what it does with each task: some 15 lines, which take longer than all
+        else that it does.
 
     Raises
     ------
@@ -46,9 +49,10 @@ class Session:
         On entering: if the configuration is not Parsl's, or lacks an executor for a label.
     """
 
-    def __init__(self, config: parsl.Config, source: str) -> None:
+    def __init__(self, config: parsl.Config, source: str, *, logs_tasks: bool = True) -> None:
         self._config = config
         self._source = source
+        self._logs_tasks = logs_tasks
         self._kernel: Any = None
         self._handshakes: dict[str, Future[str]] = {}
 
@@ -62,6 +66,8 @@ class Session:
         _parsl_log.propagate = False
         try:
             self._kernel = parsl.load(self._config)
+            if not self._logs_tasks:
+                _parsl_log.setLevel(logging.WARNING)
         except BaseException:
             self._end_what_has_started()
             raise

@@ -207,7 +207,7 @@ class WarmProcessExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # 
         self.label = label
         self.work_directory = str(work_directory)
         self.processes = processes
-        self._folders = TaskFolders(Path(work_directory))
+        self._folders = TaskFolders(Path(work_directory), is_durable=False)
 
     @property
     def runs_here(self) -> bool:
@@ -274,7 +274,7 @@ class WarmProcessExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # 
         """Keep the outcome of a task for a later driver, and give it to `answer`."""
         try:
             if not done.cancelled() and done.exception() is None:
-                write_frame(task.folder.result, done.result())
+                write_frame(task.folder.result, done.result(), is_durable=False)
             else:
                 self._folders.release(task)
         except HybridParslError as error:

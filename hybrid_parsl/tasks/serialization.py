@@ -85,8 +85,10 @@ def decode_frame(data: bytes, origin: str) -> Any:
         raise ResultError(reason) from error
 
 
-def write_frame(path: Path, value: object) -> None:
+def write_frame(path: Path, value: object, *, is_durable: bool = True) -> None:
     """Write `value` to `path` at once: the file is there whole or not at all.
+
+    One that need not be durable may be damaged after a crash of the host, which its reader notices.
 
     Raises
     ------
@@ -95,7 +97,7 @@ def write_frame(path: Path, value: object) -> None:
     StorageError
         If the file cannot be written.
     """
-    write_atomically(path, encode_frame(value))
+    write_atomically(path, encode_frame(value), is_durable=is_durable)
 
 
 def read_frame(path: Path) -> Any:

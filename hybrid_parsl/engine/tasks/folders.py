@@ -84,10 +84,13 @@ class TaskFolders:
     ----------
     path
         Holds all of them.
+    is_durable
+        Whether requests have to outlive a crash of the host, as they do where jobs go on elsewhere.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_durable: bool = True) -> None:
         self._path = path.absolute()
+        self._is_durable = is_durable
         self._lock = threading.Lock()
         self._free = _folders_by_name(self._path)
         self._numbers: dict[str, int] = {}
@@ -163,7 +166,7 @@ class TaskFolders:
         fresh = TaskFolder(self._path / f".{name}.{secrets.token_hex(4)}")
         try:
             fresh.path.mkdir(parents=True)
-            write_frame(fresh.request, request)
+            write_frame(fresh.request, request, is_durable=self._is_durable)
             return TaskFolder(self._move(fresh.path, name))
         except OSError as error:
             raise StorageError(str(self._path / name), error.strerror or str(error)) from error
