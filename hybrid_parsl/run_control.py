@@ -279,7 +279,7 @@ def _note_cancellation(directory: RunDirectory) -> None:
     document["run"] |= end
     end_tasks(document, "interrupted", document["run"]["finished"])
     document["error"] = {"type": "Cancelled", "message": "cancelled after its driver had ended"}
-    directory.write_json(RESULTS, document)
+    directory.write_results(document)
     write_report(directory, document)
     directory.event("run ended", status="interrupted")
 

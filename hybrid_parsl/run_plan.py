@@ -306,6 +306,8 @@ def _with_options(experiment: Experiment, workflow: Workflow) -> Experiment:
         If the workflow does not take these options.
     """
     table = type(experiment.workflow).model_validate(workflow.complete(experiment.workflow))
+    if table == experiment.workflow:
+        return experiment
     return experiment.model_copy(update={"workflow": table})
 
 

@@ -26,7 +26,7 @@ from hybrid_parsl.experiment import DEFAULT_WORKFLOW
 from hybrid_parsl.problems.registry import code_fingerprint
 from hybrid_parsl.quantum.qpu_control import cancel_qpu_jobs, qpu_jobs_left
 from hybrid_parsl.records.models import PROBLEM
-from hybrid_parsl.records.run_directory import RESULTS, RunDirectory, now
+from hybrid_parsl.records.run_directory import RunDirectory, now
 from hybrid_parsl.records.run_document import continued, end_tasks, new_document
 from hybrid_parsl.records.run_lock import run_lock
 from hybrid_parsl.records.versions import software_versions
@@ -251,7 +251,7 @@ class Run:
         self._document["run"]["cache"] = self.cache
         if self.points:
             write_points(self.directory, self.points)
-        self.directory.write_json(RESULTS, self._document)
+        self.directory.write_results(self._document)
         self._write_experiment()
 
     def _write_experiment(self) -> None:
@@ -263,7 +263,7 @@ class Run:
         self._document = continued(earlier, self.directory)
         is_first = self._document["run"]["drivers"] == 1
         self.directory.event("driver started" if is_first else "run resumed")
-        self.directory.write_json(RESULTS, self._document)
+        self.directory.write_results(self._document)
 
     def _follow(
         self,
@@ -343,7 +343,7 @@ class Run:
             message = "\n".join([str(error) or kind, *map(words_for, left)])
             self._document["error"] = {"type": kind, "message": message}
         try:
-            self.directory.write_json(RESULTS, self._document)
+            self.directory.write_results(self._document)
             self._write_experiment()
             write_report(self.directory, self._document)
             self.directory.event("run ended", status=status)

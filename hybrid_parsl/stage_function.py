@@ -58,7 +58,7 @@ class StageFunction:
 
     @property
     def __signature__(self) -> inspect.Signature:
-        return inspect.signature(self.function)
+        return _signature(self.function)
 
     def __eq__(self, other: object) -> bool:
         """Return whether both are the same function with the same source; names do not count."""
@@ -72,6 +72,12 @@ class StageFunction:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _load, (self.reference, self.__name__, self.code)
+
+
+@functools.cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a function, which takes longer to make than to use."""
+    return inspect.signature(function)
 
 
 def stay_in_driver() -> None:

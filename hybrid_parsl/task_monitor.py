@@ -20,7 +20,7 @@ from hybrid_parsl.engine.session import first_cause
 from hybrid_parsl.engine.stage_errors import stage_error, workflow_error
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.messages import shown
-from hybrid_parsl.records.run_directory import RESULTS, now, written
+from hybrid_parsl.records.run_directory import now, written
 from hybrid_parsl.report.plain_svg import plain_svg
 from hybrid_parsl.report.sections import DEFAULT_TABLES
 from hybrid_parsl.result_view import shown_result, type_name
@@ -223,7 +223,7 @@ class TaskMonitor:
             return
         begun = time.monotonic()
         try:
-            self._directory.write_json(RESULTS, self._document)
+            self._directory.write_results(self._document)
         except StorageError:
             if not self._failed:  # else the first failure is what counts
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import time
@@ -221,8 +222,10 @@ class PlainDisplay(Display):
 
     def tick(self) -> None:
         """Print how far the running tasks have come."""
-        for name in self._running:
+        for name in itertools.islice(self._running, _MOST_ROWS):
             self._say(f"{name}: {self._text(name) or 'running'}")
+        if (n_more := len(self._running) - _MOST_ROWS) > 0:
+            self._say(f"{n_more} more tasks have started and not finished")
 
     def summary(self, document: Document) -> None:
         """Print the main figures."""

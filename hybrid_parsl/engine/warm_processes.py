@@ -239,8 +239,9 @@ class WarmProcessExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # 
         del resource_specification
         task = self._folders.open(func, args, kwargs)
         answer: Future[Any] = Future()
-        if not task.answer_from_disk(answer):
-            task.prepare()
+        if task.is_new or not task.answer_from_disk(answer):
+            if not task.is_new:
+                task.prepare()
             answer.set_running_or_notify_cancel()
             inner = self._call(task.folder.path, task.request)
             inner.add_done_callback(lambda done: self._finish(answer, done, task))

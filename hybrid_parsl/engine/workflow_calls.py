@@ -394,6 +394,7 @@ def _task_name(function: Callable[..., Any], keywords: dict[str, Any]) -> str | 
     return name
 
 
+@functools.cache
 def _takes(function: Callable[..., Any], parameter: str) -> bool:
     """Return whether a function has a parameter of this name itself."""
     try:

@@ -19,7 +19,7 @@ from hybrid_parsl.ownership import check_folder, check_tree, is_own, read_own
 from hybrid_parsl.records.models import Results, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic import BaseModel
 
@@ -29,6 +29,7 @@ _NOT_FOR_OTHERS = 0o755
 RESULTS = "results.json"
 REPORT = "report.html"
 REMOTE = "remote.json"
+_MOST_INDENTED = 1000
 _NAME = re.compile(r"\d{8}T\d{6}Z-")
 
 
@@ -203,6 +204,17 @@ class RunDirectory:
     def write_json(self, name: str, value: Any) -> Path:
         """Write `value` to the file `name` as JSON; numbers that are not finite are refused."""
         return self.write(name, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+    def write_results(self, document: Mapping[str, Any]) -> None:
+        """Write ``results.json``; that of many tasks in one line, which takes a tenth of the time.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
+        indent = 2 if len(document["tasks"]) <= _MOST_INDENTED else None
+        self.write(RESULTS, json.dumps(document, indent=indent, allow_nan=False) + "\n")
 
     def read_record(self, name: str, model: type[BaseModel]) -> dict[str, Any]:
         """Return the table in the JSON file `name`, which fits `model`.

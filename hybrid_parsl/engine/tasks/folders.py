@@ -40,10 +40,13 @@ class Task:
         The call.
     folder
         Where it is kept, with what it gives.
+    is_new
+        Whether the folder was made for it and held nothing but the request.
     """
 
     request: Request
     folder: TaskFolder
+    is_new: bool = False
 
     def answer_from_disk(self, answer: Future[Any]) -> bool:
         """Give `answer` the result that is there from an earlier try; return whether there is one.
@@ -126,7 +129,7 @@ class TaskFolders:
                     return Task(request, folder)
                 if held is not None and folder.path.name == name and _is_edited(held, request):
                     logger.warning("%s: its source has changed; it is computed again", name)
-        return Task(request, self._make(name, request))
+        return Task(request, self._make(name, request), is_new=True)
 
     def has_begun(
         self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -168,10 +171,11 @@ class TaskFolders:
             fresh.path.mkdir(parents=True)
             write_frame(fresh.request, request, is_durable=self._is_durable)
             return TaskFolder(self._move(fresh.path, name))
-        except OSError as error:
-            raise StorageError(str(self._path / name), error.strerror or str(error)) from error
-        finally:
+        except BaseException as error:
             shutil.rmtree(fresh.path, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
+            raise StorageError(str(self._path / name), error.strerror or str(error)) from error
 
     def _move(self, fresh: Path, name: str) -> Path:
         """Give a folder the first name for calls of the function `name` that is not taken."""
