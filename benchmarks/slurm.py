@@ -1,12 +1,13 @@
 """What a batch scheduler costs, on a Slurm of four nodes that this program starts on this host.
 
-    python benchmarks/slurm.py [--rounds 3] [--searches 200]
+    python benchmarks/slurm.py [--rounds 3] [--searches 200] [--points 1000] [--alone 40]
 
 The first part times the default experiment with a batch job for its search, and the same three
 stages as one batch script that somebody wrote by hand, in turn. The second part times many
 searches of 0.1 s, each a job of its own, and the same inside one block of nodes. The third part
-measures how much processor time the driver takes, with all programs it starts, while as many
-jobs wait in the queue.
+times a study of many points of some 50 ms, in packs and with a job each; the latter for fewer
+points, multiplied. The fourth part measures how much processor time the driver takes, with all
+programs it starts, while as many jobs wait in the queue. A part whose number is 0 is left out.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 import pipeline  # noqa: E402 - the programs of the three stages
+import studies  # noqa: E402 - a project whose workflow is one search
 from slurm_cluster import SlurmCluster  # noqa: E402 - the cluster that the tests run on
 
 if TYPE_CHECKING:
@@ -136,6 +138,26 @@ def _timed_searches(executor: Any, n_searches: int) -> float:
     return time.perf_counter() - begun
 
 
+def compare_packs(n_points: int, n_alone: int) -> None:
+    """Print the times of a study, in packs and with a job for each of a few of its points."""
+    with tempfile.TemporaryDirectory() as name:
+        project = Path(name) / "project"
+        studies.make_project(project, 4)
+        run = ["run", "points", "--site", "slurm", "--runs-dir", "runs"]
+
+        def study_s(number: int, *options: str) -> float:
+            sweep = f"problem.seed={{range=[0,{number}]}}"
+            return studies.timed([*run, "--sweep", sweep, *options], project)
+
+        study_s(2)
+        packed_s = study_s(n_points)
+        alone_s = study_s(n_alone, "--set", "resources.pack=1")
+    all_s = alone_s * n_points / n_alone
+    print(f"{n_points} points in packs: {packed_s:.1f} s")
+    print(f"{n_alone} points with a job each: {alone_s:.1f} s, so {n_points}: {all_s:.0f} s")
+    print(f"ratio: {all_s / packed_s:.1f}x (target 10x)\n", flush=True)
+
+
 def measure_waiting(n_jobs: int) -> None:
     """Print the share of a core that the driver takes while jobs wait."""
     from hybrid_parsl.engine.jobs.batch_scheduler import BatchOptions
@@ -167,13 +189,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="runs of the default experiment")
     parser.add_argument("--searches", type=int, default=200, help="searches, and jobs that wait")
+    parser.add_argument("--points", type=int, default=1000, help="of the study in packs")
+    parser.add_argument("--alone", type=int, default=40, help="points with a job each")
     options = parser.parse_args()
     cluster = SlurmCluster.start()
     os.environ["SLURM_CONF"] = str(cluster.configuration)
     try:
-        compare_with_script(options.rounds)
-        compare_many(options.searches)
-        measure_waiting(options.searches)
+        if options.rounds:
+            compare_with_script(options.rounds)
+        if options.searches:
+            compare_many(options.searches)
+        if options.points:
+            compare_packs(options.points, options.alone)
+        if options.searches:
+            measure_waiting(options.searches)
     finally:
         cluster.stop()
 

@@ -120,7 +120,9 @@ class TaskMonitor:
         self._known: dict[Call, str] = {}
         self._n_open = 0
         self._followers: dict[Call, list[Call]] = defaultdict(list)
-        self._stages = {stage["name"]: stage for stage in document["stages"]}
+        self._stages: dict[str, dict[str, Any]] = {
+            stage["name"]: stage for stage in document["stages"]
+        }
         self._unwritten = False
         self._next_write = 0.0
         self._failed: list[tuple[Call, HybridParslError]] = []

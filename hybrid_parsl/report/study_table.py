@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _RANKED = ("ratio", "energy", "expectation", "probability")
 _UNINTERESTING = ("seed", "duration_s", "shots", "n_qubits", "n_evaluations", "n_starts")
+_LARGE = 2**63
 POINT, STATUS, ERROR = "point", "status", "error"
 
 
@@ -149,23 +150,34 @@ def _cell(value: Any) -> Any:
 def to_parquet(table: StudyTable) -> bytes | None:
     """Return the table as an Apache Parquet file; None if pyarrow is not installed.
 
-    Columns of values that differ in kind hold texts, as in the CSV file.
+    Columns of values that differ in kind hold texts, as in the CSV file. Arrow reads that file:
+    it imports pandas, which takes a second, for lists of Python's.
     """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
+        from pyarrow import csv as arrow_csv
     except ImportError:
         return None
-    columns = {name: _column(pa, [row.get(name) for row in table.rows]) for name in table.columns}
+    types = {name: _type(pa, [row.get(name) for row in table.rows]) for name in table.columns}
+    read = arrow_csv.read_csv(
+        pa.py_buffer(to_csv(table).encode()),
+        read_options=arrow_csv.ReadOptions(use_threads=False),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=types, null_values=[""], strings_can_be_null=True
+        ),
+    )
     buffer = io.BytesIO()
-    pq.write_table(pa.table(columns), buffer)
+    pq.write_table(read, buffer)
     return buffer.getvalue()
 
 
-def _column(pa: Any, values: Sequence[Any]) -> Any:
-    """Return a column of Arrow's."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        texts = [None if value is None else str(_cell(value)) for value in values]
-        return pa.array(texts, pa.string())
+def _type(pa: Any, values: Sequence[Any]) -> Any:
+    """Return Arrow's type of a column."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pa.bool_()
+    if kinds == {int} and all(abs(value) < _LARGE for value in values if value is not None):
+        return pa.int64()
+    return pa.float64() if kinds and kinds <= {int, float} else pa.string()

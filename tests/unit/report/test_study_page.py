@@ -96,12 +96,13 @@ def test_the_parquet_file_has_columns_of_numbers() -> None:
     require_module("hybrid_parsl.report.study_table", "pyarrow", "hybrid-parsl[study]")
     import pyarrow.parquet as pq
 
-    table = study_table(document(problem__file=["a", ["b"]]))
+    table = study_table(document(problem__file=["a", ["b"]], problem__weighted=[True, False]))
     data = to_parquet(table)
     assert data is not None
     read = pq.read_table(io.BytesIO(data))
     assert read.column_names == table.columns
     assert read["search.energy"].to_pylist()[:2] == [-1.0, None]
+    assert read["problem.weighted"].to_pylist()[:2] == [True, False]
     assert read["problem.file"].to_pylist()[0] == "a"
     assert read["problem.file"].to_pylist()[-1] == '["b"]'
 
