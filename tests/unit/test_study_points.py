@@ -92,6 +92,22 @@ def test_what_completes_a_point_is_told_its_place() -> None:
     assert told == ["file.toml, point 0 (ansatz.layers = 3)"]
 
 
+def test_points_that_are_equal_in_what_is_used_are_completed_once() -> None:
+    told: list[str] = []
+
+    def complete(experiment: Experiment, place: str) -> Experiment:
+        told.append(place)
+        return experiment.model_copy(update={"problem.weighted": True})
+
+    sweep = Sweep.model_validate({"ansatz.layers": [1, 2], "quantum.shots": [10, 20, 30]})
+    table = {key: each for key, each in TABLE.items() if key != "quantum"}
+    points = make_points(table, sweep, "file.toml", complete, USED)
+    assert len(told) == 2
+    assert all(each.experiment.problem.settings["weighted"] for each in points)
+    assert [each.experiment.quantum.shots for each in points] == [10, 20, 30] * 2
+    assert [each.experiment.ansatz.layers for each in points] == [1, 1, 1, 2, 2, 2]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -65,6 +65,21 @@ def test_calls_are_named_and_know_what_they_wait_for(recorder: CallRecorder) -> 
     assert recorder.calls()[2].keywords == {"y": {"b": (second,)}}
 
 
+def test_news_are_what_was_called_and_has_ended_since_the_last_time(recorder: CallRecorder) -> None:
+    first, second = adding(1), adding(2)
+    made, ended = recorder.news()
+    assert ([call.number for call in made], ended) == ([0, 1], [])
+    second.set_result(2)
+    third = adding(3)
+    third.set_result(3)
+    made, ended = recorder.news()
+    assert [call.future for call in made] == [third]
+    assert [call.future for call in ended] == [second, third]
+    first.set_result(1)
+    recorder.wait_for_news(PATIENCE_S)
+    assert [call.future for call in recorder.news()[1]] == [first]
+
+
 def test_a_name_is_given_once(recorder: CallRecorder) -> None:
     for task in ("a", "a-2", "a", "a"):
         adding(1, task=task)
