@@ -2,7 +2,7 @@
 
     python benchmarks/study_peers.py [--points 200] [--rounds 3] [--environment DIR]
 
-Each point is the same search of some 50 ms with the kernels of this package, on one processor.
+Each point is the same search of 80 to 100 ms with the kernels of this package, on one processor.
 Snakemake has a rule for a point, one for the table, and ``--cores`` for the processors; as each of
 its jobs is a program that imports the package again, it is also measured with as few jobs as there
 are processors, each of which works through its share of the points. Parsl alone has a
