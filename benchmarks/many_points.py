@@ -81,7 +81,7 @@ def study_cost(project: Path, n_points: int) -> Cost:
     sweep = f"workflow.number={{range=[0,{n_points}]}}"
     command = [*PROGRAM, "--project", str(project), "run", "points", "--runs-dir", str(runs)]
     begun = time.perf_counter()
-    process = subprocess.Popen([*command, "--quiet", "--sweep", sweep], cwd=project)
+    process = subprocess.Popen([*command, "--no-cache", "--quiet", "--sweep", sweep], cwd=project)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - begun
     if status:

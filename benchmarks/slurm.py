@@ -143,7 +143,7 @@ def compare_packs(n_points: int, n_alone: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         project = Path(name) / "project"
         studies.make_project(project, 4)
-        run = ["run", "points", "--site", "slurm", "--runs-dir", "runs"]
+        run = ["run", "points", "--site", "slurm", "--runs-dir", "runs", "--no-cache"]
 
         def study_s(number: int, *options: str) -> float:
             sweep = f"problem.seed={{range=[0,{number}]}}"
