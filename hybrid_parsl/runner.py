@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import tomli_w
 
 from hybrid_parsl import labels
+from hybrid_parsl.crate.code import write_code
+from hybrid_parsl.crate.metadata import write_crate
 from hybrid_parsl.engine.interrupts import exit_code_of, uninterrupted
 from hybrid_parsl.engine.jobs.orphans import cancel_blocks, has_taken_jobs, jobs_left, words_for
 from hybrid_parsl.engine.launch_gate import LaunchGate, find_futures_in_containers
@@ -246,6 +248,7 @@ class Run:
         places = {"project": str(self.project.folder), "code": self.experiment.own_code.folders}
         self.directory.write_json("site.json", {**self.site.record(), **places})
         self.directory.write_json("versions.json", versions)
+        self._write_code()
         self.directory.event("run started", site=self.site.name)
         self._document = new_document(self.directory, self.site.name, asked, versions, n_drivers)
         self._document["run"]["cache"] = self.cache
@@ -258,8 +261,14 @@ class Run:
         """Write the experiment; a folder without this file is not a run yet."""
         self.directory.write("experiment.toml", tomli_w.dumps(self._document["experiment"]))
 
+    def _write_code(self) -> None:
+        """Keep the code of the project that the run needs."""
+        experiments = [self.experiment, *(point.experiment for point in self.points)]
+        write_code(self.directory, self.project, experiments)
+
     def _go_on(self, earlier: Document) -> None:
         """Record that another driver resumes what `earlier` holds."""
+        self._write_code()
         self._document = continued(earlier, self.directory)
         is_first = self._document["run"]["drivers"] == 1
         self.directory.event("driver started" if is_first else "run resumed")
@@ -347,6 +356,7 @@ class Run:
             self._write_experiment()
             write_report(self.directory, self._document)
             self.directory.event("run ended", status=status)
+            write_crate(self.directory, self._document)
         except Exception as second:  # a disk may be full, a figure none
             if error is None:
                 raise

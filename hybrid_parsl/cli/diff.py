@@ -45,13 +45,13 @@ def diff(
         ("versions", found.versions),
     ):
         say(f"\n{title}: {'' if changes else 'no difference'}".rstrip())
-        _print_changes(changes)
+        print_changes(changes)
     say("\nenergies:" if found.energies else "\nenergies: no task in both has one")
     for energy in found.energies:
         say(f"  {_in_words(energy)}")
 
 
-def _print_changes(changes: Sequence[Changed]) -> None:
+def print_changes(changes: Sequence[Changed]) -> None:
     """Print a line for each value that differs."""
     width = max((len(each.key) for each in changes), default=0)
     for each in changes:

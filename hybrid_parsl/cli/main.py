@@ -15,12 +15,14 @@ from hybrid_parsl.cli import (
     clean,
     diff,
     doctor,
+    export,
     init,
     list_runs,
     listings,
     logs,
     remote,
     report,
+    rerun,
     resume,
     run,
     schedule,
@@ -63,6 +65,8 @@ app.command()(show.show)
 app.command()(diff.diff)
 app.command()(report.report)
 app.command()(ui.ui)
+app.command()(export.export)
+app.command()(rerun.rerun)
 app.command()(listings.sites)
 app.command()(doctor.doctor)
 app.command()(listings.problems)

@@ -9,7 +9,9 @@ from hybrid_parsl.cli.runs import find_run
 
 
 def report(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
-    """Write the page of a run or a study again, and print its path."""
+    """Write the page of a run or a study again, with its metadata, and print its path."""
+    from hybrid_parsl.crate.code import WORKFLOWS
+    from hybrid_parsl.crate.metadata import write_crate
     from hybrid_parsl.records.run_directory import REPORT
     from hybrid_parsl.run_report import write_report
 
@@ -17,5 +19,8 @@ def report(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRE
     came_along = directory.is_remote and (directory.path / REPORT).is_file()
     if came_along:  # its figures are on the endpoint
         say(str(directory.path / REPORT))
-    else:
-        say(str(write_report(directory, directory.read_results())))
+        return
+    document = directory.read_results()
+    say(str(write_report(directory, document)))
+    if document["run"]["status"] != "running" and (directory.path / WORKFLOWS).is_file():
+        write_crate(directory, document)

@@ -22,7 +22,7 @@ from pydantic_core import PydanticUndefined
 
 from hybrid_parsl.errors import ConfigurationError, SiteSettingsError
 from hybrid_parsl.experiment_file import explain_all
-from hybrid_parsl.secret_names import is_secret_name
+from hybrid_parsl.secret_names import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _RECORD = "site.json"
-_ASSIGNMENT = re.compile(r"""\b([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^\s;]+)""")
-_LOGIN = re.compile(r"//[^/@\s]+@")
-HIDDEN = "(hidden)"
 
 
 class SiteSettings(BaseModel):
@@ -137,7 +134,7 @@ def describe_settings(
     rows = [
         {
             "setting": name,
-            "value": _text(_masked(name, values[name])) if name in values else _default(field),
+            "value": _text(masked(values[name], name)) if name in values else _default(field),
             "from": sources.get(name, "" if field.is_required() else "default"),
             "default": _default(field),
             "meaning": field.description or "",
@@ -285,19 +282,3 @@ def _text(value: Any) -> str:
     if isinstance(value, timedelta):
         return re.sub(r" days?, ", "-", str(value))
     return "" if value in (None, PydanticUndefined, "", [], {}) else str(value)
-
-
-def _masked(name: str, value: Any) -> Any:
-    """Return a value with `HIDDEN` in place of what sounds like a secret."""
-    if isinstance(value, str):
-        if is_secret_name(name):
-            return HIDDEN
-        shown = _ASSIGNMENT.sub(
-            lambda m: f"{m[1]}={HIDDEN}" if is_secret_name(m[1]) else m[0], value
-        )
-        return _LOGIN.sub(f"//{HIDDEN}@", shown)
-    if isinstance(value, list):
-        return [_masked("", each) for each in value]
-    if isinstance(value, dict):
-        return {key: _masked(str(key), each) for key, each in value.items()}
-    return value

@@ -91,7 +91,7 @@ def compare_runs(first: Mapping[str, Any], second: Mapping[str, Any]) -> RunDiff
     experiments = (
         {
             key: value
-            for key, value in _flat(each.get("experiment") or {}).items()
+            for key, value in flat(each.get("experiment") or {}).items()
             if key not in swept
         }
         for each in (first, second)
@@ -106,15 +106,15 @@ def compare_runs(first: Mapping[str, Any], second: Mapping[str, Any]) -> RunDiff
     )
 
 
-def _flat(experiment: Mapping[str, Any]) -> dict[str, Any]:
+def flat(experiment: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of an experiment's tables by their dotted names."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, value in experiment.items():
         if isinstance(value, dict):
-            flat.update({f"{name}.{key}": each for key, each in value.items()})
+            found.update({f"{name}.{key}": each for key, each in value.items()})
         else:
-            flat[name] = value
-    return flat
+            found[name] = value
+    return found
 
 
 def _changed(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Changed]:
@@ -129,7 +129,7 @@ def _changed(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change
 
 def _energies(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[EnergyDifference]:
     """Return the energies of the tasks that both documents have."""
-    ours, theirs = (_measured(_tasks(each)) for each in (first, second))
+    ours, theirs = (_measured(tasks_of(each)) for each in (first, second))
     found = []
     for task in ours:
         if task not in theirs:
@@ -141,7 +141,7 @@ def _energies(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Energ
     return found
 
 
-def _tasks(document: Mapping[str, Any]) -> Mapping[str, Any]:
+def tasks_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the tasks of a run by name; those of a study by the values of their point."""
     tasks: Mapping[str, Any] = document.get("tasks") or {}
     study = document.get("study")

@@ -1,0 +1,139 @@
+"""Which files of a run belong to its crate."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybrid_parsl.crate.code import CODE
+from hybrid_parsl.ownership import read_own
+from hybrid_parsl.records.run_directory import REPORT, RESULTS
+from hybrid_parsl.run_report import STUDY_CSV, STUDY_PAGE, STUDY_PARQUET
+from hybrid_parsl.secret_names import masked
+from hybrid_parsl.study_points import FILE as POINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+METADATA = "ro-crate-metadata.json"
+EXPERIMENT, VERSIONS, EVENTS = "experiment.toml", "versions.json", "events.jsonl"
+CIRCUITS, FIGURES, TASKS = "circuits", "figures", "tasks"
+_SINGLE = (
+    *(EXPERIMENT, POINTS, RESULTS, REPORT, STUDY_CSV, STUDY_PARQUET, STUDY_PAGE, VERSIONS, EVENTS),
+)
+_SCRIPTS = ".psij"
+_NO_DATA = (".frame", ".lock")  # pickles, and locks of processes
+_OF_NO_TASK = ("current", "warm_up_")
+_MOST_FILES, _MOST_BYTES = 500, 16 * 2**20
+
+
+@dataclass(frozen=True)
+class CrateFile:
+    """A file of a crate.
+
+    Attributes
+    ----------
+    name
+        Its path below the folder of the run, with slashes.
+    size
+        In bytes.
+    sha256
+        Of its content, hexadecimal.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass
+class Contents:
+    """The files of a crate.
+
+    Attributes
+    ----------
+    files
+        By name.
+    left_out
+        A sentence for each kind of file of the run's tasks that is not part of it.
+    """
+
+    files: dict[str, CrateFile] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    def below(self, folder: str) -> list[str]:
+        """Return the names of the files in a folder, sorted."""
+        return sorted(name for name in self.files if name.startswith(f"{folder}/"))
+
+
+def contents_of(folder: Path) -> Contents:
+    """Return the files in the folder of a run that belong to its crate.
+
+    These are its documents, figures, circuits and code, and of its tasks the scripts, job records
+    and logs, but for empty files. At most 500 files of tasks count, none larger than 16 MiB, and
+    none with what sounds like a secret. Symbolic links are not followed.
+
+    Raises
+    ------
+    UntrustedFileError
+        If a file belongs to another user or can be written by others.
+    """
+    found = Contents()
+    names = [name for name in _SINGLE if (folder / name).is_file()]
+    for place in (CIRCUITS, CODE, FIGURES):
+        names += _files_below(folder, place)
+    for name in names:
+        if content := _content(folder, name):
+            found.files[name] = _described(name, content)
+    n_more = 0
+    for name in _files_below(folder, TASKS):
+        if not _is_of_a_task(name) or not (folder / name).stat().st_size:
+            continue
+        if n_more >= _MOST_FILES:
+            found.left_out.append(f"Only the first {_MOST_FILES} files of tasks are in the crate.")
+            break
+        if (folder / name).stat().st_size > _MOST_BYTES:
+            found.left_out.append(f"{name} is left out: it is larger than 16 MiB.")
+        elif content := _content(folder, name):
+            text = content.decode("utf-8", "replace")
+            if masked(text) != text:
+                found.left_out.append(f"{name} is left out: it holds what sounds like a secret.")
+            else:
+                found.files[name] = _described(name, content)
+                n_more += 1
+    return found
+
+
+def _files_below(folder: Path, place: str) -> Iterator[str]:
+    """Yield the names of the files in a folder of a run, sorted; links are none."""
+    if (folder / place).is_symlink():
+        return
+    for path, folders, files in os.walk(folder / place):
+        folders[:] = sorted(each for each in folders if each != "__pycache__")
+        for name in sorted(files):
+            file = Path(path, name)
+            if not file.is_symlink():
+                yield file.relative_to(folder).as_posix()
+
+
+def _is_of_a_task(name: str) -> bool:
+    """Return whether a file in ``tasks/`` says how a task was run."""
+    parts = name.split("/")[1:]
+    hidden = any(part.startswith(".") and part != _SCRIPTS for part in parts)
+    return not (hidden or name.endswith(_NO_DATA) or parts[0].startswith(_OF_NO_TASK))
+
+
+def _content(folder: Path, name: str) -> bytes:
+    """Return the content of a file, nothing if it is gone or no plain file."""
+    try:
+        return read_own(folder / name)
+    except OSError:
+        return b""
+
+
+def _described(name: str, content: bytes) -> CrateFile:
+    """Return what the crate says of a file."""
+    return CrateFile(name, len(content), hashlib.sha256(content).hexdigest())
