@@ -123,6 +123,8 @@ class Transpiled(_Result):
     couplers
         Pairs of qubits of the device with a gate on both; none if all have one, or in older
         results.
+    calibrated
+        When the device was last calibrated, in UTC, ISO 8601; None if not known.
     """
 
     depth: int
@@ -134,6 +136,7 @@ class Transpiled(_Result):
     duration_s: float | None
     physical_qubits: list[int]
     couplers: list[tuple[int, int]] = []
+    calibrated: str | None = None
 
 
 class RawExpectation(_Result):

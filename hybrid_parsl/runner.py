@@ -7,6 +7,8 @@ import logging
 import shutil
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
@@ -309,6 +311,8 @@ class Run:
         )
         thread = WorkflowThread(workflow, self.experiment)
         thread.start()
+        # imported while tasks run: what describes the run at its end
+        Thread(target=import_module, args=("rocrate.rocrate",), daemon=True).start()
         monitor.follow(thread)
 
     def _retry_policy(self, names: Sequence[str]) -> RetryPolicy:

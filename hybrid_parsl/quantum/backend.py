@@ -151,6 +151,11 @@ class QuantumBackend(ABC):
         return None
 
     @property
+    def calibrated(self) -> str | None:
+        """When the device was last calibrated, in UTC, ISO 8601; None if not known."""
+        return None
+
+    @property
     def is_reachable(self) -> bool:
         """Whether this host can reach the device; if not, it is checked where the task runs."""
         return True
@@ -223,7 +228,7 @@ class QuantumBackend(ABC):
             return None
         from hybrid_parsl.quantum.transpilation import describe_transpiled
 
-        return describe_transpiled(circuit, prepared, self.target)
+        return describe_transpiled(circuit, prepared, self.target, self.calibrated)
 
     def check(self, circuit: Callable[[], QuantumCircuit]) -> None:
         """Check on the driver, before a run, that the backend can run a circuit.

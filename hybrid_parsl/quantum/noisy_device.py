@@ -24,7 +24,7 @@ from hybrid_parsl.quantum.aer import (
 from hybrid_parsl.quantum.backend import KEY, QuantumBackend
 from hybrid_parsl.quantum.fake_devices import fake_device, package_version, short_name
 from hybrid_parsl.quantum.pauli_estimator import PauliEstimator
-from hybrid_parsl.quantum.transpilation import TranspilationOptions
+from hybrid_parsl.quantum.transpilation import TranspilationOptions, calibration_time
 from hybrid_parsl.simulate.free_memory import check_memory
 
 if TYPE_CHECKING:
@@ -123,6 +123,11 @@ class NoisyAerBackend(AerBackend):
             If there is no such device.
         """
         return self._whole.target
+
+    @property
+    def calibrated(self) -> str | None:
+        """When the snapshot of the device was calibrated."""
+        return calibration_time(self._whole)
 
     def sampler(self) -> Sampler:
         """Return a sampler of circuits that `prepare` returned."""

@@ -20,7 +20,7 @@ from hybrid_parsl.quantum.ibm_account import find_device, open_service
 from hybrid_parsl.quantum.qpu_job import QpuJob, tag_of
 from hybrid_parsl.quantum.qpu_record import QpuRecord
 from hybrid_parsl.quantum.qpu_time import QpuEstimate, estimate_program
-from hybrid_parsl.quantum.transpilation import TranspilationOptions, transpile_to
+from hybrid_parsl.quantum.transpilation import TranspilationOptions, calibration_time, transpile_to
 from hybrid_parsl.tasks.folder import current_task_folder
 
 if TYPE_CHECKING:
@@ -151,6 +151,11 @@ class QpuBackend(QuantumBackend):
     def target(self) -> Target:
         """The gates and connectivity of the device, as last calibrated."""
         return self.qpu.target
+
+    @property
+    def calibrated(self) -> str | None:
+        """When the device was last calibrated."""
+        return calibration_time(self.qpu)
 
     @property
     def usage(self) -> QpuUsage | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -87,7 +88,10 @@ def transpile_to(
 
 
 def describe_transpiled(
-    circuit: QuantumCircuit, transpiled: QuantumCircuit, target: Target
+    circuit: QuantumCircuit,
+    transpiled: QuantumCircuit,
+    target: Target,
+    calibrated: str | None = None,
 ) -> Transpiled:
     """Return the record of a transpilation.
 
@@ -99,6 +103,8 @@ def describe_transpiled(
         After, as `transpile_to` returned it.
     target
         Its durations are used.
+    calibrated
+        When the device was last calibrated, ISO 8601; None if not known.
     """
     layout = transpiled.layout
     return Transpiled(
@@ -111,7 +117,15 @@ def describe_transpiled(
         duration_s=estimated_duration_s(transpiled, target),
         physical_qubits=[] if layout is None else layout.final_index_layout(),
         couplers=_couplers(target),
+        calibrated=calibrated,
     )
+
+
+def calibration_time(device: Any) -> str | None:
+    """Return when a device of IBM's client was last calibrated, in UTC; None if not known."""
+    properties = device.properties() if hasattr(device, "properties") else None
+    last = None if properties is None else properties.last_update_date
+    return None if last is None else last.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _couplers(target: Target) -> list[tuple[int, int]]:
