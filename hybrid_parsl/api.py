@@ -114,6 +114,38 @@ class RunResult:
         page = self.path / page_of(self.document)
         return page if page.is_file() else write_report(RunDirectory(self.path), self.document)
 
+    def export(
+        self,
+        path: str | PathLike[str],
+        *,
+        license: str | None = None,  # noqa: A002 - as the key is called
+        author: str | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write the run with its provenance into a zip, an RO-Crate; return the path of the zip.
+
+        Parameters
+        ----------
+        path
+            The zip.
+        license
+            The license of the results: a URL or a text.
+        author
+            The name of who made the run.
+        force
+            Whether to replace a file that exists.
+
+        Raises
+        ------
+        ConfigurationError
+            If the run has not ended, or the file exists.
+        """
+        from hybrid_parsl.crate.export import export_run
+        from hybrid_parsl.records.run_directory import RunDirectory
+
+        directory = RunDirectory(self.path)
+        return export_run(directory, Path(path), license=license, author=author, force=force)
+
     def _result_of(self, name: str) -> Any:
         """Return the result of a task; a KeyError lists those that there are."""
         if name not in self.results:
