@@ -9,7 +9,7 @@ WORKERS ?= auto
 # Tests and runs start many processes: without cached bytecode each compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-globus test-prefect check format lock clean
+.PHONY: run test test-crates test-globus test-prefect check format lock clean
 
 run: $(VENV)/.run
 	$(BIN)/python run.py --site local
@@ -20,6 +20,9 @@ test: $(VENV)/.dev
 # Globus Compute pins older versions of click, dill and rich, so it has an environment of its own.
 test-globus: $(GLOBUS)/.dev
 	HYBRID_PARSL_REQUIRE=globus $(GLOBUS)/bin/python -m pytest tests/unit/remote tests/integration/globus
+
+test-crates: $(VENV)/.dev $(VENV)/.crates
+	HYBRID_PARSL_REQUIRE=$(HYBRID_PARSL_REQUIRE),rocrate-validator $(BIN)/python -m pytest tests/integration/crates
 
 test-prefect: $(VENV)/.prefect
 	HYBRID_PARSL_REQUIRE=$(HYBRID_PARSL_REQUIRE),prefect $(VENV)/prefect/bin/python -m pytest tests/unit/prefect \
@@ -73,6 +76,12 @@ $(GLOBUS)/.dev: requirements-globus.lock pyproject.toml
 	$(PYTHON) -m venv $(GLOBUS)
 	$(GLOBUS)/bin/python -m pip install --quiet --require-hashes -r requirements-globus.lock
 	$(GLOBUS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# The validator of RO-Crates wants an older rich; only tests/integration/crates calls it.
+$(VENV)/.crates: requirements-crates.lock
+	$(PYTHON) -m venv $(VENV)/crates
+	$(VENV)/crates/bin/python -m pip install --quiet --require-hashes -r requirements-crates.lock
 	touch $@
 
 $(VENV)/.prefect: requirements-prefect.lock pyproject.toml

@@ -116,6 +116,8 @@ def _ask(crate: Crate, project: Project) -> None:
     from hybrid_parsl.project import template_folder
 
     unknown = unknown_code(crate.code, (project.folder, template_folder(), Path.cwd()))
+    if _names_interpreter(_table(crate)):
+        unknown.append("the interpreter quantum.python")
     if not unknown:
         return
     message = "has Python code that is not in your project, and rerun executes it"
@@ -124,6 +126,31 @@ def _ask(crate: Crate, project: Project) -> None:
         raise ConfigurationError(message, str(crate.source), None, ", ".join(unknown), valid)
     say_aside(f"{crate.source} {message}: {', '.join(unknown)}")
     typer.confirm("Execute it?", abort=True)
+
+
+def _table(crate: Crate) -> dict[str, Any]:
+    """Return the experiment of a crate as TOML has it.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not TOML.
+    """
+    from hybrid_parsl.crate.contents import EXPERIMENT
+
+    try:
+        return tomllib.loads(crate.files[EXPERIMENT].decode())
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"is not TOML: {error}", str(crate.source), EXPERIMENT) from error
+
+
+def _names_interpreter(table: dict[str, Any]) -> bool:
+    """Return whether an experiment, or its sweep, names an interpreter to execute."""
+    return any(
+        key.rpartition(".")[2] == "python"
+        or (isinstance(value, dict) and _names_interpreter(value))
+        for key, value in table.items()
+    )
 
 
 def _prepare(
@@ -143,12 +170,7 @@ def _prepare(
     from hybrid_parsl.run_plan import plan_run
     from hybrid_parsl.runner import Run
 
-    source = f"{crate.source}: {EXPERIMENT}"
-    try:
-        table: dict[str, Any] = tomllib.loads(crate.files[EXPERIMENT].decode())
-    except ValueError as error:
-        raise ConfigurationError(f"is not TOML: {error}", source) from error
-    name = parse_experiment(table, source=source).name
+    name = parse_experiment(_table(crate), source=str(crate.source)).name
     directory = RunDirectory.create(runs_dir, name)
     folder = directory.path / SOURCE
     try:

@@ -18,7 +18,7 @@ from hybrid_parsl.crate.metadata import write_crate
 from hybrid_parsl.records.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[3]
-VALIDATOR = ROOT / ".venv/crates/bin/rocrate-validator"
+VALIDATOR = Path(sys.prefix) / "crates/bin/rocrate-validator"
 PROVENANCE, WORKFLOW = "provenance-run-crate-0.5", "workflow-run-crate-0.5"
 SMALL = {
     "name": "small",
