@@ -9,7 +9,7 @@ from hybrid_parsl.cli.runs import find_run
 
 
 def report(name: RunName = "latest", runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY) -> None:
-    """Write the page of a run or a study again, with its metadata, and print its path."""
+    """Write the page and metadata of a run or a study again."""
     from hybrid_parsl.crate.code import WORKFLOWS
     from hybrid_parsl.crate.metadata import write_crate
     from hybrid_parsl.records.run_directory import REPORT

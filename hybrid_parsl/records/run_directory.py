@@ -49,6 +49,9 @@ class RunDirectory:
             driver.lock       held by the process that drives the run
             results.json      what every stage found, so far while it runs
             report.html       the same for people
+            circuits/         OpenQASM 3
+            code/             the workflow and what it imports from the project
+            ro-crate-metadata.json  provenance, of a run that has ended
             remote.json       of a run on an endpoint: where that is, and what it has reported
 
     Attributes
