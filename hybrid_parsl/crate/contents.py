@@ -27,7 +27,7 @@ _SINGLE = (
 _SCRIPTS = ".psij"
 _NO_DATA = (".frame", ".lock")  # pickles, and locks of processes
 _OF_NO_TASK = ("current", "warm_up_")
-_MOST_FILES, _MOST_BYTES = 500, 16 * 2**20
+_MOST_FILES, _MOST_BYTES = 300, 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def contents_of(folder: Path) -> Contents:
     """Return the files in the folder of a run that belong to its crate.
 
     These are its documents, figures, circuits and code, and of its tasks the scripts, job records
-    and logs, but for empty files. At most 500 files of tasks count, none larger than 16 MiB, and
+    and logs, but for empty files. At most 300 files of tasks count, none larger than 16 MiB, and
     none with what sounds like a secret. Symbolic links are not followed.
 
     Raises

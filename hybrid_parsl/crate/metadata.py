@@ -45,7 +45,7 @@ _USED_TERMS = ("ContainerImage", "containerImage", "resourceUsage", "sha256")
 _BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 _PYTHON = "https://www.python.org/"
 _RUN, _ENGINE = "#run", "#engine"
-_MOST_TASKS, _MOST_CIRCUITS, _LONGEST = 200, 200, 500
+_MOST_TASKS, _MOST_CIRCUITS, _LONGEST = 100, 100, 500
 _MEDIA_TYPES = {
     "csv": "text/csv",
     "html": "text/html",
@@ -122,7 +122,7 @@ def metadata(
 
 
 def _circuits(document: Mapping[str, Any]) -> dict[str, str]:
-    """Return the circuits of tasks in OpenQASM 3 by the names of their files; 200 at most."""
+    """Return the circuits of tasks in OpenQASM 3 by the names of their files; 100 at most."""
     found = {}
     for name, task in (document.get("tasks") or {}).items():
         if circuit := _table(_table(task.get("result")).get("circuit")):
@@ -173,7 +173,7 @@ class _Description:
 
     @cached_property
     def _tasks(self) -> dict[str, Any]:
-        """The tasks that have begun; of more than 200, the first ones."""
+        """The tasks that have begun; of more than 100, the first ones."""
         begun = {
             name: task
             for name, task in (self._document.get("tasks") or {}).items()

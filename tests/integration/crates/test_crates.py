@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ended_runs import document, make_run
 from services import require, require_if_asked
 
 from hybrid_parsl import load_run, run
@@ -85,6 +86,21 @@ def test_a_run_is_valid(runs: Path, packed: Path, cache: Path) -> None:
     done = validate(packed, WORKFLOW, cache, "text")  # as JSON, version 0.13 cannot name a zip
     assert done.returncode == 0, done.stdout
     assert f"valid {WORKFLOW}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "tasks", "profile"),
+    [("failed", ("search", "quantum"), PROVENANCE), ("interrupted", (), WORKFLOW)],
+)
+def test_a_run_that_failed_is_valid(
+    tmp_path: Path, cache: Path, status: str, tasks: tuple[str, ...], profile: str
+) -> None:
+    results = document(error={"type": "StageFailedError", "message": "quantum raised"})
+    results["run"]["status"] = status
+    results["tasks"] = {name: results["tasks"][name] for name in tasks}
+    for name in tasks[1:]:
+        results["tasks"][name] |= {"status": "failed", "error": "raised", "result": None}
+    assert issues(make_run(tmp_path / "r", results).path, profile, cache) == []
 
 
 def test_the_validator_would_find_what_is_wrong(runs: Path, tmp_path: Path, cache: Path) -> None:

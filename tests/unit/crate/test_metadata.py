@@ -98,8 +98,8 @@ def test_the_tasks_of_a_study_share_steps_and_are_bounded(tmp_path: Path) -> Non
     assert [each for each in found if each.startswith("#step-")] == [
         "#step-search-hybrid_parsl.stages.search:search"
     ]
-    assert len(ids(found["#engine"]["object"])) == 200
-    assert "200 of 300 tasks" in found["./"]["description"]
+    assert len(ids(found["#engine"]["object"])) == 100
+    assert "100 of 300 tasks" in found["./"]["description"]
     assert (directory.path / "ro-crate-metadata.json").stat().st_size < 2**20
 
 
