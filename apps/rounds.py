@@ -13,7 +13,7 @@ from apps.quantum import sample
 from apps.search import search
 from hybrid_parsl import labels
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.optimize.feedback import SpsaSteps
+from hybrid_parsl.optimize.spsa import SpsaSteps
 from hybrid_parsl.problems.registry import build_problem
 from hybrid_parsl.stages import rounds as stage
 from hybrid_parsl.stages.rounds import Limits, Round, reason_to_end, round_of

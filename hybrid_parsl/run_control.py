@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import identity
-from hybrid_parsl.engine.interrupts import TERMINATED
 from hybrid_parsl.engine.jobs.lookup import UNDER_WAY
 from hybrid_parsl.engine.jobs.orphans import UNKNOWN, cancel_jobs, job_states
+from hybrid_parsl.engine.signals import TERMINATED
 from hybrid_parsl.engine.site_check import check_site
 from hybrid_parsl.engine.sites import load_recorded_site
 from hybrid_parsl.errors import IdentityMismatchError, RunOverlapError

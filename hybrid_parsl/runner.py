@@ -16,17 +16,18 @@ import tomli_w
 from hybrid_parsl import labels
 from hybrid_parsl.crate.code import write_code
 from hybrid_parsl.crate.metadata import write_crate
-from hybrid_parsl.engine.interrupts import exit_code_of, uninterrupted
 from hybrid_parsl.engine.jobs.orphans import cancel_blocks, has_taken_jobs, jobs_left, words_for
 from hybrid_parsl.engine.launch_gate import LaunchGate, find_futures_in_containers
 from hybrid_parsl.engine.result_reuse import ResultReuse
 from hybrid_parsl.engine.retries import MEMORY, WALLTIME, RetryPolicy, allow_retries
 from hybrid_parsl.engine.session import Session
+from hybrid_parsl.engine.signals import exit_code_of, uninterrupted
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.trace import trace_workflow
 from hybrid_parsl.engine.workflow_calls import CallRecorder
 from hybrid_parsl.errors import ConfigurationError, JobRejectedError, JobsLeftError
 from hybrid_parsl.experiment import DEFAULT_WORKFLOW
+from hybrid_parsl.pack_size import share_jobs
 from hybrid_parsl.problems.registry import code_fingerprint
 from hybrid_parsl.quantum.qpu_control import cancel_qpu_jobs, qpu_jobs_left
 from hybrid_parsl.records.models import PROBLEM
@@ -38,7 +39,6 @@ from hybrid_parsl.reuse.call_key import call_key, share_key
 from hybrid_parsl.reuse.store import FOLDER, ResultStore
 from hybrid_parsl.run_report import write_report
 from hybrid_parsl.stages.warm_up import warm_up_analysis, warm_up_quantum
-from hybrid_parsl.study_packs import share_jobs
 from hybrid_parsl.study_points import TABLE, write_points
 from hybrid_parsl.study_workflow import Study
 from hybrid_parsl.task_monitor import TaskMonitor, WorkflowThread

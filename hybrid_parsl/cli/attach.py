@@ -60,7 +60,7 @@ def attach(
 ) -> None:
     """Watch a run until it ends; Ctrl-C stops only the watching."""
     from hybrid_parsl.cli.display import make_display
-    from hybrid_parsl.engine.interrupts import INTERRUPTED
+    from hybrid_parsl.engine.signals import INTERRUPTED
     from hybrid_parsl.experiment_file import read_experiment
     from hybrid_parsl.run_control import results_of
 

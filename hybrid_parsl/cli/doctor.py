@@ -81,7 +81,7 @@ def _site_findings(
 
 def _examine(findings: Iterable[Finding], *, as_json: bool) -> None:
     """Carry out the checks behind `findings` and show each; something wrong ends the process."""
-    from hybrid_parsl.engine.interrupts import TerminatedError, terminable
+    from hybrid_parsl.engine.signals import TerminatedError, terminable
 
     try:
         with terminable():

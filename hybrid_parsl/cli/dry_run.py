@@ -228,7 +228,7 @@ def _sweep(plan: RunPlan) -> list[str]:
 
 def _pack_size(plan: RunPlan) -> int:
     """Return how many searches of a study one job of its site carries out, 1 for one each."""
-    from hybrid_parsl.study_packs import share_jobs
+    from hybrid_parsl.pack_size import share_jobs
 
     return min(len(plan.points), share_jobs(plan.config, plan.points))
 

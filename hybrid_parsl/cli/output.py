@@ -8,7 +8,7 @@ import sys
 from io import StringIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.engine.interrupts import TerminatedError
+from hybrid_parsl.engine.signals import TerminatedError
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.messages import escape_controls
 

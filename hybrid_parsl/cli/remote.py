@@ -226,7 +226,7 @@ def _go_on(
     as_json: bool = False,
 ) -> None:
     """Wait for a run that was submitted and show it, or say how to find it again."""
-    from hybrid_parsl.engine.interrupts import INTERRUPTED, TerminatedError, terminable
+    from hybrid_parsl.engine.signals import INTERRUPTED, TerminatedError, terminable
 
     name = there.directory.path.name
     if detach and as_json:

@@ -27,7 +27,7 @@ from hybrid_parsl.cli.options import (
 )
 from hybrid_parsl.cli.output import ReaderGoneError, say, say_aside
 from hybrid_parsl.cli.status import resume_command, run_command
-from hybrid_parsl.engine.interrupts import INTERRUPTED
+from hybrid_parsl.engine.signals import INTERRUPTED
 from hybrid_parsl.run_plan import load_experiment, plan_run
 from hybrid_parsl.sweep import sweep_assignment
 
@@ -115,8 +115,8 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
         What went wrong first.
     """
     from hybrid_parsl.cli.display import make_display
-    from hybrid_parsl.engine.interrupts import TerminatedError, terminable
     from hybrid_parsl.engine.jobs.orphans import check_none_is_left, jobs_left, words_for
+    from hybrid_parsl.engine.signals import TerminatedError, terminable
     from hybrid_parsl.errors import BackendUnavailableError, HybridParslError, JobFailedError
 
     display = make_display(run, quiet=quiet, as_json=as_json)

@@ -26,7 +26,7 @@ def ui(
     open_browser: Annotated[bool, typer.Option("--open", help="Open a browser.")] = False,
 ) -> None:
     """Show runs, their progress, figures and logs in a browser, until Ctrl-C."""
-    from hybrid_parsl.engine.interrupts import INTERRUPTED, TerminatedError, terminable
+    from hybrid_parsl.engine.signals import INTERRUPTED, TerminatedError, terminable
     from hybrid_parsl.ui.server import PageServer, browser_at
 
     server = PageServer(runs_dir, host, port)

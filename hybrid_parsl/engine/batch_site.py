@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field
 
 from hybrid_parsl import labels
 from hybrid_parsl.engine.blocks.pilot import PilotExecutor, PilotMPIExecutor
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.module_system import load_modules
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.engine.site_settings import ShellText, SiteSettings

@@ -14,13 +14,13 @@ from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.batch_scheduler import render_script, unique_job_name
 from hybrid_parsl.engine.jobs.future import JobFuture
 from hybrid_parsl.engine.jobs.processor_queue import ProcessorQueue
 from hybrid_parsl.engine.jobs.psij_loading import LOCAL, check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, note_end
 from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.jobs.script_folder import ScriptFolder
 from hybrid_parsl.engine.search_packs import Search, SearchPacks, is_packable
 from hybrid_parsl.engine.site_executor import JobSource, Preview, SiteExecutor

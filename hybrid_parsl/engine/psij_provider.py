@@ -17,12 +17,12 @@ from parsl.providers.errors import SubmitException
 from parsl.utils import RepresentationMixin
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.batch_scheduler import render_script, unique_job_name
 from hybrid_parsl.engine.jobs.future import job_failure
 from hybrid_parsl.engine.jobs.psij_loading import LOCAL, check_backend, load_psij
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD
 from hybrid_parsl.engine.jobs.scheduler_client import warn_of_ignored_variables
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.jobs.script_folder import check_path
 from hybrid_parsl.engine.site_executor import JobSource
 from hybrid_parsl.engine.tasks.node_needs import NodeNeeds

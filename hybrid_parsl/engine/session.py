@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from hybrid_parsl import identity, labels
-from hybrid_parsl.engine.interrupts import TerminatedError, uninterrupted
 from hybrid_parsl.engine.plain_executor import as_site_executor
+from hybrid_parsl.engine.signals import TerminatedError, uninterrupted
 from hybrid_parsl.engine.tasks.folders import RESOURCES
 from hybrid_parsl.errors import ConfigurationError, IdentityMismatchError
 

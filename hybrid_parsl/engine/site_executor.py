@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
-    from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+    from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from parsl.executors.base import ParslExecutor
 from parsl.utils import RepresentationMixin
 
 from hybrid_parsl.engine import warm_worker
-from hybrid_parsl.engine.interrupts import uninterrupted
 from hybrid_parsl.engine.jobs.processes import ProcessTree
+from hybrid_parsl.engine.signals import uninterrupted
 from hybrid_parsl.engine.site_executor import SiteExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.warm_worker import SAFE_PATH

@@ -21,7 +21,7 @@ OPTIMIZERS = PluginGroup(
     built_in={
         "multistart": "hybrid_parsl.optimize.local:Multistart",
         "cobyla": "hybrid_parsl.optimize.local:Cobyla",
-        "spsa": "hybrid_parsl.optimize.local:Spsa",
+        "spsa": "hybrid_parsl.optimize.spsa:Spsa",
         "grid": "hybrid_parsl.optimize.points:Grid",
         "sobol": "hybrid_parsl.optimize.points:SobolPoints",
         "draw": "hybrid_parsl.optimize.points:Draw",

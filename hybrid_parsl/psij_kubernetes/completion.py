@@ -14,15 +14,15 @@ from psij import JobState, JobStatus
 from hybrid_parsl.psij_kubernetes import names
 from hybrid_parsl.psij_kubernetes.client import GONE, ApiError, Backoff, object_path
 from hybrid_parsl.psij_kubernetes.diagnostics import POD_DELETED
+from hybrid_parsl.psij_kubernetes.job_plan import is_pattern
 from hybrid_parsl.psij_kubernetes.log_protocol import LogReader
-from hybrid_parsl.psij_kubernetes.manifests import is_pattern
 
 if TYPE_CHECKING:
     from hybrid_parsl.psij_kubernetes.callbacks import StatusCallbacks
     from hybrid_parsl.psij_kubernetes.client import ApiClient, Object
     from hybrid_parsl.psij_kubernetes.config import KubernetesExecutorConfig
+    from hybrid_parsl.psij_kubernetes.job_plan import Collection
     from hybrid_parsl.psij_kubernetes.log_protocol import LogReport
-    from hybrid_parsl.psij_kubernetes.manifests import Collection
     from hybrid_parsl.psij_kubernetes.names import NativeId
     from hybrid_parsl.psij_kubernetes.thread_pool import DaemonThreadPool
     from hybrid_parsl.psij_kubernetes.tracked_job import PodState, TrackedJob

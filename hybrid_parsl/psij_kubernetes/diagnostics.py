@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.psij_kubernetes import names
 from hybrid_parsl.psij_kubernetes.client import NOT_FOUND
-from hybrid_parsl.psij_kubernetes.pod_spec import parse_quantity
+from hybrid_parsl.psij_kubernetes.job_manifests import parse_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

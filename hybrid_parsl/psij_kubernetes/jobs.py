@@ -19,7 +19,7 @@ from hybrid_parsl.psij_kubernetes.client import (
 )
 from hybrid_parsl.psij_kubernetes.completion import deleted_status, fetch_log
 from hybrid_parsl.psij_kubernetes.diagnostics import explain_rejection, true_conditions
-from hybrid_parsl.psij_kubernetes.manifests import NOTHING, collection_of, plan_job, secret_for
+from hybrid_parsl.psij_kubernetes.job_plan import NOTHING, collection_of, plan_job, secret_for
 from hybrid_parsl.psij_kubernetes.preflight import check_cluster, check_plan
 from hybrid_parsl.psij_kubernetes.tracked_job import FAILURE_CONDITIONS, TrackedJob
 from hybrid_parsl.psij_kubernetes.tracker import JobTracker
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.psij_kubernetes.client import Object
     from hybrid_parsl.psij_kubernetes.config import KubernetesExecutorConfig
-    from hybrid_parsl.psij_kubernetes.manifests import Collection, JobPlan
+    from hybrid_parsl.psij_kubernetes.job_plan import Collection, JobPlan
     from hybrid_parsl.psij_kubernetes.names import NativeId
     from hybrid_parsl.psij_kubernetes.preflight import Check
 

@@ -25,13 +25,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
-from hybrid_parsl.psij_kubernetes.manifests import target_of
+from hybrid_parsl.psij_kubernetes.job_plan import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from hybrid_parsl.psij_kubernetes.manifests import Collection
+    from hybrid_parsl.psij_kubernetes.job_plan import Collection
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from hybrid_parsl.psij_kubernetes.diagnostics import NO_OPERATOR, explain_reject
 
 if TYPE_CHECKING:
     from hybrid_parsl.psij_kubernetes.client import ApiClient
-    from hybrid_parsl.psij_kubernetes.manifests import JobPlan
+    from hybrid_parsl.psij_kubernetes.job_plan import JobPlan
 
 PERMISSIONS = (
     ("batch", "jobs", ("create", "get", "list", "watch", "delete")),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.psij_kubernetes.client import Object
     from hybrid_parsl.psij_kubernetes.diagnostics import PodTermination, StartProblem
-    from hybrid_parsl.psij_kubernetes.manifests import Collection
+    from hybrid_parsl.psij_kubernetes.job_plan import Collection
     from hybrid_parsl.psij_kubernetes.names import NativeId
 
 _SUCCESS_CONDITIONS = ("Complete", "SuccessCriteriaMet", "Succeeded")

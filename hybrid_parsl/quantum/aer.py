@@ -83,7 +83,7 @@ class AerBackend(QuantumBackend):
         """Return this backend for ``aer``, and one with the noise of a device for ``aer:NAME``."""
         if not device:
             return cls(settings)
-        from hybrid_parsl.quantum.noisy_device import NoisyAerBackend
+        from hybrid_parsl.quantum.noise_model import NoisyAerBackend
 
         return NoisyAerBackend(settings, device)
 

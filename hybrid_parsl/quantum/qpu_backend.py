@@ -15,7 +15,7 @@ from hybrid_parsl.errors import ConfigurationError, QuantumJobError
 from hybrid_parsl.experiment import shots_of_precision
 from hybrid_parsl.messages import shown
 from hybrid_parsl.quantum.backend import KEY, LIMIT_KEY, QpuUsage, QuantumBackend
-from hybrid_parsl.quantum.fake_devices import package_version
+from hybrid_parsl.quantum.device_snapshots import package_version
 from hybrid_parsl.quantum.ibm_account import find_device, open_service
 from hybrid_parsl.quantum.qpu_job import QpuJob, tag_of
 from hybrid_parsl.quantum.qpu_record import QpuRecord

@@ -20,7 +20,7 @@ BACKENDS = PluginGroup(
     entry_points="hybrid_parsl.backends",
     built_in={
         "aer": "hybrid_parsl.quantum.aer:AerBackend",
-        "fake": "hybrid_parsl.quantum.noisy_device:FakeBackend",
+        "fake": "hybrid_parsl.quantum.noise_model:FakeBackend",
         "ibm": "hybrid_parsl.quantum.ibm:IbmBackend",
         "qrmi": "hybrid_parsl.quantum.qrmi:QrmiBackend",
     },

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.engine.interrupts import TerminatedError, terminable, uninterrupted
 from hybrid_parsl.engine.jobs.processes import ProcessTree
+from hybrid_parsl.engine.signals import TerminatedError, terminable, uninterrupted
 from hybrid_parsl.errors import HybridParslError, RunOverlapError, StorageError
 from hybrid_parsl.records.run_directory import RunDirectory
 from hybrid_parsl.records.run_lock import Driver, driver_of, run_lock

@@ -13,7 +13,7 @@ import numpy as np
 
 from .circuit_program import N_Y, X, Z
 from .compiling import compiled
-from .pauli_passes import rotate_both, rotate_state
+from .pauli_simd_kernels import rotate_both, rotate_state
 from .simd import address
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .compiling import compiled
-from .gradient_passes import (
+from .gradient_simd_kernels import (
     derive_low,
     derive_mirror,
     derive_rows_1,
@@ -53,7 +53,7 @@ from .kernels import (
     saved_panel,
     start_tile,
 )
-from .passes import LOW_BITS, copy, weigh
+from .simd_kernels import LOW_BITS, copy, weigh
 
 
 @compiled

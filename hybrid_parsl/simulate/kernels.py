@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .compiling import compiled
-from .passes import (
+from .simd_kernels import (
     LOW_BITS,
     apply_phase,
     copy,

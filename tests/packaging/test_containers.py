@@ -14,7 +14,7 @@ import yaml
 from services import require
 
 from hybrid_parsl import __version__
-from hybrid_parsl.psij_kubernetes.pod_spec import _DEFAULT_REQUESTS
+from hybrid_parsl.psij_kubernetes.job_manifests import _DEFAULT_REQUESTS
 from hybrid_parsl.psij_kubernetes.preflight import PERMISSIONS
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import create_model
 
-from hybrid_parsl.engine.interrupts import TerminatedError, terminable
 from hybrid_parsl.engine.jobs.record import JobRecord
+from hybrid_parsl.engine.signals import TerminatedError, terminable
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.project import find_project
 from hybrid_parsl.records.run_directory import RESULTS, RunDirectory

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hybrid_parsl.engine.jobs.batch_options import BatchOptions
     from hybrid_parsl.engine.jobs.registry import JobEnd, SubmittedJob
+    from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 
 _PAUSE_S = 0.1
 _REPORT_PATIENCE_S = 20.0

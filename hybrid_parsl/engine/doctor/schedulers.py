@@ -15,7 +15,7 @@ from hybrid_parsl.engine.jobs.scheduler_client import ignored_variables
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+    from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 
 
 class SchedulerChecks(Protocol):

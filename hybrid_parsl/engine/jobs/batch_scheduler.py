@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.engine.jobs.batch_options import DIRECTIVES
 from hybrid_parsl.engine.jobs.kube_context import KUBERNETES, KubeContext
 from hybrid_parsl.engine.jobs.psij_executors import BatchCorrections, Hooks, make_executor
 from hybrid_parsl.engine.jobs.psij_loading import LOCAL, load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
+from hybrid_parsl.engine.jobs.scheduler_directives import DIRECTIVES
 
 if TYPE_CHECKING:
     from psij import JobExecutor, JobExecutorConfig, JobSpec

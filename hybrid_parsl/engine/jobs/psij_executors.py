@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 
-from hybrid_parsl.engine.jobs.batch_script import finish, mark
 from hybrid_parsl.engine.jobs.psij_loading import LOCAL, load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueWatch
 from hybrid_parsl.engine.jobs.scheduler_client import run_client
+from hybrid_parsl.engine.jobs.script_corrections import finish, mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

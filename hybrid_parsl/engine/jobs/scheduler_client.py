@@ -14,12 +14,12 @@ import subprocess
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.engine.jobs.batch_options import reason_to_refuse
+from hybrid_parsl.engine.jobs.scheduler_directives import reason_to_refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+    from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 
 logger = logging.getLogger(__name__)
 

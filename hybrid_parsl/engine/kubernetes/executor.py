@@ -238,7 +238,7 @@ class KubernetesExecutor(PsiJExecutor):
             If an option cannot be used.
         """
         from hybrid_parsl.psij_kubernetes import JobOptions
-        from hybrid_parsl.psij_kubernetes.manifests import plan_job
+        from hybrid_parsl.psij_kubernetes.job_plan import plan_job
 
         spec = self._spec_of(name, request)
         try:
@@ -288,7 +288,7 @@ class KubernetesExecutor(PsiJExecutor):
 
     def _is_on_volume(self, folder: TaskFolder) -> bool:
         """Return whether the pods see the folder of a task."""
-        from hybrid_parsl.psij_kubernetes.pod_spec import is_mounted
+        from hybrid_parsl.psij_kubernetes.job_manifests import is_mounted
 
         mounts = [each for each in self.options.get("volumes", []) if "mountPath" in each]
         return is_mounted(str(folder.path), mounts)
@@ -324,7 +324,7 @@ def _requests(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _kept_by_earlier_tries(folder: TaskFolder) -> dict[str, bytes]:
     """Return what an earlier try has reported of its work, as far as it fits beside the request."""
-    from hybrid_parsl.psij_kubernetes.manifests import MAX_SECRET_BYTES
+    from hybrid_parsl.psij_kubernetes.job_plan import MAX_SECRET_BYTES
 
     room = MAX_SECRET_BYTES - folder.request.stat().st_size if folder.request.exists() else 0
     return collect_lines(folder, max(0, room))

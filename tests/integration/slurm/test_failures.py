@@ -19,7 +19,7 @@ from command import Command
 from waiting import PATIENCE_S, wait_until
 
 from hybrid_parsl.engine.jobs import backend as job_backend
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.jobs.submission import patiently
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import BackendUnavailableError, JobFailedError

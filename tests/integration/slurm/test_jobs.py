@@ -10,8 +10,8 @@ import rank_functions as functions
 from waiting import PATIENCE_S, wait_until
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.lookup import find_job
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import (
     JobCancelledError,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rank_functions as functions
 from waiting import PATIENCE_S
 
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from parsl import Config
 from waiting import PATIENCE_S, wait_until
 
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import (
     ConfigurationError,

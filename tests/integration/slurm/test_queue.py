@@ -10,9 +10,9 @@ import pytest
 import rank_functions as functions
 from waiting import PATIENCE_S, wait_until
 
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.orphans import job_states
 from hybrid_parsl.engine.jobs.record import TASK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.jobs.waiting import waiting_reason, words_of_wait
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider

@@ -10,7 +10,7 @@ from parsl.launchers import SimpleLauncher
 from parsl.providers import LocalProvider
 from waiting import PATIENCE_S
 
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.plain_executor import PlainExecutor, as_site_executor
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider

@@ -10,7 +10,7 @@ from parsl.jobs.states import JobState
 from parsl.providers.errors import SubmitException
 from waiting import PATIENCE_S
 
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.errors import (
     JobCancelledError,

@@ -9,7 +9,7 @@ from psij import Job, JobState, JobStatus
 
 from hybrid_parsl.psij_kubernetes import names
 from hybrid_parsl.psij_kubernetes.callbacks import StatusCallbacks
-from hybrid_parsl.psij_kubernetes.manifests import NOTHING
+from hybrid_parsl.psij_kubernetes.job_plan import NOTHING
 from hybrid_parsl.psij_kubernetes.tracked_job import TrackedJob
 
 QUEUED, ACTIVE, COMPLETED = JobState.QUEUED, JobState.ACTIVE, JobState.COMPLETED

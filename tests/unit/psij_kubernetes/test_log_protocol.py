@@ -21,8 +21,8 @@ from psij import JobSpec, ResourceSpecV1
 from waiting import PATIENCE_S
 
 from hybrid_parsl.psij_kubernetes.command import ProcessLayout, Wrapping, command_line
+from hybrid_parsl.psij_kubernetes.job_plan import Collection
 from hybrid_parsl.psij_kubernetes.log_protocol import LineAppender, LogReader
-from hybrid_parsl.psij_kubernetes.manifests import Collection
 
 MARK = "\x1emark0001"
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]

@@ -19,7 +19,7 @@ from waiting import wait_until
 
 from hybrid_parsl.psij_kubernetes import names
 from hybrid_parsl.psij_kubernetes.diagnostics import Patience, StartProblem
-from hybrid_parsl.psij_kubernetes.manifests import NOTHING
+from hybrid_parsl.psij_kubernetes.job_plan import NOTHING
 from hybrid_parsl.psij_kubernetes.pending import overdue_problem
 from hybrid_parsl.psij_kubernetes.tracked_job import PodState, TrackedJob
 

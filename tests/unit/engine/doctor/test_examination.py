@@ -10,7 +10,7 @@ from parsl.executors.threads import ThreadPoolExecutor
 
 from hybrid_parsl.engine.blocks.pilot import PilotMPIExecutor
 from hybrid_parsl.engine.doctor.examination import job_sources
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.engine.psij_provider import PsiJProvider
 from hybrid_parsl.engine.site_executor import JobSource

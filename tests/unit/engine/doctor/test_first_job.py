@@ -10,7 +10,7 @@ from waiting import PATIENCE_S
 
 from hybrid_parsl import identity
 from hybrid_parsl.engine.doctor.first_job import FirstJob
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

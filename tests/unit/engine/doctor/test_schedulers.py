@@ -9,7 +9,7 @@ import pytest
 
 from hybrid_parsl.engine.doctor import schedulers
 from hybrid_parsl.engine.doctor.schedulers import examine_scheduler, waiting_reason
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

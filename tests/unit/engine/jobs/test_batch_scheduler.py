@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.batch_scheduler import (
     is_poll_failure,
     is_time_over,
     is_unreachable,
     unique_job_name,
 )
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.engine.psij_executor import PsiJExecutor
 from hybrid_parsl.errors import ConfigurationError
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
 from hybrid_parsl.engine.jobs.scheduler_client import (
     client_environment,
     ignored_variables,
     run_client,
 )
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 
 KEPT = (
     "SLURM_CONF",

@@ -1,4 +1,8 @@
-"""Steps to a lower energy by measured values, for a loop that measures outside the search."""
+"""SPSA, simultaneous perturbation: in a search, and step by step for energies measured outside.
+
+Gains a_k = a / (k + 1 + A)^0.602 and c_k = c / (k + 1)^0.101, where a sets how far the first
+step goes. Source: J. C. Spall, IEEE Trans. Aerosp. Electron. Syst. 34, 817 (1998).
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,58 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hybrid_parsl.optimize.optimizer import Optimizer
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy import float64
     from numpy.typing import NDArray
 
+    from hybrid_parsl.optimize.start import Recorder
+
 _ALPHA, _GAMMA = 0.602, 0.101
+
+
+class Spsa(Optimizer):
+    """Simultaneous perturbation.
+
+    The first step moves each angle by about a twentieth of its box; A is a tenth of the iterations.
+    """
+
+    def minimize(
+        self,
+        objective: Recorder,
+        point: NDArray[float64],
+        bounds: NDArray[float64],
+        random: np.random.Generator,
+    ) -> None:
+        """Minimise the energy from a point."""
+        width = bounds[:, 1] - bounds[:, 0]
+        stability = self.search.iterations / 10
+        shift = 0.02 * float(np.mean(width))
+
+        def slope(at: NDArray[float64], size: float) -> NDArray[float64]:
+            sign: NDArray[float64] = random.choice((-1.0, 1.0), size=len(at))
+            rise = objective.energy(at + size * sign) - objective.energy(at - size * sign)
+            if not np.isfinite(rise):
+                return np.zeros_like(at)
+            return rise / (2 * size) * sign
+
+        typical = np.mean([np.abs(slope(point, shift)).mean() for _ in range(5)])
+        gain = 0.05 * float(np.mean(width)) * (1 + stability) ** _ALPHA / max(typical, 1e-12)
+        for k in range(self.search.iterations):
+            step = gain / (k + 1 + stability) ** _ALPHA
+            move = step * slope(point, shift / (k + 1) ** _GAMMA)
+            point = point - np.clip(move, -width / 4, width / 4)
+            objective.mark()
+        objective.energy(point)
 
 
 class SpsaSteps:
     """Simultaneous perturbation: two measured energies give each step of all angles.
 
-    Gains a_k = a / (k + 1 + A)^0.602 and c_k = c / (k + 1)^0.101 with A a tenth of the steps; a is
-    chosen so that the first step moves each angle by `first_step`. Source: J. C. Spall, IEEE Trans.
-    Aerosp. Electron. Syst. 34, 817 (1998).
+    The first step moves each angle by `first_step`; A is a tenth of the steps.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from psij import InvalidJobException
 
 from hybrid_parsl.psij_kubernetes import names
 from hybrid_parsl.psij_kubernetes.command import MULTIPLE, ProcessLayout, Wrapping, command_line
-from hybrid_parsl.psij_kubernetes.pod_spec import INPUTS, Pods
+from hybrid_parsl.psij_kubernetes.job_manifests import INPUTS, Pods
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psij import InvalidJobException, JobAttributes, JobSpec, ResourceSpecV1
 
 from hybrid_parsl.psij_kubernetes import JobOptions
-from hybrid_parsl.psij_kubernetes.manifests import plan_job, target_of
+from hybrid_parsl.psij_kubernetes.job_plan import plan_job, target_of
 
 GIB = 2**30
 KEY = "8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7a"  # sha256 of k

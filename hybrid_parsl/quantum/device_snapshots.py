@@ -1,6 +1,6 @@
 """Snapshots of IBM's devices: gates, connectivity and errors, as qiskit-ibm-runtime ships them.
 
-``python -m hybrid_parsl.quantum.fake_devices`` lists them with their numbers of qubits.
+``python -m hybrid_parsl.quantum.device_snapshots`` lists them with their numbers of qubits.
 """
 
 from __future__ import annotations

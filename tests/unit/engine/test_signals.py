@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from hybrid_parsl.engine.interrupts import TerminatedError, terminable, uninterrupted
+from hybrid_parsl.engine.signals import TerminatedError, terminable, uninterrupted
 
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 

@@ -21,7 +21,7 @@ from hybrid_parsl.testing.backend_contract import QuantumBackendContract, bell_p
 if TYPE_CHECKING:
     from hybrid_parsl.quantum.backend import QuantumBackend
 
-require_module("hybrid_parsl.quantum.noisy_device", "qiskit_ibm_runtime", "hybrid-parsl[ibm]")
+require_module("hybrid_parsl.quantum.noise_model", "qiskit_ibm_runtime", "hybrid-parsl[ibm]")
 
 
 def opened(backend: str = "fake:manila", **table: Any) -> QuantumBackend:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_parsl.optimize.feedback import SpsaSteps
+from hybrid_parsl.optimize.spsa import SpsaSteps
 
 BOUNDS = np.array([[0.0, 0.1], [0.0, 4.0], [-1.0, 1.0]])
 WIDTH = BOUNDS[:, 1] - BOUNDS[:, 0]

@@ -13,7 +13,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.engine.jobs.batch_options import check_value
+from hybrid_parsl.engine.jobs.scheduler_directives import check_value
 
 if TYPE_CHECKING:
     from psij import JobSpec, ResourceSpecV1

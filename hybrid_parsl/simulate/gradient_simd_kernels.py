@@ -11,8 +11,8 @@ from typing import Any
 
 from numba.core import types
 
-from .passes import INT, POINTER, REAL, cosine_sine, mirror_signs, signed, turned_back
 from .simd import Vectors, emitted
+from .simd_kernels import INT, POINTER, REAL, cosine_sine, mirror_signs, signed, turned_back
 
 
 def _derive_group(v: Vectors, psi: list[Any], adjoint: list[Any], slots: list[Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_parsl.psij_kubernetes.pod_spec import format_quantity, parse_quantity
+from hybrid_parsl.psij_kubernetes.job_manifests import format_quantity, parse_quantity
 
 
 @given(st.integers(0, 10**6), st.sampled_from([("", 1), ("m", 1e-3), ("Ki", 1024), ("G", 1e9)]))

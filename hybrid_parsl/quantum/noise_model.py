@@ -22,7 +22,7 @@ from hybrid_parsl.quantum.aer import (
     sample_in_parts,
 )
 from hybrid_parsl.quantum.backend import KEY, QuantumBackend
-from hybrid_parsl.quantum.fake_devices import fake_device, package_version, short_name
+from hybrid_parsl.quantum.device_snapshots import fake_device, package_version, short_name
 from hybrid_parsl.quantum.pauli_estimator import PauliEstimator
 from hybrid_parsl.quantum.transpilation import TranspilationOptions, calibration_time
 from hybrid_parsl.simulate.free_memory import check_memory

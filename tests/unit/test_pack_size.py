@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_parsl.experiment_file import parse_experiment
-from hybrid_parsl.study_packs import estimated_search_s, pack_size
+from hybrid_parsl.pack_size import estimated_search_s, pack_size
 from hybrid_parsl.study_points import Point
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hybrid_parsl.engine.jobs.batch_options import BatchOptions
+from hybrid_parsl.engine.jobs.scheduler_directives import BatchOptions
 from hybrid_parsl.errors import ConfigurationError
 
 
