@@ -4,7 +4,7 @@ Examples
 --------
 >>> import pytest
 >>> from hybrid_parsl.experiment import Search
->>> from hybrid_parsl.optimize.local import Spsa
+>>> from hybrid_parsl.optimize.spsa import Spsa
 >>> class TestSpsa(OptimizerContract):
 ...     @pytest.fixture
 ...     def optimizer(self):

@@ -8,8 +8,9 @@ import pytest
 from analytic_objectives import BOX, Cosines, Quadratic, WithoutGradient
 
 from hybrid_parsl.experiment import Search
-from hybrid_parsl.optimize.local import Cobyla, Multistart, Spsa
+from hybrid_parsl.optimize.local import Cobyla, Multistart
 from hybrid_parsl.optimize.optimizer import seeded_point
+from hybrid_parsl.optimize.spsa import Spsa
 
 if TYPE_CHECKING:
     from numpy import float64
