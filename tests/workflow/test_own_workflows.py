@@ -93,6 +93,7 @@ def test_tasks_of_a_workflow_of_one_s_own(
 
 
 @pytest.mark.everywhere(jobs_only=True)
+@pytest.mark.usefixtures("several_runs")
 def test_a_loop_that_is_killed_at_random_moments_has_each_task_once(
     hybrid_parsl: Callable[..., list[str]], tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_loop_that_is_killed_at_random_moments_has_each_task_once(
     assert energies == sorted(energies, reverse=True)
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_a_stage_that_was_edited_is_computed_again(
     hybrid_parsl: Callable[..., list[str]], tmp_path: Path
 ) -> None:

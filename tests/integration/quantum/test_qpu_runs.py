@@ -127,6 +127,7 @@ def test_every_site_pays_one_job_and_keeps_no_token(
     check_no_token(run_elsewhere, done)
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_mitigation_is_a_second_job(run: Command, quantum_service: QuantumService) -> None:
     done = run(*ASKED, "--set", "quantum.mitigation=zne", "--set", "quantum.max_qpu_seconds=20")
     assert done.returncode == 0, done.stderr
@@ -149,6 +150,7 @@ def test_a_dry_run_says_what_the_qpu_time_is(run: Command) -> None:
     assert not list(run.runs.glob("*"))
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_another_driver_takes_the_result_of_the_same_job(
     waiting_run: Command, quantum_service: QuantumService
 ) -> None:
@@ -161,6 +163,7 @@ def test_another_driver_takes_the_result_of_the_same_job(
     assert results(waiting_run)["quantum"]["job_id"] == job["id"]
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_a_job_is_cancelled_with_its_run(
     waiting_run: Command, quantum_service: QuantumService
 ) -> None:
@@ -175,6 +178,7 @@ def test_a_job_is_cancelled_with_its_run(
     assert results(waiting_run)["quantum"]["job_id"] == other["id"]
 
 
+@pytest.mark.usefixtures("several_runs")
 def test_a_terminated_driver_cancels_the_job(run: Command, quantum_service: QuantumService) -> None:
     quantum_service.wait_in_queue(3600)
     driver = subprocess.Popen(run.arguments(*ASKED), stdout=subprocess.DEVNULL)

@@ -78,6 +78,7 @@ def test_one_job_for_all_searches_with_the_results_of_a_job_each(executor, tmp_p
     assert JobRecord.read(record).ended == "COMPLETED"
 
 
+@pytest.mark.usefixtures("thorough")
 def test_packs_hold_at_most_as_many_as_they_may(executor, tmp_path):
     executor.pack_size = 2
     futures = submit(executor, [experiment(seed) for seed in range(3)])
@@ -96,6 +97,7 @@ def test_a_search_that_raises_fails_alone(executor, tmp_path):
     assert job_folders(tmp_path) == ["search_pack"]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_search_that_kills_its_rank_fails_alone(executor, tmp_path):
     experiments = [experiment(seed) for seed in range(9)]
     experiments[3] = failing("Fatal")
@@ -114,6 +116,7 @@ def waiting(go):
     return [experiment(seed, kind="failing_problems:Waiting", go=str(go)) for seed in range(2)]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_later_driver_tries_again_what_has_failed(executor, tmp_path):
     go = tmp_path / "go"
     go.write_text("fail")
@@ -126,6 +129,7 @@ def test_a_later_driver_tries_again_what_has_failed(executor, tmp_path):
     assert job_folders(tmp_path) == ["search_pack", "search_pack-2"]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_later_driver_follows_a_search_with_a_job_of_its_own(executor, tmp_path):
     go = tmp_path / "go"
     executor.pack_size = 1

@@ -145,6 +145,7 @@ def test_a_bad_circuit_inside_an_experiment_is_refused(tmp_path: Path, version: 
         assert caught.value.key == "problem.circuit"
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_file_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
     error = refusal(tmp_path, HEAD.replace("[2]", "[900000000]") + "rx(a) q[0];\n")
     assert "cannot be read as openqasm3" in error.message

@@ -203,6 +203,7 @@ def test_an_account_without_access(
         opened().check(bell_pair)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_service_that_does_not_answer(quantum_service: QuantumService) -> None:
     quantum_service.fail("GET /api/v1/(backends|instances)", 0, times=100)
     with pytest.raises(BackendUnavailableError, match="does not answer"):
