@@ -107,7 +107,7 @@ def paints(address: str, tries: int) -> list[float]:
     return found
 
 
-def told(what: str, times_ms: list[float]) -> None:
+def print_times(what: str, times_ms: list[float]) -> None:
     """Print the median of some times, with the target."""
     median = statistics.median(times_ms)
     verdict = "within" if median <= TARGET_MS else "above"
@@ -129,18 +129,20 @@ def main() -> None:
             began = time.perf_counter()
             asker = Asker(address)
             cold, text = asker.ms()
-            told("cold: first page", [cold])
+            print_times("cold: first page", [cold])
             while "still to be read" in text:
                 time.sleep(0.05)
                 text = asker.ms()[1]
             print(
                 f"{'all summaries are read after':44} {1e3 * (time.perf_counter() - began):7.0f} ms"
             )
-            told("warm: first page", [asker.ms()[0] for _ in range(given.tries)])
+            print_times("warm: first page", [asker.ms()[0] for _ in range(given.tries)])
             query = "?q=slurm&state=failed&sort=-energy"
-            told("warm: search, choice and order", [asker.ms(query)[0] for _ in range(given.tries)])
+            print_times(
+                "warm: search, choice and order", [asker.ms(query)[0] for _ in range(given.tries)]
+            )
             if times := paints(address, given.tries):
-                told("warm: first contentful paint in Chromium", times)
+                print_times("warm: first contentful paint in Chromium", times)
         finally:
             process.terminate()
             process.wait()

@@ -272,7 +272,7 @@ def run(
             plan.site,
             directory,
             on_failure=on_failure,
-            cache=reuses_results() if cache is None else cache,
+            cache=reuses_results(cache),
             points=plan.points,
         )
         shown = NotebookDisplay if is_notebook() else PlainDisplay

@@ -61,7 +61,7 @@ def prune(
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Remove results that have not been used for long, or for longest of too many."""
+    """Remove results that were last used long ago, or the least recently used beyond a size."""
     from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.reuse.store import beyond
 

@@ -16,8 +16,6 @@ from hybrid_parsl.cli.output import say, say_aside
 if TYPE_CHECKING:
     from hybrid_parsl.records.run_list import ListedRun
 
-_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
-
 
 def list_runs(
     runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
@@ -59,11 +57,10 @@ def _row(run: ListedRun, now: datetime) -> dict[str, str]:
 
 def _age(started: str, now: datetime) -> str:
     """Return how long ago a time was, in its largest unit; nothing if it is not a time."""
+    from hybrid_parsl.report.text import in_largest_unit
+
     try:
         seconds = (now - datetime.fromisoformat(started)).total_seconds()
     except (ValueError, TypeError):
         return ""
-    for unit, length in _UNITS:
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
-    return "0 s"
+    return in_largest_unit(seconds)

@@ -86,7 +86,6 @@ def run(
     from hybrid_parsl.reuse.store import reuses_results
     from hybrid_parsl.runner import Run
 
-    is_cached = reuses_results() if cache is None else cache
     directory = RunDirectory.create(runs_dir, plan.experiment.name)
     begun = Run(
         plan.experiment,
@@ -94,7 +93,7 @@ def run(
         plan.site,
         directory,
         on_failure=on_failure,
-        cache=is_cached,
+        cache=reuses_results(cache),
         points=plan.points,
     )
     if detach:

@@ -11,13 +11,24 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from hybrid_parsl.crate.code import WORKFLOWS
-from hybrid_parsl.crate.contents import CIRCUITS, EXPERIMENT, METADATA, Contents, contents_of
+from hybrid_parsl.crate.code import CODE, WORKFLOWS
+from hybrid_parsl.crate.contents import (
+    CIRCUITS,
+    EVENTS,
+    EXPERIMENT,
+    FIGURES,
+    METADATA,
+    VERSIONS,
+    Contents,
+    contents_of,
+)
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.records.models import PROBLEM, SiteRecord
 from hybrid_parsl.records.run_difference import flat
-from hybrid_parsl.records.run_directory import RESULTS
+from hybrid_parsl.records.run_directory import REPORT, RESULTS
+from hybrid_parsl.run_report import STUDY_CSV, STUDY_PAGE, STUDY_PARQUET
 from hybrid_parsl.secret_names import masked
+from hybrid_parsl.study_points import FILE as POINTS
 from hybrid_parsl.study_points import TABLE
 
 if TYPE_CHECKING:
@@ -60,14 +71,14 @@ _MEDIA_TYPES = {
 }
 _NAMES = {
     EXPERIMENT: "The experiment with all defaults",
-    "points.json": "The values of each point of the study",
+    POINTS: "The values of each point of the study",
     RESULTS: "Results of all tasks",
-    "report.html": "Report",
-    "study.csv": "Table of the points",
-    "study.parquet": "Table of the points",
-    "study.html": "Report of the study",
-    "versions.json": "Versions of the software",
-    "events.jsonl": "Log of events",
+    REPORT: "Report",
+    STUDY_CSV: "Table of the points",
+    STUDY_PARQUET: "Table of the points",
+    STUDY_PAGE: "Report of the study",
+    VERSIONS: "Versions of the software",
+    EVENTS: "Log of events",
     WORKFLOWS: "Workflows of the project",
 }
 _TYPES = {bool: "Boolean", int: "Integer", float: "Float", str: "Text"}
@@ -429,9 +440,9 @@ class _Description:
         started, finished = (_time(self._run.get(key)) for key in ("started", "finished"))
         times = {"startTime": started, "endTime": finished}
         ended = _status(self._run.get("status"), error.get("message"))
-        used = (EXPERIMENT, "points.json", *contents.below("code"), *contents.below("tasks/.psij"))
-        made = ("report.html", "study.csv", "study.parquet", "study.html", "events.jsonl")
-        other = [*contents.below(CIRCUITS), *contents.below("figures")]
+        used = (EXPERIMENT, POINTS, *contents.below(CODE), *contents.below("tasks/.psij"))
+        made = (REPORT, STUDY_CSV, STUDY_PARQUET, STUDY_PAGE, EVENTS)
+        other = [*contents.below(CIRCUITS), *contents.below(FIGURES)]
         self._add(
             _RUN,
             "CreateAction",

@@ -165,9 +165,14 @@ def _listed(
 
 def _workflow(document: Mapping[str, Any]) -> str:
     """Return the name of the workflow; of a study, with the number of its points."""
-    name = _text(document.get("experiment"), "workflow", "name")
+    name = workflow_name(document)
     points = (document.get("study") or {}).get("points")
     return f"{name}, {len(points)} points" if points else name
+
+
+def workflow_name(document: Mapping[str, Any]) -> str:
+    """Return the name of the workflow of a run; nothing if it is not known."""
+    return _text(document.get("experiment"), "workflow", "name")
 
 
 def _text(table: Any, *keys: str) -> str:

@@ -84,24 +84,25 @@ def render_page(document: Mapping[str, Any], figures: Mapping[str, str]) -> str:
 
 @functools.cache
 def templates() -> Environment:
-    """Return the templates of this room, with everything they are given escaped."""
+    """Return the templates of the reports."""
+    from hybrid_parsl.report import text
+
+    environment = templates_of("hybrid_parsl.report")
+    environment.filters.update(breakable=_breakable, measured_with=text.measured_with)
+    return environment
+
+
+def templates_of(package: str) -> Environment:
+    """Return the templates in a package, with everything they are given escaped."""
     from jinja2 import Environment, PackageLoader
 
     from hybrid_parsl.report import text
 
     environment = Environment(
-        loader=PackageLoader("hybrid_parsl.report", ""),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=PackageLoader(package, ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        breakable=_breakable,
-        clock=sections.clock,
-        count=text.count,
-        duration=text.duration,
-        measured_with=text.measured_with,
-        number=text.number,
+        clock=sections.clock, count=text.count, duration=text.duration, number=text.number
     )
     return environment
 

@@ -101,6 +101,14 @@ def duration(seconds: object) -> str:
     return f"{minutes // 1440} d {minutes // 60 % 24:02d} h"
 
 
+def in_largest_unit(seconds: float) -> str:
+    """Return a time in seconds, rounded down to its largest unit: ``2 d``, ``3 h``, ``0 s``."""
+    for unit, length in (("d", _DAY_S), ("h", _HOUR_S), ("min", _MINUTE_S), ("s", 1)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return "0 s"
+
+
 def shortened(text: str, length: int = 32) -> str:
     """Return `text` with its middle left out if it is longer than `length`."""
     if len(text) <= length:

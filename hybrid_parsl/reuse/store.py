@@ -75,14 +75,21 @@ class StoredResult:
     result: Any
 
 
-def reuses_results() -> bool:
-    """Return whether runs reuse results of earlier ones if nothing else is said: yes by default.
+def reuses_results(asked: bool | None) -> bool:  # noqa: FBT001 - the value of an option
+    """Return whether a run reuses results of earlier ones.
+
+    Parameters
+    ----------
+    asked
+        What was asked for; if None, what the environment variable `VARIABLE` says, or else yes.
 
     Raises
     ------
     ConfigurationError
-        If the environment variable `VARIABLE` is neither 0 nor 1.
+        If the variable is needed and neither 0 nor 1.
     """
+    if asked is not None:
+        return asked
     text = os.environ.get(VARIABLE) or "1"
     if text not in ("0", "1"):
         raise ConfigurationError("should be 0 or 1", f"${VARIABLE}", None, text, "0, 1")
@@ -174,7 +181,7 @@ class ResultStore:
             raise StorageError(str(entry.path), error.strerror or str(error)) from error
 
     def _make_room(self, shard: Path) -> None:
-        """Remove what has not been used for longest if a shard is too large; the newest stays."""
+        """Remove the least recently used entries of a shard that is too large; the newest stays."""
         if shard in self._has_room:
             return
         self._has_room.add(shard)

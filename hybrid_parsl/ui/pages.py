@@ -13,7 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hybrid_parsl.errors import HybridParslError, UntrustedFileError
+from hybrid_parsl.records.run_directory import REPORT
+from hybrid_parsl.records.run_list import workflow_name
 from hybrid_parsl.records.run_lock import driver_of, state_of
+from hybrid_parsl.run_report import STUDY_PAGE
 from hybrid_parsl.ui.documents import Documents
 from hybrid_parsl.ui.live_progress import JobStates, LiveProgress
 from hybrid_parsl.ui.rendering import render, script, style_sheet, tagged
@@ -25,6 +28,7 @@ from hybrid_parsl.ui.run_page import (
     figures_of,
     other_files,
     run_context,
+    whole_number,
 )
 from hybrid_parsl.ui.run_table import age, run_table
 
@@ -40,8 +44,9 @@ _SANDBOX = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 )
 """For files of runs: whatever is in them, it is only seen."""
+_OFFSET_DIGITS = 18  # fits 64 bits
 _READING_MS, _FREQUENT_MS, _RARE_MS = 500, 2500, 10_000
-_REPORTS = ("report.html", "study.html")
+_REPORTS = (REPORT, STUDY_PAGE)
 
 
 def _guarded(answer: Callable[[Pages, Request], Response]) -> Callable[[Pages, Request], Response]:
@@ -150,7 +155,7 @@ class Pages:
             poll_ms=_FREQUENT_MS if state == "running" else _RARE_MS,
             run=content.get("run") or {},
             driver=str(driver) if driver else None,
-            workflow=_workflow(content),
+            workflow=workflow_name(content),
             error=content.get("error"),
             jobs=self._jobs_of(directory, content) if is_open else [],
             files=other_files(path, list(content.get("tasks") or {})),
@@ -324,13 +329,6 @@ def _report_of(run: Path) -> str | None:
     return next((name for name in _REPORTS if (run / name).is_file()), None)
 
 
-def _workflow(content: dict[str, Any]) -> str:
-    """Return the name of a run's workflow."""
-    table = (content.get("experiment") or {}).get("workflow")
-    return str(table.get("name") or "") if isinstance(table, dict) else ""
-
-
 def _offset(request: Request, name: str) -> int | None:
     """Return an offset in the address; None if it is not a number."""
-    text = request.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None  # noqa: PLR2004 - fits 64 bits
+    return whole_number(request.query_params.get(name, ""), _OFFSET_DIGITS)

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from hybrid_parsl.messages import escape_controls
 from hybrid_parsl.report import text
-from hybrid_parsl.report.sections import clock
+from hybrid_parsl.report.page import templates_of
 from hybrid_parsl.ui.task_graph import task_tone
 
 if TYPE_CHECKING:
@@ -22,22 +22,11 @@ if TYPE_CHECKING:
 
 @functools.cache
 def templates() -> Environment:
-    """Return the templates of the pages, with everything they are given escaped."""
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("hybrid_parsl.ui", ""),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalized,
-    )
+    """Return the templates of the pages."""
+    environment = templates_of("hybrid_parsl.ui")
+    environment.finalize = _finalized
     environment.globals["asset_tag"] = asset_tag
     environment.filters.update(
-        clock=clock,
-        count=text.count,
-        duration=text.duration,
-        number=text.number,
         part=_part,
         several=text.several,
         toml=text.toml,

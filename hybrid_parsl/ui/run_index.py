@@ -145,7 +145,7 @@ class RunIndex:
                 run = brief_summary(path, LARGEST_RESULTS)
             self._known[name] = stamp, run
         if run.state in ("running", "left"):
-            run = replace(run, state=state_of("running", driver_of(path / "driver.lock")))
+            run = replace(run, state=state_of("running", driver_of(RunDirectory(path).lock)))
         return run
 
 

@@ -34,6 +34,7 @@ _MOST_FOLDERS = 100
 _MOST_MEASURES = 6
 _LONGEST_EXPERIMENT = 128 * 1024
 _HEAD_BYTES = 1024
+_PAGE_DIGITS = 8
 
 
 class Figure(NamedTuple):
@@ -82,11 +83,17 @@ class StudyView:
     figures: list[Figure]
 
 
+def whole_number(text: str, most_digits: int) -> int | None:
+    """Return the number in an address; None if it is none, or too long to be one of ours."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= most_digits
+    return int(text) if is_number else None
+
+
 def paging(n_rows: int, asked: str | None) -> Paging:
     """Return which of `n_rows` are on the page that was asked for, counted from 1."""
     n_pages = max(1, -(-n_rows // ROWS))
-    page = int(asked) if asked and asked.isascii() and asked.isdigit() and len(asked) < 9 else 1  # noqa: PLR2004 - no page has such a number
-    page = min(max(page, 1), n_pages)
+    page = whole_number(asked or "", _PAGE_DIGITS)
+    page = min(max(1 if page is None else page, 1), n_pages)
     return Paging(page, n_pages, (page - 1) * ROWS, n_rows)
 
 

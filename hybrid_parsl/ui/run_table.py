@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from hybrid_parsl.report.sections import moment
-from hybrid_parsl.report.text import finite
+from hybrid_parsl.report.text import finite, in_largest_unit
 from hybrid_parsl.ui.run_page import Paging, paging
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CHOICES = ("state", "workflow", "site")
 """The fields of a run that can be chosen from what there is."""
 _NEWEST_FIRST = "-run"
+_MINUTE_S = 60
 _ORDERS: dict[str, Callable[[ListedRun], str | float]] = {
     "run": lambda run: run.run,
     "state": lambda run: run.state,
@@ -108,9 +109,8 @@ def age(started: str, now: datetime) -> str:
     """Return how long ago a run began, in its largest unit; nothing if that is not known."""
     then = moment(started) if started else None
     seconds = (now - then).total_seconds() if then else -1.0
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit} ago"
+    if seconds >= _MINUTE_S:
+        return f"{in_largest_unit(seconds)} ago"
     return "just now" if seconds >= 0 else ""
 
 

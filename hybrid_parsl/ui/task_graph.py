@@ -88,8 +88,8 @@ def task_graph(document: Mapping[str, Any]) -> Graph | None:
         for row, name in enumerate(names):
             y = _MARGIN + (full - taken) // 2 + row * (HEIGHT + _GAP_Y)
             places[name] = (column, _MARGIN + column * (WIDTH + _GAP_X), y)
-    edges = [
-        _edge(places[before], places[name])
+    links = [
+        (places[before], places[name])
         for name, box in boxes.items()
         for before in box.after
         if before in boxes and places[before][0] < places[name][0]
@@ -98,15 +98,10 @@ def task_graph(document: Mapping[str, Any]) -> Graph | None:
         Node(name, shortened(name, _LONGEST_NAME), box.detail, box.tone, *places[name][1:])
         for name, box in boxes.items()
     ]
-    has_bows = any(
-        places[name][0] - places[before][0] > 1
-        for name, box in boxes.items()
-        for before in box.after
-        if before in boxes
-    )
+    has_bows = any(last[0] - first[0] > 1 for first, last in links)
     width = 2 * _MARGIN + len(columns) * (WIDTH + _GAP_X) - _GAP_X
     height = 2 * _MARGIN + full + (_BOW // 3 if has_bows else 0)
-    return Graph(nodes, edges, width, height, is_grouped)
+    return Graph(nodes, [_edge(*link) for link in links], width, height, is_grouped)
 
 
 def _box(task: Mapping[str, Any]) -> _Box:

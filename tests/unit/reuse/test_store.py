@@ -150,13 +150,13 @@ def test_runs_reuse_results_unless_told_otherwise(
     monkeypatch.delenv(VARIABLE)
     if text is not None:
         monkeypatch.setenv(VARIABLE, text)
-    assert reuses_results() is value
+    assert reuses_results(None) is value
 
 
 def test_a_wrong_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "no")
     with pytest.raises(ConfigurationError) as caught:
-        reuses_results()
+        reuses_results(None)
     assert (caught.value.source, caught.value.found) == (f"${VARIABLE}", "no")
 
 
