@@ -98,18 +98,14 @@ def warm_up() -> None:
     """Load matplotlib, its fonts and Qiskit's drawer, so that `draw_figures` is quick.
 
     The first use of matplotlib on a machine also builds its cache of fonts, which takes seconds.
+    A small circuit is enough: what is drawn here for its own sake costs more than it spares.
     """
     from qiskit import QuantumCircuit
 
-    from hybrid_parsl.report.circuit_figure import FOLD, MOST_QUBITS, draw_circuit
-    from hybrid_parsl.report.landscape_figure import draw_landscape
-    from hybrid_parsl.results import Landscape
+    from hybrid_parsl.report.circuit_figure import draw_circuit
 
-    circuit = QuantumCircuit(MOST_QUBITS)
+    circuit = QuantumCircuit(2)
     circuit.h(circuit.qubits)
-    for _ in range(FOLD):  # of several rows, so that the names of the qubits are typeset as later
-        circuit.rzz(0.5, 0, 1)
+    circuit.rzz(0.5, 0, 1)
     circuit.rx(0.5, 1)
-    corners = Landscape(gamma=[0.0, 1.0], beta=[0.0, 1.0], energy=[[0.0, 1.0], [1.0, 2.0]])
     attempt("circuit", functools.partial(draw_circuit, circuit))
-    attempt("landscape", functools.partial(draw_landscape, corners, [0.5, 0.5]))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .evaluate import evaluate
-from .kernels import ANGLE, LAYERS, SAVED, SUM, WANT_GRADIENT, WANT_STATE
+from .entry_points import address_of, evaluate
+from .kernel_arguments import ANGLE, LAYERS, SAVED, SUM, WANT_ENERGY, WANT_GRADIENT, WANT_STATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class Buffers:
             levels = None  # a table would be longer than it is used
         self._layout = layout
         self._dtype = dtype
-        self._cost = levels.number if levels else cost
+        self._cost = np.ascontiguousarray(levels.number if levels else cost)
         self._spacing = (levels.first, levels.step) if levels else (0.0, 1.0)
         padded = -(-levels.count // 8) * 8 if levels else 0
         self.state = _touched(layout.state_size, dtype)
@@ -65,15 +65,16 @@ class Buffers:
         self._table = np.zeros(2 * padded * (layers + 1) or 2, dtype)
         self._angles = np.zeros((layers + 2) * ANGLE)
         self._sums = np.zeros(max(layout.tiles, layout.panels) * SUM)
+        self._parameters = np.zeros(2 * (layers + 1))
         self.gradient = np.zeros(2 * layers)
-        self._numbers = np.array([
+        numbers = [
             layout.n_qubits, layers, layout.mirrored, layout.bits, layout.high,
             layout.width_bits, padded, len(self._uniform) // 8, 0, layout.pad,
-        ])  # fmt: skip
+        ]  # fmt: skip
         self._saved = self._adjoint
-        self._numbers_of_gradient = self._numbers.copy()
-        self._numbers_of_state = self._numbers.copy()
-        self._numbers_of_state[LAYERS] += 1
+        self._numbers = np.array([numbers] * 3, np.int64)  # a row for each of what one can want
+        self._numbers[WANT_STATE, LAYERS] += 1
+        self._arguments = self._new_arguments()
 
     @property
     def has_adjoint(self) -> bool:
@@ -86,7 +87,8 @@ class Buffers:
         self._other = self._new_panel(self._adjoint, _APART)
         self._back_table = np.zeros_like(self._table)
         self._saved = _touched(saved * len(self.state) or 2, self._dtype)
-        self._numbers_of_gradient[SAVED] = saved
+        self._numbers[WANT_GRADIENT, SAVED] = saved
+        self._arguments = self._new_arguments()
 
     def amplitudes(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Return the real and the imaginary parts of the state that is kept."""
@@ -114,26 +116,30 @@ class Buffers:
         float
             The energy, unless `want` is 2.
         """
-        arguments = self.arguments(want, parameters)
+        self._parameters[: len(parameters)] = parameters
+        arguments = self._arguments[want]
+        types = self.state.dtype, self._cost.dtype
         if self._threads == 1:
-            return float(evaluate(*arguments))
+            return evaluate.of(*types)(*arguments)
         if self._team is None:
             from .team import Team
 
-            self._team = Team(self._threads, self._layout)
-        return self._team.run(*arguments)
+            self._team = Team(self._threads, self._layout, *types)
+        self._team.make_scratch(self._panel, self._other)
+        return self._team.run(int(self._numbers[want, LAYERS]), *arguments)
 
-    def arguments(self, want: int, parameters: NDArray[np.float64]) -> tuple[Any, ...]:
-        """Return the arguments of `evaluate.evaluate`; `want` and `parameters` as in `run`."""
-        numbers = {
-            WANT_GRADIENT: self._numbers_of_gradient,
-            WANT_STATE: self._numbers_of_state,
-        }.get(want, self._numbers)
-        return (
-            want, parameters, self.gradient, self.state, self._adjoint, self._panel, self._other,
+    def _new_arguments(self) -> list[tuple[Any, ...]]:
+        """Return the arguments of `evaluate` for each of what one can want."""
+        arrays = (
+            self._parameters, self.gradient, self.state, self._adjoint, self._panel, self._other,
             self._uniform, self._saved, self._cost, self._table, self._back_table, self._angles,
-            self._sums, numbers, *self._spacing,
+            self._sums,
         )  # fmt: skip
+        addresses = [address_of(array) for array in arrays]
+        return [
+            (want, *addresses, address_of(self._numbers[want]), *self._spacing)
+            for want in (WANT_ENERGY, WANT_GRADIENT, WANT_STATE)
+        ]
 
 
 def _touched(count: int, dtype: type[np.floating], shift: int = 0) -> NDArray[np.floating]:

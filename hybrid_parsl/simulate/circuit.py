@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .circuit_kernels import apply_observable, run, run_back
 from .circuit_program import LEAST_QUBITS, image
+from .entry_points import address_of, apply_observable, run, run_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +39,11 @@ class CircuitState:
         self._part = self._size + _APART
         self._state = np.zeros(self._part + self._size)
         self._adjoint = np.zeros_like(self._state)
+        self._table = np.ascontiguousarray(program.table, np.int64)
         self._observable = _groups(observable, program)
         lanes = np.arange(min(self._size, _BLOCK))
         self._signs = 1.0 - 2.0 * (np.bitwise_count(lanes[:, None] & lanes) & 1)
+        self._factors = np.zeros((2, len(lanes)))
 
     @property
     def n_parameters(self) -> int:
@@ -56,8 +58,8 @@ class CircuitState:
         parameters
             In radians, shape ``(n_parameters,)``.
         """
-        run(*self._forward(parameters))
-        return float(apply_observable(*self._product()))
+        self._forward(parameters)
+        return self._product()
 
     def energy_and_gradient(
         self, parameters: Sequence[float] | NDArray[float64]
@@ -69,34 +71,36 @@ class CircuitState:
         parameters
             In radians, shape ``(n_parameters,)``.
         """
-        forward = self._forward(parameters)
-        run(*forward)
-        energy = float(apply_observable(*self._product()))
-        backward = self._backward(*forward[-2:])
-        run_back(*backward)
-        return energy, self._program.gradient(backward[-1])
+        cosines, sines = self._forward(parameters)
+        energy = self._product()
+        derivatives = np.zeros(len(cosines))
+        there = address_of(self._state), address_of(self._adjoint), self._part, self._size
+        angles = address_of(cosines), address_of(sines)
+        run_back.of()(*there, *self._rotations(), *angles, address_of(derivatives))
+        return energy, self._program.gradient(derivatives)
 
-    def kernels(self) -> list[tuple[Any, tuple[Any, ...]]]:
-        """Return each kernel with arguments of its types, to be compiled ahead of time."""
-        forward = self._forward(np.zeros(self.n_parameters))
-        backward = self._backward(*forward[-2:])
-        return [(run, forward), (apply_observable, self._product()), (run_back, backward)]
-
-    def _forward(self, parameters: Sequence[float] | NDArray[float64]) -> tuple[Any, ...]:
-        """Return the arguments of `run`; the last are cosine and sine of half the angles."""
+    def _forward(
+        self, parameters: Sequence[float] | NDArray[float64]
+    ) -> tuple[NDArray[float64], NDArray[float64]]:
+        """Prepare the state; return cosine and sine of half the angle of each rotation."""
         half = 0.5 * self._program.angles(np.asarray(parameters, np.float64))
-        table = self._program.table
-        return self._state, self._part, self._size, table, np.cos(half), np.sin(half)
+        cosines, sines = np.cos(half), np.sin(half)
+        there = address_of(self._state), self._part, self._size
+        run.of()(*there, *self._rotations(), address_of(cosines), address_of(sines))
+        return cosines, sines
 
-    def _product(self) -> tuple[Any, ...]:
-        """Return the arguments of `apply_observable`."""
-        states = self._state, self._adjoint, self._part, self._size
-        return *states, *self._observable, self._signs
+    def _product(self) -> float:
+        """Make the adjoint the observable times the state; return the expectation value."""
+        beginnings, x_parts, *terms = self._observable
+        there = address_of(self._state), address_of(self._adjoint), self._part, self._size
+        groups = address_of(beginnings), address_of(x_parts), len(x_parts)
+        signs = address_of(self._signs), len(self._signs)
+        return apply_observable.of()(
+            *there, *groups, *map(address_of, terms), *signs, *map(address_of, self._factors)
+        )
 
-    def _backward(self, cosines: NDArray[float64], sines: NDArray[float64]) -> tuple[Any, ...]:
-        """Return the arguments of `run_back`; the last becomes the derivatives by the angles."""
-        states = self._state, self._adjoint, self._part, self._size
-        return *states, self._program.table, cosines, sines, np.zeros(len(cosines))
+    def _rotations(self) -> tuple[int, int]:
+        return address_of(self._table), len(self._table)
 
 
 def _groups(observable: SparsePauliOp, program: Program) -> tuple[NDArray[np.generic], ...]:

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from .circuit_program import N_Y, X, Z
+from .circuit_program import N_Y, ROTATION, X, Z
 from .compiling import compiled
 from .pauli_simd_kernels import rotate_both, rotate_state
-from .simd import address
 
 
 @compiled
@@ -26,75 +23,85 @@ def _parity(number: int) -> int:
 
 
 @compiled
-def run(state: Any, part: int, size: int, table: Any, cosines: Any, sines: Any) -> None:
+def run(state: Any, part: int, size: int, table: Any, rotations: int, cosines: Any,
+        sines: Any) -> None:  # fmt: skip
     """Prepare |0...0> and apply all rotations."""
-    state[:] = 0.0
+    for j in range(part + size):
+        state[j] = 0.0
     state[0] = 1.0
-    a = address(state)
-    for k in range(len(table)):
-        sign = 1.0 if table[k, N_Y] & 2 else -1.0
-        odd = table[k, N_Y] & 1
-        rotate_state(
-            a, a, part, size >> 2, table[k, X], table[k, Z], odd, cosines[k], sign * sines[k], sign
-        )
+    for k in range(rotations):
+        at = ROTATION * k
+        sign = 1.0 if table[at + N_Y] & 2 else -1.0
+        odd = table[at + N_Y] & 1
+        rotate_state(state, state, part, size >> 2, table[at + X], table[at + Z], odd, cosines[k],
+                     sign * sines[k], sign)  # fmt: skip
 
 
 @compiled
-def run_back(state: Any, adjoint: Any, part: int, size: int, table: Any, cosines: Any,
-             sines: Any, derivatives: Any) -> None:  # fmt: skip
+def run_back(state: Any, adjoint: Any, part: int, size: int, table: Any, rotations: int,
+             cosines: Any, sines: Any, derivatives: Any) -> None:  # fmt: skip
     """Take state and adjoint back through all rotations; fill in their derivatives."""
-    a, d = address(state), address(adjoint)
-    for k in range(len(table) - 1, -1, -1):
-        sign = 1.0 if table[k, N_Y] & 2 else -1.0
-        odd = table[k, N_Y] & 1
-        derivatives[k] = rotate_both(
-            a, d, part, size >> 2, table[k, X], table[k, Z], odd, cosines[k], -sign * sines[k], sign
-        )
+    for k in range(rotations - 1, -1, -1):
+        at = ROTATION * k
+        sign = 1.0 if table[at + N_Y] & 2 else -1.0
+        odd = table[at + N_Y] & 1
+        derivatives[k] = rotate_both(state, adjoint, part, size >> 2, table[at + X], table[at + Z],
+                                     odd, cosines[k], -sign * sines[k], sign)  # fmt: skip
 
 
 @compiled
-def _fill_factors(re: Any, im: Any, start: int, signs: Any, terms: Any, z_parts: Any, real: Any,
-                  imaginary: Any) -> bool:  # fmt: skip
+def _fill_factors(re: Any, im: Any, start: int, block: int, signs: Any, term: int, end: int,
+                  z_parts: Any, real: Any, imaginary: Any) -> bool:  # fmt: skip
     """Sum up the factors of some terms for a block of basis states; return whether any is complex.
 
-    ``terms`` is the first term and the one after the last.
+    ``term`` is the first one and ``end`` the one after the last.
     """
-    block = len(re)
-    re[:] = 0.0
-    im[:] = 0.0
+    for j in range(block):
+        re[j] = 0.0
+        im[j] = 0.0
     is_complex = False
-    for term in range(terms[0], terms[1]):
+    while term < end:
         z = z_parts[term]
         sign = -1.0 if _parity(z & start) else 1.0
-        row = signs[z & (block - 1)]
+        row = (z & (block - 1)) * block
         a, b = sign * real[term], sign * imaginary[term]
         if a != 0.0:
             for j in range(block):
-                re[j] += a * row[j]
+                re[j] += a * signs[row + j]
         if b != 0.0:
             is_complex = True
             for j in range(block):
-                im[j] += b * row[j]
+                im[j] += b * signs[row + j]
+        term += 1
     return is_complex
 
 
 @compiled
-def apply_observable(state: Any, out: Any, part: int, size: int, groups: Any, x_parts: Any,
-                     z_parts: Any, real: Any, imaginary: Any, signs: Any) -> float:  # fmt: skip
+def apply_observable(state: Any, out: Any, part: int, size: int, beginnings: Any, x_parts: Any,
+                     groups: int, z_parts: Any, real: Any, imaginary: Any, signs: Any, block: int,
+                     re: Any, im: Any) -> float:  # fmt: skip
     """Write H psi into `out` and return <psi|H|psi>.
 
-    Terms with the same X part are a group: ``groups[g]`` is the first term of group g, and the
-    coefficients contain the powers of i of the Y. ``signs[z, u]`` is -1 if ``z & u`` has an odd
-    number of ones, for the lowest bits.
+    Terms with the same X part are a group: ``beginnings[g]`` is the first term of group g, and
+    the coefficients contain the powers of i of the Y. ``signs[z * block + u]`` is -1 if ``z & u``
+    has an odd number of ones, for the lowest bits. ``re`` and ``im`` are room for `block` numbers.
     """
-    out[:] = 0.0
-    block = len(signs)
+    for j in range(part + size):
+        out[j] = 0.0
     energy = 0.0
-    re, im = np.empty(block), np.empty(block)
     for start in range(0, size, block):
-        for g in range(len(x_parts)):
+        for g in range(groups):
             is_complex = _fill_factors(
-                re, im, start, signs, groups[g : g + 2], z_parts, real, imaginary
+                re,
+                im,
+                start,
+                block,
+                signs,
+                beginnings[g],
+                beginnings[g + 1],
+                z_parts,
+                real,
+                imaginary,
             )
             x = x_parts[g]
             source, flip = start ^ (x & ~(block - 1)), x & (block - 1)

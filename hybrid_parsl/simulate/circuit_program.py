@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Columns of the table of rotations.
 X, Z, N_Y = range(3)
+ROTATION = 3
 
 LEAST_QUBITS = 3
 """The kernels work on two vectors of the processor, or more."""

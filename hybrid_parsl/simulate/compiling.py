@@ -1,48 +1,69 @@
-"""How the kernels are compiled: without the GIL, and kept on disk where that is possible."""
+"""How the kernels are compiled: by numba, to machine code that needs neither it nor Python."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from numba import njit, types
+from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import CPUDispatcher
+from numba.core.registry import cpu_target
 
-from .kernel_cache import KernelCache, only_compiler
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-_OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy", "boundscheck": None}
-
-
-class _Kernel(CPUDispatcher):  # type: ignore[misc]
-    """A dispatcher of numba with our cache, and one compiling process per cache folder."""
-
-    def enable_caching(self) -> None:
-        """Keep the machine code on disk."""
-        self._cache = KernelCache(self.py_func)
-
-    def compile(self, sig: Any) -> Any:
-        """Load or compile the code for some argument types."""
-        with global_compiler_lock, only_compiler:
-            return super().compile(sig)
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+_OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": None}
+_FOR_C = {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile a function with numba on its first call.
-
-    `kernel_cache` describes where the machine code is kept; if there is no place for it, each
-    process compiles for itself.
+    """Let numba compile a function with whatever it is called from.
 
     Parameters
     ----------
     function
-        Written in the part of Python that numba knows.
+        Written in the part of Python that numba knows, without arrays of its own.
 
     Returns
     -------
     callable
         The compiled function.
     """
-    kernel = _Kernel(function, targetoptions=dict(_OPTIONS))
-    kernel.enable_caching()
-    return cast("_Function", kernel)
+    return cast("_Function", njit(**_OPTIONS)(function))
+
+
+def machine_code(
+    kernel: Any, arguments: list[tuple[str, bool]], result: str | None
+) -> tuple[str, bytes]:
+    """Compile a kernel and all that it calls to one object file.
+
+    Parameters
+    ----------
+    kernel
+        What `compiled` returned.
+    arguments
+        The name of the type of each argument, as ``"float64"``, and whether it is a pointer.
+    result
+        The name of the type of the result, None if there is none.
+
+    Returns
+    -------
+    symbol
+        Of the function in the object file. In numba's calling convention, it takes two more
+        arguments first: where to put the result, and where to put what explains an error.
+    code
+        The object file.
+    """
+    scalars = [(getattr(types, name), is_pointer) for name, is_pointer in arguments]
+    kinds = tuple(types.CPointer(kind) if is_pointer else kind for kind, is_pointer in scalars)
+    flags = Flags()
+    cpu_target.options.parse_as_flags(flags, _OPTIONS | _FOR_C)
+    returned = types.none if result is None else getattr(types, result)
+    with global_compiler_lock:
+        made = compile_extra(
+            cpu_target.typing_context, cpu_target.target_context, kernel.py_func, kinds, returned,
+            flags, {},
+        )  # fmt: skip
+        (code, _) = made.library.serialize_using_object_code()[2]
+    return made.fndesc.llvm_func_name, code

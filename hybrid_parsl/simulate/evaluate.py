@@ -6,7 +6,7 @@ from typing import Any
 
 from .compiling import compiled
 from .gradient_kernels import backward, collect, weigh_derivatives
-from .kernels import (
+from .kernel_arguments import (
     ANGLE,
     BITS,
     ENERGY,
@@ -19,10 +19,8 @@ from .kernels import (
     WANT_ENERGY,
     WANT_GRADIENT,
     WIDTH_BITS,
-    forward,
-    prepare,
 )
-from .simd import address
+from .kernels import forward, prepare
 
 
 @compiled
@@ -40,11 +38,13 @@ def total_energy(units: int, sums: Any, angles: Any, layout: Any, first: float,
 def begin(want: int, parameters: Any, gradient: Any, table: Any, back_table: Any, angles: Any,
           sums: Any, layout: Any, first: float, step: float) -> None:  # fmt: skip
     """Clear the sums and prepare angles and tables."""
-    sums[:] = 0.0
-    gradient[:] = 0.0
-    q, y = address(angles), address(layout)
-    prepare(address(parameters), q, address(table), address(back_table), y, first, step, want)
-    weigh_derivatives(q, y)
+    for at in range(SUM * max(1 << layout[HIGH], 1 << (layout[BITS] - 1 - layout[WIDTH_BITS]))):
+        sums[at] = 0.0
+    if want == WANT_GRADIENT:
+        for at in range(2 * layout[LAYERS]):
+            gradient[at] = 0.0
+    prepare(parameters, angles, table, back_table, layout, first, step, want)
+    weigh_derivatives(angles, layout)
 
 
 @compiled
@@ -56,14 +56,12 @@ def evaluate(want: int, parameters: Any, gradient: Any, state: Any, adjoint: Any
     layers = layout[LAYERS]
     units = (1 << layout[HIGH], 1 << (layout[BITS] - 1 - layout[WIDTH_BITS]))
     start = layers - layers
-    s, p, u, c = address(state), address(panel), address(uniform), address(cost)
-    a, o, g, v = address(adjoint), address(other), address(gradient), address(saved)
-    t, b, q = address(table), address(back_table), address(angles)
-    z, y = address(sums), address(layout)
     for k in range(layers + 1 if want == WANT_ENERGY else layers):
-        forward(k, start, units[k & 1], s, p, u, v, c, t, q, y, z)
+        forward(k, start, units[k & 1], state, panel, uniform, saved, cost, table, angles, layout,
+                sums)  # fmt: skip
     if want == WANT_GRADIENT:
         for k in range(layers, -1, -1):
-            backward(k, start, units[k & 1], s, a, p, o, u, v, c, t, b, q, y, first, step, z)
-            collect(k, units[k & 1], z, g, q, y, step)
-    return total_energy(units[layers & 1], z, q, y, first, step)
+            backward(k, start, units[k & 1], state, adjoint, panel, other, uniform, saved, cost,
+                     table, back_table, angles, layout, first, step, sums)  # fmt: skip
+            collect(k, units[k & 1], sums, gradient, angles, layout, step)
+    return total_energy(units[layers & 1], sums, angles, layout, first, step)

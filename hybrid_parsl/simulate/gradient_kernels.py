@@ -24,7 +24,7 @@ from .gradient_simd_kernels import (
     start_adjoint,
     turn_back,
 )
-from .kernels import (
+from .kernel_arguments import (
     ANGLE,
     BETA,
     BETA_BEFORE,
@@ -36,7 +36,6 @@ from .kernels import (
     LEVELS,
     MIRRORED,
     N_QUBITS,
-    NEAR_BITS,
     PAD,
     RATE,
     REPEATS,
@@ -46,6 +45,9 @@ from .kernels import (
     WEIGHT,
     WEIGHT_BEFORE,
     WIDTH_BITS,
+)
+from .kernels import (
+    NEAR_BITS,
     mirror_sign,
     mix_through,
     mix_tile,

@@ -1,7 +1,7 @@
 """Machine code of the kernels on disk: shared by processes, versions and types of processor.
 
 One folder holds the code of one version of the sources (and of Python and numba) for one type
-of processor, so that versions cannot mix. Each file is named after the kernel and its argument
+of processor, so that versions cannot mix. Each file is one kernel for one combination of argument
 types, carries a checksum, and appears complete or not at all: there is no index that could
 point at something else. One process per folder compiles while the others wait for its files;
 where the file system has no locks, each compiles and the last file stays.
@@ -16,42 +16,36 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import pickle
 import re
 import shutil
 import sys
 import time
 from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import llvmlite
-import numba
 from llvmlite import binding
-from numba.core import config
-from numba.core.caching import _Cache
-from numba.core.compiler import CompileResult
-from numba.core.registry import cpu_target
-from numba.core.serialize import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SOURCES = (
     "circuit_kernels.py",
     "circuit_program.py",
     "compiling.py",
+    "entry_points.py",
     "evaluate.py",
     "gradient_kernels.py",
     "gradient_simd_kernels.py",
+    "kernel_arguments.py",
     "kernel_cache.py",
     "kernels.py",
     "simd_kernels.py",
     "pauli_simd_kernels.py",
     "simd.py",
-    "team.py",
 )
 _V3 = [
     "avx", "avx2", "bmi", "bmi2", "cx16", "f16c", "fma", "lzcnt", "movbe", "popcnt", "sahf",
@@ -63,6 +57,8 @@ TARGETS = {
     "x86-64-v4": [*_V3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"],
     "x86-64-v3": _V3,
 }
+# What tells numba to compile for another processor.
+_SETTINGS = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_ENABLE_AVX")
 _FOLDER = re.compile(r"[0-9a-f]{16}-[\w.-]+")
 _DIGEST_BYTES = 32
 _PATIENCE_S = 180.0
@@ -74,9 +70,8 @@ _UNUSED_S = 30 * _DAY_S
 @cache
 def fingerprint(folder: Path = Path(__file__).parent) -> str:
     """Return a hash of the kernels' sources in a folder, and of what compiles them."""
-    digest = sha256(
-        f"{sys.implementation.cache_tag} {numba.__version__} {llvmlite.__version__}".encode()
-    )
+    versions = [sys.implementation.cache_tag, version("numba"), version("llvmlite")]
+    digest = sha256(" ".join(versions).encode())
     for name in SOURCES:
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()
@@ -90,17 +85,26 @@ def processors() -> Iterator[str]:
 
     The first one is this processor's, which code is compiled for.
     """
-    _, name, features = cpu_target.target_context.codegen().magic_tuple()
-    yield f"{name}-{sha256(features.encode()).hexdigest()[:8]}" if features else name
-    if config.CPU_NAME is None and config.CPU_FEATURES is None and config.ENABLE_AVX:
-        here = binding.get_host_cpu_features()
-        yield from (name for name, needed in TARGETS.items() if all(map(here.get, needed)))
+    name, features, avx = map(os.environ.get, _SETTINGS)
+    here = _host_features()
+    described = f"{here.flatten() if features is None else features}{avx or ''}"
+    own = name or binding.get_host_cpu_name()
+    yield f"{own}-{sha256(described.encode()).hexdigest()[:8]}" if described else own
+    if (name, features, avx) == (None, None, None):
+        yield from (level for level, needed in TARGETS.items() if all(map(here.get, needed)))
+
+
+def _host_features() -> binding.FeatureMap:
+    try:
+        return binding.get_host_cpu_features()
+    except RuntimeError:  # LLVM knows none of this processor
+        return binding.FeatureMap()
 
 
 def roots() -> Iterator[Path]:
     """Give the places for folders of machine code, the preferred one first."""
-    if config.CACHE_DIR:
-        yield Path(config.CACHE_DIR) / "hybrid-parsl"
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(chosen) / "hybrid-parsl"
     yield Path(__file__).parent / "__pycache__" / "kernels"
     user = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     yield Path(user) / "hybrid-parsl" / "kernels"
@@ -115,7 +119,7 @@ def folders() -> tuple[Path, ...]:
 
 def cache_folder() -> Path | None:
     """Return the first folder that holds code for this processor, None if there is none."""
-    return next((folder for folder in folders() if any(folder.glob("*.nbc"))), None)
+    return next((folder for folder in folders() if any(folder.glob("*.o"))), None)
 
 
 @cache
@@ -164,125 +168,76 @@ def _mark_as_used(folder: Path) -> None:
             os.utime(folder / "lock")
 
 
-class _OnlyCompiler:
-    """Lets one process at a time compile into a folder; held by the thread that compiles.
-
-    A kernel is compiled with those that it calls, so that blocks are nested. The lock is taken
-    by the first miss of the outermost one and released at its end.
-    """
-
-    def __init__(self) -> None:
-        self._depth = 0
-        self._lock: int | None = None
-        self._begun: float | None = None
-        self._is_our_turn = False
-
-    def __enter__(self) -> None:
-        self._depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self._is_our_turn, self._begun = False, None
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
-
-    def wait_for_turn(self, folder: Path) -> bool:
-        """Wait a moment; return whether to compile, or False to look on disk once more."""
-        if self._is_our_turn:
-            return True
-        self._begun = self._begun or time.monotonic()
-        try:
-            if self._lock is None:
-                self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._is_our_turn = time.monotonic() - self._begun > _PATIENCE_S
-            time.sleep(_PAUSE_S)
-        except OSError:  # no locks on this file system, or the folder is gone
-            self._is_our_turn = True
-        else:
-            self._is_our_turn = True
-        return False
-
-
-only_compiler = _OnlyCompiler()
-
-
-class KernelCache(_Cache):  # type: ignore[misc]
-    """The machine code of one kernel, one file for each combination of argument types.
+def load_or_make(name: str, make: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]:
+    """Return the symbol and the machine code of a kernel, from the disk or made now.
 
     Parameters
     ----------
-    function
-        The kernel, as Python.
+    name
+        Of the kernel and its types, which names the file.
+    make
+        Compiles it. One process at a time does, and the others find its file.
     """
+    found = _read(name)
+    if found is not None:
+        return found
+    folder = writable_folder()
+    with _our_turn(folder, name):
+        found = _read(name)
+        if found is None:
+            found = make()
+            _write(folder, name, *found)
+    return found
 
-    def __init__(self, function: Any) -> None:
-        self._name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
-        self._is_enabled = True
 
-    @property
-    def cache_path(self) -> str | None:
-        """The folder for new code, None if there is no place for it."""
-        folder = writable_folder()
-        return str(folder) if folder else None
-
-    def enable(self) -> None:
-        """Use the disk."""
-        self._is_enabled = True
-
-    def disable(self) -> None:
-        """Leave the disk alone."""
-        self._is_enabled = False
-
-    def flush(self) -> None:
-        """Forget nothing: what is on disk belongs to exactly these sources."""
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the code for some argument types, None if this process is to compile it."""
-        target_context.refresh()
-        if not self._is_enabled:
-            return None
-        while (payload := self._read(sig)) is None:
-            folder = writable_folder()
-            if folder is None or only_compiler.wait_for_turn(folder):
-                return None
-        return CompileResult._rebuild(target_context, *payload)  # noqa: SLF001
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Write the code for some argument types, unless the disk refuses or sources changed."""
-        folder = writable_folder()
-        if folder is None or not self._is_enabled or data.library.has_dynamic_globals:
-            return
-        content = dumps((str(sig), data._reduce()))  # noqa: SLF001
-        path = folder / self._file_name(sig)
-        partial = path.with_suffix(f".{uuid4().hex}")
-        try:
-            if fingerprint.__wrapped__() != _LOADED:
-                return  # an update came while this process was importing them
-            partial.write_bytes(sha256(content).digest() + content)
-            partial.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-
-    def _read(self, sig: Any) -> Any:
-        """Return what the first folder with code for some argument types holds."""
-        for folder in folders():
+@contextlib.contextmanager
+def _our_turn(folder: Path | None, name: str) -> Iterator[None]:
+    """Wait until no other process compiles for a folder, or its file is there, or too long."""
+    lock: int | None = None
+    begun = time.monotonic()
+    try:
+        while folder and time.monotonic() - begun < _PATIENCE_S and _read(name) is None:
             try:
-                data = (folder / self._file_name(sig)).read_bytes()
-            except OSError:
-                continue
-            digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
-            if not _is_safe(folder) or sha256(content).digest() != digest:
-                continue
-            found, payload = pickle.loads(content)  # noqa: S301 - safe: only we and root can write
-            if found == str(sig):
-                _mark_as_used(folder)
-                return payload
-        return None
+                if lock is None:
+                    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_PAUSE_S)
+            except OSError:  # no locks on this file system, or the folder is gone
+                break
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
 
-    def _file_name(self, sig: Any) -> str:
-        return f"{self._name}-{sha256(str(sig).encode()).hexdigest()[:16]}.nbc"
+
+def _read(name: str) -> tuple[str, bytes] | None:
+    """Return the symbol and the code in the first folder that has them."""
+    for folder in folders():
+        try:
+            data = (folder / f"{name}.o").read_bytes()
+        except OSError:
+            continue
+        digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+        if _is_safe(folder) and sha256(content).digest() == digest:
+            _mark_as_used(folder)
+            symbol, _, code = content.partition(b"\0")
+            return symbol.decode(), code
+    return None
+
+
+def _write(folder: Path | None, name: str, symbol: str, code: bytes) -> None:
+    """Keep machine code, unless the disk refuses or sources changed."""
+    if folder is None:
+        return
+    content = b"\0".join([symbol.encode(), code])
+    partial = folder / f"{name}.{uuid4().hex}"
+    try:
+        if fingerprint.__wrapped__() != _LOADED:
+            return  # an update came while this process was importing them
+        partial.write_bytes(sha256(content).digest() + content)
+        partial.replace(folder / f"{name}.o")
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()

@@ -20,6 +20,26 @@ from typing import Any
 import numpy as np
 
 from .compiling import compiled
+from .kernel_arguments import (
+    ANGLE,
+    BITS,
+    CHUNK,
+    COSINE,
+    HIGH,
+    LAYERS,
+    LEVELS,
+    MIRRORED,
+    N_QUBITS,
+    PAD,
+    RATE,
+    REPEATS,
+    SAVED,
+    SCALE,
+    SUM,
+    TANGENT,
+    WANT_GRADIENT,
+    WIDTH_BITS,
+)
 from .simd_kernels import (
     LOW_BITS,
     apply_phase,
@@ -34,18 +54,6 @@ from .simd_kernels import (
     weigh,
 )
 
-# What `evaluate` computes.
-WANT_ENERGY, WANT_GRADIENT, WANT_STATE = range(3)
-# Places in `layout`, an array of integers.
-N_QUBITS, LAYERS, MIRRORED, BITS, HIGH, WIDTH_BITS, LEVELS, CHUNK, SAVED, PAD = range(10)
-# Columns of `angles`, one row a layer: tan(beta'), how often to rotate by it, gamma in
-# quarter turns, the factor to put into the phases, cos(beta'), and what the derivatives
-# of sweep k are to be multiplied by: those of layer k, and that of layer k - 1.
-TANGENT, REPEATS, RATE, SCALE, COSINE, WEIGHT, WEIGHT_BEFORE = range(7)
-ANGLE = 7
-# Columns of `sums`, one row a tile or panel.
-NORM, ENERGY, BETA, GAMMA, BETA_BEFORE = range(5)
-SUM = 5
 LARGEST_ANGLE = 1.3  # in radians; tan of more than that would overflow for many qubits
 NEAR_BITS = 11  # log2 of how many numbers are at home in the first-level cache, 16 KiB
 

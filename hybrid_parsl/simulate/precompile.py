@@ -11,9 +11,8 @@ import argparse
 import os
 import subprocess
 import sys
-from inspect import signature
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .kernel_cache import TARGETS, cache_folder
 
@@ -75,50 +74,17 @@ def compile_kernels(precision: Precision = "double", *, real_costs: bool = False
 def compile_all() -> None:
     """Compile every kernel for both precisions and both kinds of costs, but run none."""
     import numpy as np
-    from numba import typeof
 
-    from . import evaluate, team
-    from .buffers import Buffers
-    from .diagonal import find_levels
-    from .kernels import WANT_GRADIENT
-    from .layout import choose_layout
+    from . import entry_points as entry
 
-    layout = choose_layout(7, mirrored=False)
-    integers = dict.fromkeys(("k", "start", "stop", "units"), typeof(1))
-    kernels: tuple[Any, ...] = (
-        evaluate.evaluate,
-        evaluate.begin,
-        team.forward_share,
-        team.backward_share,
-        team.collect_shares,
-        team.end,
-    )
-    for dtype in (np.float64, np.float32):
-        for cost in (np.tile([0.0, 1.0], 64), np.linspace(0.0, 1.0, 128) ** 2):
-            buffers = Buffers(cost, find_levels(cost), layout, 1, dtype, threads=1)
-            buffers.add_adjoint(0)
-            names = signature(evaluate.evaluate).parameters
-            values = buffers.arguments(WANT_GRADIENT, np.zeros(2))
-            kinds = integers | {n: typeof(v) for n, v in zip(names, values, strict=True)}
-            for kernel in kernels:
-                wanted = tuple(kinds[name] for name in signature(kernel).parameters)
-                kernel.compile(wanted)
-    _compile_circuits()
-
-
-def _compile_circuits() -> None:
-    """Compile the kernels of circuits that are not alternating, but run none."""
-    from numba import typeof
-    from qiskit import QuantumCircuit
-    from qiskit.quantum_info import SparsePauliOp
-
-    from .circuit import CircuitState
-    from .circuit_translation import program_of
-
-    circuit = QuantumCircuit(1)
-    circuit.x(0)
-    for kernel, values in CircuitState(program_of(circuit, []), SparsePauliOp("Z")).kernels():
-        kernel.compile(tuple(map(typeof, values)))
+    for element in (np.dtype(np.float64), np.dtype(np.float32)):
+        for cost in (np.dtype(np.uint16), np.dtype(np.float64)):
+            for kernel in (entry.evaluate, entry.begin, entry.forward, entry.backward):
+                kernel.of(element, cost)
+    for kernel in (
+        entry.collect, entry.total_energy, entry.run, entry.run_back, entry.apply_observable,
+    ):  # fmt: skip
+        kernel.of()
 
 
 def _compile_for(target: str) -> int:

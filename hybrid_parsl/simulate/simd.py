@@ -285,13 +285,3 @@ def _function(context: Any, module: Any, body: Any, signature: Any, values: Any)
     value = body(Vectors(builder, pointers[0].dtype), *arguments)
     builder.ret_void() if value is None else builder.ret(value)
     return function
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def address(_context: Any, array: types.Array) -> Any:
-    """Return the address of the first element of an array, which has to be contiguous."""
-
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, values[0]).data
-
-    return _TYPES.CPointer(array.dtype)(array), emit

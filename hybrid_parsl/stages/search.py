@@ -147,7 +147,6 @@ def build_objective(
     if diagonal is None:
         return _circuit_objective(bare, len(bare.bounds(experiment.ansatz.layers)), team)
     check_diagonal(diagonal, bare.n_qubits)
-    import hybrid_parsl.simulate.buffers  # noqa: F401 - on all ranks at once, before one compiles
     from hybrid_parsl.simulate.alternating import AlternatingState
     from hybrid_parsl.simulate.diagonal import cost_scale, middle, power_of_two
     from hybrid_parsl.simulate.precompile import compile_kernels

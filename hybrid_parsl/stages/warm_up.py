@@ -12,8 +12,6 @@ def warm_up_quantum() -> None:
 
 def warm_up_analysis() -> None:
     """Import what the analysis stage needs, and draw once."""
-    import numba  # noqa: F401
-
     from hybrid_parsl.report import figures
 
     figures.warm_up()

@@ -134,7 +134,7 @@ def test_the_image_says_what_it_is(image):
 def test_any_user_finds_the_kernels_compiled(image):
     small = "--set problem.nodes=6 --set search.starts=2 --set ansatz.layers=1"
     run = f"hybrid-parsl run maxcut {small} --runs-dir /tmp/runs --json >/dev/null"
-    script = f"{run} && find /tmp/numba -name '*.nbc' | wc -l"
+    script = f"{run} && find /tmp/numba -name '*.o' | wc -l"
     other = ("--user", "12345:12345")
     words = restricted(image.name, "sh", "-c", f"mkdir /tmp/numba; {script}", options=other)
     done = podman_process(*words, timeout_s=600)
