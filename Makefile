@@ -68,24 +68,30 @@ $(VENV)/.run: $(VENV)/bin/python requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+# uv, one of the development tools, installs in a tenth of pip's time; where it fails, pip says why.
+locked = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --quiet --python $(1)/bin/python \
+	--require-hashes -r $(2) 2>/dev/null; } || $(1)/bin/python -m pip install --quiet --require-hashes -r $(2)
+
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	sed -n '/^uv==/,/[^\]$$/p' requirements-dev.lock >$(VENV)/uv.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r $(VENV)/uv.lock
+	$(call locked,$(VENV),requirements-dev.lock)
 	touch $@
 
 $(GLOBUS)/.dev: requirements-globus.lock pyproject.toml
 	$(PYTHON) -m venv $(GLOBUS)
-	$(GLOBUS)/bin/python -m pip install --quiet --require-hashes -r requirements-globus.lock
+	$(call locked,$(GLOBUS),requirements-globus.lock)
 	$(GLOBUS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 # The validator of RO-Crates wants an older rich; only tests/integration/crates calls it.
 $(VENV)/.crates: requirements-crates.lock
 	$(PYTHON) -m venv $(VENV)/crates
-	$(VENV)/crates/bin/python -m pip install --quiet --require-hashes -r requirements-crates.lock
+	$(call locked,$(VENV)/crates,requirements-crates.lock)
 	touch $@
 
 $(VENV)/.prefect: requirements-prefect.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)/prefect
-	$(VENV)/prefect/bin/python -m pip install --quiet --require-hashes -r requirements-prefect.lock
+	$(call locked,$(VENV)/prefect,requirements-prefect.lock)
 	$(VENV)/prefect/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
