@@ -118,6 +118,7 @@ class Run:
     _document: Document = field(default_factory=dict)
     _begun: float = 0.0
     _study: Study | None = None
+    _warm_up: Mapping[str, Callable[[], None]] = field(default_factory=lambda: WARM_UP)
 
     def prepare(self) -> None:
         """Write the experiment for a driver that is yet to start.
@@ -174,7 +175,7 @@ class Run:
             if self.points:
                 share_jobs(config, self.points)
             with opened as session, self.opening(session) as begin:
-                session.warm_up(WARM_UP)
+                session.warm_up(self._warm_up)
                 recorder = CallRecorder(
                     begin,
                     self.project.code_of,
@@ -207,6 +208,9 @@ class Run:
             self.project.code_of,
             self.experiment.resources_of_call,
         )
+        if trace.is_complete:
+            labels_used = {call.label for call in trace.calls}
+            self._warm_up = {label: WARM_UP[label] for label in WARM_UP if label in labels_used}
         self._study = Study(found, self.points, waits=not trace.is_complete)
         self._document[TABLE] = self._study.table()
         return self._study
@@ -311,9 +315,14 @@ class Run:
         )
         thread = WorkflowThread(workflow, self.experiment)
         thread.start()
-        # imported while tasks run: what describes the run at its end
-        Thread(target=import_module, args=("rocrate.rocrate",), daemon=True).start()
+        Thread(target=self._import_for_the_end, daemon=True).start()
         monitor.follow(thread)
+
+    def _import_for_the_end(self) -> None:
+        """Import, while tasks run, what describes the run at its end."""
+        import_module("rocrate.rocrate")
+        if self.points:
+            import_module("matplotlib.figure")
 
     def _retry_policy(self, names: Sequence[str]) -> RetryPolicy:
         """Return how often a task is tried again; a task of a point has its name without that."""

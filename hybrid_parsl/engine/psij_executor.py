@@ -101,7 +101,8 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         self._backend: JobBackend | None = None
         self._queue: ProcessorQueue | None = None
         self._packs: SearchPacks | None = None
-        self._folders = TaskFolders(Path(work_directory))
+        # jobs of this computer end with it, and nobody reads their requests any more
+        self._folders = TaskFolders(Path(work_directory), is_durable=backend != LOCAL)
         self._scripts = ScriptFolder(backend, Path(work_directory))
 
     def start(self) -> None:
