@@ -40,6 +40,7 @@ from hybrid_parsl.cli.output import (
     settle_streams,
 )
 from hybrid_parsl.errors import ConfigurationError, HybridParslError
+from hybrid_parsl.garbage import collect_rarely
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +120,7 @@ def main(arguments: Sequence[str] | None = None, project: Path | None = None) ->
         The project folder, if the caller knows it.
     """
     code = 0
+    collect_rarely()
     prepare_streams()
     logging.raiseExceptions = False  # a log that cannot be written is no news on the terminal
     try:

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hybrid_parsl.garbage import collect_rarely
 from hybrid_parsl.parent_death import die_with_parent
 from hybrid_parsl.tasks.folder import TaskFolder, output_to
 
@@ -29,6 +30,7 @@ def begin(is_safe: bool, beginning: Connection) -> None:  # noqa: FBT001 - passe
     beginning
         Gets one message when the process has opened what it shares with the driver.
     """
+    collect_rarely()
     beginning.send_bytes(b"begun")
     beginning.close()
     if not is_safe:
