@@ -104,6 +104,8 @@ class Run:
     points
         The points of a study; none for a single run. `experiment` is that of the first one, with
         the sweep.
+    repeats
+        The recorded run that this one repeats, by its id; None if it repeats none.
     """
 
     experiment: Experiment
@@ -115,6 +117,7 @@ class Run:
     on_failure: OnFailure = "drain"
     cache: bool = False
     points: Sequence[Point] = ()
+    repeats: str | None = None
     _document: Document = field(default_factory=dict)
     _begun: float = 0.0
     _study: Study | None = None
@@ -258,6 +261,8 @@ class Run:
         self.directory.event("run started", site=self.site.name)
         self._document = new_document(self.directory, self.site.name, asked, versions, n_drivers)
         self._document["run"]["cache"] = self.cache
+        if self.repeats is not None:
+            self._document["run"]["repeats"] = self.repeats
         if self.points:
             write_points(self.directory, self.points)
         self.directory.write_results(self._document)

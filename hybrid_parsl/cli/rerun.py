@@ -183,7 +183,8 @@ def _prepare(
     except BaseException:
         shutil.rmtree(directory.path, ignore_errors=True)
         raise
-    return Run(plan.experiment, project, plan.site, directory, points=plan.points)
+    recorded = crate.results["run"].get("id")
+    return Run(plan.experiment, project, plan.site, directory, points=plan.points, repeats=recorded)
 
 
 def _check_code(folders: Sequence[str], code: Path) -> None:

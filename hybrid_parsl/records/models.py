@@ -98,6 +98,7 @@ class RunTable(_Record):
     exit_code: int | None = None
     drivers: int = Field(default=1, ge=0, le=2**31)
     spent_s: float = 0.0
+    repeats: str | None = None
     resumed: list[Time] = Field(default=["1970-01-01T00:00:00Z"], min_length=1)
 
 

@@ -130,6 +130,7 @@ def test_a_run_is_repeated_with_the_same_digits(runs: Path, packed: Path, tmp_pa
     assert (again.path / "ro-crate-metadata.json").is_file()
     document = json.loads((again.path / "results.json").read_text())
     assert document["search"]["energy"] == load_run("latest", runs).search.energy
+    assert document["run"]["repeats"] == found["recorded"]
 
 
 def test_other_results_are_reported(runs: Path, tmp_path: Path) -> None:
