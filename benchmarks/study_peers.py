@@ -178,6 +178,8 @@ def main() -> None:
     study_s = statistics.median(times["study"])
     print(f"{asked.points} points, {N_PROCESSORS} processors")
     for way, measured in times.items():
+        if not measured:
+            continue
         middle = statistics.median(measured)
         print(f"  {way:30s} {middle:6.1f} s   {middle / study_s:.2f} of the study", flush=True)
 
