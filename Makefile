@@ -68,7 +68,7 @@ $(VENV)/.run: $(VENV)/bin/python requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-# uv, one of the development tools, installs in a tenth of pip's time; where it fails, pip says why.
+# uv, a development tool, installs in a tenth of pip's time; if it fails, pip runs and reports errors.
 locked = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --quiet --python $(1)/bin/python \
 	--require-hashes -r $(2) 2>/dev/null; } || $(1)/bin/python -m pip install --quiet --require-hashes -r $(2)
 

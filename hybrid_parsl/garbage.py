@@ -1,4 +1,4 @@
-"""How often Python looks for cyclic garbage in the processes of this package."""
+"""Settings of Python's garbage collector for the processes of this package."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _EVERY = 50_000
 
 
 def collect_rarely() -> None:
-    """Look for garbage after 50,000 new containers instead of 700, and never at the end.
+    """Collect after 50,000 new container objects instead of 700, and not at exit.
 
-    Imports make hundreds of thousands of them, none garbage: looking took a sixth of their time.
-    Only for processes that are this package's own.
+    Imports create hundreds of thousands of objects that stay alive; collecting while they run took
+    a sixth of their time. Call this only in processes that belong to this package.
     """
     gc.set_threshold(_EVERY)
     atexit.register(gc.freeze)

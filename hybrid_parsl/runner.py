@@ -212,8 +212,8 @@ class Run:
             self.experiment.resources_of_call,
         )
         if trace.is_complete:
-            labels_used = {call.label for call in trace.calls}
-            self._warm_up = {label: WARM_UP[label] for label in WARM_UP if label in labels_used}
+            used = {call.label for call in trace.calls}
+            self._warm_up = {label: each for label, each in WARM_UP.items() if label in used}
         self._study = Study(found, self.points, waits=not trace.is_complete)
         self._document[TABLE] = self._study.table()
         return self._study
@@ -324,7 +324,7 @@ class Run:
         monitor.follow(thread)
 
     def _import_for_the_end(self) -> None:
-        """Import, while tasks run, what describes the run at its end."""
+        """Import, while tasks run, the libraries that write the run's final records."""
         import_module("rocrate.rocrate")
         if self.points:
             import_module("matplotlib.figure")

@@ -101,7 +101,7 @@ class PsiJExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # type: i
         self._backend: JobBackend | None = None
         self._queue: ProcessorQueue | None = None
         self._packs: SearchPacks | None = None
-        # jobs of this computer end with it, and nobody reads their requests any more
+        # a crash of this host ends local jobs, so their requests need not survive it either
         self._folders = TaskFolders(Path(work_directory), is_durable=backend != LOCAL)
         self._scripts = ScriptFolder(backend, Path(work_directory))
 

@@ -98,7 +98,7 @@ def warm_up() -> None:
     """Load matplotlib, its fonts and Qiskit's drawer, so that `draw_figures` is quick.
 
     The first use of matplotlib on a machine also builds its cache of fonts, which takes seconds.
-    A small circuit is enough: what is drawn here for its own sake costs more than it spares.
+    A small circuit is enough: drawing more here takes longer than it saves later.
     """
     from qiskit import QuantumCircuit
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from .entry_points import address_of, evaluate
 from .kernel_arguments import ANGLE, LAYERS, SAVED, SUM, WANT_ENERGY, WANT_GRADIENT, WANT_STATE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from .diagonal import Levels
@@ -72,7 +75,7 @@ class Buffers:
             layout.width_bits, padded, len(self._uniform) // 8, 0, layout.pad,
         ]  # fmt: skip
         self._saved = self._adjoint
-        self._numbers = np.array([numbers] * 3, np.int64)  # a row for each of what one can want
+        self._numbers = np.array([numbers] * 3, np.int64)  # one row per value of `want`
         self._numbers[WANT_STATE, LAYERS] += 1
         self._arguments = self._new_arguments()
 
@@ -118,18 +121,21 @@ class Buffers:
         """
         self._parameters[: len(parameters)] = parameters
         arguments = self._arguments[want]
-        types = self.state.dtype, self._cost.dtype
         if self._threads == 1:
-            return evaluate.of(*types)(*arguments)
+            return self._evaluate(*arguments)
         if self._team is None:
             from .team import Team
 
-            self._team = Team(self._threads, self._layout, *types)
+            self._team = Team(self._threads, self._layout, self.state.dtype, self._cost.dtype)
         self._team.make_scratch(self._panel, self._other)
         return self._team.run(int(self._numbers[want, LAYERS]), *arguments)
 
+    @cached_property
+    def _evaluate(self) -> Callable[..., float]:
+        return evaluate.of(self.state.dtype, self._cost.dtype)
+
     def _new_arguments(self) -> list[tuple[Any, ...]]:
-        """Return the arguments of `evaluate` for each of what one can want."""
+        """Return the arguments of `evaluate` for each value of `want`."""
         arrays = (
             self._parameters, self.gradient, self.state, self._adjoint, self._panel, self._other,
             self._uniform, self._saved, self._cost, self._table, self._back_table, self._angles,

@@ -44,6 +44,7 @@ class CircuitState:
         lanes = np.arange(min(self._size, _BLOCK))
         self._signs = 1.0 - 2.0 * (np.bitwise_count(lanes[:, None] & lanes) & 1)
         self._factors = np.zeros((2, len(lanes)))
+        self._set_arguments()
 
     @property
     def n_parameters(self) -> int:
@@ -74,9 +75,7 @@ class CircuitState:
         cosines, sines = self._forward(parameters)
         energy = self._product()
         derivatives = np.zeros(len(cosines))
-        there = address_of(self._state), address_of(self._adjoint), self._part, self._size
-        angles = address_of(cosines), address_of(sines)
-        run_back.of()(*there, *self._rotations(), *angles, address_of(derivatives))
+        run_back.of()(*self._back, *map(address_of, (cosines, sines, derivatives)))
         return energy, self._program.gradient(derivatives)
 
     def _forward(
@@ -85,22 +84,26 @@ class CircuitState:
         """Prepare the state; return cosine and sine of half the angle of each rotation."""
         half = 0.5 * self._program.angles(np.asarray(parameters, np.float64))
         cosines, sines = np.cos(half), np.sin(half)
-        there = address_of(self._state), self._part, self._size
-        run.of()(*there, *self._rotations(), address_of(cosines), address_of(sines))
+        run.of()(*self._there, address_of(cosines), address_of(sines))
         return cosines, sines
 
     def _product(self) -> float:
         """Make the adjoint the observable times the state; return the expectation value."""
-        beginnings, x_parts, *terms = self._observable
-        there = address_of(self._state), address_of(self._adjoint), self._part, self._size
-        groups = address_of(beginnings), address_of(x_parts), len(x_parts)
-        signs = address_of(self._signs), len(self._signs)
-        return apply_observable.of()(
-            *there, *groups, *map(address_of, terms), *signs, *map(address_of, self._factors)
-        )
+        return apply_observable.of()(*self._applied)
 
-    def _rotations(self) -> tuple[int, int]:
-        return address_of(self._table), len(self._table)
+    def _set_arguments(self) -> None:
+        """Set those arguments of `run`, `run_back` and `apply_observable` that never change."""
+        state, adjoint = address_of(self._state), address_of(self._adjoint)
+        rotations = address_of(self._table), len(self._table)
+        beginnings, x_parts, *terms = map(address_of, self._observable)
+        n_groups = len(self._observable[1])
+        sizes = self._part, self._size
+        self._there = (state, *sizes, *rotations)
+        self._back = (state, adjoint, *sizes, *rotations)
+        self._applied = (
+            state, adjoint, *sizes, beginnings, x_parts, n_groups, *terms,
+            address_of(self._signs), len(self._signs), *map(address_of, self._factors),
+        )  # fmt: skip
 
 
 def _groups(observable: SparsePauliOp, program: Program) -> tuple[NDArray[np.generic], ...]:

@@ -84,7 +84,8 @@ def apply_observable(state: Any, out: Any, part: int, size: int, beginnings: Any
 
     Terms with the same X part are a group: ``beginnings[g]`` is the first term of group g, and
     the coefficients contain the powers of i of the Y. ``signs[z * block + u]`` is -1 if ``z & u``
-    has an odd number of ones, for the lowest bits. ``re`` and ``im`` are room for `block` numbers.
+    has an odd number of ones, for the lowest bits. ``re`` and ``im`` are scratch arrays of `block`
+    numbers.
     """
     for j in range(part + size):
         out[j] = 0.0

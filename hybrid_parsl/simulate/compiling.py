@@ -18,7 +18,7 @@ _FOR_C = {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True
 
 
 def compiled(function: _Function) -> _Function:
-    """Let numba compile a function with whatever it is called from.
+    """Compile a function with numba, as a part of the kernels that call it.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def compiled(function: _Function) -> _Function:
     return cast("_Function", njit(**_OPTIONS)(function))
 
 
-def machine_code(
+def object_file(
     kernel: Any, arguments: list[tuple[str, bool]], result: str | None
 ) -> tuple[str, bytes]:
     """Compile a kernel and all that it calls to one object file.
@@ -45,7 +45,7 @@ def machine_code(
     arguments
         The name of the type of each argument, as ``"float64"``, and whether it is a pointer.
     result
-        The name of the type of the result, None if there is none.
+        The name of the type of the result, None for a kernel that returns nothing.
 
     Returns
     -------

@@ -35,7 +35,7 @@ class EntryPoint:
         Its name there.
     arguments
         The type of each argument: ``i`` int64, ``d`` float64; ``I`` and ``D`` the address of such
-        numbers, ``E`` of the elements of a state, ``C`` of costs. Blanks mean nothing.
+        numbers, ``E`` of the elements of a state, ``C`` of costs. Spaces are ignored.
     result
         ``d``, or nothing.
     """
@@ -62,16 +62,14 @@ class EntryPoint:
         return found
 
     def _load(self, element: np.dtype[Any], cost: np.dtype[Any]) -> NativeFunction:
-        scalars = {"i": "int64", "d": "float64"}
-        pointers = {"I": "int64", "D": "float64", "E": element.name, "C": cost.name}
-        kinds = [(letter in pointers, (scalars | pointers)[letter]) for letter in self._arguments]
+        types = {"I": "int64", "D": "float64", "E": element.name, "C": cost.name}
 
         def make() -> tuple[str, bytes]:
-            from .compiling import machine_code
+            from .compiling import object_file
 
             kernel = getattr(import_module(f".{self._module}", __package__), self._name)
-            arguments = [(name, is_pointer) for is_pointer, name in kinds]
-            return machine_code(kernel, arguments, "float64" if self._result else None)
+            arguments = [(types[each.upper()], each.isupper()) for each in self._arguments]
+            return object_file(kernel, arguments, "float64" if self._result else None)
 
         file = "-".join([f"{self._module}.{self._name}", element.name, cost.name])
         in_c = {"i": ctypes.c_int64, "d": ctypes.c_double}

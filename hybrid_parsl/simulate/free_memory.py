@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _RETRIES = 4
 _PAUSE_S = 0.25
-_FRESH_S = 0.2
+_FRESH_S = 0.05
 
 
 def available_bytes(root: Path = Path("/")) -> int:

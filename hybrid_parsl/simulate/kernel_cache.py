@@ -30,7 +30,7 @@ from uuid import uuid4
 from llvmlite import binding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 SOURCES = (
     "circuit_kernels.py",
@@ -57,7 +57,7 @@ TARGETS = {
     "x86-64-v4": [*_V3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"],
     "x86-64-v3": _V3,
 }
-# What tells numba to compile for another processor.
+# Environment variables that make numba target another processor.
 _SETTINGS = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_ENABLE_AVX")
 _FOLDER = re.compile(r"[0-9a-f]{16}-[\w.-]+")
 _DIGEST_BYTES = 32
@@ -169,34 +169,37 @@ def _mark_as_used(folder: Path) -> None:
 
 
 def load_or_make(name: str, make: Callable[[], tuple[str, bytes]]) -> tuple[str, bytes]:
-    """Return the symbol and the machine code of a kernel, from the disk or made now.
+    """Return the symbol and the machine code of a kernel, read from disk or compiled now.
 
     Parameters
     ----------
     name
         Of the kernel and its types, which names the file.
     make
-        Compiles it. One process at a time does, and the others find its file.
+        Compiles it. One process at a time does, and the others wait for its file.
     """
-    found = _read(name)
-    if found is not None:
-        return found
-    folder = writable_folder()
-    with _our_turn(folder, name):
-        found = _read(name)
-        if found is None:
-            found = make()
-            _write(folder, name, *found)
-    return found
+    with contextlib.closing(_turns()) as turns:
+        for is_ours in turns:
+            found = _read(name)
+            if found is None and is_ours:
+                found = make()
+                _write(name, *found)
+            if found is not None:
+                return found
+    raise AssertionError  # the last turn is ours
 
 
-@contextlib.contextmanager
-def _our_turn(folder: Path | None, name: str) -> Iterator[None]:
-    """Wait until no other process compiles for a folder, or its file is there, or too long."""
+def _turns() -> Generator[bool]:
+    """Give, before each look at the disk, whether to compile what is missing there.
+
+    That is False the first time and while another process holds the lock of the folder for new
+    code, and True in the end.
+    """
+    yield False
+    folder, begun = writable_folder(), time.monotonic()
     lock: int | None = None
-    begun = time.monotonic()
     try:
-        while folder and time.monotonic() - begun < _PATIENCE_S and _read(name) is None:
+        while folder and time.monotonic() - begun < _PATIENCE_S:
             try:
                 if lock is None:
                     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
@@ -206,7 +209,8 @@ def _our_turn(folder: Path | None, name: str) -> Iterator[None]:
                 time.sleep(_PAUSE_S)
             except OSError:  # no locks on this file system, or the folder is gone
                 break
-        yield
+            yield False
+        yield True
     finally:
         if lock is not None:
             os.close(lock)
@@ -227,8 +231,9 @@ def _read(name: str) -> tuple[str, bytes] | None:
     return None
 
 
-def _write(folder: Path | None, name: str, symbol: str, code: bytes) -> None:
+def _write(name: str, symbol: str, code: bytes) -> None:
     """Keep machine code, unless the disk refuses or sources changed."""
+    folder = writable_folder()
     if folder is None:
         return
     content = b"\0".join([symbol.encode(), code])

@@ -53,7 +53,7 @@ class Team:
         self._scratch: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
     def make_scratch(self, panel: NDArray[Any], other: NDArray[Any]) -> None:
-        """Make room for each thread like what one thread uses."""
+        """Allocate for each thread a copy of the scratch arrays of a single thread."""
         if not self._scratch or len(self._scratch[0][1]) != len(other):
             self._scratch = [(_like(panel), _like(other)) for _ in range(self._threads)]
 
@@ -61,10 +61,10 @@ class Team:
             _panel: int, _other: int, uniform: int, saved: int, cost: int, table: int,
             back_table: int, angles: int, sums: int, layout: int, first: float,
             step: float) -> float:  # fmt: skip
-        """Do what the kernel `evaluate` does: after the layers, the arguments are the same."""
+        """Carry out `evaluate`; the arguments after `layers` are those of the kernel."""
         begin.of(*self._types)(want, parameters, gradient, table, back_table, angles, sums, layout,
                                first, step)  # fmt: skip
-        do, undo = forward.of(*self._types), backward.of(*self._types)
+        do = forward.of(*self._types)
 
         def there(k: int, start: int, stop: int, share: int) -> None:
             panel, _ = map(address_of, self._scratch[share])
@@ -72,6 +72,7 @@ class Team:
 
         def back(k: int, start: int, stop: int, share: int) -> None:
             panel, other = map(address_of, self._scratch[share])
+            undo = backward.of(*self._types)
             undo(k, start, stop, state, adjoint, panel, other, uniform, saved, cost, table,
                  back_table, angles, layout, first, step, sums)  # fmt: skip
 

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 
 import hybrid_parsl
-from hybrid_parsl.simulate import kernel_cache, precompile
+from hybrid_parsl.simulate import entry_points, kernel_cache, precompile
 from hybrid_parsl.simulate.alternating import AlternatingState
 from hybrid_parsl.simulate.kernel_cache import SOURCES, fingerprint, processors, prune
 
@@ -230,9 +231,11 @@ def test_folders_unused_for_a_month_are_removed(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("thorough")
 def test_precompiling_leaves_nothing_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str, _: object) -> NoReturn:
+        pytest.fail(f"{name} was not compiled")
+
     precompile.compile_all()
-    monkeypatch.delitem(sys.modules, "hybrid_parsl.simulate.compiling", raising=False)
-    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(entry_points, "load_or_make", refuse)
     for precision in ("double", "single"):
         for threads in (1, 2):
             for cost in (np.arange(2**16) % 2.0, np.sqrt(np.arange(2.0**16))):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybrid_parsl.simulate.compiling import compiled, machine_code
+from hybrid_parsl.simulate.compiling import compiled, object_file
 from hybrid_parsl.simulate.entry_points import address_of
 from hybrid_parsl.simulate.machine_code import NativeFunction
 
@@ -26,7 +26,7 @@ def add_up(numbers: Any, count: int) -> float:
 
 @pytest.fixture(scope="module")
 def function() -> NativeFunction:
-    symbol, code = machine_code(add_up, [("float64", True), ("int64", False)], "float64")
+    symbol, code = object_file(add_up, [("float64", True), ("int64", False)], "float64")
     return NativeFunction(symbol, code, [ctypes.c_void_p, ctypes.c_int64])
 
 
