@@ -22,6 +22,7 @@ from hybrid_parsl.engine.result_reuse import ResultReuse
 from hybrid_parsl.engine.retries import MEMORY, WALLTIME, RetryPolicy, allow_retries
 from hybrid_parsl.engine.session import Session
 from hybrid_parsl.engine.signals import exit_code_of, uninterrupted
+from hybrid_parsl.engine.site_executor import SiteExecutor
 from hybrid_parsl.engine.sites import SiteRun
 from hybrid_parsl.engine.trace import trace_workflow
 from hybrid_parsl.engine.workflow_calls import CallRecorder
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 Document = dict[str, Any]
 OnFailure = Literal["drain", "keep-going", "fail-fast"]
+_MOST_OPEN = 10_000
+"""How many tasks of a study may have been submitted and not ended, each some 10 KB of memory."""
 WARM_UP = {labels.QUANTUM: warm_up_quantum, labels.ANALYSIS: warm_up_analysis}
 
 
@@ -177,6 +180,9 @@ class Run:
             workflow = self._workflow()
             if self.points:
                 share_jobs(config, self.points)
+                for executor in config.executors:
+                    if isinstance(executor, SiteExecutor):
+                        executor.keeps_folders = False
             with opened as session, self.opening(session) as begin:
                 session.warm_up(self._warm_up)
                 recorder = CallRecorder(
@@ -185,6 +191,7 @@ class Run:
                     self.experiment.resources_of_call,
                     session.join,
                     share_key,
+                    _MOST_OPEN,
                 )
                 with recorder.installed():
                     self._follow(workflow, recorder, gate, session, observer, reuse)

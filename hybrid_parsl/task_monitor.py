@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import re
@@ -123,6 +122,7 @@ class TaskMonitor:
         self._stages: dict[str, dict[str, Any]] = {
             stage["name"]: stage for stage in document["stages"]
         }
+        self._events: list[dict[str, Any]] = []
         self._unwritten = False
         self._next_write = 0.0
         self._failed: list[tuple[Call, HybridParslError]] = []
@@ -148,7 +148,12 @@ class TaskMonitor:
         last_tick = last_sign = time.monotonic()
         while True:
             is_over = not thread.is_alive()
-            self._update(*self._recorder.news())
+            if is_over:
+                self._recorder.forget_shared()
+            try:
+                self._update(*self._recorder.news())
+            finally:
+                self._write_events()
             if is_over and not self._n_open:
                 break
             here = time.monotonic()
@@ -232,6 +237,21 @@ class TaskMonitor:
         self._unwritten = False
         self._next_write = time.monotonic() + _WRITING_SHARE * (time.monotonic() - begun)
 
+    def _note(self, kind: str, name: str, **values: Any) -> None:
+        """Note what has happened to a task; it is written with what else happens now."""
+        self._events.append({"time": now(), "event": kind, "stage": name, **values})
+
+    def _write_events(self) -> None:
+        """Write what has been noted."""
+        if not self._events:
+            return
+        events, self._events = self._events, []
+        try:
+            self._directory.write_events(events)
+        except StorageError:
+            if not self._failed:  # else the first failure is what counts
+                raise
+
     def _add(self, call: Call) -> None:
         """Write down a new call."""
         self._known[call] = "waiting"
@@ -266,6 +286,7 @@ class TaskMonitor:
                 self._start(call)
                 self._known[call] = "completed"
             self._finish(call)
+            call.release()
             self._on_result()
         elif call.is_consequence:
             self._known[call] = "not started"
@@ -286,7 +307,7 @@ class TaskMonitor:
         kept = task.get("result"), task.pop("view", {})
         task |= {"view": view} if view else {}
         if stage["status"] == "running" or (found, view) != kept:
-            job = JobRecord.read(record_of_task(TaskFolder(self._directory.path / "tasks" / name)))
+            job = self._job_of(name)
             reused = {} if origin is None else {"reused_from": origin}
             for table in (stage, task):
                 table.pop("reused_from", None)
@@ -300,11 +321,16 @@ class TaskMonitor:
                 self._document[name] = found
             self._unwritten = True
             details = {"duration_s": ended["duration_s"], **reused}
-            self._directory.event("stage finished", stage=name, **details)
+            self._note("stage finished", name, **details)
         if (origin := task.get("reused_from")) is not None:
             self._observer.stage_reused(name, origin)
         else:
             self._observer.stage_finished(name, ended["duration_s"])
+
+    def _job_of(self, name: str) -> JobRecord | None:
+        """Return the record of the job that carried out a task, None if there was no job."""
+        folder = TaskFolder(self._directory.path / "tasks" / name)
+        return JobRecord.read(record_of_task(folder)) if folder.path.is_dir() else None
 
     def _keep_figures(self, name: str, result: Any) -> dict[str, str]:
         """Write the figures of a result; return the names of their files by their own."""
@@ -339,8 +365,7 @@ class TaskMonitor:
             for key in ("result", "view", "figures", "type", "duration_s", "reused_from"):
                 task.pop(key, None)
             task |= {**ended, "error": reason}
-            with contextlib.suppress(StorageError):
-                self._directory.event(f"stage {status}", stage=call.name, error=str(error))
+            self._note(f"stage {status}", call.name, error=str(error))
             self._unwritten = True
             self._observer.stage_failed(call.name, str(failure).partition("\n")[0])
         self._on_failure(failure)
@@ -354,7 +379,7 @@ class TaskMonitor:
         self._document["stages"].append(stage)
         self._document["tasks"][name] |= {"started": stage["started"], "status": "running"}
         self._unwritten = True
-        self._directory.event("stage started", stage=name)
+        self._note("stage started", name)
         return stage
 
 

@@ -129,7 +129,8 @@ class ResultReuse(Memoizer):  # type: ignore[misc]
         keywords = {name: each for name, each in task["kwargs"].items() if name != RESOURCES}
         if task["join"] or not isinstance(function, StageFunction):
             return None
-        software = as_site_executor(task["dfk"].executors[task["executor"]]).software
+        executor = as_site_executor(task["dfk"].executors[task["executor"]])
+        software = executor.software
         if software is None or self._folders.has_begun(function, arguments, keywords):
             return None
         key = self._key_of(function, arguments, keywords, software)
@@ -139,7 +140,11 @@ class ResultReuse(Memoizer):  # type: ignore[misc]
         if stored is None:
             self._keys[task["id"]] = key
             return None
-        write_frame(self._folders.open(function, arguments, keywords).folder.result, stored.result)
+        if executor.keeps_folders:
+            folder = self._folders.open(function, arguments, keywords).folder
+            write_frame(folder.result, stored.result)
+        else:
+            self._folders.log(function, arguments, keywords, stored.result)
         self.origins[function.__name__] = stored.run
         answer: Future[Any] = Future()
         answer.set_result(stored.result)

@@ -104,6 +104,10 @@ class SiteExecutor(ABC):
         Whether one job can carry out many searches, as many as `pack_size` says.
     pack_size
         Set by the session's owner before tasks are submitted, at least 1.
+    keeps_folders
+        Set by the session's owner before tasks are submitted: whether each task has a folder for
+        good. If not, executors that can do so keep the results of tasks that leave nothing else in
+        one file.
     leaves_jobs
         Set by the session before `shutdown`: whether jobs of a scheduler or cluster go on for a
         later driver to adopt.
@@ -122,6 +126,7 @@ class SiteExecutor(ABC):
     grows_requests: bool = False
     packs_searches: bool = False
     pack_size: int = 1
+    keeps_folders: bool = True
     leaves_jobs: bool = False
     version_advice: str = "install the same versions on both sides, or set python to where they are"
 

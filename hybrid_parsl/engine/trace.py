@@ -49,6 +49,16 @@ class _UndecidedError(BaseException):  # a workflow's own `except Exception` mus
 class _Undecided(Future[Any]):
     """The future of a call that is not carried out; parts of its result are undecided, too."""
 
+    _condition = threading.Condition()  # of all: a study has an object a call
+    _state = "PENDING"
+    _done_callbacks = ()
+
+    def __init__(self) -> None:
+        """Make it without what only a future with an outcome needs."""
+
+    def add_done_callback(self, fn: Callable[[Future[Any]], object]) -> None:
+        """Do nothing: there will be no outcome."""
+
     @property  # what `wait` and `as_completed` of the standard library ask for
     def _waiters(self) -> NoReturn:
         raise _UndecidedError

@@ -27,9 +27,10 @@ from hybrid_parsl.engine.site_executor import SiteExecutor
 from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.warm_worker import SAFE_PATH
 from hybrid_parsl.errors import HybridParslError, JobFailedError, ResultError
+from hybrid_parsl.stage_function import StageFunction, undecorated
 from hybrid_parsl.tasks.failures import log_tail
 from hybrid_parsl.tasks.folder import Request
-from hybrid_parsl.tasks.serialization import write_frame
+from hybrid_parsl.tasks.serialization import encode_frame, write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,14 +238,19 @@ class WarmProcessExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # 
             If the folder of the task cannot be written.
         """
         del resource_specification
-        task = self._folders.open(func, args, kwargs)
+        is_brief = not self.keeps_folders and isinstance(undecorated(func), StageFunction)
+        task = self._folders.open(func, args, kwargs, makes_folder=not is_brief)
         answer: Future[Any] = Future()
         if task.is_new or not task.answer_from_disk(answer):
             if not task.is_new:
                 task.prepare()
             answer.set_running_or_notify_cancel()
-            inner = self._call(task.folder.path, task.request)
-            inner.add_done_callback(lambda done: self._finish(answer, done, task))
+            if is_brief:
+                inner = self._call_briefly(task)
+                inner.add_done_callback(lambda done: _answer(answer, done, task.folder.path))
+            else:
+                inner = self._call(task.folder.path, task.request)
+                inner.add_done_callback(lambda done: self._finish(answer, done, task))
         return answer
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:
@@ -270,6 +276,18 @@ class WarmProcessExecutor(ParslExecutor, SiteExecutor, RepresentationMixin):  # 
         """Make a call in a process, with its output in `folder`."""
         call = (request.function, request.arguments, request.keywords)
         return self.processes.submit(warm_worker.call, str(folder), *call)
+
+    def _call_briefly(self, task: Task) -> Future[Any]:
+        """Carry out a task in a process that keeps the result, and no folder that says nothing."""
+        request = encode_frame(task.request)
+        inner = self.processes.submit(warm_worker.call_briefly, str(task.folder.path), request)
+        inner.add_done_callback(lambda done: self._release_failed(done, task))
+        return inner
+
+    def _release_failed(self, done: Future[Any], task: Task) -> None:
+        """Let the next equal call go on in the folder of a task that gave no result."""
+        if done.cancelled() or done.exception() is not None:
+            self._folders.release(task)
 
     def _finish(self, answer: Future[Any], done: Future[Any], task: Task) -> None:
         """Keep the outcome of a task for a later driver, and give it to `answer`."""

@@ -8,14 +8,18 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hybrid_parsl.errors import StorageError
 from hybrid_parsl.garbage import collect_rarely
 from hybrid_parsl.parent_death import die_with_parent
+from hybrid_parsl.tasks.call_log import FinishedCall, append_call
 from hybrid_parsl.tasks.folder import TaskFolder, output_to
+from hybrid_parsl.tasks.serialization import decode_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
+    from hybrid_parsl.tasks.folder import Request
 
 SAFE_PATH = "PYTHONSAFEPATH"
 
@@ -51,3 +55,34 @@ def call(folder: str, function: Callable[..., Any], args: Any, kwargs: Any) -> A
     path.mkdir(parents=True, exist_ok=True)
     with output_to(TaskFolder(path)):
         return function(*args, **kwargs)
+
+
+def call_briefly(folder: str, frame: bytes) -> Any:
+    """Make the call of a request and add it, with its result, to the log of calls.
+
+    Parameters
+    ----------
+    folder
+        For the output of the call. It is removed afterwards if nothing but the request is in it.
+    frame
+        Holds the request.
+
+    Raises
+    ------
+    ResultError
+        If the result cannot be pickled.
+    StorageError
+        If the folder or the log of calls cannot be written.
+    """
+    task = TaskFolder(Path(folder))
+    request: Request = decode_frame(frame, "the request")
+    try:
+        task.path.mkdir(parents=True, exist_ok=True)
+        task.request.write_bytes(frame)
+    except OSError as error:
+        raise StorageError(folder, error.strerror or str(error)) from error
+    with output_to(task):
+        result = request.function(*request.arguments, **request.keywords)
+    append_call(task.path.parent, FinishedCall.of(request, result))
+    task.remove_if_silent()
+    return result

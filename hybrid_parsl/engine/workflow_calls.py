@@ -49,11 +49,18 @@ def disown(thread: threading.Thread) -> None:
     _disowned.add(thread)
 
 
+_NOT_STARTED: Future[Any] = Future()
+_SUCCEEDED: Future[Any] = Future()
+_SUCCEEDED.set_result(None)
+
+
 class _Names:
     """Names of which each is given out once."""
 
+    __slots__ = ("_numbers",)
+    _lock = threading.Lock()  # of all: a study has an object a point
+
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._numbers: dict[str, int] = {}
 
     def unique(self, name: str) -> str:
@@ -83,6 +90,8 @@ class CallScope:
         The names of its tasks, by those that they have inside the scope.
     """
 
+    __slots__ = ("names", "prefix", "shares", "tasks")
+
     def __init__(self, prefix: str, *, shares: bool) -> None:
         self.prefix = prefix
         self.shares = shares
@@ -104,7 +113,7 @@ class CallScope:
             _scope.reset(token)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Call:
     """One call of an app.
 
@@ -137,10 +146,14 @@ class Call:
     after: list[Call]
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
-    future: Future[Any] = field(default_factory=Future)
+    future: Future[Any] = _NOT_STARTED
     number: int = 0
     invoked: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: datetime | None = None
+
+    def release(self) -> None:
+        """Let go of the future of a call that has succeeded, and of its result with it."""
+        self.future = _SUCCEEDED
 
     @property
     def began(self) -> datetime | None:
@@ -188,6 +201,9 @@ class CallRecorder:
     key_of
         Returns what decides the result of a call, by which scopes share it: of its function,
         arguments, keywords, and what names the task behind a future. None if it is not shared.
+    most_open
+        How many calls may be without an outcome before another one by a scope that shares calls
+        waits; None if it never waits.
     """
 
     def __init__(
@@ -197,9 +213,13 @@ class CallRecorder:
         resources_of: Callable[[Sequence[str], str, Sequence[Any]], Mapping[str, Any]],
         join: Callable[..., Future[Any]],
         key_of: KeyOf | None = None,
+        most_open: int | None = None,
     ) -> None:
         self._key_of = key_of
-        self._shared: dict[tuple[Any, ...], Call] = {}
+        self._most_open = most_open
+        self._n_ended = 0
+        self._has_ended = threading.Condition()
+        self._shared: dict[tuple[Any, ...], tuple[str, Future[Any]]] = {}
         self._begin = begin
         self._join = join
         self._code_of = code_of
@@ -207,7 +227,7 @@ class CallRecorder:
         self._lock = threading.Lock()
         self._names = _Names()
         self._codes: dict[str, OwnCode] = {}
-        self._calls: dict[int, Call] = {}
+        self._calls: weakref.WeakKeyDictionary[Future[Any], Call] = weakref.WeakKeyDictionary()
         self._order: list[Call] = []
         self._ended: list[Call] = []
         self._n_seen = 0
@@ -288,16 +308,28 @@ class CallRecorder:
         resources = dict(asked if given is None else given)
         key = self._key(scope, stage, app_args, keywords, (label, resources))
         if scope is not None and key in self._shared:
-            shared = self._shared[key]
-            scope.note(local, shared.name)
-            return shared.future
+            shared_name, future = self._shared[key]
+            scope.note(local, shared_name)
+            return future
+        if key is not None:
+            self._wait_for_room()
         name = self._name(scope, local)
         call = Call(name, reference, label, resources, after, tuple(app_args), keywords)
         future = self._begin(call, StageFunction(function, name, stage.code))
         self._add(call, future)
         if key is not None:
-            self._shared[key] = call
+            self._shared[key] = name, future
         return future
+
+    def forget_shared(self) -> None:
+        """Share no call from now on: the workflow of every point has been called."""
+        self._shared = {}
+
+    def _wait_for_room(self) -> None:
+        """Return when few enough calls are without an outcome: those take the most memory."""
+        with self._has_ended:
+            while self._most_open and len(self._order) - self._n_ended >= self._most_open:
+                self._has_ended.wait()
 
     def _name(self, scope: CallScope | None, local: str) -> str:
         """Return the name of a new task, unique within the run."""
@@ -322,7 +354,7 @@ class CallRecorder:
 
     def _producer(self, future: Future[Any]) -> str | None:
         """Return the name of the task behind a future, None if it is of no call."""
-        call = self._calls.get(id(future))
+        call = self._calls.get(future)
         return None if call is None else call.name
 
     def _code(self, function: Callable[..., Any]) -> OwnCode:
@@ -337,7 +369,7 @@ class CallRecorder:
         call.future = future
         with self._lock:
             call.number = len(self._order)
-            self._calls[id(future)] = call
+            self._calls[future] = call
             self._order.append(call)
         self._has_news.set()
         future.add_done_callback(lambda _: self._end(call))
@@ -347,6 +379,9 @@ class CallRecorder:
         with self._lock:
             call.ended = datetime.now(UTC)
             self._ended.append(call)
+        with self._has_ended:
+            self._n_ended += 1
+            self._has_ended.notify()
         self._has_news.set()
 
     def _producers(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[Call]:
@@ -356,7 +391,7 @@ class CallRecorder:
         while waiting:
             value = waiting.pop()
             if isinstance(value, Future):
-                if (call := self._calls.get(id(value))) is not None:
+                if (call := self._calls.get(value)) is not None:
                     found[id(call)] = call
             elif isinstance(value, dict):
                 waiting += [*value.keys(), *value.values()]

@@ -19,7 +19,7 @@ from hybrid_parsl.ownership import check_folder, check_tree, is_own, read_own
 from hybrid_parsl.records.models import Results, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -44,7 +44,8 @@ class RunDirectory:
             site.json         where it ran
             versions.json     with which packages
             events.jsonl      what happened when
-            tasks/            stdout.log and stderr.log of each stage
+            tasks/            a folder a task with stdout.log and stderr.log; of a study's tasks
+                              that leave only a result, calls.frames holds those
             figures/          SVG
             driver.lock       held by the process that drives the run
             results.json      what every stage found, so far while it runs
@@ -209,15 +210,16 @@ class RunDirectory:
         return self.write(name, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
     def write_results(self, document: Mapping[str, Any]) -> None:
-        """Write ``results.json``; that of many tasks in one line, which takes a tenth of the time.
+        """Write ``results.json``; that of many tasks without blanks, in a tenth of the time.
 
         Raises
         ------
         StorageError
             If it cannot be written.
         """
-        indent = 2 if len(document["tasks"]) <= _MOST_INDENTED else None
-        self.write(RESULTS, json.dumps(document, indent=indent, allow_nan=False) + "\n")
+        is_small = len(document["tasks"]) <= _MOST_INDENTED
+        form: dict[str, Any] = {"indent": 2} if is_small else {"separators": (",", ":")}
+        self.write(RESULTS, json.dumps(document, allow_nan=False, **form) + "\n")
 
     def read_record(self, name: str, model: type[BaseModel]) -> dict[str, Any]:
         """Return the table in the JSON file `name`, which fits `model`.
@@ -275,11 +277,20 @@ class RunDirectory:
         StorageError
             If the line cannot be written.
         """
-        line = json.dumps({"time": now(), "event": kind, **values}) + "\n"
+        self.write_events([{"time": now(), "event": kind, **values}])
+
+    def write_events(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Append a line to ``events.jsonl`` for each event: a table with time and kind.
+
+        Raises
+        ------
+        StorageError
+            If the lines cannot be written.
+        """
         path = self.path / "events.jsonl"
         try:
             with path.open("ab") as file:
-                file.write(line.encode())
+                file.write("".join(f"{json.dumps(each)}\n" for each in events).encode())
         except OSError as error:
             raise StorageError(str(path), error.strerror or str(error)) from error
 

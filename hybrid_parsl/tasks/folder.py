@@ -178,6 +178,16 @@ class TaskFolder:
         """Return whether the ranks have found each other."""
         return self.ranks.exists()
 
+    def remove_if_silent(self) -> None:
+        """Remove the folder if nothing is in it but the request and logs without a byte."""
+        with contextlib.suppress(OSError):
+            logs = (self.stdout, self.stderr)
+            if len(os.listdir(self.path)) > 3 or any(log.stat().st_size for log in logs):  # noqa: PLR2004, PTH208 - the request and two logs; quicker
+                return
+            for path in (self.request, *logs):
+                path.unlink()
+            self.path.rmdir()
+
     def clear(self) -> None:
         """Remove what an earlier try left, but for the logs and a stage's own files."""
         for path in (

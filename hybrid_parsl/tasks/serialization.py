@@ -18,6 +18,7 @@ from hybrid_parsl.errors import ResultError, UntrustedFileError
 from hybrid_parsl.ownership import read_own
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _MAGIC = b"HPFRAME1"
@@ -35,12 +36,18 @@ def encode_frame(value: object) -> bytes:
     ResultError
         If `value` cannot be pickled.
     """
-    payload = _pickled(value)
+    payload = pickled(value)
     return _HEADER.pack(_MAGIC, len(payload), hashlib.sha256(payload).digest()) + payload
 
 
-def _pickled(value: object) -> bytes:
-    """Return the pickle of `value`, by dill if it has to be."""
+def pickled(value: object) -> bytes:
+    """Return the pickle of `value`, by dill if it has to be.
+
+    Raises
+    ------
+    ResultError
+        If `value` cannot be pickled.
+    """
     try:
         payload = pickle.dumps(value, protocol=5)
     except Exception:  # noqa: BLE001 - a __reduce__ may raise anything
@@ -83,6 +90,22 @@ def decode_frame(data: bytes, origin: str) -> Any:
     except Exception as error:
         reason = f"{origin} cannot be read here: {type(error).__name__}: {error}"
         raise ResultError(reason) from error
+
+
+def whole_frames(data: bytes, origin: str) -> Iterator[tuple[int, int, Any]]:
+    """Yield begin, end and value of each frame in `data`, which was read from `origin`.
+
+    Damaged frames, and what else is between the others, are passed over.
+    """
+    begin = data.find(_MAGIC)
+    while begin >= 0:
+        length = data[begin + len(_MAGIC) : begin + len(_MAGIC) + 8]
+        end = begin + _HEADER.size + int.from_bytes(length, "big")
+        try:
+            yield begin, end, decode_frame(data[begin:end], origin)
+        except ResultError:
+            end = begin + 1
+        begin = data.find(_MAGIC, end)
 
 
 def write_frame(path: Path, value: object, *, is_durable: bool = True) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
 import secrets
 import shutil
 import threading
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl import identity
 from hybrid_parsl.errors import ResultError, StorageError
 from hybrid_parsl.own_code import OwnCode
 from hybrid_parsl.stage_function import StageFunction, undecorated
+from hybrid_parsl.tasks.call_log import CallLog, FinishedCall, append_call
 from hybrid_parsl.tasks.failures import read_result
 from hybrid_parsl.tasks.folder import Request, TaskFolder
 from hybrid_parsl.tasks.serialization import read_frame, write_frame
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 RESOURCES = "parsl_resource_specification"
 """The keyword under which Parsl hands over what a task asks for."""
+_EDITED = "%s: its source has changed; it is computed again"
 _NUMBER = re.compile(r"(-\d+)+$")
 
 
@@ -41,18 +45,24 @@ class Task:
     folder
         Where it is kept, with what it gives.
     is_new
-        Whether the folder was made for it and held nothing but the request.
+        Whether no earlier driver has begun it.
+    logged
+        The result, alone in a tuple, if an earlier driver has left it in the `CallLog`.
     """
 
     request: Request
     folder: TaskFolder
     is_new: bool = False
+    logged: tuple[Any] | None = None
 
     def answer_from_disk(self, answer: Future[Any]) -> bool:
         """Give `answer` the result that is there from an earlier try; return whether there is one.
 
         A result that cannot be read counts as none.
         """
+        if self.logged is not None:
+            answer.set_result(*self.logged)
+            return True
         if not self.folder.result.exists():
             return False
         try:
@@ -99,7 +109,12 @@ class TaskFolders:
         self._numbers: dict[str, int] = {}
 
     def open(
-        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        func: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *,
+        makes_folder: bool = True,
     ) -> Task:
         """Return the task that calls `func`, with its request written down.
 
@@ -109,6 +124,8 @@ class TaskFolders:
             The function as Parsl hands it to an executor.
         args, kwargs
             Its arguments, among them perhaps Parsl's resource specification, which is left out.
+        makes_folder
+            Whether to make a new folder and to write the request; if not, the caller does so.
 
         Raises
         ------
@@ -118,6 +135,8 @@ class TaskFolders:
             If the folder cannot be written.
         """
         name, request = _request_of(func, args, kwargs)
+        if (logged := self._logged(name, request)) is not None:
+            return Task(request, TaskFolder(self._path / name), logged=logged)
         with self._lock:
             free = self._free_for(name)
             for folder in sorted(free, key=lambda each: each.path.name != name):
@@ -128,7 +147,9 @@ class TaskFolders:
                         write_frame(folder.request, request)
                     return Task(request, folder)
                 if held is not None and folder.path.name == name and _is_edited(held, request):
-                    logger.warning("%s: its source has changed; it is computed again", name)
+                    logger.warning(_EDITED, name)
+        if not makes_folder:
+            return Task(request, TaskFolder(self._unused(name)), is_new=True)
         return Task(request, self._make(name, request), is_new=True)
 
     def has_begun(
@@ -136,9 +157,34 @@ class TaskFolders:
     ) -> bool:
         """Return whether an earlier driver has begun a call; its parameters are those of `open`."""
         name, request = _request_of(func, args, kwargs)
+        if self._logged(name, request) is not None:
+            return True
         with self._lock:
             held = map(_held, self._free_for(name))
             return any(each is not None and _is_same(each, request) for each in held)
+
+    def log(
+        self,
+        func: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        result: object,
+    ) -> None:
+        """Keep the result of a call of a `StageFunction` for later drivers, without a folder.
+
+        Raises
+        ------
+        ResultError
+            If an argument or the result cannot be pickled.
+        StorageError
+            If it cannot be written.
+        """
+        call = FinishedCall.of(_request_of(func, args, kwargs)[1], result)
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(str(self._path), error.strerror or str(error)) from error
+        append_call(self._path, call)
 
     def release(self, task: Task) -> None:
         """Let the next equal call go on in the folder of `task`, which gave no result."""
@@ -160,6 +206,23 @@ class TaskFolders:
             raise StorageError(str(path), error.strerror or str(error)) from error
         return path
 
+    @cached_property
+    def _log(self) -> CallLog:
+        """What earlier drivers have finished without a folder."""
+        return CallLog(self._path)
+
+    def _logged(self, name: str, request: Request) -> tuple[Any] | None:
+        """Return the result of an equal call from the log in a tuple, None if there is none."""
+        call = self._log.find(name)
+        if call is None or not isinstance(request.function, StageFunction):
+            return None
+        if call.is_edited(request):
+            logger.warning(_EDITED, name)
+        try:
+            return (call.result(),) if call.answers(request) else None
+        except ResultError:
+            return None
+
     def _free_for(self, name: str) -> list[TaskFolder]:
         """Return the folders that a call of the function `name` may go on in."""
         return self._free.setdefault(_NUMBER.sub("", name), [])
@@ -180,13 +243,22 @@ class TaskFolders:
     def _move(self, fresh: Path, name: str) -> Path:
         """Give a folder the first name for calls of the function `name` that is not taken."""
         while True:
-            number = self._numbers[name] = self._numbers.get(name, 0) + 1
-            path = self._path / (name if number == 1 else f"{name}-{number}")
             try:
-                return fresh.rename(path)
+                return fresh.rename(self._next_path(name))
             except OSError as error:
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                     raise
+
+    def _unused(self, name: str) -> Path:
+        """Return the first path for calls of the function `name` where nothing is."""
+        while os.path.lexists(path := self._next_path(name)):
+            pass
+        return path
+
+    def _next_path(self, name: str) -> Path:
+        """Return the path for calls of the function `name` that follows the last one."""
+        number = self._numbers[name] = self._numbers.get(name, 0) + 1
+        return self._path / (name if number == 1 else f"{name}-{number}")
 
 
 def _request_of(

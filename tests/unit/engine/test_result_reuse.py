@@ -14,6 +14,7 @@ from hybrid_parsl.engine.launch_gate import LaunchGate
 from hybrid_parsl.engine.plain_executor import PlainExecutor
 from hybrid_parsl.engine.result_reuse import ResultReuse
 from hybrid_parsl.engine.session import Session
+from hybrid_parsl.engine.site_executor import SiteExecutor
 from hybrid_parsl.engine.tasks.folders import RESOURCES, TaskFolders
 from hybrid_parsl.errors import NotStartedError
 from hybrid_parsl.own_code import OwnCode
@@ -43,6 +44,12 @@ class Threads(ThreadPoolExecutor):  # type: ignore[misc]
         return super().submit(func, {}, *args, **keywords)
 
 
+class BriefThreads(Threads, SiteExecutor):
+    """Threads of a study: tasks that leave only a result have no folder."""
+
+    keeps_folders = False
+
+
 def key_of(function: StageFunction, args: Any, keywords: Any, software: str) -> str | None:
     assert function.__qualname__ == "double"
     assert (keywords, software) == ({}, "")
@@ -62,11 +69,12 @@ class Run:
         self.path = path
         self.store = ResultStore(path.parent / ".cache")
         self.is_verified: Callable[[str], bool] | None = None
+        self.threads: type[Threads] = Threads
 
     def __call__(self, *values: Any, is_blocked: bool = False) -> list[Any]:
         """Return the results of the calls with these values, or how they failed."""
         calls.clear()
-        executors = [Threads(label=label) for label in labels.ALL]
+        executors = [self.threads(label=label) for label in labels.ALL]
         run_dir = str(self.path / "parsl")
         config = parsl.Config(executors=executors, run_dir=run_dir, strategy="none")
         session = Session(config, "site.py")
@@ -105,6 +113,19 @@ def test_a_later_run_calls_nothing_again(first: Run, second: Run) -> None:
     assert second.reuse.origins == {"t0": "first"}
     assert read_frame(second.path / "tasks" / "t0" / "result.frame") == 6
     assert not (second.path / "tasks" / "t1").exists()  # the executor's business
+
+
+def test_what_a_study_reuses_is_in_its_log_of_calls(first: Run, second: Run) -> None:
+    first(3)
+    second.threads = BriefThreads
+    assert second(3) == [6]
+    assert second.reuse.origins == {"t0": "first"}
+    folders = TaskFolders(second.path / "tasks")
+    again = folders.open(StageFunction(double, "t0", OwnCode()), (3,), {})
+    assert again.logged == (6,)
+    assert not again.folder.path.exists()
+    assert second(3) == [6]
+    assert second.reuse.origins == {}  # left to the executor, which finds it in the log
 
 
 def test_a_failure_is_never_stored(first: Run, second: Run, tmp_path: Path) -> None:

@@ -14,8 +14,12 @@ import pytest
 import rank_functions as functions
 from waiting import PATIENCE_S
 
+from hybrid_parsl.engine.tasks.folders import TaskFolders
 from hybrid_parsl.engine.warm_processes import WarmProcesses, WarmProcessExecutor
-from hybrid_parsl.errors import JobFailedError, ResultError
+from hybrid_parsl.errors import JobFailedError, ResultError, StorageError
+from hybrid_parsl.own_code import OwnCode, SourceFile
+from hybrid_parsl.stage_function import StageFunction
+from hybrid_parsl.tasks.serialization import read_frame
 
 
 @pytest.fixture
@@ -173,3 +177,84 @@ def test_a_driver_that_is_killed_leaks_no_semaphores(number):
     )  # fmt: skip
     assert killed.returncode == -getattr(signal, number)
     assert killed.stderr == ""
+
+
+def stage(function, name):
+    return StageFunction(function, name, OwnCode())
+
+
+@pytest.fixture
+def make_brief(tmp_path):
+    made = []
+
+    def make():
+        executor = WarmProcessExecutor("quantum", tmp_path, WarmProcesses(1))
+        executor.keeps_folders = False
+        executor.start()
+        made.append(executor)
+        return executor
+
+    yield make
+    for executor in made:
+        executor.shutdown()
+
+
+def entries(folder):
+    return sorted(each.name for each in folder.iterdir())
+
+
+def test_a_brief_task_leaves_its_result_and_no_folder(make_brief, tmp_path):
+    count = tmp_path / "count"
+    for _ in range(2):
+        executor = make_brief()
+        assert run(executor, stage(functions.count_calls, "0.count"), str(count)) == 1
+        assert entries(tmp_path) == ["calls.frames", "count"]
+        executor.shutdown()
+    assert run(make_brief(), stage(functions.count_calls, "1.count"), str(count)) == 2
+
+
+def test_a_brief_task_that_prints_has_a_folder(make_brief, tmp_path):
+    executor = make_brief()
+    assert run(executor, stage(functions.print_lines, "0.print"), 2) == 2
+    assert (tmp_path / "0.print" / "stdout.log").read_text().count("line") == 2
+    later = TaskFolders(tmp_path).open(stage(functions.print_lines, "0.print"), (2,), {})
+    assert later.logged == (2,)
+
+
+def test_a_brief_task_that_failed_goes_on_in_its_folder(make_brief, tmp_path):
+    executor, failing = make_brief(), stage(functions.keep_lines_and_fail, "0.keep")
+    with pytest.raises(RuntimeError):
+        run(executor, failing)
+    assert read_frame(tmp_path / "0.keep" / "request.frame").function == failing
+    assert run(executor, failing) == ["of rank 0"]
+    assert not (tmp_path / "0.keep-2").exists()
+
+
+def test_a_brief_task_that_is_killed_goes_on_in_its_folder(make_brief, tmp_path):
+    executor = make_brief()
+    with pytest.raises(JobFailedError, match="died unexpectedly"):
+        run(executor, stage(functions.kill_on, "0.kill"), 0)
+    executor.shutdown()
+    task = TaskFolders(tmp_path).open(stage(functions.kill_on, "0.kill"), (0,), {})
+    assert (task.is_new, task.folder.path.name) == (False, "0.kill")
+
+
+def test_an_edited_brief_task_is_computed_again(make_brief, caplog):
+    executor = make_brief()
+    assert run(executor, stage(functions.add, "0.add"), 1) == 1
+    executor.shutdown()
+    edited = OwnCode((SourceFile("a", "a.py", b""),))
+    assert run(make_brief(), StageFunction(functions.add, "0.add", edited), 1) == 1
+    assert "0.add: its source has changed; it is computed again" in caplog.messages
+
+
+def test_a_brief_task_on_a_full_disk_is_an_error(make_brief, tmp_path):
+    executor = make_brief()
+    (tmp_path / "calls.frames").mkdir()
+    with pytest.raises(StorageError, match=r"calls\.frames"):
+        run(executor, stage(functions.add, "0.add"), 1)
+
+
+def test_what_is_no_stage_has_a_folder_in_any_case(make_brief, tmp_path):
+    run(make_brief(), functions.add, 1)
+    assert (tmp_path / "add" / "result.frame").exists()

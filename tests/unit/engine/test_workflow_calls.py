@@ -11,7 +11,7 @@ from parsl import bash_app, join_app, python_app
 from waiting import PATIENCE_S
 
 from hybrid_parsl.engine.trace import trace_workflow
-from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
+from hybrid_parsl.engine.workflow_calls import Call, CallRecorder, CallScope
 from hybrid_parsl.errors import ConfigurationError, NotStartedError, StageFailedError
 from hybrid_parsl.own_code import OwnCode
 
@@ -80,6 +80,56 @@ def test_news_are_what_was_called_and_has_ended_since_the_last_time(recorder: Ca
     assert [call.future for call in recorder.news()[1]] == [first]
 
 
+def test_a_call_that_is_released_is_still_one_that_has_succeeded(recorder: CallRecorder) -> None:
+    answer = adding(1)
+    answer.set_result(2)
+    (call,) = recorder.calls()
+    call.release()
+    assert call.succeeded
+    assert call.error is None
+    adding(answer)  # the workflow may hold on to the future
+    assert recorder.calls()[1].after == [call]
+
+
+def in_a_scope(number: int) -> Future[Any]:
+    with CallScope(f"{number}.", shares=True).entered():
+        return adding(number % 10)
+
+
+def sharing(most_open: int | None = None) -> CallRecorder:
+    return CallRecorder(
+        lambda *_: Future(),
+        code_of,
+        resources_of,
+        lambda *_: Future(),
+        lambda _function, arguments, *_: str(arguments),
+        most_open,
+    )
+
+
+def test_scopes_share_calls_until_the_last_one_is_over() -> None:
+    recorder = sharing()
+    with recorder.installed():
+        first, again, other = map(in_a_scope, (1, 11, 2))
+        assert first is again
+        recorder.forget_shared()
+        assert in_a_scope(21) not in (first, other)
+    assert [call.name for call in recorder.calls()] == ["1.add", "2.add", "21.add"]
+
+
+def test_a_scope_waits_while_too_many_calls_are_open() -> None:
+    recorder = sharing(most_open=2)
+    with recorder.installed():
+        futures = [in_a_scope(number) for number in (1, 2)]
+        thread = threading.Thread(target=lambda: futures.append(in_a_scope(3)))
+        thread.start()
+        thread.join(0.2)
+        assert len(recorder.calls()) == 2
+        futures[0].set_result(1)
+        thread.join(PATIENCE_S)
+    assert len(futures) == len(recorder.calls()) == 3
+
+
 def test_a_name_is_given_once(recorder: CallRecorder) -> None:
     for task in ("a", "a-2", "a", "a"):
         adding(1, task=task)
@@ -136,13 +186,19 @@ def test_the_walltime_of_a_call_is_a_resource() -> None:
     assert caught.value.key == "walltime"
 
 
+def failed(error):
+    future = Future()
+    future.set_exception(error)
+    return future
+
+
 def test_a_failure_and_what_follows_from_it() -> None:
     call = Call("a", "m:a", "mpi", {}, [], (), {})
     assert (call.error, call.succeeded, call.is_consequence) == (None, False, False)
-    call.future.set_exception(NotStartedError("a"))
+    call.future = failed(NotStartedError("a"))
     assert call.is_consequence
     other = Call("b", "m:b", "mpi", {}, [call], (), {})
-    other.future.set_exception(StageFailedError("b", "x"))
+    other.future = failed(StageFailedError("b", "x"))
     assert not other.is_consequence
     assert other.began is None
 
