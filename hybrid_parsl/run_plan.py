@@ -104,7 +104,6 @@ def plan_run(
     from hybrid_parsl.engine.site_check import check_site
     from hybrid_parsl.engine.sites import check_tables, load_site
     from hybrid_parsl.study_points import embedded_sweep
-    from hybrid_parsl.study_workflow import Study
     from hybrid_parsl.workflow import find_workflow
 
     with _placed(path, asked):
@@ -116,14 +115,11 @@ def plan_run(
     resources = experiment.search_resources
     config = check_site(place, resources, runs / _NO_RUN)
     with _placed(path, asked):
-        trace = everything = _trace(lambda: chosen(experiment), experiment, chosen, project)
-        if points and trace.is_complete:
-            study = Study(chosen, points, waits=False)
-            everything = _trace(lambda: study(experiment), experiment, chosen, project)
-        for other in _other_resources(everything, resources):
+        trace = _trace(lambda: chosen(experiment), experiment, chosen, project)
+        n_tasks, others = _extent(trace, chosen, experiment, points, project)
+        for other in others:
             check_site(place, other, runs / _NO_RUN)
         _check_here([each.experiment for each in points] or [experiment], place, config, trace)
-    n_tasks = len(everything.calls) if everything.is_complete else None
     if sweep is not None:
         experiment = experiment.model_copy(update={"sweep": embedded_sweep(sweep, points)})
     return RunPlan(experiment, project, place, config, trace, notes, points, n_tasks)
@@ -341,6 +337,31 @@ def _trace(
             valid = ", ".join(sorted(known))
             raise ConfigurationError("no such task", None, key, name, valid, nearest(name, known))
     return trace
+
+
+def _extent(
+    trace: Trace,
+    workflow: Workflow,
+    experiment: Experiment,
+    points: Sequence[Point],
+    project: Project,
+) -> tuple[int | None, list[dict[str, Any]]]:
+    """Return how many tasks a run has, None if that is not known, and what else MPI tasks ask for.
+
+    Parameters
+    ----------
+    trace
+        Of the workflow at `experiment`, or at the first point.
+    workflow, experiment, points, project
+        What is run.
+    """
+    from hybrid_parsl.study_workflow import Study
+
+    if points and trace.is_complete:
+        study = Study(workflow, points, waits=False)
+        trace = _trace(lambda: study(experiment), experiment, workflow, project)
+    n_tasks = len(trace.calls) if trace.is_complete else None
+    return n_tasks, _other_resources(trace, experiment.search_resources)
 
 
 def _other_resources(trace: Trace, resources: dict[str, Any]) -> list[dict[str, Any]]:

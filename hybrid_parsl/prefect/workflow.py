@@ -141,7 +141,7 @@ def _earlier_run(runs: Path, project: Path | None, site_settings: list[str]) -> 
 def _tasks(session: Session, *, stage_retries: int) -> Iterator[Begin]:
     """Give what turns a call of an app into a Prefect task in `session`."""
     with SessionTaskRunner(session) as runner:
-        futures: dict[int, Any] = {}
+        futures: dict[Future[Any], Any] = {}
         flow_run = contextvars.copy_context()  # the workflow is called in a thread of its own
 
         def begin(call: Call, function: StageFunction) -> Future[Any]:
@@ -150,8 +150,7 @@ def _tasks(session: Session, *, stage_retries: int) -> Iterator[Begin]:
             asked = _task_for(call, function, stage_retries)
             future = flow_run.copy().run(runner.begin, asked, parameters, function)
             outcome = _outcome(future, call.name)
-            futures[id(outcome)] = future
-            call.future = outcome  # keeps its id from being used again
+            futures[outcome] = future
             return outcome
 
         try:
@@ -175,10 +174,10 @@ def _task_for(call: Call, function: StageFunction, retries: int) -> Any:
     )
 
 
-def _replaced(value: Any, futures: Mapping[int, Any]) -> Any:
+def _replaced(value: Any, futures: Mapping[Future[Any], Any]) -> Any:
     """Return `value` with the outcomes of tasks in it replaced by their Prefect futures."""
     if isinstance(value, Future):
-        return futures.get(id(value), value)
+        return futures.get(value, value)
     if type(value) is dict:
         return {key: _replaced(each, futures) for key, each in value.items()}
     if type(value) in (list, tuple):
