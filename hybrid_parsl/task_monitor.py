@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import CancelledError
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from pydantic_core import to_json
 from hybrid_parsl.engine.jobs.record import JobRecord, record_of_task
 from hybrid_parsl.engine.session import first_cause
 from hybrid_parsl.engine.stage_errors import stage_error, workflow_error
+from hybrid_parsl.engine.workflow_calls import futures_in
 from hybrid_parsl.errors import StorageError
 from hybrid_parsl.messages import shown
 from hybrid_parsl.records.run_directory import now, written
@@ -28,6 +30,7 @@ from hybrid_parsl.tasks.folder import TaskFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
     from hybrid_parsl.errors import HybridParslError
@@ -45,6 +48,7 @@ _UNSAFE = re.compile(r"[^\w.=+-]")
 _LONGEST_NAME = 64
 _DECLARED = re.compile(r"<[?!]|<style|<metadata")
 _SIGN_OF_LIFE_S = 10.0
+_PATIENCE_S = 10.0
 
 
 class WorkflowThread(threading.Thread):
@@ -59,6 +63,8 @@ class WorkflowThread(threading.Thread):
     ----------
     error
         What it raised.
+    returned
+        The futures that it has returned, alone or in lists, tuples and dicts.
     """
 
     def __init__(self, workflow: Workflow | Study, experiment: Experiment) -> None:
@@ -66,11 +72,12 @@ class WorkflowThread(threading.Thread):
         self._workflow = workflow
         self._experiment = experiment
         self.error: BaseException | None = None
+        self.returned: list[Future[Any]] = []
 
     def run(self) -> None:
         """Call the workflow."""
         try:
-            self._workflow(self._experiment)
+            self.returned = futures_in(self._workflow(self._experiment))
         except BaseException as error:  # noqa: BLE001 - reported by the other thread
             self.error = error
 
@@ -181,9 +188,11 @@ class TaskMonitor:
         """Raise what failed first, if anything failed."""
         errors = [error for _, error in self._failed]
         causes = [first_cause(call.error) for call in self._known if call.error is not None]
-        raised = thread.error
-        if raised is not None and not any(first_cause(raised) is each for each in causes):
-            errors.append(workflow_error(thread.name, raised))
+        errors += [
+            workflow_error(thread.name, raised)
+            for raised in (thread.error, *map(_failure, thread.returned))
+            if raised is not None and not any(first_cause(raised) is each for each in causes)
+        ]
         if not errors:  # a task that did not start is named only if nothing else failed
             unstarted = ((call.name, call.error) for call in self._known)
             errors = [stage_error(name, error) for name, error in unstarted if error is not None][
@@ -381,6 +390,17 @@ class TaskMonitor:
         self._unwritten = True
         self._note("stage started", name)
         return stage
+
+
+def _failure(future: Future[Any]) -> BaseException | None:
+    """Return what a future that a workflow has returned failed with, all calls having ended.
+
+    It may be one of Parsl's own, of a part of a result, which ends just after the call.
+    """
+    try:
+        return future.exception(_PATIENCE_S)
+    except (CancelledError, TimeoutError):
+        return None
 
 
 def _ended(call: Call, result: Any) -> dict[str, Any]:

@@ -386,18 +386,24 @@ class CallRecorder:
 
     def _producers(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[Call]:
         """Return the calls whose futures are among arguments, in lists and dicts too."""
-        found: dict[int, Call] = {}
-        waiting: list[Any] = [list(arguments), dict(keywords)]
-        while waiting:
-            value = waiting.pop()
-            if isinstance(value, Future):
-                if (call := self._calls.get(value)) is not None:
-                    found[id(call)] = call
-            elif isinstance(value, dict):
-                waiting += [*value.keys(), *value.values()]
-            elif isinstance(value, list | tuple | set | frozenset):
-                waiting += value
+        calls = (self._calls.get(future) for future in futures_in([*arguments, keywords]))
+        found = {id(call): call for call in calls if call is not None}
         return sorted(found.values(), key=lambda call: call.number)
+
+
+def futures_in(value: Any) -> list[Future[Any]]:
+    """Return the futures that `value` is or holds, in lists, tuples, sets and dicts too."""
+    found: list[Future[Any]] = []
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Future):
+            found.append(each)
+        elif isinstance(each, dict):
+            waiting += [*each.keys(), *each.values()]
+        elif isinstance(each, list | tuple | set | frozenset):
+            waiting += each
+    return found
 
 
 def _in_scope(function: Callable[..., Any], scope: CallScope) -> Callable[..., Any]:

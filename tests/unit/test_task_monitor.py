@@ -143,6 +143,30 @@ def test_results_of_any_workflow_are_written_down(run: Run) -> None:
     assert "second finished" in run.notes.seen
 
 
+def failed_part() -> Future[Any]:
+    """Return what Parsl gives for ``result.part`` where the result has no such part."""
+    part: Future[Any] = Future()
+    part.set_exception(AttributeError("no attribute 'energi'"))
+    return part
+
+
+def test_a_returned_part_of_a_result_that_is_not_there_is_a_failure(run: Run) -> None:
+    with pytest.raises(StageFailedError, match="AttributeError: no attribute 'energi'"):
+        run.follow(lambda: {"energy": [app(1.0), failed_part()]})
+
+
+def test_a_failed_task_that_is_also_returned_is_named_once(run: Run) -> None:
+    with pytest.raises(StageFailedError, match="negative") as caught:
+        run.follow(lambda: (app(-1.0), app(1.0)))
+    assert caught.value.__notes__ == ["stage: point"]
+
+
+def test_a_returned_future_that_was_cancelled_is_no_failure(run: Run) -> None:
+    cancelled: Future[Any] = Future()
+    cancelled.cancel()
+    run.follow(lambda: cancelled)
+
+
 def test_figures_of_one_name_do_not_overwrite_each_other(run: Run) -> None:
     run.follow(lambda: (app(1.0, task="a"), app(2.0, task="b")))
     files = [run.document["tasks"][name]["figures"]["map"] for name in "ab"]
