@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass
 
 from hybrid_parsl.errors.base import HybridParslError
+
+_FRAME = (
+    r'  File "[^"\n]*/(?:concurrent/futures/|hybrid_parsl/(?:engine/|mpi/|stage_function\.py"))'
+)
+_MACHINERY = re.compile(
+    r"(?<=^Traceback \(most recent call last\):\n)"
+    rf"(?:{_FRAME}[^\n]*\n(?:    [^\n]*\n)*)+(?!{_FRAME})(?=  File \")",
+    re.MULTILINE,
+)
+"""The frames of a traceback that led to a stage, which say nothing to who wrote the stage."""
 
 
 class TaskError(HybridParslError):
@@ -64,7 +75,7 @@ class RankFailedError(TaskError):
             what = f"was killed by signal {number}{hint}"
         else:
             what = f"ended with exit code {self.job_exit_code}"
-        shown = self.traceback or self.stderr_tail
+        shown = _MACHINERY.sub("", self.traceback) or self.stderr_tail
         return "\n".join([f"{who}{where} {what}", *_tail(self.stderr_path, shown)])
 
 
@@ -162,7 +173,8 @@ class StageFailedError(TaskError):
     traceback: str = ""
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.stage} raised {self.reason}", *_tail(None, self.traceback)])
+        shown = _MACHINERY.sub("", self.traceback)
+        return "\n".join([f"{self.stage} raised {self.reason}", *_tail(None, shown)])
 
 
 @dataclass(eq=False)

@@ -211,6 +211,30 @@ def test_the_text_of(error: HybridParslError, first: str, later: list[str]) -> N
     assert str(error).split("\n") == [first, *later]
 
 
+HEAD = "Traceback (most recent call last):\n"
+OURS = """  File "/p/concurrent/futures/process.py", line 261, in _process_worker
+    r = call_item.fn()
+        ^^^^^^^^^^^^^^
+  File "/p/hybrid_parsl/engine/warm_worker.py", line 57, in call
+    return function()
+  File "/p/hybrid_parsl/stage_function.py", line 51, in __call__
+    return self.function()
+"""
+THEIRS = """  File "/home/me/apps/stages.py", line 3, in compare
+    raise ValueError("no")
+"""
+
+
+@pytest.mark.parametrize(
+    ("frames", "shown"), [(OURS + THEIRS, THEIRS), (THEIRS + OURS, THEIRS + OURS), (OURS, OURS)]
+)
+def test_a_traceback_begins_in_the_code_of_the_stage(frames: str, shown: str) -> None:
+    text = f"{HEAD}{frames}ValueError: no\n"
+    for error in (StageFailedError("compare", "x", text), RankFailedError(0, "", 1, text)):
+        lines = [f"  | {line}" for line in f"{HEAD}{shown}ValueError: no".splitlines()]
+        assert str(error).split("\n")[1:] == lines
+
+
 def test_an_identity_mismatch_names_both_sides() -> None:
     lines = str(IdentityMismatchError("1+a", "2+b", "rank 3")).split("\n")
     assert lines[1:3] == ["  driver: 1+a", "  rank 3: 2+b"]
