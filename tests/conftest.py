@@ -41,6 +41,8 @@ _USUAL = {
 }
 _ONCE = ("kubernetes", "globus", "image")
 _LIMIT_S = 1800
+_clusters: list[KubernetesCluster] = []
+"""The real cluster of this process, while it runs."""
 
 COMPILE = """
 from hybrid_parsl.simulate.precompile import compile_kernels
@@ -93,9 +95,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         _name_group(item)
 
 
+def _groups_of(item: pytest.Item) -> list[str]:
+    """Return the groups of a test."""
+    return [mark.args[0] for mark in item.iter_markers("xdist_group")]
+
+
 def _name_group(item: pytest.Item) -> None:
     """Put the group of a test into its id, where pytest-xdist 3.8 misses it since pytest 9.2."""
-    groups = [mark.args[0] for mark in item.iter_markers("xdist_group")]
+    groups = _groups_of(item)
     group = next((each for each in (*_ONCE, *groups) if each in groups), None)
     if group and getattr(item.config.option, "loadgroup", False) and hasattr(item, "_id"):
         item._id = type(item._id).parse(f"{item.nodeid}@{group}")
@@ -165,8 +172,22 @@ def kubernetes() -> Iterator[KubernetesCluster]:
 
     require_if_asked("kubernetes", PACKAGES, kubernetes_can_run)
     cluster = KubernetesCluster.start()
+    _clusters.append(cluster)
     yield cluster
-    cluster.stop()
+    if cluster in _clusters:
+        cluster.stop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the real cluster after its last test in a process of pytest-xdist.
+
+    Idle, it takes a quarter of a processor, and other tests may follow for half an hour.
+    """
+    is_worker = hasattr(item.config, "workerinput")
+    if is_worker and nextitem is not None and "kubernetes" not in _groups_of(nextitem):
+        while _clusters:
+            _clusters.pop().stop()
 
 
 @pytest.fixture(scope="session")
