@@ -221,9 +221,15 @@ class Run:
         if trace.is_complete:
             used = {call.label for call in trace.calls}
             self._warm_up = {label: each for label, each in WARM_UP.items() if label in used}
-        self._study = Study(found, self.points, waits=not trace.is_complete)
-        self._document[TABLE] = self._study.table()
+        earlier = self._document.get(TABLE) or {}
+        self._study = Study(found, self.points, waits=not trace.is_complete, earlier=earlier)
+        self._refresh()
         return self._study
+
+    def _refresh(self) -> None:
+        """Bring the table of a study up to date."""
+        if self._study is not None:
+            self._document[TABLE] = self._study.table()
 
     def _cancels_qpu_jobs(self, error: BaseException) -> bool:
         """Return whether jobs on QPUs are cancelled when `error` has ended the run.
@@ -324,6 +330,7 @@ class Run:
             on_failure=react,
             on_result=session.check_identity,
             origins={} if reuse is None else reuse.origins,
+            refresh=self._refresh,
         )
         thread = WorkflowThread(workflow, self.experiment)
         thread.start()
@@ -361,8 +368,7 @@ class Run:
         """Write down how the run ended, if it had begun."""
         if not self._document:
             return
-        if self._study is not None:
-            self._document[TABLE] = self._study.table()
+        self._refresh()
         run = self._document["run"]
         run |= {"finished": now(), "status": status}
         ended = "interrupted" if status == "failed" else status  # what failed says so already

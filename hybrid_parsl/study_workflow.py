@@ -8,13 +8,14 @@ search.
 from __future__ import annotations
 
 import threading
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.workflow_calls import CallScope
 from hybrid_parsl.errors import HybridParslError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.study_points import Point
@@ -37,6 +38,8 @@ class Study:
     waits
         Whether it waits for results before it returns. Then all points are called at once, each in
         a thread of its own, and share no tasks: which of them is the first is left to chance.
+    earlier
+        The table that an earlier driver has left: a point has its tasks until it is called.
 
     Attributes
     ----------
@@ -44,12 +47,20 @@ class Study:
         That of the workflow.
     """
 
-    def __init__(self, workflow: Workflow, points: Sequence[Point], *, waits: bool) -> None:
+    def __init__(
+        self,
+        workflow: Workflow,
+        points: Sequence[Point],
+        *,
+        waits: bool,
+        earlier: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._workflow = workflow
         self._points = points
         self._waits = waits
         self._scopes = [CallScope(f"{each.name}.", shares=not waits) for each in points]
         self._errors: list[tuple[Point, Exception]] = []
+        self._before = {each["name"]: each.get("tasks", {}) for each in earlier.get("points", ())}
         self.name = workflow.name
 
     def table(self) -> dict[str, Any]:
@@ -61,7 +72,7 @@ class Study:
                 {
                     "name": point.name,
                     "values": point.values,
-                    "tasks": scope.tasks,
+                    "tasks": scope.tasks or self._before.get(point.name, {}),
                     "error": errors.get(point.name),
                 }
                 for point, scope in zip(self._points, self._scopes, strict=True)

@@ -101,6 +101,8 @@ class TaskMonitor:
         Called after each result.
     origins
         The runs whose results are reused, by the name of the task that did not have to run.
+    refresh
+        Called before the document is written, to bring up to date what depends on the calls.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class TaskMonitor:
         on_failure: Callable[[HybridParslError], None],
         on_result: Callable[[], None],
         origins: Mapping[str, str] = MappingProxyType({}),
+        refresh: Callable[[], None] = lambda: None,
     ) -> None:
         self._directory = directory
         self._document = document
@@ -123,6 +126,7 @@ class TaskMonitor:
         self._on_failure = on_failure
         self._on_result = on_result
         self._origins = origins
+        self._refresh = refresh
         self._known: dict[Call, str] = {}
         self._n_open = 0
         self._followers: dict[Call, list[Call]] = defaultdict(list)
@@ -238,6 +242,7 @@ class TaskMonitor:
         if not self._unwritten:
             return
         begun = time.monotonic()
+        self._refresh()
         try:
             self._directory.write_results(self._document)
         except StorageError:

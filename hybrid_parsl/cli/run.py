@@ -116,7 +116,12 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
     from hybrid_parsl.cli.display import make_display
     from hybrid_parsl.engine.jobs.orphans import check_none_is_left, jobs_left, words_for
     from hybrid_parsl.engine.signals import TerminatedError, terminable
-    from hybrid_parsl.errors import BackendUnavailableError, HybridParslError, JobFailedError
+    from hybrid_parsl.errors import (
+        BackendUnavailableError,
+        HybridParslError,
+        JobFailedError,
+        RunOverlapError,
+    )
 
     display = make_display(run, quiet=quiet, as_json=as_json)
     try:
@@ -132,6 +137,8 @@ def execute(run: Run, *, quiet: bool, as_json: bool) -> Document:
         raise _interrupted(run, f"ended by {signal}", signal, signal.exit_code) from None
     except (JobFailedError, BackendUnavailableError) as error:
         error.add_note(_what_is_left(run) + _longer(run, error))
+        raise
+    except RunOverlapError:
         raise
     except HybridParslError as error:
         if run.points and run.directory.path.is_dir():

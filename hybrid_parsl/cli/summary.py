@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.cli.output import say_rich
@@ -58,15 +59,19 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _study_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return how the points of a study ended, the failed ones by name, and where its page is."""
+    """Return how the points of a study ended, the failed ones by name, and where they are."""
     from hybrid_parsl.report.study_table import study_table
+    from hybrid_parsl.run_report import STUDY_PAGE
     from hybrid_parsl.sweep import in_words
 
     table, run = study_table(document), document.get("run", {})
     states = Counter(row["status"] for row in table.rows)
     shared = f" ({table.n_shared} shared)" if table.n_shared else ""
     ended = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
-    rows = [("points", f"{len(table.rows)}: {ended}"), ("tasks", f"{table.n_tasks}{shared}")]
+    rows = []
+    if run.get("status", "completed") != "completed":
+        rows.append(("status", _status(run["status"])))
+    rows += [("points", f"{len(table.rows)}: {ended}"), ("tasks", f"{table.n_tasks}{shared}")]
     failed = [row for row in table.rows if row["status"] == "failed"]
     for row in failed[:_MOST_FAILED]:
         values = in_words({key: row[key] for key in table.keys})
@@ -75,7 +80,9 @@ def _study_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("", f"{len(failed) - _MOST_FAILED} more failed: see study.csv"))
     if run.get("duration_s") is not None:
         rows.append(("time", _time(run, None)))
-    return [*rows, ("study", f"{run.get('folder') or ''}/study.html")]
+    folder = run.get("folder") or ""
+    page = Path(folder) / STUDY_PAGE
+    return [*rows, ("study", str(page)) if page.is_file() else ("folder", folder)]
 
 
 def _qpu_rows(sample: dict[str, Any]) -> list[tuple[str, str]]:

@@ -85,18 +85,19 @@ def study_table(document: Mapping[str, Any]) -> StudyTable:
     """
     study, tasks = document["study"], document.get("tasks") or {}
     measures: dict[str, None] = {}
+    used: set[str] = set()
     rows, uses = [], 0
     for point in study["points"]:
         names = point.get("tasks") or {}
         own = {local: tasks.get(name, {}) for local, name in names.items()}
         uses += len(names)
+        used.update(names.values())
         found = _measures(own)
         measures |= dict.fromkeys(name for name in found if name not in study["keys"])
         status, error = _outcome(own, point.get("error"))
         values = {key: point["values"].get(key) for key in study["keys"]}
         rows.append({**found, POINT: point["name"], **values, STATUS: status, ERROR: error})
-    n_shared = max(uses - len(tasks), 0)
-    return StudyTable(list(study["keys"]), list(measures), rows, len(tasks), n_shared)
+    return StudyTable(list(study["keys"]), list(measures), rows, len(tasks), uses - len(used))
 
 
 def _measures(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

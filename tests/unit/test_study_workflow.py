@@ -96,6 +96,28 @@ def test_tasks_are_named_after_their_point(recorder: CallRecorder) -> None:
     }
 
 
+def test_a_point_has_the_tasks_of_an_earlier_driver_until_it_is_called(
+    recorder: CallRecorder,
+) -> None:
+    def chain(experiment: Experiment) -> None:
+        calling_first(experiment)
+        if experiment.ansatz.layers == 1:
+            during.append(tasks_of(asked))
+
+    def tasks_of(which: Study) -> list[dict[str, str]]:
+        return [each["tasks"] for each in which.table()["points"]]
+
+    during: list[list[dict[str, str]]] = []
+    earlier = {"points": [{"name": name, "tasks": {"old": f"{name}.old"}} for name in "01"]}
+    workflow = Workflow("own", chain, Experiment)
+    asked = Study(workflow, points(1, 2), waits=False, earlier=earlier)
+    assert tasks_of(asked) == [{"old": "0.old"}, {"old": "1.old"}]
+    asked(points(1)[0].experiment)
+    assert during == [[{"first": "0.first"}, {"old": "1.old"}]]
+    assert tasks_of(asked) == [{"first": "0.first"}, {"first": "1.first"}]
+    assert names(recorder) == ["0.first", "1.first"]
+
+
 def test_equal_calls_are_made_once(recorder: CallRecorder) -> None:
     def chain(experiment: Experiment) -> None:
         before = calling_first(experiment)

@@ -103,6 +103,7 @@ class Run:
         self.notes = Notes()
         self.failures: list[Exception] = []
         self.origins: dict[str, str] = {}
+        self.refresh: Callable[[], None] = lambda: None
 
     def follow(self, function: Callable[[], object], *, top_level: bool = False) -> None:
         recorder = CallRecorder(at_once, lambda _: OwnCode(), lambda *_: {}, lambda *_: Future())
@@ -115,6 +116,7 @@ class Run:
             on_failure=self.failures.append,
             on_result=lambda: None,
             origins=self.origins,
+            refresh=self.refresh,
         )
         workflow = Workflow("mine", lambda _: function(), create_model("mine"))
         table: Any = type("Table", (), {"options": {}})
@@ -165,6 +167,25 @@ def test_a_returned_future_that_was_cancelled_is_no_failure(run: Run) -> None:
     cancelled: Future[Any] = Future()
     cancelled.cancel()
     run.follow(lambda: cancelled)
+
+
+def test_what_depends_on_the_calls_is_in_every_document_that_is_written(run: Run) -> None:
+    def note_tasks() -> None:
+        run.document["noted"] = list(run.document["tasks"])
+
+    seen = []
+    run.refresh = note_tasks
+    write = RunDirectory.write_results
+
+    class Directory(RunDirectory):
+        def write_results(self, document: Any) -> None:
+            seen.append(document["noted"] == list(document["tasks"]))
+            write(self, document)
+
+    run.directory = Directory(run.directory.path)
+    run.follow(lambda: app(2.0, app(1.0)))
+    assert seen
+    assert all(seen)
 
 
 def test_figures_of_one_name_do_not_overwrite_each_other(run: Run) -> None:

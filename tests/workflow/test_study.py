@@ -65,6 +65,7 @@ def test_a_killed_study_resumes_with_the_same_table(run, tmp_path):
     other = type(run)(run.site, tmp_path / "other")
     for n_tasks in (1, 4, 6):
         kill_after(other, n_tasks)
+        assert all(point["tasks"] for point in results(other)["study"]["points"])
     done = other.of_run("resume")
     assert done.returncode == 0, done.stderr
     assert table(other) == expected

@@ -9,6 +9,7 @@ from hybrid_parsl.cli.run import execute
 from hybrid_parsl.errors import (
     BackendUnavailableError,
     HybridParslError,
+    RunOverlapError,
     StageFailedError,
     WalltimeExceededError,
 )
@@ -171,3 +172,17 @@ def test_what_may_pass_is_told_with_how_to_go_on(
     assert [note.partition("\n")[0] for note in found] == [advice] * notes
     is_over = isinstance(error, WalltimeExceededError)
     assert any("resources.retries" in note for note in found) == is_over
+
+
+def test_a_study_that_another_driver_runs_is_not_to_be_resumed(tmp_path: Path) -> None:
+    class Driven:
+        directory = SimpleNamespace(path=tmp_path)
+        points = (None,)
+
+        def execute(self, *_: object) -> None:
+            raise RunOverlapError("run x", "process 7")
+
+    run: Any = Driven()
+    with pytest.raises(RunOverlapError) as caught:
+        execute(run, quiet=True, as_json=False)
+    assert not hasattr(caught.value, "__notes__")

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
 
 from hybrid_parsl.cli.summary import print_summary, summary_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_main_figures(document: dict[str, Any]) -> None:
@@ -86,6 +89,32 @@ def test_tasks_of_other_workflows_have_the_lines_of_their_types(document: dict[s
         ("other", "x 0.125, y two"),
         ("last", "failed"),
     ]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> dict[str, Any]:
+    """Return a study of three points, of which one has not begun."""
+    layers = [1, 2, 3]
+    points = [
+        {"name": str(n), "values": {"ansatz.layers": n}, "tasks": {"search": f"{n}.search"}}
+        for n in layers
+    ]
+    tasks = {
+        f"{n}.search": {"status": "completed", "result": {"energy": -n / 7}} for n in layers[:2]
+    }
+    run = {"status": "left", "site": "local", "folder": str(tmp_path)}
+    return {"run": run, "tasks": tasks, "study": {"keys": ["ansatz.layers"], "points": points}}
+
+
+def test_a_study_names_its_page_if_there_is_one(study: dict[str, Any], tmp_path: Path) -> None:
+    assert summary_rows(study) == [
+        ("status", "without a driver"),
+        ("points", "3: 2 completed, 1 not started"),
+        ("tasks", "2"),
+        ("folder", str(tmp_path)),
+    ]
+    (tmp_path / "study.html").touch()
+    assert summary_rows(study)[-1] == ("study", str(tmp_path / "study.html"))
 
 
 def test_text_in_brackets_is_no_markup(document: dict[str, Any]) -> None:
