@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from hybrid_parsl.ui.rendering import render, script, style_sheet, tagged
 from hybrid_parsl.ui.run_files import inside, read_part, read_start
 from hybrid_parsl.ui.run_index import LARGEST_RESULTS, RunIndex
 from hybrid_parsl.ui.run_page import (
+    BINARY_SUFFIXES,
     TEXT_SUFFIXES,
     experiment_text,
     figures_of,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from hybrid_parsl.records.run_directory import RunDirectory
 
 _MOST_SVG = 16 * 2**20
+_LINK = re.compile(rb'<a href="study\.csv">(study\.csv)</a>')
 _SANDBOX = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 )
@@ -172,10 +175,12 @@ class Pages:
 
     @_guarded
     def file(self, request: Request) -> Response:
-        """Answer with a part of a text file of a run."""
+        """Answer with a part of a text file of a run, or with all of a table to download."""
         directory = self.index.find(request.path_params["run"])
         parts = request.path_params["path"].split("/")
         path = inside(directory.path, *parts)
+        if path.suffix in BINARY_SUFFIXES:
+            return _download(path)
         if path.suffix not in TEXT_SUFFIXES:
             raise FileNotFoundError("not a text file of a run")
         start, before = _offset(request, "start"), _offset(request, "before")
@@ -212,6 +217,7 @@ class Pages:
         if name is None:
             raise FileNotFoundError("the run has written no report")
         content = read_start(directory.path / name, LARGEST_RESULTS)
+        content = _LINK.sub(rb"\1", content)  # from a sandbox it would be another site's
         headers = {"content-security-policy": _SANDBOX}
         return Response(content, media_type="text/html; charset=utf-8", headers=headers)
 
@@ -316,6 +322,18 @@ def _svg(request: Request, content: bytes) -> Response:
     """Return a figure, which is only seen whatever is in it."""
     headers = {"content-security-policy": _SANDBOX, "cache-control": "private, no-cache"}
     return tagged(request, Response(content, media_type="image/svg+xml", headers=headers))
+
+
+def _download(path: Path) -> Response:
+    """Return a file that a browser saves."""
+    headers = {
+        "content-security-policy": _SANDBOX,
+        "content-disposition": f'attachment; filename="{path.name}"',
+    }
+    content = read_start(path, LARGEST_RESULTS + 1)
+    if len(content) > LARGEST_RESULTS:
+        raise FileNotFoundError("too large to be downloaded from here")
+    return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def _cached(content: str, kind: str) -> Response:

@@ -13,6 +13,8 @@ from hybrid_parsl.report import sections, study_page
 from hybrid_parsl.report.captions import TITLES, caption
 from hybrid_parsl.report.inline_svg import width_px
 from hybrid_parsl.report.text import number
+from hybrid_parsl.run_report import STUDY_CSV, STUDY_PARQUET
+from hybrid_parsl.study_points import FILE as POINTS
 from hybrid_parsl.ui.run_files import inside, read_start
 from hybrid_parsl.ui.task_graph import task_graph, task_tone
 
@@ -28,7 +30,12 @@ ROWS = 100
 """Rows of a table on one page."""
 TEXT_SUFFIXES = (".csv", ".json", ".jsonl", ".log", ".toml", ".txt")
 _LOGS = ("stdout.log", "stderr.log")
-_OWN_FILES = ("experiment.toml", "results.json", "versions.json", "site.json", "events.jsonl")
+BINARY_SUFFIXES = (".parquet",)
+"""Of files that are downloaded."""
+_OWN_FILES = (
+    *("experiment.toml", "results.json", "versions.json", "site.json", "events.jsonl"),
+    *(POINTS, STUDY_CSV, STUDY_PARQUET),
+)
 _MOST_FIGURES = 48
 _MOST_FOLDERS = 100
 _MOST_MEASURES = 6
@@ -237,7 +244,7 @@ def logs_of(run: Path, task: str) -> list[str]:
 
 
 def other_files(run: Path, tasks: Sequence[str]) -> list[str]:
-    """Return the paths of a run's files of text, but for the logs of its tasks."""
+    """Return the paths of files of a run to read or download, but for the logs of its tasks."""
     found = [name for name in _OWN_FILES if os.path.lexists(run / name)]
     known = set(tasks)
     for folder in islice(

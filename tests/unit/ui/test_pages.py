@@ -81,6 +81,22 @@ def test_a_study_with_many_points_has_pages(client, runs):
     assert client.get("/runs/1/measures/nothing").status == 404
 
 
+def test_the_tables_of_a_study_are_among_its_files(client, runs):
+    folder = make_run(runs, "1", study(2))
+    (folder / "study.csv").write_text("point,a.b\n0,1\n")
+    (folder / "study.parquet").write_bytes(b"PAR1\0")
+    (folder / "points.json").write_text("{}")
+    (folder / "study.html").write_text('<p>In <a href="study.csv">study.csv</a>.</p>')
+    text = client.get("/runs/1").text
+    assert text.count('href="/runs/1/files/study.csv"') == 2
+    assert 'href="/runs/1/files/points.json"' in text
+    assert "point,a.b" in client.get("/runs/1/files/study.csv").text
+    answer = client.get("/runs/1/files/study.parquet")
+    assert answer.body == b"PAR1\0"
+    assert answer.headers["content-disposition"] == 'attachment; filename="study.parquet"'
+    assert client.get("/runs/1/report").text == "<p>In study.csv.</p>"
+
+
 def test_figures_and_reports_cannot_do_anything(client, runs):
     links = make_hostile_runs(runs)["links"].name
     for address in (f"/runs/{links}/figures/evil", f"/runs/{links}/report"):
