@@ -66,12 +66,14 @@ def _study_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
 
     table, run = study_table(document), document.get("run", {})
     states = Counter(row["status"] for row in table.rows)
-    shared = f" ({table.n_shared} shared)" if table.n_shared else ""
+    numbers = {"shared": table.n_shared, "reused": table.n_reused}
+    notes = ", ".join(f"{number} {word}" for word, number in numbers.items() if number)
+    tasks = f"{table.n_tasks} ({notes})" if notes else str(table.n_tasks)
     ended = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
     rows = []
     if run.get("status", "completed") != "completed":
         rows.append(("status", _status(run["status"])))
-    rows += [("points", f"{len(table.rows)}: {ended}"), ("tasks", f"{table.n_tasks}{shared}")]
+    rows += [("points", f"{len(table.rows)}: {ended}"), ("tasks", tasks)]
     failed = [row for row in table.rows if row["status"] == "failed"]
     for row in failed[:_MOST_FAILED]:
         values = in_words({key: row[key] for key in table.keys})

@@ -24,6 +24,7 @@ MOST_ROWS = 500
 _MOST_FIGURES = 4
 _MOST_COLUMNS = 5
 _MOST_VALUES = 12
+_MOST_ORIGINS = 4
 _TONES = {"completed": "good", "failed": "bad"}
 
 
@@ -71,6 +72,7 @@ def render_study(document: Mapping[str, Any], table: StudyTable) -> str:
                 for row in table.rows[:MOST_ROWS]
             ],
             left_out=max(len(table.rows) - MOST_ROWS, 0),
+            origins=_origins(table),
             settings=sections.settings(document.get("experiment") or {}),
             versions=sorted((document.get("versions") or {}).items()),
         )
@@ -84,8 +86,9 @@ def key_numbers(run: Mapping[str, Any], table: StudyTable) -> list[Key]:
     note = f"{text.count(n_done)} completed"
     note += f", {text.count(n_failed)} failed" if n_failed else ""
     keys = [Key("Points", text.count(len(states)), note)]
-    shared = f"{text.count(table.n_shared)} shared" if table.n_shared else ""
-    keys.append(Key("Tasks", text.count(table.n_tasks), shared))
+    notes = {"shared": table.n_shared, "reused": table.n_reused}
+    note = ", ".join(f"{text.count(number)} {word}" for word, number in notes.items() if number)
+    keys.append(Key("Tasks", text.count(table.n_tasks), note))
     if run.get("duration_s"):
         keys.append(Key("Duration", text.duration(run["duration_s"]), f"site {run.get('site')}"))
     return keys
@@ -101,6 +104,17 @@ def _axes(table: StudyTable) -> list[tuple[str, str]]:
             values = [f"{ends} ({len(values)} values)"]
         found.append((key, ", ".join(values)))
     return found
+
+
+def _origins(table: StudyTable) -> str:
+    """Return from which runs how many results are reused; nothing if none is."""
+    if not table.origins:
+        return ""
+    most = sorted(table.origins.items(), key=lambda item: -item[1])
+    words = [f"{text.count(number)} of run {run}" for run, number in most[:_MOST_ORIGINS]]
+    if others := most[_MOST_ORIGINS:]:
+        words.append(f"{text.count(sum(number for _, number in others))} of other runs")
+    return f"Reused: {text.several(table.n_reused, 'result')} of earlier runs ({', '.join(words)})."
 
 
 def _figures(table: StudyTable) -> list[_Figure]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _RANKED = ("ratio", "energy", "expectation", "probability")
 _UNINTERESTING = ("seed", "duration_s", "shots", "n_qubits", "n_evaluations", "n_starts")
 _LARGE = 2**63
-POINT, STATUS, ERROR = "point", "status", "error"
+POINT, STATUS, ERROR, REUSED = "point", "status", "error", "reused"
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class StudyTable:
         Numbers of results as ``task.field``, in the order of the tasks and their fields; none that
         is also a key.
     rows
-        Of each point: ``point``, the keys, ``status`` (that of its worst task), ``error``, and the
-        measures that it has.
+        Of each point: ``point``, the keys, ``status`` (that of its worst task), ``error``,
+        ``reused`` (how many of its results an earlier run has computed), and the measures that it
+        has.
     n_tasks
         Number of tasks.
     n_shared
         How often a point uses the task of another one.
+    origins
+        How many results are those of an earlier run, by its name.
     """
 
     keys: list[str]
@@ -44,11 +48,17 @@ class StudyTable:
     rows: list[dict[str, Any]] = field(default_factory=list)
     n_tasks: int = 0
     n_shared: int = 0
+    origins: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def n_reused(self) -> int:
+        """How many results are those of earlier runs."""
+        return sum(self.origins.values())
 
     @property
     def columns(self) -> list[str]:
         """The names of all columns."""
-        return [POINT, *self.keys, STATUS, *self.measures, ERROR]
+        return [POINT, *self.keys, STATUS, *self.measures, ERROR, REUSED]
 
     def interesting(self, most: int) -> list[str]:
         """Return the measures that differ between points, ratios and energies first.
@@ -95,9 +105,14 @@ def study_table(document: Mapping[str, Any]) -> StudyTable:
         found = _measures(own)
         measures |= dict.fromkeys(name for name in found if name not in study["keys"])
         status, error = _outcome(own, point.get("error"))
+        n_reused = sum(bool(each.get("reused_from")) for each in own.values())
         values = {key: point["values"].get(key) for key in study["keys"]}
-        rows.append({**found, POINT: point["name"], **values, STATUS: status, ERROR: error})
-    return StudyTable(list(study["keys"]), list(measures), rows, len(tasks), uses - len(used))
+        ended = {STATUS: status, ERROR: error, REUSED: n_reused}
+        rows.append({**found, POINT: point["name"], **values, **ended})
+    origins = Counter(task["reused_from"] for task in tasks.values() if task.get("reused_from"))
+    return StudyTable(
+        list(study["keys"]), list(measures), rows, len(tasks), uses - len(used), origins
+    )
 
 
 def _measures(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -111,9 +126,18 @@ def _measures(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
             for name, value in numbers.items()
             if not isinstance(value, bool) and isinstance(value, int | float)
         }
-        if finite(task.get("duration_s")) is not None:
-            found[f"{local}.duration_s"] = task["duration_s"]
+        if (duration_s := finite(_duration_s(task))) is not None:
+            found[f"{local}.duration_s"] = duration_s
     return found
+
+
+def _duration_s(task: Mapping[str, Any]) -> Any:
+    """Return how long the computation of a result took, in whichever run; None if not known."""
+    if not task.get("reused_from"):
+        return task.get("duration_s")
+    result = task.get("result")
+    execution = result.get("execution") if isinstance(result, dict) else None
+    return execution.get("duration_s") if isinstance(execution, dict) else None
 
 
 def _outcome(tasks: Mapping[str, Mapping[str, Any]], error: str | None) -> tuple[str, str]:

@@ -99,6 +99,7 @@ def study(tmp_path: Path) -> dict[str, Any]:
         {"name": str(n), "values": {"ansatz.layers": n}, "tasks": {"search": f"{n}.search"}}
         for n in layers
     ]
+    points[2]["tasks"] = {"search": "3.search", "other": "1.search"}
     tasks = {
         f"{n}.search": {"status": "completed", "result": {"energy": -n / 7}} for n in layers[:2]
     }
@@ -110,11 +111,16 @@ def test_a_study_names_its_page_if_there_is_one(study: dict[str, Any], tmp_path:
     assert summary_rows(study) == [
         ("status", "without a driver"),
         ("points", "3: 2 completed, 1 not started"),
-        ("tasks", "2"),
+        ("tasks", "2 (1 shared)"),
         ("folder", str(tmp_path)),
     ]
     (tmp_path / "study.html").touch()
     assert summary_rows(study)[-1] == ("study", str(tmp_path / "study.html"))
+
+
+def test_a_study_says_how_many_results_are_reused(study: dict[str, Any]) -> None:
+    study["tasks"]["1.search"]["reused_from"] = "r-0"
+    assert ("tasks", "2 (1 shared, 1 reused)") in summary_rows(study)
 
 
 def test_text_in_brackets_is_no_markup(document: dict[str, Any]) -> None:

@@ -165,7 +165,34 @@ def test_the_page_shows_all_points_and_escapes_what_they_hold() -> None:
     assert "11 completed, 1 failed" in page
     assert "it broke" in page
     assert page.count("<figure>") == 2
-    assert not re.search(r"""(?:src|href)=["']?(?!["']?(?:data:|\#))""", page)
+    assert not re.search(r"""(?:src|href)=["']?(?!["']?(?:data:|\#|study\.csv"))""", page)
+
+
+def reused_document() -> dict[str, Any]:
+    """Return a study in which an earlier run has computed two results of point 0."""
+    made = document()
+    made["tasks"]["0.search"] |= {"reused_from": "r-0", "duration_s": 0.06}
+    made["tasks"]["0.search"]["result"]["execution"] = {"duration_s": 20.5}
+    made["tasks"]["0.analysis"] |= {"reused_from": "r-0", "duration_s": 0.07}
+    return made
+
+
+def test_the_duration_of_a_reused_result_is_that_of_its_computation() -> None:
+    table = study_table(reused_document())
+    assert table.rows[0]["search.duration_s"] == 20.5
+    assert table.rows[2]["search.duration_s"] == 1.5
+    assert "analysis.duration_s" not in table.rows[0]
+
+
+def test_a_study_says_how_many_results_are_reused() -> None:
+    made = reused_document()
+    table = study_table(made)
+    assert [row["reused"] for row in table.rows] == [2, 0, 0, 0, 0, 0]
+    assert table.columns[-1] == "reused"
+    page = render_study(made, table)
+    assert "2 reused" in page
+    assert "Reused: 2 results of earlier runs (2 of run r-0)." in page
+    assert "reused" not in render_study(document(), study_table(document()))
 
 
 def test_a_page_of_nothing() -> None:
