@@ -224,7 +224,7 @@ class Pages:
     @_guarded
     def compare(self, request: Request) -> Response:
         """Answer with what differs between two runs."""
-        from hybrid_parsl.records.run_difference import compare_runs
+        from hybrid_parsl.records.run_difference import changed_code, compare_runs
 
         asked = request.query_params
         names = [*filter(None, (asked.get("a"), asked.get("b"))), *asked.getlist("run")]
@@ -245,6 +245,7 @@ class Pages:
             names=names,
             contents=contents,
             difference=compare_runs(*contents),
+            code=changed_code(*(each.path for each in directories)),
             titles=titles,
             addresses=addresses,
         )

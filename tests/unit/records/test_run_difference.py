@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hybrid_parsl.records.run_difference import Changed, compare_runs
+from hybrid_parsl.records.run_difference import (
+    Changed,
+    ChangedResult,
+    EnergyDifference,
+    changed_code,
+    compare_runs,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def document(energy: float, error: float | None = None, **tables: Any) -> dict[str, Any]:
@@ -81,3 +90,51 @@ def test_points_of_studies_are_compared_by_their_values() -> None:
         ("search at quantum.shots = 10", 0.0),
         ("search at quantum.shots = 99", 0.0),
     ]
+    assert found.points == ["quantum.shots = 10", "quantum.shots = 99"]
+    assert (found.only_first, found.only_second) == ([], ["quantum.shots = 7"])
+
+
+def test_numbers_of_any_result_are_compared() -> None:
+    def of(*results: Any) -> dict[str, Any]:
+        tasks = {f"t{n}": {"status": "completed", "result": each} for n, each in enumerate(results)}
+        return {"tasks": tasks}
+
+    first = of({"twice": -12.23, "duration_s": 1.0, "ok": True, "text": "a"}, 3, {"x": 1}, 4)
+    second = of({"twice": -18.3, "duration_s": 2.0, "ok": False, "text": "b"}, 4, {"x": 1})
+    found = compare_runs(first, second)
+    assert found.results == [
+        ChangedResult("t0.twice", -12.23, -18.3),
+        ChangedResult("t1.result", 3, 4),
+    ]
+    assert (found.only_first, found.only_second) == (["t3"], [])
+
+
+def test_a_task_without_a_result_differs_in_its_status_alone() -> None:
+    first, second = study(10), study(10)
+    second["tasks"]["0.search"] = {"status": "failed"}
+    found = compare_runs(first, second)
+    point = "quantum.shots = 10"
+    assert found.results == [ChangedResult("search.status", None, "failed", point)]
+    assert found.energies == []
+
+
+def test_energies_differ_significantly_if_chance_alone_would_hardly_do_it() -> None:
+    found = compare_runs(document(1.0, 0.1), document(1.5, 0.1))
+    assert [each.task for each in found.changed_energies] == ["quantum"]
+    assert found.is_significant(found.energies[1])
+    assert not found.is_significant(EnergyDifference("a", 1.0, 1.2, 0.14))
+    assert not found.is_significant(EnergyDifference("a", 1.0, 1.2, None))
+
+
+def test_files_of_the_code_that_differ_are_named(tmp_path: Path) -> None:
+    for run, text in (("a", "2 * energy"), ("b", "3 * energy")):
+        folder = tmp_path / run / "code" / "apps"
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / "workflows.py").write_text("same")
+        (folder / "check.py").write_text(text)
+    (tmp_path / "b" / "code" / "own.py").write_text("")
+    changed, new = changed_code(tmp_path / "a", tmp_path / "b")
+    assert (changed.key, new.key) == ("apps/check.py", "own.py")
+    assert changed.first != changed.second
+    assert new.first is None
+    assert changed_code(tmp_path / "a", tmp_path / "a") == []

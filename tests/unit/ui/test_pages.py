@@ -200,6 +200,26 @@ def test_two_runs_side_by_side(client, runs):
         assert "search.starts" in text
         assert "\N{MINUS SIGN}2.5" in text
         assert text.count("<img") == 2
+
+
+def test_studies_are_compared_by_the_points_that_differ(client, runs):
+    for name, code in (("1", "a = 2"), ("2", "a = 3")):
+        content = study(3 if name == "1" else 2)
+        if name == "2":
+            content["tasks"]["1.search"]["result"] |= {"energy": 7.5, "n_evaluations": 77}
+        folder = make_run(runs, name, content)
+        (folder / "code").mkdir(mode=0o700)
+        (folder / "code" / "mine.py").write_text(code)
+    text = client.get("/compare?a=1&b=2").text
+    assert "Points in both: 2. Energies in both: 2, of which differ: 1." in text
+    assert "Only in the first run: 1" in text
+    assert "search.n_evaluations at " in text
+    assert "mine.py" in text
+    assert text.count("search at ") == 1
+
+
+def test_what_cannot_be_compared(client, runs):
+    make_run(runs, "1")
     assert client.get("/compare?a=1").status == 400
     assert client.get("/compare?a=1&b=nothing").status == 404
 
