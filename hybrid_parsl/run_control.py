@@ -26,6 +26,7 @@ from hybrid_parsl.quantum.qpu_control import (
 from hybrid_parsl.records.models import PROBLEM, BegunResults, SiteRecord, Versions
 from hybrid_parsl.records.run_directory import RESULTS, now
 from hybrid_parsl.records.run_document import end_tasks
+from hybrid_parsl.records.run_list import best_energy
 from hybrid_parsl.records.run_lock import driver_of, run_lock, state_of
 from hybrid_parsl.run_report import write_report
 from hybrid_parsl.study_points import read_points
@@ -113,9 +114,11 @@ class RunStatus:
     stages
         Name, status, duration in seconds and progress of each task.
     starts
-        Starts of the search: how many are done, of how many.
+        Starts of all searches that have been called: how many are done, of how many.
     best_energy
-        The lowest energy so far, None before the first.
+        The lowest energy of the searches and diagonalizations so far, of all points of a study, in
+        the unit of the cost; None before the first. That of `ListedRun`, but for searches that are
+        under way, which count here.
     jobs
         What `job_states` and `qpu_job_states` return.
     error
@@ -159,9 +162,10 @@ def status_of(directory: RunDirectory) -> RunStatus:
         if (total := task.get("total"))
     }
     n_starts = document["experiment"]["search"]["starts"]
-    name, progress = next(iter(searches.items()), ("search", None))
-    progress = progress or _progress(directory, name, n_starts)
-    done, best = _starts(progress, tasks.get(name, {}))
+    counted = searches or {"search": _progress(directory, "search", n_starts)}
+    energies = [each.best_energy for each in counted.values() if each.n_done]
+    if (finished := best_energy(tasks)) is not None:
+        energies.append(finished)
     return RunStatus(
         run=directory.path.name,
         state=state_of(document["run"]["status"], driver),
@@ -172,8 +176,8 @@ def status_of(directory: RunDirectory) -> RunStatus:
             | {"progress": _progress_text(directory, stage, searches.get(stage["name"]))}
             for stage in _all_stages(document)
         ],
-        starts=(done, progress.n_starts),
-        best_energy=best,
+        starts=_starts(counted, tasks),
+        best_energy=min(energies, default=None),
         jobs=[*job_states(directory.path), *qpu_job_states(directory.path)],
         error=document.get("error"),
     )
@@ -186,15 +190,18 @@ def _progress(directory: RunDirectory, name: str, n_starts: int) -> SearchProgre
     return progress
 
 
-def _starts(progress: SearchProgress, task: Mapping[str, Any]) -> tuple[int, float | None]:
-    """Return how many starts of a search are done, and the lowest energy, None before the first.
+def _starts(
+    searches: Mapping[str, SearchProgress], tasks: Mapping[str, Mapping[str, Any]]
+) -> tuple[int, int]:
+    """Return how many starts of searches are done, of how many.
 
-    A search that did not have to run has left no starts.
+    A search that has finished elsewhere, in a pack or in an earlier run, has left no starts here.
     """
-    if task.get("reused_from"):
-        result = task.get("result")
-        return progress.n_starts, result.get("energy") if isinstance(result, dict) else None
-    return progress.n_done, progress.best_energy if progress.n_done else None
+    done = (
+        each.n_starts if tasks.get(name, {}).get("status") == "completed" else each.n_done
+        for name, each in searches.items()
+    )
+    return sum(done), sum(each.n_starts for each in searches.values())
 
 
 def _progress_text(

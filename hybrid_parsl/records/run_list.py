@@ -39,8 +39,8 @@ class ListedRun:
     duration_s
         Wall time until its end, in seconds; None before.
     best_energy
-        The lowest energy of its searches and diagonalizations, in the unit of the cost; None
-        before the first has finished.
+        The lowest energy of its searches and diagonalizations, of all points of a study, in the
+        unit of the cost; None before the first has finished.
     error
         Why it is unreadable, or what ended it; empty otherwise.
     """
@@ -158,7 +158,7 @@ def _listed(
         site=str(run.get("site") or ""),
         started=str(run.get("started") or ""),
         duration_s=run.get("duration_s"),
-        best_energy=_best_energy(document.get("tasks") or {}),
+        best_energy=best_energy(document.get("tasks") or {}),
         error=": ".join(filter(None, (fault.get("type"), fault.get("message")))),
     )
 
@@ -182,7 +182,7 @@ def _text(table: Any, *keys: str) -> str:
     return str(table) if isinstance(table, str) else ""
 
 
-def _best_energy(tasks: Mapping[str, Any]) -> float | None:
+def best_energy(tasks: Mapping[str, Any]) -> float | None:
     """Return the lowest energy of the tasks that compute exact ones."""
     results = [
         task.get("result")

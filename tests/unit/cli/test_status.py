@@ -38,6 +38,27 @@ def test_how_far_each_task_is(command: Any, ended_run: Path, document: dict[str,
     assert told["done"] is told["mute"] is None
 
 
+def test_the_best_energy_of_a_study_is_that_of_all_its_points(
+    command: Any, ended_run: Path, document: dict[str, Any]
+) -> None:
+    document["run"] |= {"started": "2026-01-02T00:00:00Z"}
+    document |= {"experiment": {"search": {"starts": 8}}, "stages": []}
+    ended = {"status": "completed", "total": 8, "type": "hybrid_parsl.results:SearchResult"}
+    document["tasks"] = {
+        f"{n}.search": {**ended, "result": {"energy": -float(n)}} for n in range(3)
+    }
+    document["tasks"]["3.search"] = {"status": "running", "total": 8}
+    (ended_run / "results.json").write_text(json.dumps(document))
+    (listed,) = json.loads(command("list", "--json"))
+    found = json.loads(command("status", "--json"))
+    assert found["best_energy"] == listed["best_energy"] == -2.0
+    assert found["starts"] == [24, 32]
+    (ended_run / "tasks" / "3.search").mkdir(parents=True)
+    Journal(ended_run / "tasks" / "3.search", "key").append(0, [Start(0, -7.5, [], [], 1)])
+    found = json.loads(command("status", "--json"))
+    assert (found["best_energy"], found["starts"]) == (-7.5, [25, 32])
+
+
 def status_of(states: list[str]) -> RunStatus:
     stages: list[dict[str, Any]] = [
         {"name": f"{number:02d}.search", "status": state, "duration_s": None, "progress": None}
