@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.report import style
+from hybrid_parsl.report.study_roles import MOST_SERIES, is_numeric, is_seed, roles, values_of
 from hybrid_parsl.report.text import finite, several, shortened
 from hybrid_parsl.sweep import toml_text, value_text
 
@@ -18,54 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from hybrid_parsl.report.study_roles import Roles
     from hybrid_parsl.report.study_table import StudyTable
 
-MOST_SERIES = 8
-MOST_PANELS = 4
+__all__ = ["caption", "draw_measure", "roles"]
+
 _PANEL_IN = 3.1
 _SHIFT = 0.008
+_WITH_ERROR = ("energy", "expectation")
 _HEIGHT_IN = 3.7
-
-
-@dataclass(frozen=True)
-class Roles:
-    """What the swept keys are in a figure.
-
-    Attributes
-    ----------
-    x
-        The key along the x axis.
-    series
-        The key of which each value has a line; None for a single line.
-    panels
-        The key of which each value has a panel; None for a single panel.
-    averaged
-        Keys that are averaged over: seeds, and what finds no other place.
-    """
-
-    x: str
-    series: str | None = None
-    panels: str | None = None
-    averaged: tuple[str, ...] = ()
-
-
-def roles(table: StudyTable) -> Roles:
-    """Return what each swept key is in the figures.
-
-    Seeds are averaged over, unless nothing else is swept. Of the others, the numeric key with the
-    most values is the x axis.
-    """
-    counts = {key: len(_values(table, key)) for key in table.keys}
-    seeds = [key for key in table.keys if key.rpartition(".")[2] == "seed"]
-    others = [key for key in table.keys if key not in seeds and counts[key] > 1]
-    if not others:
-        others, seeds = (seeds or list(table.keys))[:1], (seeds or list(table.keys))[1:]
-    x = max(others, key=lambda key: (_is_numeric(table, key), counts[key]))
-    rest = sorted((key for key in others if key != x), key=lambda key: counts[key])
-    series = next((key for key in reversed(rest) if counts[key] <= MOST_SERIES), None)
-    panels = next((key for key in rest if key != series and counts[key] <= MOST_PANELS), None)
-    averaged = tuple(key for key in table.keys if key not in (x, series, panels))
-    return Roles(x, series, panels, tuple(key for key in averaged if counts[key] > 1))
 
 
 def draw_measure(table: StudyTable, measure: str, asked: Roles) -> str:
@@ -90,6 +52,8 @@ def caption(table: StudyTable, measure: str, asked: Roles) -> str:
     if asked.averaged:
         over = " and ".join(asked.averaged)
         sentences.append(f"Marks are means over {over}, bars their standard errors.")
+    elif any(row.get(_error_of(measure)) is not None for row in table.rows):
+        sentences.append("Bars are standard errors.")
     if missing:
         sentences.append(f"Left out: {several(missing, 'point')} without a value.")
     return " ".join(sentences)
@@ -97,15 +61,16 @@ def caption(table: StudyTable, measure: str, asked: Roles) -> str:
 
 @dataclass
 class _Line:
-    """One line of a panel: the values at each place of the x axis."""
+    """One line of a panel: the values at each place of the x axis, and their standard errors."""
 
     label: str
     values: dict[float, list[float]] = field(default_factory=dict)
+    errors: dict[float, float] = field(default_factory=dict)
 
 
 def _figure(table: StudyTable, measure: str, asked: Roles) -> Figure:
     """Return a panel for each value of the key of panels."""
-    shown = [None] if asked.panels is None else _values(table, asked.panels)
+    shown = [None] if asked.panels is None else values_of(table, asked.panels)
     figure = style.new_figure(0.25 + (style.LEFT_IN + _PANEL_IN) * max(len(shown), 2), _HEIGHT_IN)
     panels = []
     width = _PANEL_IN if len(shown) > 1 else 2 * _PANEL_IN
@@ -128,13 +93,12 @@ def _draw(
     axes: Axes, table: StudyTable, rows: Sequence[Mapping[str, Any]], measure: str, asked: Roles
 ) -> None:
     """Draw the lines of a panel."""
-    places = _values(table, asked.x)
-    is_numeric = _is_numeric(table, asked.x)
-    at = {
-        toml_text(each): float(each if is_numeric else number) for number, each in enumerate(places)
-    }
+    places = values_of(table, asked.x)
+    is_axis = is_numeric(table, asked.x)
+    is_ordered = is_axis and not is_seed(asked.x)
+    at = {toml_text(each): float(each if is_axis else number) for number, each in enumerate(places)}
     lines = _lines(table, rows, measure, asked, at)
-    is_log = is_numeric and _is_geometric([float(each) for each in places])
+    is_log = is_ordered and _is_geometric([float(each) for each in places])
     for number, line in enumerate(lines):
         xs = sorted(line.values)
         means = [statistics.fmean(line.values[x]) for x in xs]
@@ -143,16 +107,16 @@ def _draw(
         axes.errorbar(
             [x * 2 ** (4 * shift) if is_log else x + shift * span for x in xs],
             means,
-            yerr=[_standard_error(line.values[x]) for x in xs] if asked.averaged else None,
+            yerr=_errors(line, xs, asked),
             color=style.SERIES[number % len(style.SERIES)],
             marker="osD^v<>p"[number % MOST_SERIES],
             markersize=4,
             linewidth=1.3,
-            linestyle="-" if is_numeric else "",
+            linestyle="-" if is_ordered else "",
             capsize=2.5,
             label=line.label or "_",
         )
-    if not is_numeric:
+    if not is_axis:
         axes.set_xticks(list(at.values()), [shortened(value_text(each), 14) for each in places])
         axes.set_xlim(-0.5, len(places) - 0.5)
     elif is_log:
@@ -169,7 +133,7 @@ def _lines(
     at: Mapping[str, float],
 ) -> list[_Line]:
     """Return the values of a measure for each value of the key of series."""
-    shown = [None] if asked.series is None else _values(table, asked.series)
+    shown = [None] if asked.series is None else values_of(table, asked.series)
     lines = [
         _Line("" if value is None else f"{_last(asked.series)} = {value_text(value)}")
         for value in shown
@@ -178,7 +142,10 @@ def _lines(
         value = finite(row.get(measure))
         if value is not None:
             number = 0 if asked.series is None else shown.index(row[asked.series])
-            lines[number].values.setdefault(at[toml_text(row[asked.x])], []).append(value)
+            x = at[toml_text(row[asked.x])]
+            lines[number].values.setdefault(x, []).append(value)
+            if (error := finite(row.get(_error_of(measure)))) is not None:
+                lines[number].errors[x] = error
     return [line for line in lines if line.values]
 
 
@@ -189,23 +156,22 @@ def _share_limits(panels: Sequence[Axes]) -> None:
         axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
+def _error_of(measure: str) -> str:
+    """Return the measure that is the standard error of another one; empty if there is none."""
+    task, _, name = measure.rpartition(".")
+    return f"{task}.standard_error" if name in _WITH_ERROR else ""
+
+
+def _errors(line: _Line, xs: Sequence[float], asked: Roles) -> list[float] | None:
+    """Return the lengths of error bars: of means, or of the results themselves; None without."""
+    if asked.averaged:
+        return [_standard_error(line.values[x]) for x in xs]
+    return [line.errors.get(x, 0.0) for x in xs] if line.errors else None
+
+
 def _standard_error(values: Sequence[float]) -> float:
     """Return the standard error of the mean; 0 for a single value."""
     return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-
-
-def _values(table: StudyTable, key: str) -> list[Any]:
-    """Return the distinct values of a key, in the order of the points; numbers sorted."""
-    found: dict[str, Any] = {}
-    for row in table.rows:
-        found.setdefault(toml_text(row[key]), row[key])
-    values = list(found.values())
-    return sorted(values) if all(finite(each) is not None for each in values) else values
-
-
-def _is_numeric(table: StudyTable, key: str) -> bool:
-    """Return whether all values of a key are numbers."""
-    return all(finite(each) is not None for each in _values(table, key))
 
 
 def _is_geometric(values: Sequence[float]) -> bool:

@@ -10,7 +10,8 @@ from hybrid_parsl.report.figures import attempt
 from hybrid_parsl.report.inline_svg import inline_svg, width_px
 from hybrid_parsl.report.page import templates
 from hybrid_parsl.report.result_views import Key
-from hybrid_parsl.report.study_figure import caption, draw_measure, roles
+from hybrid_parsl.report.study_figure import caption, draw_measure
+from hybrid_parsl.report.study_roles import roles
 from hybrid_parsl.sweep import value_text
 
 if TYPE_CHECKING:

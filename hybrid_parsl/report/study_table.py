@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hybrid_parsl.report.study_roles import depends_on_x, differ, roles
 from hybrid_parsl.report.text import finite
 from hybrid_parsl.sweep import toml_text
 
@@ -61,13 +62,21 @@ class StudyTable:
         return [POINT, *self.keys, STATUS, *self.measures, ERROR, REUSED]
 
     def interesting(self, most: int) -> list[str]:
-        """Return the measures that differ between points, ratios and energies first.
+        """Return the measures that differ between points by more than rounding.
 
-        Of several that agree at all points, such as an energy that two tasks report, it is the
-        first one.
+        Those that change along the x axis of the figures come first; of these, ratios and energies;
+        of these, those of the last tasks of a point. Of several that agree at all points, such as
+        an energy that two tasks report, it is the first one.
         """
         chosen: dict[tuple[Any, ...], str] = {}
-        for measure in sorted(filter(self._varies, self.measures), key=_rank):
+        asked = roles(self) if self.keys else None
+        tasks = list(dict.fromkeys(map(_task_of, self.measures)))
+
+        def place(measure: str) -> tuple[bool, int, bool, int]:
+            is_flat = asked is not None and not depends_on_x(self, measure, asked)
+            return is_flat, *_rank(measure), -tasks.index(_task_of(measure))
+
+        for measure in sorted(filter(self._varies, self.measures), key=place):
             values = [finite(row.get(measure)) for row in self.rows]
             digits = tuple(None if value is None else f"{value:.9g}" for value in values)
             chosen.setdefault(digits, measure)
@@ -75,14 +84,20 @@ class StudyTable:
 
     def _varies(self, measure: str) -> bool:
         """Return whether a measure is worth a figure."""
-        values = {value for row in self.rows if (value := finite(row.get(measure))) is not None}
-        return len(values) > 1 and measure.rpartition(".")[2] not in _UNINTERESTING
+        values = [value for row in self.rows if (value := finite(row.get(measure))) is not None]
+        return differ(values) and measure.rpartition(".")[2] not in _UNINTERESTING
 
 
-def _rank(measure: str) -> int:
-    """Return the place of a measure among others."""
+def _task_of(measure: str) -> str:
+    """Return the task of a measure."""
+    return measure.rpartition(".")[0]
+
+
+def _rank(measure: str) -> tuple[int, bool]:
+    """Return the place of a measure among others: ``energy`` before ``exact_energy``."""
     name = measure.rpartition(".")[2]
-    return next((rank for rank, word in enumerate(_RANKED) if word in name), len(_RANKED))
+    ranks = (rank for rank, word in enumerate(_RANKED) if word in name)
+    return next(ranks, len(_RANKED)), name not in _RANKED
 
 
 def study_table(document: Mapping[str, Any]) -> StudyTable:

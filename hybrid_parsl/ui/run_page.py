@@ -190,7 +190,7 @@ def _message(error: object) -> str:
 def _study_view(table: StudyTable, asked: str | None) -> StudyView:
     """Return the figures and some of the rows of a study."""
     from hybrid_parsl.report.study_figure import caption as measure_caption
-    from hybrid_parsl.report.study_figure import roles
+    from hybrid_parsl.report.study_roles import roles
 
     columns = table.interesting(_MOST_MEASURES)
     pages = paging(len(table.rows), asked)

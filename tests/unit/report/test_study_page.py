@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from services import require_module
 
-from hybrid_parsl.report.study_figure import Roles, caption, draw_measure, roles
+from hybrid_parsl.report import study_figure
+from hybrid_parsl.report.study_figure import caption, draw_measure
 from hybrid_parsl.report.study_page import render_study
+from hybrid_parsl.report.study_roles import Roles, roles
 from hybrid_parsl.report.study_table import StudyTable, study_table, to_csv, to_parquet
 
 
@@ -62,7 +64,59 @@ def test_a_row_has_the_values_and_the_numbers_of_a_point() -> None:
 
 
 def test_the_measures_of_figures_differ_and_are_not_shown_twice() -> None:
-    assert study_table(document()).interesting(5) == ["analysis.ratio", "search.energy"]
+    assert study_table(document()).interesting(5) == ["analysis.ratio", "analysis.energy"]
+
+
+def table_of(**measures: list[float]) -> StudyTable:
+    """Return a study over two numbers of layers and two of shots."""
+    keys = ["ansatz.layers", "quantum.shots"]
+    points = [{keys[0]: layers, keys[1]: shots} for layers in (1, 2, 3) for shots in (10, 20)]
+    named = {name.replace("__", "."): values for name, values in measures.items()}
+    rows = [
+        {**point, **{name: values[number] for name, values in named.items()}}
+        for number, point in enumerate(points)
+    ]
+    return StudyTable(keys, list(named), rows)
+
+
+def test_measures_that_differ_by_rounding_alone_are_equal() -> None:
+    noise = [1.0 + 1e-15 * number for number in range(6)]
+    assert table_of(a__energy=noise, a__x=[0.0, 1e-9, 0.0, 1e-9, 2e-9, 0.0]).interesting(5) == [
+        "a.x"
+    ]
+
+
+def test_measures_that_change_along_the_x_axis_come_first() -> None:
+    flat, rising = [1.0, 2.0] * 3, [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
+    found = table_of(a__ratio=flat, a__x=rising).interesting(5)
+    assert found == ["a.x", "a.ratio"]
+
+
+def test_energies_of_the_last_task_come_first() -> None:
+    first, second, third = ([n * factor for n in range(6)] for factor in (1.0, 2.0, 3.0))
+    found = table_of(a__energy=first, b__energy=second, c__own_energy=third).interesting(5)
+    assert found == ["b.energy", "a.energy", "c.own_energy"]
+
+
+def test_single_results_have_the_bars_of_their_standard_errors() -> None:
+    values = [float(n) for n in range(6)]
+    bare = table_of(q__energy=values, q__x=values)
+    table = table_of(q__energy=values, q__x=values, q__standard_error=[0.5] * 6)
+    assert "Bars are standard errors." in caption(table, "q.energy", roles(table))
+    assert "Bars" not in caption(table, "q.x", roles(table))
+    assert "Bars" not in caption(bare, "q.energy", roles(bare))
+    drawn = [draw_measure(each, "q.energy", roles(each)) for each in (bare, table)]
+    assert drawn[0] != drawn[1]
+
+
+def test_seeds_are_not_joined_by_a_line() -> None:
+    figures = []
+    for key in ("problem.seed", "problem.size"):
+        rows = [{key: number, "a.energy": number / 7} for number in range(3)]
+        table = StudyTable([key], ["a.energy"], rows)
+        figures.append(study_figure._figure(table, "a.energy", roles(table)))
+    styles = [figure.axes[0].lines[0].get_linestyle() for figure in figures]
+    assert styles == ["None", "-"]
 
 
 @pytest.mark.parametrize(
