@@ -11,7 +11,7 @@ from hybrid_parsl.report.text import finite
 from hybrid_parsl.sweep import toml_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from hybrid_parsl.report.study_table import StudyTable
 
@@ -66,17 +66,32 @@ def is_seed(key: str) -> bool:
     return key.rpartition(".")[2] == "seed"
 
 
-def depends_on_x(table: StudyTable, measure: str, asked: Roles) -> bool:
-    """Return whether a measure changes along the x axis, once it is averaged as in the figure."""
-    lines: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+def marks_of(table: StudyTable, asked: Roles) -> list[tuple[str, str]]:
+    """Return the line and the place on the x axis that each row has in the figures."""
     others = [key for key in table.keys if key != asked.x and key not in asked.averaged]
-    for row in table.rows:
+    return [
+        (toml_text([row[key] for key in others]), toml_text(row[asked.x])) for row in table.rows
+    ]
+
+
+def depends_on_x(table: StudyTable, measure: str, marks: Sequence[tuple[str, str]]) -> bool:
+    """Return whether a measure changes along the x axis, once it is averaged as in the figure.
+
+    Parameters
+    ----------
+    table, measure
+        The study, and one of its measures.
+    marks
+        What `marks_of` returned.
+    """
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row, mark in zip(table.rows, marks, strict=True):
         if (value := finite(row.get(measure))) is not None:
-            line = toml_text([row[key] for key in others])
-            lines[line][toml_text(row[asked.x])].append(value)
-    return any(
-        differ([statistics.fmean(each) for each in line.values()]) for line in lines.values()
-    )
+            found[mark].append(value)
+    lines: dict[str, list[float]] = defaultdict(list)
+    for (line, _), values in found.items():
+        lines[line].append(statistics.fmean(values))
+    return any(map(differ, lines.values()))
 
 
 def differ(values: Collection[float]) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.report.study_roles import depends_on_x, differ, roles
+from hybrid_parsl.report.study_roles import depends_on_x, differ, marks_of, roles
 from hybrid_parsl.report.text import finite
 from hybrid_parsl.sweep import toml_text
 
@@ -69,18 +69,20 @@ class StudyTable:
         an energy that two tasks report, it is the first one.
         """
         chosen: dict[tuple[Any, ...], str] = {}
-        asked = roles(self) if self.keys else None
+        marks = marks_of(self, roles(self)) if self.keys else []
         tasks = list(dict.fromkeys(map(_task_of, self.measures)))
 
         def place(measure: str) -> tuple[bool, int, bool, int]:
-            is_flat = asked is not None and not depends_on_x(self, measure, asked)
+            is_flat = bool(marks) and not depends_on_x(self, measure, marks)
             return is_flat, *_rank(measure), -tasks.index(_task_of(measure))
 
         for measure in sorted(filter(self._varies, self.measures), key=place):
             values = [finite(row.get(measure)) for row in self.rows]
             digits = tuple(None if value is None else f"{value:.9g}" for value in values)
             chosen.setdefault(digits, measure)
-        return list(chosen.values())[:most]
+            if len(chosen) == most:
+                break
+        return list(chosen.values())
 
     def _varies(self, measure: str) -> bool:
         """Return whether a measure is worth a figure."""
