@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -201,6 +202,30 @@ class StudyResult(RunResult):
                 message, "to_pandas()", valid="pip install 'hybrid-parsl[study]'"
             ) from error
         return pd.DataFrame(self.table.rows, columns=self.table.columns)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the first points, the summary, and the first figure."""
+        excerpt = self.table.excerpt()
+        head = "".join(f"<th>{escape(name)}</th>" for name in excerpt.head)
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
+            for row in excerpt.rows
+        )
+        more = f"<p>and {excerpt.n_more} more: study.csv</p>" if excerpt.n_more else ""
+        points = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+        return points + super()._repr_html_() + self._first_figure()
+
+    def _first_figure(self) -> str:
+        """Return the figure of the first measure as an image of HTML; nothing without one."""
+        from hybrid_parsl.report.study_figure import draw_measure
+        from hybrid_parsl.report.study_roles import roles
+
+        shown = self.table.interesting(1)
+        if not shown or not self.table.keys:
+            return ""
+        svg = draw_measure(self.table, shown[0], roles(self.table))
+        data = b64encode(svg.encode()).decode()
+        return f'<img alt="{escape(shown[0])}" src="data:image/svg+xml;base64,{data}">'
 
 
 def run(

@@ -28,7 +28,7 @@ def diff(
     runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
     as_json: AsJson = False,
 ) -> None:
-    """Show what differs between two runs: settings, code and results."""
+    """Show what differs between two runs, and whether results do."""
     from hybrid_parsl.records.run_difference import changed_code, compare_runs
 
     runs = [find_run(runs_dir, name) for name in (first, second)]

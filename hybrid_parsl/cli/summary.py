@@ -22,10 +22,11 @@ def print_summary(document: dict[str, Any], console: Console | None = None) -> N
     rows = summary_rows(document)
     width = max(len(name) for name, _ in rows)
     margin = "\n" + " " * (width + 2)
-    text = Text("\n").join(
+    named = [
         Text.assemble((name.ljust(width), "bold"), "  ", value.replace("\n", margin))
         for name, value in rows
-    )
+    ]
+    text = Text("\n").join([*map(Text, _points(document)), *named])
     if console is None:
         say_rich(text, soft_wrap=True)
     else:
@@ -56,6 +57,17 @@ def summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("time", _time(run, None if is_reused else search)))
     rows.append(("folder", run.get("folder") or ""))
     return rows
+
+
+def _points(document: dict[str, Any]) -> list[str]:
+    """Return the first points of a study as lines, with an empty one below; none of other runs."""
+    if not document.get("study"):
+        return []
+    from hybrid_parsl.report.study_table import study_table
+
+    excerpt = study_table(document).excerpt()
+    more = [f"and {excerpt.n_more} more: study.csv"] if excerpt.n_more else []
+    return [*excerpt.lines(), *more, ""]
 
 
 def _study_rows(document: dict[str, Any]) -> list[tuple[str, str]]:

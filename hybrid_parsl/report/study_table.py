@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.report.study_roles import depends_on_x, differ, marks_of, roles
-from hybrid_parsl.report.text import finite
-from hybrid_parsl.sweep import toml_text
+from hybrid_parsl.report.text import finite, shortened
+from hybrid_parsl.sweep import toml_text, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _RANKED = ("ratio", "energy", "expectation", "probability")
 _UNINTERESTING = ("seed", "duration_s", "shots", "n_qubits", "n_evaluations", "n_starts")
 _LARGE = 2**63
+_MOST_ROWS = 20
+_MOST_MEASURES = 3
 POINT, STATUS, ERROR, REUSED = "point", "status", "error", "reused"
 
 
@@ -87,7 +89,54 @@ class StudyTable:
     def _varies(self, measure: str) -> bool:
         """Return whether a measure is worth a figure."""
         values = [value for row in self.rows if (value := finite(row.get(measure))) is not None]
-        return differ(values) and measure.rpartition(".")[2] not in _UNINTERESTING
+        return differ(values) and _name_of(measure) not in _UNINTERESTING
+
+    def excerpt(self) -> Excerpt:
+        """Return the first rows, with the swept keys and the measures that say most."""
+        said = [each for each in self.measures if _name_of(each) not in _UNINTERESTING]
+        shown = self.interesting(_MOST_MEASURES) or sorted(said, key=_rank)[:1]
+        is_over = all(row[STATUS] == "completed" for row in self.rows)
+        states = [] if is_over else [STATUS]
+        rows = [
+            [
+                row[POINT],
+                *(shortened(value_text(row[key])) for key in self.keys),
+                *(row[each] for each in states),
+                *(
+                    "" if (value := finite(row.get(measure))) is None else f"{value:.7g}"
+                    for measure in shown
+                ),
+            ]
+            for row in self.rows[:_MOST_ROWS]
+        ]
+        return Excerpt([POINT, *self.keys, *states, *shown], rows, len(self.rows) - len(rows))
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Some rows of a study for people.
+
+    Attributes
+    ----------
+    head
+        The names of the columns.
+    rows
+        The cells of each row, as text.
+    n_more
+        How many rows are left out.
+    """
+
+    head: list[str]
+    rows: list[list[str]]
+    n_more: int
+
+    def lines(self) -> list[str]:
+        """Return head and rows with columns of equal width."""
+        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        return [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in (self.head, *self.rows)
+        ]
 
 
 def _task_of(measure: str) -> str:
@@ -95,9 +144,14 @@ def _task_of(measure: str) -> str:
     return measure.rpartition(".")[0]
 
 
+def _name_of(measure: str) -> str:
+    """Return the field of a measure."""
+    return measure.rpartition(".")[2]
+
+
 def _rank(measure: str) -> tuple[int, bool]:
     """Return the place of a measure among others: ``energy`` before ``exact_energy``."""
-    name = measure.rpartition(".")[2]
+    name = _name_of(measure)
     ranks = (rank for rank, word in enumerate(_RANKED) if word in name)
     return next(ranks, len(_RANKED)), name not in _RANKED
 

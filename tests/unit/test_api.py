@@ -92,6 +92,28 @@ def test_a_study_has_a_table(tmp_path: Path) -> None:
     assert found.report.name == "study.html"
 
 
+def test_a_notebook_shows_points_and_a_figure_of_a_study(tmp_path: Path) -> None:
+    points = [
+        {"name": str(number), "values": {"a.b": f"<{number}>"}, "tasks": {"t": str(number)}}
+        for number in range(22)
+    ]
+    tasks = {
+        str(number): {"status": "completed", "result": {"energy": number}} for number in range(22)
+    }
+    study_table = {"keys": ["a.b"], "points": points}
+    folder = written(tmp_path, "20260101T000000Z-x-bbbbbb", study=study_table, tasks=tasks)
+    page = load_run(folder)._repr_html_()
+    assert "<th>t.energy</th>" in page
+    assert "<td>&lt;3&gt;</td><td>3</td>" in page
+    assert page.count("<tr><td>") == 20
+    assert "and 2 more: study.csv" in page
+    assert '<img alt="t.energy" src="data:image/svg+xml;base64,' in page
+    tasks["1"]["result"] = tasks["0"]["result"]
+    alike = {"keys": ["a.b"], "points": points[:2]}
+    folder = written(tmp_path, "20260101T000000Z-x-cccccc", study=alike, tasks=tasks)
+    assert "<img" not in load_run(folder)._repr_html_()
+
+
 @pytest.mark.parametrize(
     ("experiment", "words"),
     [

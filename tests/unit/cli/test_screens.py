@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import re
 import sys
@@ -42,6 +44,30 @@ def settled(text: str, folder: Path) -> str:
     return re.sub(r" +$", "", text, flags=re.MULTILINE)
 
 
+def check(name: str, found: str) -> None:
+    path = SCREENS / f"{name}.txt"
+    if os.environ.get("HYBRID_PARSL_SCREENS") == "write":
+        path.write_text(found)
+    assert found == path.read_text()
+
+
+def test_the_screen_of_a_study(command: Any, ended_run: Path, tmp_path: Path) -> None:
+    axes = {"ansatz.layers": range(1, 9), "problem.seed": range(3)}
+    points, tasks = [], {}
+    for number, values in enumerate(itertools.product(*axes.values())):
+        name = f"{number:02d}.analysis"
+        layers, seed = values
+        result = {"ratio": 1 - 0.4 / layers - 0.01 * seed, "energy": -8.0 + 3 / layers + seed}
+        tasks[name] = {"status": "completed", "duration_s": 0.5, "result": result}
+        of_point = {"name": f"{number:02d}", "values": dict(zip(axes, values, strict=True))}
+        points.append({**of_point, "tasks": {"analysis": name}})
+    run = {"name": "depth", "status": "completed", "site": "local", "duration_s": 12.3}
+    document = {"run": run, "study": {"keys": list(axes), "points": points}, "tasks": tasks}
+    (ended_run / "results.json").write_text(json.dumps(document))
+    (ended_run / "study.html").touch()
+    check("show-of-a-study", settled(command("show", "latest"), tmp_path))
+
+
 @pytest.mark.usefixtures("ended_run")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_screen(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -50,8 +76,4 @@ def test_a_screen(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for variable in [each for each in os.environ if each.startswith("HYBRID_PARSL_K8S")]:
         monkeypatch.delenv(variable)
-    found = settled(command(*COMMANDS[name]), tmp_path)
-    path = SCREENS / f"{name}.txt"
-    if os.environ.get("HYBRID_PARSL_SCREENS") == "write":
-        path.write_text(found)
-    assert found == path.read_text()
+    check(name, settled(command(*COMMANDS[name]), tmp_path))

@@ -118,6 +118,20 @@ def test_a_study_names_its_page_if_there_is_one(study: dict[str, Any], tmp_path:
     assert summary_rows(study)[-1] == ("study", str(tmp_path / "study.html"))
 
 
+def test_the_points_of_a_study_come_first(
+    study: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_summary(study)
+    assert capsys.readouterr().out.splitlines()[:6] == [
+        "point  ansatz.layers  status       search.energy",
+        "1      1              completed    -0.1428571",
+        "2      2              completed    -0.2857143",
+        "3      3              not started",
+        "",
+        "status  without a driver",
+    ]
+
+
 def test_a_study_says_how_many_results_are_reused(study: dict[str, Any]) -> None:
     study["tasks"]["1.search"]["reused_from"] = "r-0"
     assert ("tasks", "2 (1 shared, 1 reused)") in summary_rows(study)
