@@ -186,6 +186,37 @@ class StudyResult(RunResult):
 
         return study_table(self.document)
 
+    def point(self, which: int | str | Mapping[str, Any]) -> dict[str, Any]:
+        """Return the results of the tasks of a point that have completed, by the task's own name.
+
+        A task that points share has its result in each of them.
+
+        Parameters
+        ----------
+        which
+            The number of the point, counted from 0, or its name, or values of swept keys that only
+            one point has, such as ``{"ansatz.layers": 2}``.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such point, or more than one.
+        """
+        points = self.document["study"]["points"]
+        if isinstance(which, Mapping):
+            asked = {key: _plain(each) for key, each in which.items()}
+            found = [each for each in points if {**each["values"], **asked} == each["values"]]
+        else:
+            name = str(which).zfill(len(points[0]["name"]))
+            found = [each for each in points if each["name"] == name]
+        if len(found) != 1:
+            message = f"names {len(found)} points" if found else "names no point"
+            keys = ", ".join(self.document["study"]["keys"])
+            valid = f"0 to {len(points) - 1}, or values of {keys} that one point has"
+            raise ConfigurationError(message, "point()", None, repr(which)[:60], valid)
+        tasks = found[0].get("tasks") or {}
+        return {local: self.results[name] for local, name in tasks.items() if name in self.results}
+
     def to_pandas(self) -> Any:
         """Return the table as a data frame of pandas.
 

@@ -92,6 +92,30 @@ def test_a_study_has_a_table(tmp_path: Path) -> None:
     assert found.report.name == "study.html"
 
 
+def test_the_results_of_a_point(tmp_path: Path) -> None:
+    points = [
+        {"name": f"{n:02d}", "values": {"a.b": n % 6, "c.d": n // 6}, "tasks": {"t": f"{n:02d}.t"}}
+        for n in range(12)
+    ]
+    points[4]["tasks"] = {"t": "03.t", "other": "04.other"}
+    tasks = {
+        f"{n:02d}.t": {"status": "completed", "type": "x:Y", "result": {"x": n}} for n in range(12)
+    }
+    tasks["04.other"] = {"status": "failed"}
+    table = {"keys": ["a.b", "c.d"], "points": points}
+    found = load_run(written(tmp_path, "20260101T000000Z-x-bbbbbb", study=table, tasks=tasks))
+    assert isinstance(found, StudyResult)
+    assert found.point(3) == {"t": {"x": 3}}
+    assert found.point(4) == {"t": {"x": 3}}
+    assert found.point({"a.b": np.int64(1), "c.d": 1}) == {"t": {"x": 7}}
+    with pytest.raises(ConfigurationError, match="names 2 points"):
+        found.point({"a.b": 1})
+    assert found.point("03") == found.point(np.int64(3)) == {"t": {"x": 3}}
+    for which in (12, -1, "x", {"a.b": 9}, {"e.f": 1}):
+        with pytest.raises(ConfigurationError, match=r"names no point\n.*\n  valid: 0 to 11"):
+            found.point(which)
+
+
 def test_a_notebook_shows_points_and_a_figure_of_a_study(tmp_path: Path) -> None:
     points = [
         {"name": str(number), "values": {"a.b": f"<{number}>"}, "tasks": {"t": str(number)}}
