@@ -59,6 +59,8 @@ def _print_results(found: RunDifference) -> None:
     """Print how the results differ: of a run those of each task, of studies a line for a point."""
     if found.points:
         _print_points(found)
+    elif not found.n_tasks:
+        say("\nresults: no task in both")
     else:
         say("\nenergies:" if found.energies else "\nenergies: no task in both has one")
         for energy in found.energies:

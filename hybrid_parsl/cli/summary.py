@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,8 @@ def _study_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("time", _time(run, None)))
     folder = run.get("folder") or ""
     page = Path(folder) / STUDY_PAGE
-    return [*rows, ("study", str(page)) if page.is_file() else ("folder", folder)]
+    is_written = os.path.isfile(page)  # noqa: PTH113 - a folder that no path can have is no error
+    return [*rows, ("study", str(page)) if is_written else ("folder", folder)]
 
 
 def _qpu_rows(sample: dict[str, Any]) -> list[tuple[str, str]]:

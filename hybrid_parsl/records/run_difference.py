@@ -104,6 +104,8 @@ class RunDifference:
         their points have the same values.
     results
         The status and the other numbers, but for times, that differ of tasks that both have.
+    n_tasks
+        How many tasks both have.
     points
         The values of the points that both studies have.
     only_first, only_second
@@ -115,6 +117,7 @@ class RunDifference:
     run: list[Changed]
     energies: list[EnergyDifference]
     results: list[ChangedResult]
+    n_tasks: int
     points: list[str]
     only_first: list[str]
     only_second: list[str]
@@ -181,7 +184,7 @@ def compare_runs(first: Mapping[str, Any], second: Mapping[str, Any]) -> RunDiff
     ours, theirs = _by_point(first), _by_point(second)
     points = [point for point in ours if point in theirs]
     pairs = [
-        (f"{name} at {point}" if point else name, point, task, theirs[point][name])
+        (name, point, task, theirs[point][name])
         for point in points
         for name, task in ours[point].items()
         if name in theirs[point]
@@ -190,14 +193,13 @@ def compare_runs(first: Mapping[str, Any], second: Mapping[str, Any]) -> RunDiff
         experiment=_changed(*experiments),
         versions=_changed(*versions),
         run=_changed(*facts),
-        energies=[found for each in pairs if (found := _energies(*each)) is not None],
+        energies=[found for each in pairs if (found := _energy(*each)) is not None],
         results=[
             ChangedResult(f"{name}.{each.key}", each.first, each.second, point)
-            for point in points
-            for name, task in ours[point].items()
-            if name in theirs[point]
-            for each in _changed_fields(task, theirs[point][name])
+            for name, point, *tasks in pairs
+            for each in _changed_fields(*tasks)
         ],
+        n_tasks=len(pairs),
         points=[point for point in points if point],
         only_first=_missing(ours, theirs),
         only_second=_missing(theirs, ours),
@@ -225,7 +227,7 @@ def _changed(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Change
     ]
 
 
-def _energies(
+def _energy(
     name: str, point: str, first: Mapping[str, Any], second: Mapping[str, Any]
 ) -> EnergyDifference | None:
     """Return the energies of a task in two runs; None if one of them has none."""
@@ -234,16 +236,22 @@ def _energies(
         return None
     (energy, error), (other, other_error) = ours, theirs
     known = [each for each in (error, other_error) if each is not None]
-    return EnergyDifference(name, energy, other, math.hypot(*known) if known else None, point)
+    combined = math.hypot(*known) if known else None
+    return EnergyDifference(_task_at(name, point), energy, other, combined, point)
 
 
 def tasks_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the tasks of a run by name; those of a study by the values of their point."""
     return {
-        f"{name} at {point}" if point else name: task
+        _task_at(name, point): task
         for point, tasks in _by_point(document).items()
         for name, task in tasks.items()
     }
+
+
+def _task_at(name: str, point: str) -> str:
+    """Return what identifies a task at the values of a point, if there is one."""
+    return f"{name} at {point}" if point else name
 
 
 def _by_point(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -77,3 +77,14 @@ def test_only_the_points_that_differ_are_listed(command: Any, ended_run: Path) -
     assert "only in the first, 10: ansatz.layers = 0; ansatz.layers = 1;" in text
     assert "; and 5 more\n" in text
     assert "only in the second" not in text
+
+
+def test_runs_without_a_common_task(command: Any, ended_run: Path) -> None:
+    other = ended_run.with_name("20260103T000000Z-bell-bbbbbb")
+    other.mkdir()
+    (other / "experiment.toml").touch()
+    for folder, layers in ((ended_run, range(2)), (other, range(2, 4))):
+        (folder / "results.json").write_text(json.dumps(study(0, layers)))
+    text = command("diff", "aaaaaa", "bbbbbb")
+    assert "\nresults: no task in both\n" in text
+    assert "\nonly in the second, 2: ansatz.layers = 2; ansatz.layers = 3\n" in text
