@@ -585,6 +585,8 @@ class Experiment(_Table):
             given = {rest: value} if rest else value
             if isinstance(given, dict) and isinstance(values.get(table), BaseModel):
                 given = values[table].model_dump(exclude_unset=True) | given
+            elif rest and isinstance(values.get(table), dict):
+                given = values[table] | given
             values[table] = given
         try:
             changed = type(self).model_validate(values)

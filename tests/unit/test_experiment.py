@@ -233,6 +233,12 @@ def test_a_copy_is_validated() -> None:
     assert caught.value.key == "ansatz.layers"
 
 
+def test_several_keys_of_a_table_are_replaced_together() -> None:
+    changed = bell().model_copy(update={"analysis.figures": False, "analysis.landscape": 0})
+    assert not changed.analysis.figures
+    assert changed.analysis.landscape == 0
+
+
 @pytest.mark.parametrize(
     ("precision", "shots"), [(1, 1), (0.02, 2500), (0.015625, 4096), (0.3, 12), (1e-4, 100_000_000)]
 )
