@@ -347,24 +347,43 @@ class TaskMonitor:
         return JobRecord.read(record_of_task(folder)) if folder.path.is_dir() else None
 
     def _keep_figures(self, name: str, result: Any) -> dict[str, str]:
-        """Write the figures of a result; return the names of their files by their own."""
+        """Write the figures of a result; return the names of their files by their own.
+
+        The first task has the plain names, unless there is one that is named as in the default
+        workflow.
+        """
         figures = _figures(result)
         if not figures:
             return {}
+        is_main = DEFAULT_TABLES.get(type_name(type(result))) == name
         others = {
-            file
+            file: task
             for task, table in self._document["tasks"].items()
             if task != name
             for file in table.get("figures", {}).values()
         }
-        files = {}
+        files: dict[str, str] = {}
         for figure, svg in figures.items():
             plain_name = _UNSAFE.sub("_", figure).lstrip(".")[:_LONGEST_NAME] or "figure"
-            files[figure] = plain_name if plain_name not in others else f"{name}.{plain_name}"
-            others.add(files[figure])
+            if is_main and plain_name in others:
+                self._rename_figure(others.pop(plain_name), plain_name)
+            is_free = plain_name not in others and plain_name not in files.values()
+            files[figure] = plain_name if is_free else f"{name}.{plain_name}"
             text = plain_svg(svg) if _DECLARED.search(svg) else svg
             self._directory.write(f"figures/{files[figure]}.svg", text)
         return files
+
+    def _rename_figure(self, task: str, plain_name: str) -> None:
+        """Give a figure that has a plain name the name of its task as well."""
+        figures = self._document["tasks"][task]["figures"]
+        figure = next(each for each, file in figures.items() if file == plain_name)
+        figures[figure] = f"{task}.{plain_name}"
+        folder = self._directory.path / "figures"
+        try:
+            (folder / f"{plain_name}.svg").rename(folder / f"{figures[figure]}.svg")
+        except OSError as error:
+            path = str(folder / f"{plain_name}.svg")
+            raise StorageError(path, error.strerror or str(error)) from error
 
     def _fail(self, call: Call, error: BaseException) -> None:
         """Write down a failure."""

@@ -18,7 +18,7 @@ from hybrid_parsl.task_monitor import TaskMonitor, WorkflowThread, plain
 from hybrid_parsl.workflow import Workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 SVG = "<?xml version='1.0'?><!DOCTYPE svg><svg xmlns='http://www.w3.org/2000/svg'/>"
@@ -35,10 +35,11 @@ def point(x: float, *_: Any) -> Point:
     return Point(x=x, figures={"map": SVG})
 
 
-def analysed(energy: float) -> Analysis:
+def analysed(energy: float, names: Sequence[str] = ()) -> Analysis:
     execution = Execution(duration_s=1.0, n_ranks=1, hosts=["here"])
     fields = dict.fromkeys(Analysis.model_fields)
-    given = {"energy": energy, "top": [], "figures": {}, "execution": execution}
+    figures = dict.fromkeys(names, f"<svg id='{energy}'/>")
+    given = {"energy": energy, "top": [], "figures": figures, "execution": execution}
     return Analysis.model_construct(**{**fields, **given})
 
 
@@ -194,6 +195,27 @@ def test_figures_of_one_name_do_not_overwrite_each_other(run: Run) -> None:
     assert files == ["map", "b.map"]
     assert set(run.directory.read_figures()) == set(files)
     assert run.directory.read_figures()["map"].startswith("<svg")
+
+
+def test_the_task_named_as_in_the_default_workflow_has_the_plain_names(run: Run) -> None:
+    def analyses() -> None:
+        for energy, task in ((-1.0, "analysis-before"), (-2.0, "analysis"), (-3.0, "analysis-p3")):
+            analysing(energy, ["map"], task=task)
+
+    for _ in ("run", "resumed"):
+        run.follow(analyses)
+        tasks, kept = run.document["tasks"], run.directory.read_figures()
+        files = {name: task["figures"]["map"] for name, task in tasks.items()}
+        assert files == {
+            "analysis-before": "analysis-before.map",
+            "analysis": "map",
+            "analysis-p3": "analysis-p3.map",
+        }
+        assert {file: text.partition(" ")[2] for file, text in kept.items()} == {
+            "analysis-before.map": "id='-1.0'/>",
+            "map": "id='-2.0'/>",
+            "analysis-p3.map": "id='-3.0'/>",
+        }
 
 
 def test_the_default_workflow_has_its_results_at_the_top(run: Run) -> None:
