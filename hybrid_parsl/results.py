@@ -255,6 +255,11 @@ class Sample(_MaybeMitigated):
     mitigation: Mitigation | None = None
     execution: Execution
 
+    @property
+    def all_shots(self) -> int:
+        """Number of measurements, those of the mitigation included."""
+        return self.shots + (0 if self.mitigation is None else self.mitigation.shots)
+
 
 class Bitstrings(_Result):
     """What was measured in the basis of the bits, without an expectation value.

@@ -138,6 +138,26 @@ def mitigated_estimate(
     )
 
 
+def mitigation_shots(groups: Sequence[SparsePauliOp], shots: int, options: ReadoutOptions) -> int:
+    """Return how many shots `mitigated_estimate` takes, the calibration included.
+
+    Parameters
+    ----------
+    groups
+        Sets of terms that are measured together.
+    shots
+        Those of the table ``[quantum]``.
+    options
+        How to mitigate.
+    """
+    if not groups:
+        return 0
+    support = [(each.paulis.x | each.paulis.z).any(axis=0) for each in groups]
+    n_patterns: int = min(options.twirls, 2 ** int(np.any(support, axis=0).sum()))
+    n_factors = len(options.noise_factors) if isinstance(options, ZneOptions) else 1
+    return -(-shots // n_patterns) * n_patterns * (len(groups) * n_factors + 1)
+
+
 class MitigationCircuits:
     """The circuits of a mitigated estimate, and what they give.
 

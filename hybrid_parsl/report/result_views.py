@@ -88,7 +88,8 @@ class SearchView(_OwnView):
 
     def summary_lines(self) -> list[tuple[str, str]]:
         """Return the best energy, and how many starts did not move."""
-        lines = [("best energy", _number(self._result, "energy", ".8g"))]
+        label = "exact energy" if self._is_one_point else "best energy"
+        lines = [(label, _number(self._result, "energy", ".8g"))]
         if unmoved := self._result.get("n_unmoved"):
             of_all = f"{unmoved} of {len(self._result.get('energies') or [])}"
             lines.append(("unmoved starts", f"{of_all} ended where they began: no step was better"))
@@ -100,7 +101,14 @@ class SearchView(_OwnView):
         note = f"exact; {self._result.get('method')}, {starts}"
         if unmoved := finite(self._result.get("n_unmoved")):
             note += f", {count(unmoved)} of which did not move"
+        if self._is_one_point:
+            return [Key("Exact energy", number(self._result.get("energy")), "at one point")]
         return [Key("Best energy found", number(self._result.get("energy")), note)]
+
+    @property
+    def _is_one_point(self) -> bool:
+        """Whether the energy was evaluated only once, so that nothing was searched."""
+        return self._result.get("n_evaluations") == 1
 
 
 class SampleView(_OwnView):

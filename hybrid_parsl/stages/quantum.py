@@ -17,7 +17,7 @@ from hybrid_parsl.mitigation_options import ZneOptions
 from hybrid_parsl.problems.ising_problem import without_offset
 from hybrid_parsl.problems.pauli_sum import is_diagonal
 from hybrid_parsl.problems.registry import build_problem
-from hybrid_parsl.quantum.mitigation import mitigated_estimate
+from hybrid_parsl.quantum.mitigation import mitigated_estimate, mitigation_shots
 from hybrid_parsl.quantum.pauli_estimator import measured_groups
 from hybrid_parsl.quantum.registry import open_backend
 from hybrid_parsl.results import Bitstrings, Circuit, Execution, Mitigation, RawExpectation, Sample
@@ -96,6 +96,30 @@ def sample(experiment: Experiment, search: SearchResult) -> Sample:
         without = prepared.remove_final_measurements(inplace=False) if by_bitstrings else prepared
         sampled = mitigate(sampled, without, observable, backend, ended - measuring)
     return sampled.model_copy(update={**_usage(backend), "execution": _execution(began)})
+
+
+def planned_shots(experiment: Experiment) -> int:
+    """Return how many shots `sample` takes, those of the mitigation included.
+
+    An estimator that decides on its shots by itself may take another number.
+
+    Parameters
+    ----------
+    experiment
+        Its problem and its table ``[quantum]`` are used.
+
+    Raises
+    ------
+    ConfigurationError
+        If the problem is not valid.
+    """
+    settings = experiment.quantum
+    observable = build_problem(experiment.problem).observable()
+    _, groups = measured_groups(observable)
+    n_bases = 1 if is_diagonal(observable) else len(groups)
+    options = settings.mitigation_settings
+    extra = 0 if options is None else mitigation_shots(groups, settings.shots, options)
+    return n_bases * settings.shots + extra
 
 
 def sample_bitstrings(experiment: Experiment, search: SearchResult) -> Bitstrings:

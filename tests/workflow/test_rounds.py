@@ -30,6 +30,9 @@ def test_deepening_on_every_site(run):
     assert last["energy"] <= first["energy"]
     assert found["analysis"]["result"]["exact_energy"] == last["energy"]
     assert set(found["rounds"]["figures"]) == {"rounds"}
+    assert found["rounds"]["result"]["layers"] == len(rounds)
+    assert not found["analysis-p1"].get("figures")
+    assert found["analysis"]["figures"]["circuit"] == "circuit"
 
 
 @pytest.mark.everywhere
@@ -38,8 +41,39 @@ def test_a_closed_loop_on_every_site(run):
     assert done.returncode == 0, done.stderr
     found = tasks(run)
     assert {f"step-{number}-{side}" for number in (1, 2) for side in ("plus", "minus")} < set(found)
-    assert len(found["rounds"]["result"]["rounds"]) == 2
-    assert found["analysis-before"]["result"]["energy"] != found["analysis"]["result"]["energy"]
+    rounds, final = found["rounds"]["result"], found["analysis"]["result"]
+    assert len(rounds["rounds"]) == 2
+    assert found["analysis-before"]["result"]["energy"] != final["energy"]
+    assert rounds["energy"] == final["energy"]
+    assert rounds["shots"] == 6 * 400
+    assert final["exact_energy"] == found["search-after"]["result"]["energy"]
+    assert abs(final["deviation"]) < 5
+    assert found["analysis"]["figures"]["circuit"] == "circuit"
+    assert found["analysis-before"]["figures"]["circuit"] == "analysis-before.circuit"
+
+
+@pytest.mark.parametrize(
+    ("asked", "least"),
+    [
+        ((*DEEPENING, "--set", "workflow.max_shots=399"), 400),
+        ((*LOOP, "--set", "workflow.max_shots=1599"), 1600),
+        ((*DEEPENING, "--set", "workflow.max_evaluations=1"), 2),
+    ],
+)
+def test_a_budget_below_the_first_round_is_refused_before_the_run(run, asked, least):
+    done = run(*asked)
+    assert done.returncode == 2
+    assert f"valid: {least} or more" in done.stderr
+    assert not run.runs.exists()
+
+
+def test_no_step_begins_that_would_exceed_the_shots(run):
+    done = run(*LOOP, "--set", "workflow.max_shots=2300")
+    assert done.returncode == 0, done.stderr
+    found = tasks(run)
+    samples = [task["result"]["shots"] for task in found.values() if "counts" in task["result"]]
+    assert sum(samples) == found["rounds"]["result"]["shots"] == 1600
+    assert "1600 of 2300 shots" in found["rounds"]["result"]["ended"]
 
 
 def test_why_deepening_ends(run):

@@ -28,6 +28,7 @@ from hybrid_parsl.stages.quantum import (
     mean_energy,
     measure,
     mitigate,
+    planned_shots,
     sample,
 )
 
@@ -374,6 +375,13 @@ def test_mitigation_keeps_the_raw_value_and_the_counts(
     )
     factors = 3 if method == "zne" else 1
     assert mitigated.mitigation.shots == 400 * (factors * raw.n_bases + 1)
+
+
+@pytest.mark.parametrize("method", ["none", "readout", "zne"])
+@pytest.mark.parametrize("problem", [MAXCUT | {"nodes": 4}, {"kind": "tfim", "sites": 2}])
+def test_the_shots_of_a_sample_are_known_before(problem: dict[str, Any], method: str) -> None:
+    experiment = asked(problem, shots=401, mitigation=method)
+    assert planned_shots(experiment) == sample(experiment, found([0.1, 0.9])).all_shots
 
 
 def test_a_calibration_that_is_impossible() -> None:
