@@ -2,7 +2,8 @@
 
 An app returns a future at once; a future as an argument, or inside a list or a dict, makes one
 task wait for another. Run a workflow with ``hybrid-parsl run --workflow NAME``, or name it in the
-table ``[workflow]`` of an experiment, where the keyword parameters are its options.
+table ``[workflow]`` of an experiment, where the keyword parameters are its options. Workflows of
+other modules of ``apps`` are imported here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from apps.compare import compare
 
 from apps.analysis import analyse
 from apps.quantum import sample
+from apps.rounds import closed_loop, deepening
 from apps.search import search
+from apps.sqd import sqd
+
+__all__ = ["closed_loop", "deepening", "depths", "pipeline", "sqd"]
 
 if TYPE_CHECKING:
     from parsl.dataflow.futures import AppFuture
