@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hybrid_parsl.report.result_views import with_tables_of
 from hybrid_parsl.report.text import (
     BETA,
     GAMMA,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 TITLES = {
+    "rounds": "Rounds",
     "search": "Search",
     "landscape": "Landscape",
     "distribution": "Measured distribution",
@@ -36,21 +38,42 @@ TITLES = {
 }
 
 
+def title(name: str) -> str:
+    """Return the heading of the figure `name`: ``Circuit``, ``Circuit of analysis-p2``."""
+    task, _, figure = name.rpartition(".")
+    of_task = f" of {task}" if task else ""
+    return f"{TITLES[figure]}{of_task}" if figure in TITLES else name
+
+
+def order(name: str) -> tuple[bool, str, int, str]:
+    """Return what sorts figures: those without a task first, of each task as in `TITLES`."""
+    task, _, figure = name.rpartition(".")
+    places = list(TITLES)
+    if figure not in places:
+        return (False, "", len(places), name)
+    return (bool(task), task, places.index(figure), name)
+
+
 def caption(name: str, document: Mapping[str, Any]) -> str:
     """Return the sentence for the figure `name` of a run; empty if nothing can be said.
 
     Parameters
     ----------
     name
-        ``search``, ``landscape``, ``distribution``, ``expectation``, ``extrapolation``,
-        ``circuit`` or ``layout``; any other has no caption.
+        That of its file. Figures that their task calls ``rounds``, ``search``, ``landscape``,
+        ``distribution``, ``expectation``, ``extrapolation``, ``circuit`` or ``layout`` have a
+        caption.
     document
         The run, as `render_page` takes it.
     """
+    tasks = document.get("tasks") or {}
+    task, figure = _owner(name, tasks)
+    document = with_tables_of(document, task)
     search = document.get("search") or {}
     analysis = document.get("analysis") or {}
     quantum = document.get("quantum") or {}
     say: dict[str, Callable[[], str]] = {
+        "rounds": lambda: _rounds(tasks.get(task) or {}),
         "search": lambda: _search(search, analysis),
         "landscape": lambda: _landscape(analysis.get("landscape") or {}, _single_layer(document)),
         "distribution": lambda: _distribution(quantum, analysis),
@@ -59,7 +82,22 @@ def caption(name: str, document: Mapping[str, Any]) -> str:
         "circuit": lambda: _circuit(quantum.get("circuit") or {}),
         "layout": lambda: _layout(quantum.get("transpiled") or {}),
     }
-    return say[name]() if name in say else ""
+    return say[figure]() if figure in say else ""
+
+
+def _owner(name: str, tasks: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the task that drew the figure in a file, and how it calls it; the analysis if none."""
+    for task, table in tasks.items():
+        for figure, file in (table.get("figures") or {}).items():
+            if file == name:
+                return task, figure
+    return "analysis", name
+
+
+def _rounds(task: Mapping[str, Any]) -> str:
+    """Say how the rounds ended."""
+    section = (task.get("view") or {}).get("section") or {}
+    return str(section.get("text") or "")
 
 
 def _search(search: Mapping[str, Any], analysis: Mapping[str, Any]) -> str:

@@ -50,9 +50,10 @@ def draw_figures(
     Returns
     -------
     figures
-        ``search``, ``landscape`` (only if the analysis has one), ``distribution``, ``circuit``.
-        Of a sample without bitstrings, ``expectation`` takes the place of ``distribution``; of one
-        with mitigation, it is there as well, and after an extrapolation ``extrapolation``.
+        ``search`` (unless only one point was evaluated), ``landscape`` (only if the analysis has
+        one), ``distribution``, ``circuit``. Of a sample without bitstrings, ``expectation`` takes
+        the place of ``distribution``; of one with mitigation, it is there as well, and after an
+        extrapolation ``extrapolation``.
         ``layout`` of a circuit on a device.
     """
     from hybrid_parsl.report.circuit_figure import draw_circuit
@@ -63,7 +64,9 @@ def draw_figures(
     from hybrid_parsl.report.layout_figure import draw_layout, has_layout
     from hybrid_parsl.report.search_figure import draw_search
 
-    drawings = {"search": functools.partial(draw_search, search, analysis.optimum, unit)}
+    drawings: dict[str, Callable[[], str]] = {}
+    if search.n_evaluations > 1:
+        drawings["search"] = functools.partial(draw_search, search, analysis.optimum, unit)
     if analysis.landscape is not None:
         found = search.parameters if experiment.ansatz.layers == 1 else None
         drawings["landscape"] = functools.partial(draw_landscape, analysis.landscape, found)

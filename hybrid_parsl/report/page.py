@@ -6,8 +6,9 @@ import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hybrid_parsl.report import sections
-from hybrid_parsl.report.captions import TITLES, caption
+from hybrid_parsl.report.captions import caption, order, title
 from hybrid_parsl.report.inline_svg import inline_svg, is_picture, width_px
+from hybrid_parsl.report.result_views import with_tables_of
 from hybrid_parsl.report.style import message_svg
 
 if TYPE_CHECKING:
@@ -47,11 +48,11 @@ def render_page(document: Mapping[str, Any], figures: Mapping[str, str]) -> str:
     >>> page.startswith("<!doctype html>")
     True
     """
-    run = document.get("run") or {}
+    run, main = document.get("run") or {}, with_tables_of(document)
     bars, ticks = sections.timeline(run, document.get("stages") or [])
-    analysis = document.get("analysis") or {}
-    rows, left_out = sections.outcomes(analysis)
-    head, angles = sections.angles(document)
+    quantum = main.get("quantum") or {}
+    rows, left_out = sections.outcomes(main.get("analysis") or {})
+    head, angles = sections.angles(main)
     return (
         templates()
         .get_template("page.html.j2")
@@ -65,7 +66,9 @@ def render_page(document: Mapping[str, Any], figures: Mapping[str, str]) -> str:
             ticks=ticks,
             figures=[
                 _view(number, name, svg, document)
-                for number, (name, svg) in enumerate(_ordered(figures), start=1)
+                for number, (name, svg) in enumerate(
+                    sorted(figures.items(), key=lambda each: order(each[0])), start=1
+                )
             ],
             outcomes=rows,
             outcomes_left_out=left_out,
@@ -76,8 +79,8 @@ def render_page(document: Mapping[str, Any], figures: Mapping[str, str]) -> str:
             executions=sections.executions(document),
             settings=sections.settings(document.get("experiment") or {}),
             versions=sorted((document.get("versions") or {}).items()),
-            quantum=document.get("quantum") or {},
-            circuit=(document.get("quantum") or {}).get("circuit") or {},
+            quantum=quantum,
+            circuit=quantum.get("circuit") or {},
         )
     )
 
@@ -114,19 +117,13 @@ def _breakable(name: str) -> Markup:
     return Markup(str(escape(name)).replace(".", ".<wbr>").replace("_", "_<wbr>"))  # noqa: S704
 
 
-def _ordered(figures: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the figures in the order of `TITLES`, then all others by name."""
-    known = [name for name in TITLES if name in figures]
-    return [(name, figures[name]) for name in (*known, *sorted(set(figures) - set(known)))]
-
-
 def _view(number: int, name: str, svg: str, document: Mapping[str, Any]) -> FigureView:
     """Return a figure ready to be put into the page."""
     from markupsafe import Markup
 
-    title = TITLES.get(name, name)
+    heading = title(name)
     told = caption(name, document)
     if not is_picture(svg):
         svg = message_svg(f"The figure '{name}' is left out: it is not a plain SVG.")
-    inlined = inline_svg(svg, f"f{number}", f"{title}. {told}".strip())
-    return FigureView(name, title, told, Markup(inlined), width_px(svg))  # noqa: S704 - checked
+    inlined = inline_svg(svg, f"f{number}", f"{heading}. {told}".strip())
+    return FigureView(name, heading, told, Markup(inlined), width_px(svg))  # noqa: S704 - checked

@@ -236,6 +236,33 @@ OWN_VIEWS: dict[str, type[_OwnView]] = {
 }
 
 
+def with_tables_of(document: Mapping[str, Any], task: str = "analysis") -> Mapping[str, Any]:
+    """Return the document of a run with the tables that the default workflow has.
+
+    Other workflows have results by task only. Their tables are an analysis, and the results that
+    it was called with.
+
+    Parameters
+    ----------
+    document
+        The content of ``results.json``.
+    task
+        The name of the analysis; the document is returned as it is if that is none.
+    """
+    tasks = document.get("tasks") or {}
+    main = tasks.get(task) or {}
+    if "analysis" in document or _table_of(main) != "analysis":
+        return document
+    used = [main, *(tasks.get(name) or {} for name in main.get("after") or [])]
+    return {**document, **{table: each["result"] for each in used if (table := _table_of(each))}}
+
+
+def _table_of(task: Mapping[str, Any]) -> str | None:
+    """Return the table of the default workflow that a task's result would be; None if none."""
+    view = OWN_VIEWS.get(str(task.get("type")))
+    return view.table if view is not None and isinstance(task.get("result"), dict) else None
+
+
 def view_of(task: Mapping[str, Any]) -> ResultView:
     """Return the view of a task's result.
 

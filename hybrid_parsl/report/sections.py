@@ -12,6 +12,7 @@ from hybrid_parsl.report.result_views import (
     SampleView,
     SearchView,
     view_of,
+    with_tables_of,
 )
 from hybrid_parsl.report.text import (
     BETA,
@@ -85,6 +86,7 @@ def tone(status: object) -> str:
 
 def key_numbers(document: Mapping[str, Any]) -> list[Key]:
     """Return the numbers a reader wants first: only those that the run came to know."""
+    document = with_tables_of(document)
     search, analysis = document.get("search"), document.get("analysis")
     quantum = document.get("quantum")
     keys = SearchView(search).key_numbers() if search else []
@@ -167,10 +169,11 @@ def angles(document: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     search, analysis = document.get("search") or {}, document.get("analysis") or {}
     experiment = document.get("experiment") or {}
     values = list(search.get("parameters") or [])
-    layers = (experiment.get("ansatz") or {}).get("layers")
+    ansatz = (experiment.get("ansatz") or {}).get("kind")
     kind = (experiment.get("problem") or {}).get("kind")
     alternating = kind in ALTERNATING or analysis.get("landscape") is not None
-    if alternating and isinstance(layers, int) and len(values) == 2 * layers:
+    if alternating and ansatz in (None, "alternating") and values and len(values) % 2 == 0:
+        layers = len(values) // 2
         pairs = zip(values[:layers], values[layers:], strict=True)
         rows = [[str(k), fixed(g, 6), fixed(b, 6)] for k, (g, b) in enumerate(pairs, start=1)]
         return ["layer", f"{GAMMA} (rad)", f"{BETA} (rad)"], rows

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from hybrid_parsl.report.page import render_page
-from hybrid_parsl.report.result_views import view_of
+from hybrid_parsl.report.result_views import view_of, with_tables_of
 from hybrid_parsl.report.sections import key_numbers, task_cards
 from hybrid_parsl.result_view import type_name
 
@@ -39,8 +40,67 @@ def test_the_lines_of_results_of_this_package(run: Any) -> None:
         ("best energy", "-3.25"),
         ("unmoved starts", "2 of 6 ended where they began: no step was better"),
     ]
+    point = run.search.model_copy(update={"n_evaluations": 1})
+    assert lines(point) == [("exact energy", "-3.25")]
     assert lines(run.sample) == [("sampled", "-3.21 ± 0.031")]
     assert lines(run.analysis)[:2] == [("sampled", "-3.21 ± 0.031"), ("ratio to optimum", "0.8025")]
+
+
+def rounds_document(run: Any) -> dict[str, Any]:
+    """Return a run of two rounds, the last of which is that of `run`."""
+    first = run.analysis.model_copy(update={"energy": -1.0, "top": []})
+    sample = run.sample.model_copy(update={"energy": -1.0, "shots": 7})
+    two_layers = run.search.model_copy(update={"parameters": [0.1, 0.2, 0.3, 0.4]})
+    tasks = {
+        "search-p1": as_task(run.search),
+        "quantum-p1": as_task(sample),
+        "analysis-p1": {**as_task(first), "after": ["search-p1", "quantum-p1"]},
+        "search-p2": as_task(two_layers),
+        "quantum-p2": as_task(run.sample),
+        "analysis": {**as_task(run.analysis), "after": ["search-p2", "quantum-p2"]},
+        "rounds": {"status": "completed", "view": {"section": {"text": "It ended at last."}}},
+    }
+    return {"experiment": run.document()["experiment"], "tasks": tasks}
+
+
+def test_the_plain_headings_are_those_of_the_final_round(run: Any) -> None:
+    document = rounds_document(run)
+    assert key_numbers(document) == key_numbers(run.document())
+    owners = {
+        "circuit": "analysis",
+        "distribution": "analysis",
+        "search": "analysis-p1",
+        "analysis-p1.expectation": "analysis-p1",
+        "rounds": "rounds",
+    }
+    for file, task in owners.items():
+        figure = file.rpartition(".")[2]
+        document["tasks"][task].setdefault("figures", {})[figure] = file
+    document["tasks"]["search-p1"]["result"]["energies"] = [-1.0, -2.0]
+    names = ("own", *owners)
+    page = render_page(document, dict.fromkeys(names, "<svg></svg>"))
+    headings = re.findall(r'<h2 id="figure-\d+">(.*?)</h2>', page)
+    assert headings == [
+        "Rounds",
+        "Search",
+        "Measured distribution",
+        "Circuit",
+        "own",
+        "Measured energy of analysis-p1",
+    ]
+    assert "<figcaption>It ended at last.</figcaption>" in page
+    assert "of 1\N{NARROW NO-BREAK SPACE}024 shots; the mean energy is" in page
+    assert "2 starts ended between" in page
+    assert "The measured energy is \N{MINUS SIGN}1.000" in page
+    assert page.count("0.400000") == 1  # beta of the second layer
+    assert "OPENQASM 3.0" in page
+
+
+def test_a_document_without_such_an_analysis_is_left_as_it_is(run: Any) -> None:
+    for document in ({}, run.document(), {"tasks": {"analysis": {"status": "running"}}}):
+        assert with_tables_of(document) is document
+    own = {"tasks": {"analysis": {"status": "completed", "result": {"energy": 1.0}}}}
+    assert with_tables_of(own) is own
 
 
 @pytest.mark.parametrize("name", ["search", "sample", "analysis"])
