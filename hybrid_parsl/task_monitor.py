@@ -339,7 +339,7 @@ class TaskMonitor:
         if (origin := task.get("reused_from")) is not None:
             self._observer.stage_reused(name, origin)
         else:
-            self._observer.stage_finished(name, ended["duration_s"])
+            self._observer.stage_finished(name, stage.get("duration_s", ended["duration_s"]))
 
     def _job_of(self, name: str) -> JobRecord | None:
         """Return the record of the job that carried out a task, None if there was no job."""

@@ -61,6 +61,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.durations: list[float] = []
 
     def stage_added(self, name: str, task: Any) -> None:
         self.seen.append(f"{name} added {task['status']}")
@@ -69,7 +70,7 @@ class Notes:
         self.seen.append(f"{name} started")
 
     def stage_finished(self, name: str, duration_s: float) -> None:
-        assert duration_s >= 0
+        self.durations.append(duration_s)
         self.seen.append(f"{name} finished")
 
     def stage_reused(self, name: str, run: str) -> None:
@@ -187,6 +188,15 @@ def test_what_depends_on_the_calls_is_in_every_document_that_is_written(run: Run
     run.follow(lambda: app(2.0, app(1.0)))
     assert seen
     assert all(seen)
+
+
+def test_a_result_of_an_earlier_driver_took_as_long_as_it_did_then(run: Run) -> None:
+    run.follow(lambda: app(1.0))
+    run.document["stages"][0]["duration_s"] = 60.0
+    run.follow(lambda: app(1.0))
+    assert run.notes.durations[1] == 60.0
+    run.follow(lambda: app(2.0))
+    assert run.notes.durations[2] < 60.0
 
 
 def test_figures_of_one_name_do_not_overwrite_each_other(run: Run) -> None:
