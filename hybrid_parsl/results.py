@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
 
 from hybrid_parsl.result_view import Section
 
@@ -46,6 +46,16 @@ class Execution(_Result):
     duration_s: float
     n_ranks: int
     hosts: list[str]
+
+
+def execution_of(result: Any) -> Execution | None:
+    """Return how a stage was executed by its result as JSON has it; None if that does not say."""
+    if not isinstance(result, dict) or "execution" not in result:
+        return None
+    try:
+        return Execution.model_validate(result["execution"])
+    except ValidationError:
+        return None
 
 
 class SearchResult(_Result):

@@ -25,6 +25,7 @@ from hybrid_parsl.records.run_directory import now, written
 from hybrid_parsl.report.plain_svg import plain_svg
 from hybrid_parsl.report.sections import DEFAULT_TABLES
 from hybrid_parsl.result_view import shown_result, type_name
+from hybrid_parsl.results import execution_of
 from hybrid_parsl.stage_function import SEARCH
 from hybrid_parsl.tasks.folder import TaskFolder
 
@@ -437,14 +438,14 @@ def _ended(call: Call, result: Any) -> dict[str, Any]:
     result
         What it gave, as JSON has it; None if that was computed by another run.
     """
-    execution = result.get("execution") if isinstance(result, dict) else None
+    execution = execution_of(result)
     at = call.ended or call.invoked  # it has ended
     took_s = round((at - (call.began or call.invoked)).total_seconds(), 3)
     return {
         "finished": written(at.timestamp()),
         "status": "completed",
-        "duration_s": execution["duration_s"] if execution else took_s,
-        "host": ", ".join(execution["hosts"]) if execution else "",
+        "duration_s": execution.duration_s if execution else took_s,
+        "host": ", ".join(execution.hosts) if execution else "",
     }
 
 

@@ -26,7 +26,7 @@ from hybrid_parsl.report.text import (
     percent,
     toml,
 )
-from hybrid_parsl.results import highest_optimal
+from hybrid_parsl.results import execution_of, highest_optimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -228,10 +228,9 @@ def executions(document: Mapping[str, Any]) -> list[list[str]]:
     """Return what ran each task: its name, ranks, hosts, and time inside of it."""
     rows = []
     for name, result, task in _results(document):
-        known = result.get("execution") if isinstance(result, dict) else None
-        if known:
-            hosts = ", ".join(map(str, known.get("hosts") or [])) or NOTHING
-            ranks, time_s = count(known.get("n_ranks")), duration(known.get("duration_s"))
+        if (known := execution_of(result)) is not None:
+            hosts = ", ".join(known.hosts) or NOTHING
+            ranks, time_s = count(known.n_ranks), duration(known.duration_s)
             if origin := task.get("reused_from"):
                 time_s += f" in run {origin}"
             rows.append([name, ranks, hosts, time_s])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.report.study_roles import depends_on_x, differ, marks_of, roles
 from hybrid_parsl.report.text import finite, shortened
+from hybrid_parsl.results import execution_of
 from hybrid_parsl.sweep import toml_text, value_text
 
 if TYPE_CHECKING:
@@ -206,9 +207,8 @@ def _duration_s(task: Mapping[str, Any]) -> Any:
     """Return how long the computation of a result took, in whichever run; None if not known."""
     if not task.get("reused_from"):
         return task.get("duration_s")
-    result = task.get("result")
-    execution = result.get("execution") if isinstance(result, dict) else None
-    return execution.get("duration_s") if isinstance(execution, dict) else None
+    execution = execution_of(task.get("result"))
+    return None if execution is None else execution.duration_s
 
 
 def _outcome(tasks: Mapping[str, Mapping[str, Any]], error: str | None) -> tuple[str, str]:

@@ -54,6 +54,13 @@ def drawn(names: list[str]) -> dict[str, Any]:
 drawing = python_app(drawn)
 
 
+def told(execution: Any) -> dict[str, Any]:
+    return {"execution": execution}
+
+
+telling = python_app(told)
+
+
 class Notes:
     """An observer that keeps what it is told."""
 
@@ -197,6 +204,13 @@ def test_a_result_of_an_earlier_driver_took_as_long_as_it_did_then(run: Run) -> 
     assert run.notes.durations[1] == 60.0
     run.follow(lambda: app(2.0))
     assert run.notes.durations[2] < 60.0
+
+
+@pytest.mark.parametrize("execution", ["by hand", {"duration_s": 3.0}, {"hosts": "a"}, []])
+def test_a_result_may_have_a_key_of_its_own_called_execution(run: Run, execution: Any) -> None:
+    run.follow(lambda: telling(execution))
+    assert run.document["tasks"]["told"]["result"] == {"execution": execution}
+    assert run.document["tasks"]["told"]["host"] == ""
 
 
 def test_figures_of_one_name_do_not_overwrite_each_other(run: Run) -> None:
