@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hybrid_parsl.cli.output import say, say_aside
 from hybrid_parsl.cli.status import run_command
+from hybrid_parsl.own_command import own_command, own_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.runner import OnFailure
@@ -69,7 +69,7 @@ def drive_detached(
     options = [f"--{on_failure}"] if on_failure != "drain" else []
     options += [] if cache is None else ["--cache" if cache else "--no-cache"]
     options += [word for each in site_settings for word in ("--site-set", each)]
-    command = [sys.executable, "-P", "-m", "hybrid_parsl", "--project", str(project), "resume"]
+    command = own_command("--project", str(project), "resume")
     over = {name for name, has_ended in taken_jobs(directory.path).items() if has_ended}
     with (directory.path / LOG).open("a+b") as output:
         begin = output.seek(0, os.SEEK_END)
@@ -78,7 +78,7 @@ def drive_detached(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=_environment(),
+            env=own_environment(),
             start_new_session=True,
         )
         _wait_until_under_way(directory, driver, over)
@@ -94,16 +94,6 @@ def drive_detached(
     say(f"  folder: {directory.path}")
     say(f"  follow it with: {run_command('attach', directory.path)}")
     say(f"  end it with: {run_command('cancel', directory.path)}")
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of the driver, which finds the modules that this process finds."""
-    variables = dict(os.environ)
-    here = sys.path[0] if sys.path and not sys.flags.safe_path else ""
-    if here and Path(here) != Path(sys.executable).parent:
-        folders = [str(Path(here).absolute()), variables.get("PYTHONPATH", "")]
-        variables["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
-    return variables
 
 
 def _wait_until_under_way(

@@ -7,7 +7,6 @@ import json
 import os
 import stat
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.optimize.progress import SearchProgress
+from hybrid_parsl.own_command import own_command, own_environment
 from hybrid_parsl.tasks.folder import TaskFolder
 from hybrid_parsl.ui.run_files import inside, read_start
 
@@ -115,12 +115,13 @@ class JobStates:
 
     def _ask(self, run: Path) -> None:
         """Ask for the jobs of a run, in a process of its own: a scheduler may not answer."""
-        command = [sys.executable, "-m", "hybrid_parsl", "status", str(run), "--json"]
+        command = own_command("status", str(run), "--json")
         with contextlib.suppress(OSError, ValueError, KeyError, subprocess.SubprocessError):
             done = subprocess.run(  # noqa: S603 - this package's own command
                 command,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
+                env=own_environment(),
                 timeout=_PATIENCE_S,
                 check=True,
             )

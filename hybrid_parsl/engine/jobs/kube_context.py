@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
 from hybrid_parsl.atomic_file import write_atomically
-from hybrid_parsl.errors import StorageError
+from hybrid_parsl.errors import StorageError, UntrustedFileError
+from hybrid_parsl.ownership import check_file
 from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hybrid_parsl.psij_kubernetes import KubernetesExecutorConfig
 
 KUBERNETES = "kubernetes"
@@ -57,6 +58,32 @@ class KubeContext:
         from hybrid_parsl.psij_kubernetes import KubernetesExecutorConfig
 
         return KubernetesExecutorConfig(**asdict(self), retry_s=patience_s)
+
+    def check(self, runs: Path) -> None:
+        """Check that the kubeconfig, which can name programs to execute, did not come with a run.
+
+        Parameters
+        ----------
+        runs
+            The folder of all runs.
+
+        Raises
+        ------
+        UntrustedFileError
+            If it is in the folder of runs, cannot be examined, belongs to another user, or can be
+            written by others.
+        """
+        for text in filter(None, (self.kubeconfig or "").split(os.pathsep)):
+            try:
+                path = Path(os.path.realpath(os.path.expanduser(text)))  # noqa: PTH111 - as clients
+                if path.is_relative_to(runs.resolve()):
+                    message = "is a kubeconfig in the folder of runs, which is never used"
+                    raise UntrustedFileError(message, str(path), valid=f"one outside of {runs}")
+                if os.path.lexists(path):
+                    check_file(path)
+            except (OSError, ValueError) as error:
+                message = f"is a kubeconfig that cannot be examined: {error}"
+                raise UntrustedFileError(message, text) from error
 
     def write(self, folder: Path) -> None:
         """Write it down in the folder of the backend.

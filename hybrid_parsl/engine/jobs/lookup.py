@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ _QSTAT = ("qstat", "-f", "-F", "json", "-x")
 UNDER_WAY = ("NEW", "QUEUED", "ACTIVE")
 """The names of PSI/J's states of a job that has not ended."""
 _SAME_S = 0.05
+_PSIJ_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What PSI/J calls a job: an argument of its process, and of no other process."""
 _PATIENCE_S = 60.0
 
 
@@ -71,14 +74,15 @@ def job_state(executor: JobExecutor, job_id: str, begun: float | None = None) ->
     Raises
     ------
     BackendUnavailableError
-        If the scheduler does not answer.
+        If the scheduler does not answer, or the id is not one of the backend.
     """
     if executor.name == LOCAL:
         return "ACTIVE" if is_process(job_id, begun) else None
     if executor.name == KUBERNETES:
+        psij = load_psij()
         try:
             state: str | None = executor.state(job_id)
-        except load_psij().SubmitException as error:
+        except (psij.SubmitException, psij.InvalidJobException) as error:
             raise BackendUnavailableError(executor.name, str(error)) from error
         return state
     command = executor.get_status_command([job_id])
@@ -152,7 +156,9 @@ def _ask(backend: str, *command: str) -> str:
 
 
 def _find_process(name: str) -> str | None:
-    """Return the id of the first process of this user with the argument `name`."""
+    """Return the id of the first process of this user with the argument `name`, PSI/J's id."""
+    if not _PSIJ_ID.fullmatch(name):
+        return None
     found = [
         (process.info["create_time"], process.info["pid"])
         for process in psutil.process_iter(["cmdline", "create_time", "pid"])

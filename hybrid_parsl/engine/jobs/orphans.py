@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.engine.jobs.backend import JobBackend
 from hybrid_parsl.engine.jobs.batch_scheduler import load_executor
-from hybrid_parsl.engine.jobs.kube_context import FOLDER
+from hybrid_parsl.engine.jobs.kube_context import FOLDER, KUBERNETES, KubeContext
 from hybrid_parsl.engine.jobs.lookup import job_id_of, job_state
-from hybrid_parsl.engine.jobs.psij_loading import LOCAL, load_psij
+from hybrid_parsl.engine.jobs.psij_loading import LOCAL, check_backend, load_psij
 from hybrid_parsl.engine.jobs.queue_watch import QueueEntry, QueueWatch
 from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
 from hybrid_parsl.engine.jobs.waiting import waiting_reason
-from hybrid_parsl.errors import BackendUnavailableError, JobsLeftError
+from hybrid_parsl.errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    JobsLeftError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +45,7 @@ def cancel_jobs(run: Path) -> list[str]:
     JobsLeftError
         If a backend has not taken a cancellation; the others are cancelled.
     """
-    cancelled = _cancel(_records(run), _CANCELING_S)
+    cancelled = _cancel(run, _records(run), _CANCELING_S)
     check_none_is_left(run)
     return cancelled
 
@@ -58,7 +62,7 @@ def cancel_blocks(run: Path) -> list[str]:
         If one may still run.
     """
     paths = [path for path in _records(run) if path.name.endswith(BLOCK_RECORD)]
-    cancelled = _cancel(paths, _SETTLING_S)
+    cancelled = _cancel(run, paths, _SETTLING_S)
     left = [record for path in paths if (record := JobRecord.read(path)) and record.may_run_on]
     if left:
         raise JobsLeftError(tuple(map(words_for, left)))
@@ -119,18 +123,21 @@ def job_states(run: Path, patience_s: float = _ANSWER_S) -> list[dict[str, Any]]
 
     The state is PSI/J's name of it; that of a job whose end was not seen is the backend's
     word, None where it does not know the job, and `UNKNOWN` where it does not answer in
-    `patience_s` seconds. Of one that waits there is also why, by the scheduler's or its driver's
-    latest word, else None; for one whose cancellation was requested, what its backend said.
+    `patience_s` seconds or must not be asked. Of one that waits there is also why, by the
+    scheduler's or its driver's latest word, and of one that is unknown, why it is; else None. For
+    one whose cancellation was requested, there is what its backend said.
     """
     known = _known(run)
     asked = {path: record for path, record in known.items() if record.ended is None}
-    found = _ask(asked, patience_s)
+    found = _ask(run, asked, patience_s)
     rows = []
     for path, record in known.items():
         entry = None if record.ended else found.get(path, _NO_ANSWER)
         reason = None
         if entry is not None and entry.state == "QUEUED":
             reason = entry.reason or waiting_reason(path)
+        elif entry is not None and entry.state == UNKNOWN:
+            reason = entry.reason
         rows.append(
             {
                 "name": record.name,
@@ -164,8 +171,10 @@ def _known(run: Path) -> dict[Path, JobRecord]:
     return {path: record for path, record in records.items() if record is not None}
 
 
-def _ask(records: Mapping[Path, JobRecord], patience_s: float) -> dict[Path, QueueEntry | None]:
-    """Return what the backends have said of jobs, after `patience_s` seconds at the latest."""
+def _ask(
+    run: Path, records: Mapping[Path, JobRecord], patience_s: float
+) -> dict[Path, QueueEntry | None]:
+    """Return what the backends have said of a run's jobs, after `patience_s` seconds at most."""
     found: dict[Path, QueueEntry | None] = {}
     if not records:
         return found
@@ -174,14 +183,15 @@ def _ask(records: Mapping[Path, JobRecord], patience_s: float) -> dict[Path, Que
 
     def ask() -> None:
         executors: dict[str, tuple[Any, QueueWatch]] = {}
-        silent: set[str] = set()
+        silent: dict[str, QueueEntry] = {}
         try:
             for path, record in records.items():
-                found[path] = _NO_ANSWER
-                if record.backend not in silent:
-                    found[path] = _entry(record, path.parent / FOLDER, executors)
-                if found[path] is _NO_ANSWER:
-                    silent.add(record.backend)
+                found[path] = silent.get(record.backend, _NO_ANSWER)
+                if record.backend in silent:
+                    continue
+                found[path] = entry = _entry(run, record, path.parent / FOLDER, executors)
+                if entry is not None and entry.state == UNKNOWN:
+                    silent[record.backend] = entry
             answer.set_result(None)
         except BaseException as error:  # noqa: BLE001 - it is the caller's
             answer.set_exception(error)
@@ -193,9 +203,9 @@ def _ask(records: Mapping[Path, JobRecord], patience_s: float) -> dict[Path, Que
 
 
 def _entry(
-    record: JobRecord, folder: Path, executors: dict[str, tuple[Any, QueueWatch]]
+    run: Path, record: JobRecord, folder: Path, executors: dict[str, tuple[Any, QueueWatch]]
 ) -> QueueEntry | None:
-    """Return what its backend says of a job, None if it does not know the job.
+    """Return what its backend says of a job of a run, None if it does not know the job.
 
     PSI/J's executors are kept in `executors`. An answer of Slurm has all jobs of the user.
     """
@@ -205,6 +215,8 @@ def _entry(
             return None
         is_new = record.backend not in executors
         if is_new:
+            check_backend(record.backend)
+            _check_cluster(run, record.backend, folder)
             watch = QueueWatch(record.backend)
             executors[record.backend] = load_executor(record.backend, folder, watch), watch
         executor, watch = executors[record.backend]
@@ -212,8 +224,22 @@ def _entry(
             state = job_state(executor, job_id, record.begun)
             return watch.entry(job_id) or (QueueEntry(state, "") if state else None)
         return watch.entry(job_id)
-    except BackendUnavailableError:
-        return _NO_ANSWER
+    except BackendUnavailableError as error:
+        return QueueEntry(UNKNOWN, " ".join(error.reason.split()))
+    except ConfigurationError as error:
+        return QueueEntry(UNKNOWN, str(error).partition("\n")[0])
+
+
+def _check_cluster(run: Path, backend: str, folder: Path) -> None:
+    """Check that the cluster of a backend, if it has one, is not known by files of the run alone.
+
+    Raises
+    ------
+    UntrustedFileError
+        If it is.
+    """
+    if backend == KUBERNETES:
+        KubeContext.read(folder).check(run.parent)
 
 
 def _any_job() -> JobSpec:
@@ -224,8 +250,8 @@ def _any_job() -> JobSpec:
     return spec
 
 
-def _cancel(paths: Iterable[Path], patience_s: float) -> list[str]:
-    """Cancel the jobs of which the files at `paths` are the records, and wait for their end.
+def _cancel(run: Path, paths: Iterable[Path], patience_s: float) -> list[str]:
+    """Cancel the jobs of a run whose records are the files at `paths`, and wait for their end.
 
     Returns the ids of those that were left; what their backends said is in the records.
     """
@@ -239,6 +265,7 @@ def _cancel(paths: Iterable[Path], patience_s: float) -> list[str]:
                 continue
             name = record.backend
             if name not in backends:
+                _check_cluster(run, name, path.parent / FOLDER)
                 backends[name] = JobBackend(name, path.parent / FOLDER, patience_s=patience_s)
             record.with_cancellation(record.cancel_error).write(path)
             try:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 TASK_RECORD = "job.json"
 """The record of a task's job, in the task's folder."""
 _PID = re.compile(r"[1-9][0-9]{0,9}")
+_ID = re.compile(r"[\w\[][\w.:/@+\[\]-]{0,252}")
+"""Ids of schedulers and clusters: an argument of their programs, and never an option."""
 BLOCK_RECORD = ".block.json"
 """How the names of the records of a provider's blocks end."""
 
@@ -102,13 +104,14 @@ class JobRecord:
     def read(cls, path: Path) -> JobRecord | None:
         """Return the record in the file at `path`.
 
-        None if there is none, or if the job has not ended and is that of the folder of which this
-        one is a copy.
+        None if there is none, if it holds an id that no backend gives, or if the job has not ended
+        and is that of the folder of which this one is a copy.
         """
         try:
             record = _reader().validate_python(parse_json(path.read_bytes()))
             home = Path(record.folder or path.parent)
-            if record.backend == "local" and record.job_id and not _PID.fullmatch(record.job_id):
+            valid = _PID if record.backend == "local" else _ID
+            if not all(map(valid.fullmatch, filter(None, (record.job_id, record.planned_id)))):
                 return None
             is_copy = record.ended is None and home.exists() and not home.samefile(path.parent)
         except (OSError, ValueError):

@@ -65,7 +65,7 @@ def test_schedulers_are_asked_in_the_background_and_not_too_often(tmp_path, monk
     wait_until(lambda: jobs.of(tmp_path) is not None)
     assert jobs.of(tmp_path)[0]["state"] == "QUEUED"
     assert len(asked) == 1
-    assert asked[0][-2:] == [str(tmp_path), "--json"]
+    assert asked[0][1:] == ["-P", "-m", "hybrid_parsl", "status", str(tmp_path), "--json"]
     jobs.close()
 
 

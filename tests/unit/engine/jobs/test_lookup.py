@@ -36,6 +36,11 @@ def test_a_process_is_found_by_its_name(process):
     assert find_job("local", f"{NAME}-2") is None
 
 
+def test_a_process_is_not_found_by_an_argument_that_is_no_name_of_a_job(process):
+    assert "-c" in process.args
+    assert find_job("local", "-c") is None
+
+
 def test_a_process_is_under_way_until_it_ends_and_only_if_it_is_the_same(process):
     local = load_psij().JobExecutor.get_instance("local")
     began = process_began(process.pid)
@@ -91,6 +96,7 @@ def test_the_processes_of_another_host_are_not_known_here(tmp_path):
     elsewhere.write(tmp_path / "job.json")
     (row,) = job_states(tmp_path)
     assert row["state"] == "UNKNOWN"
+    assert "is a process of login2" in row["waits_for"]
     with pytest.raises(JobsLeftError, match=r"could not be cancelled and may still run: .*login2"):
         cancel_jobs(tmp_path)
     left = JobRecord.read(tmp_path / "job.json")

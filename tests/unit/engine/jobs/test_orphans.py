@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from hybrid_parsl.engine.jobs.orphans import cancel_blocks, taken_jobs
-from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, JobRecord
+from hybrid_parsl.engine.jobs.orphans import cancel_blocks, job_states, taken_jobs
+from hybrid_parsl.engine.jobs.record import BLOCK_RECORD, TASK_RECORD, JobRecord
 
 PREPARE_TASKS = """
 import os
@@ -34,3 +34,10 @@ def test_a_block_whose_driver_died_before_its_submission_has_ended(tmp_path):
     JobRecord.of("local", "hybrid-parsl-block-of-nobody").write(path)
     assert cancel_blocks(tmp_path) == []
     assert JobRecord.read(path).ended == "CANCELED"
+
+
+def test_the_state_of_a_job_whose_backend_there_is_not_is_unknown(tmp_path):
+    JobRecord.of("nothing", "x").with_id("7", None).write(tmp_path / TASK_RECORD)
+    (row,) = job_states(tmp_path)
+    assert row["state"] == "UNKNOWN"
+    assert "PSI/J has no such backend" in row["waits_for"]

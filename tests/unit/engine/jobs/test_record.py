@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -35,6 +36,21 @@ def test_what_is_no_record_is_none(tmp_path, text):
     assert JobRecord.read(path) is None
     path.write_text(text)
     assert JobRecord.read(path) is None
+
+
+@pytest.mark.parametrize("key", ["job_id", "planned_id"])
+@pytest.mark.parametrize("text", ["--user=me", "-a", "1 2", "1\n", "1;ls", "x" * 300])
+def test_an_id_that_no_backend_gives_is_none(tmp_path, key, text):
+    path = tmp_path / "job.json"
+    replace(JobRecord.of("pbs", "x"), **{key: text}).write(path)
+    assert JobRecord.read(path) is None
+
+
+@pytest.mark.parametrize("text", ["17_4", "17[].server.example", "job/default/a-1", "ƒ2Xz", "7+1"])
+def test_an_id_of_a_backend_is_read(tmp_path, text):
+    path = tmp_path / "job.json"
+    JobRecord.of("pbs", "x").with_id(text, None).write(path)
+    assert JobRecord.read(path).job_id == text
 
 
 def test_seconds_left():

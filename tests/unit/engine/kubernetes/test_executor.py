@@ -52,11 +52,12 @@ def api(tmp_path):
 
 
 @pytest.fixture
-def make_executor(api, tmp_path):
+def make_executor(api, tmp_path, tmp_path_factory):
     made = []
+    config = tmp_path_factory.mktemp("home") / "config"
 
     def make(**more):
-        cluster = KubeContext(str(api.kubeconfig(tmp_path / "config")), start_patience_s=0.5)
+        cluster = KubeContext(str(api.kubeconfig(config)), start_patience_s=0.5)
         values = {"python": sys.executable, "options": OPTIONS, **more}
         executor = KubernetesExecutor("mpi", tmp_path / "tasks", cluster, **values)
         executor.start()
