@@ -73,7 +73,10 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        answer = self._refusal(scope) or self._sign_in(scope) or self._app
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            refusal.headers["connection"] = "close"
+        answer = refusal or self._sign_in(scope) or self._app
         await answer(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:

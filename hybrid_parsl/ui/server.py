@@ -70,17 +70,21 @@ class PageServer:
         """Return the server that answers requests on the socket."""
         import uvicorn
 
+        from hybrid_parsl.ui.connections import BACKLOG, Connection
+
         application = Guard(self._pages.application(), self._host, self.port, self._token)
         return uvicorn.Server(
             uvicorn.Config(
                 application,
-                http="h11",
+                http=Connection,
                 loop="asyncio",
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level="error",
                 access_log=False,
                 server_header=False,
+                backlog=BACKLOG,
                 timeout_graceful_shutdown=1,
             )
         )
@@ -127,7 +131,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
-        listening.listen(128)
+        listening.listen()
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRNOTAVAIL:
