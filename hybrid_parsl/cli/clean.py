@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,8 +17,6 @@ from hybrid_parsl.cli.options import DryRun, OlderThan, RunsDirectory, read_age
 from hybrid_parsl.cli.output import say, say_aside
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hybrid_parsl.records.run_list import ListedRun
 
 _ENDED = ("completed", "failed", "interrupted")
@@ -63,7 +64,7 @@ def clean(
             message = "asks before it removes anything"
             raise ConfigurationError(message, "clean", None, "no terminal", "--yes")
         typer.confirm(f"Remove {what}?", abort=True)
-    n_removed = sum(_remove(runs_dir / each.run) for each in chosen)
+    n_removed = sum(_remove(runs_dir / each.run, each.state) for each in chosen)
     say(f"removed {n_removed} of {what}")
 
 
@@ -87,19 +88,43 @@ def _is_kept(folder: Path) -> bool:
 
 
 def _size(folder: Path) -> int:
-    """Return the bytes of all files in a folder."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    """Return the bytes of all files in a folder, as far as they are still there."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += Path(place, name).lstat().st_size
+    return size
 
 
-def _remove(folder: Path) -> bool:
-    """Remove a run, unless another process drives or cancels it; return whether it is gone."""
+def _remove(folder: Path, state: str) -> bool:
+    """Remove a run, unless another process drives or cancels it, or has changed its state.
+
+    Parameters
+    ----------
+    folder
+        Its folder.
+    state
+        Its state when it was chosen.
+
+    Returns
+    -------
+    bool
+        Whether it is gone.
+    """
     from hybrid_parsl.errors import HybridParslError
     from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.records.run_list import listed_run
     from hybrid_parsl.records.run_lock import run_lock
 
     directory = RunDirectory(folder)
     try:
         with run_lock(directory.lock, f"run {folder.name}"):
+            if (found := listed_run(folder).state) != state:
+                say_aside(f"{folder.name} stays: it was {state}, and is {found} now")
+                return False
+            if _is_kept(folder):
+                return False
             shutil.rmtree(folder)
     except (HybridParslError, OSError) as error:
         say_aside(f"{folder.name} is not removed: {str(error).partition(chr(10))[0]}")

@@ -59,7 +59,7 @@ def runs_in(parent: Path) -> tuple[list[ListedRun], int]:
     """Return the user's runs in a folder, the oldest first, and the number of other users' runs."""
     everyones = sorted(path.parent for path in parent.glob("*/experiment.toml"))
     own = [path for path in everyones if is_own(path)]
-    return [_listed(path) for path in own], len(everyones) - len(own)
+    return [listed_run(path) for path in own], len(everyones) - len(own)
 
 
 class _BriefRun(BaseModel):
@@ -109,7 +109,7 @@ def brief_summary(path: Path, most: int) -> ListedRun:
     most
         Bytes that ``results.json`` may have.
     """
-    return _listed(path, lambda directory: _read_briefly(directory.path / RESULTS, most))
+    return listed_run(path, lambda directory: _read_briefly(directory.path / RESULTS, most))
 
 
 def _read_briefly(path: Path, most: int) -> dict[str, Any]:
@@ -135,10 +135,18 @@ def _read_briefly(path: Path, most: int) -> dict[str, Any]:
         ) from error
 
 
-def _listed(
+def listed_run(
     path: Path, read: Callable[[RunDirectory], Mapping[str, Any]] = RunDirectory.read_results
 ) -> ListedRun:
-    """Return the summary of a run, of whose results `read` returns at least what is needed."""
+    """Return the summary of the run in the folder `path`.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    read
+        Returns at least what is needed of the results.
+    """
     directory = RunDirectory(path)
     try:
         driver = driver_of(directory.lock)  # first: it may end before the results are read
