@@ -9,7 +9,7 @@ import typer
 
 from hybrid_parsl.cli.context import DEFAULT_RUNS_DIRECTORY
 from hybrid_parsl.cli.options import DryRun, OlderThan, RunsDirectory, read_age
-from hybrid_parsl.cli.output import say
+from hybrid_parsl.cli.output import say, say_aside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 _MIB = 1024**2
 _KEY_LETTERS = 12
+_NOT_DONE = 4
+"""The exit code where something is damaged, or cannot be removed."""
 
 
 @app.command("ls")
@@ -61,7 +63,10 @@ def prune(
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Remove results that were last used long ago, or the least recently used beyond a size."""
+    """Remove results that were last used long ago, or the least recently used beyond a size.
+
+    Exit code 4 if one cannot be removed.
+    """
     from hybrid_parsl.errors import ConfigurationError
     from hybrid_parsl.reuse.store import beyond
 
@@ -76,10 +81,14 @@ def prune(
         kept = [each for each in kept if each.used > limit]
     if max_size is not None:
         kept = kept[len(beyond(kept, max_size * _MIB)) :]
-    chosen = [each for each in entries if each not in kept]
-    for entry in [] if dry_run else chosen:
-        store.remove(entry)
-    say(f"{'would remove' if dry_run else 'removed'} {_total(chosen)}; {_total(kept)} stay")
+    kept_keys = {each.key for each in kept}
+    chosen = [each for each in entries if each.key not in kept_keys]
+    left = [] if dry_run else _remove(store, chosen)
+    gone = [each for each in chosen if each not in left]
+    verb = "would remove" if dry_run else "removed"
+    say(f"{verb} {_total(gone)}; {_total([*kept, *left])} stay")
+    if left:
+        raise typer.Exit(_NOT_DONE)
 
 
 @app.command()
@@ -87,17 +96,30 @@ def verify(
     runs_dir: RunsDirectory = DEFAULT_RUNS_DIRECTORY,
     remove: Annotated[bool, typer.Option("--remove", help="Remove what is damaged.")] = False,
 ) -> None:
-    """Compare what is stored with its checksums; exit code 4 if something is damaged."""
+    """Compare what is stored with its checksums; exit code 4 if something damaged stays."""
     store = _store(runs_dir)
     entries = store.entries()
     damaged = [entry for entry in entries if store.find(entry.key) is None]
+    left = _remove(store, damaged) if remove else damaged
     for entry in damaged:
-        if remove:
-            store.remove(entry)
-        say(f"{'removed' if remove else 'damaged'}: {entry.path}")
+        say(f"{'damaged' if entry in left else 'removed'}: {entry.path}")
     say(f"{_total(entries)}, {len(damaged)} damaged")
-    if damaged and not remove:
-        raise typer.Exit(4)
+    if left:
+        raise typer.Exit(_NOT_DONE)
+
+
+def _remove(store: ResultStore, entries: Sequence[Entry]) -> list[Entry]:
+    """Remove entries; say which of them cannot be removed and why, and return them."""
+    from hybrid_parsl.errors import StorageError
+
+    left = []
+    for entry in entries:
+        try:
+            store.remove(entry)
+        except StorageError as error:
+            say_aside(f"not removed: {entry.path}: {error.reason}")
+            left.append(entry)
+    return left
 
 
 def _store(runs_dir: Path) -> ResultStore:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import (
@@ -21,7 +23,6 @@ from hybrid_parsl.tasks.serialization import read_frame, write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 FOLDER = ".cache"
@@ -31,6 +32,7 @@ VARIABLE = "HYBRID_PARSL_CACHE"
 LARGEST = 2 * 1024**3
 """Bytes of all results together, about: of more than that, the ones last used long ago go."""
 _N_SHARDS = 256
+_KEY = re.compile(r"[0-9a-f]{64}")
 _PRIVATE = 0o700
 
 
@@ -159,10 +161,15 @@ class ResultStore:
             self._refuse(f"cannot store a result for later runs: {error}")
 
     def entries(self) -> list[Entry]:
-        """Return what is stored, what was used last at the end; nothing if other users own it."""
+        """Return what is stored, what was used last at the end; symbolic links are not followed.
+
+        Nothing if the store is a link itself, or if other users own it.
+        """
+        if self._path.is_symlink():
+            self._refuse(f"{self._path} is a symbolic link, which is not followed")
         if not os.path.lexists(self._path) or not self._is_own():
             return []
-        return _entries(self._path.glob("*/*/result.frame"))
+        return _entries(_folders(self._path))
 
     def remove(self, entry: Entry) -> None:
         """Remove an entry; one that is gone already is no error.
@@ -185,10 +192,11 @@ class ResultStore:
         if shard in self._has_room:
             return
         self._has_room.add(shard)
-        entries = _entries(shard.glob("*/result.frame"))
+        entries = _entries([shard])
         room = self._largest / _N_SHARDS - sum(each.size for each in entries[-1:])
         for entry in beyond(entries[:-1], room):
-            self.remove(entry)
+            with contextlib.suppress(StorageError):  # the others go all the same
+                self.remove(entry)
 
     def _file(self, key: str) -> Path:
         """Return where the entry of a key is."""
@@ -226,11 +234,26 @@ def beyond(entries: Sequence[Entry], most: float) -> list[Entry]:
     return list(entries[: len(entries) - n_kept])
 
 
-def _entries(paths: Iterable[Path]) -> list[Entry]:
-    """Return the entries of files, what was used last at the end."""
+def _entries(shards: Iterable[Path]) -> list[Entry]:
+    """Return the entries in folders ``KEY[:2]``, what was used last at the end."""
     found = []
-    for path in paths:
-        with contextlib.suppress(OSError):  # another process may have removed it
-            about = path.lstat()
-            found.append(Entry(path.parent.name, path, about.st_size, about.st_mtime))
+    for shard in shards:
+        for folder in _folders(shard):
+            if not _KEY.fullmatch(folder.name) or folder.name[:2] != shard.name:
+                continue
+            path = folder / "result.frame"
+            with contextlib.suppress(OSError):  # another process may have removed it
+                about = path.lstat()
+                found.append(Entry(folder.name, path, about.st_size, about.st_mtime))
     return sorted(found, key=lambda each: (each.used, each.key))
+
+
+def _folders(parent: Path) -> list[Path]:
+    """Return the folders in a folder; none that a symbolic link leads to, nor if it is one."""
+    if parent.is_symlink():
+        return []
+    try:
+        with os.scandir(parent) as entries:
+            return [Path(each.path) for each in entries if each.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []

@@ -67,6 +67,33 @@ def test_damaged_entries_are_found_and_removed(command: Any, store: ResultStore)
     assert not entry.path.parent.parent.exists()
 
 
+@pytest.mark.parametrize("arguments", [["prune", "--max-size", "0"], ["verify", "--remove"]])
+def test_an_entry_that_cannot_be_removed_is_said_and_the_others_go(
+    command: Any, store: ResultStore, arguments: list[str]
+) -> None:
+    for entry in store.entries():
+        entry.path.unlink()
+        if entry.key[0] == "2":
+            entry.path.mkdir()
+        else:
+            entry.path.write_bytes(b"x")
+    command("cache", *arguments, code=4)
+    assert "not removed: " in command.err
+    assert kept(store) == "2"
+
+
+def test_nothing_outside_of_the_store_is_removed(
+    command: Any, store: ResultStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = store.entries()[0].path.parents[3]
+    (runs / FOLDER).rename(runs / "other")
+    (runs / FOLDER).symlink_to("other")
+    command("cache", "prune", "--max-size", "0")
+    command("cache", "verify", "--remove")
+    assert "is a symbolic link" in caplog.text
+    assert len(list(runs.glob("other/*/*/*"))) == 4
+
+
 @pytest.mark.parametrize("options", [[], ["--older-than", "90"], ["--max-size", "-1"]])
 def test_wrong_options(command: Any, store: ResultStore, options: list[str]) -> None:
     command("cache", "prune", *options, code=2)

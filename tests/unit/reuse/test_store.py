@@ -136,6 +136,38 @@ def test_what_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
     assert [entry.key for entry in store.entries()] == [huge]
 
 
+def test_what_cannot_be_removed_does_not_keep_others_from_being_stored(tmp_path: Path) -> None:
+    keys = [f"ab{number:062}" for number in range(3)]
+    (tmp_path / ".cache" / "ab" / keys[0] / "result.frame").mkdir(parents=True)
+    (tmp_path / ".cache").chmod(0o700)
+    os.utime(tmp_path / ".cache" / "ab" / keys[0] / "result.frame", (0, 0))
+    store = ResultStore(tmp_path / ".cache", largest=256 * 15_000)
+    store.keep(StoredResult(keys[1], "run", b"x" * 20_000))
+    store.keep(StoredResult(keys[2], "run", 1))
+    assert store.find(keys[2]) is not None
+
+
+@pytest.mark.parametrize("level", ["store", "shard", "entry"])
+def test_nothing_that_a_link_leads_to_is_an_entry(
+    store: ResultStore, entry: Path, tmp_path: Path, level: str
+) -> None:
+    assert len(store.entries()) == 1
+    folder = {"store": tmp_path / ".cache", "shard": entry.parents[1], "entry": entry.parent}[level]
+    folder.rename(tmp_path / "other")
+    folder.symlink_to(tmp_path / "other")
+    assert ResultStore(tmp_path / ".cache").entries() == []
+
+
+@pytest.mark.parametrize("name", [f"ab/{'x' * 64}", f"ab/{'cd' * 32}", "ab/ab", f"cd/{KEY}"])
+def test_what_has_not_the_name_of_a_key_is_no_entry(
+    store: ResultStore, entry: Path, tmp_path: Path, name: str
+) -> None:
+    other = tmp_path / ".cache" / name
+    other.parent.mkdir(exist_ok=True)
+    entry.parent.rename(other)
+    assert store.entries() == []
+
+
 def test_other_shards_keep_their_room(tmp_path: Path) -> None:
     store = ResultStore(tmp_path / ".cache", largest=256 * 15_000)
     for key in (KEY, "cd" * 32):
