@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Any, NoReturn
 
 LARGEST_BYTES = 256 * 2**20
 _DEEPEST = 64
@@ -75,12 +72,12 @@ def _integer(text: str) -> int:
 
 def _check_depth(value: Any) -> None:
     """Refuse a value that is nested too deeply for what works on it recursively."""
-    level: list[Iterable[Any]] = [[value]]
+    level: list[Any] = [[value]]
     for _ in range(_DEEPEST + 1):
         level = [
-            inner.values() if isinstance(inner, dict) else inner
+            inner
             for outer in level
-            for inner in outer
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
             if isinstance(inner, dict | list)
         ]
         if not level:

@@ -124,7 +124,8 @@ def _read_briefly(path: Path, most: int) -> dict[str, Any]:
         with open_own(path) as file:
             data = file.read(most + 1)
         if len(data) > most:
-            raise ConfigurationError(f"has more than {most} bytes", str(path))
+            valid = f"at most {most / 2**20:g} MiB here; hybrid-parsl show reads larger ones"
+            raise ConfigurationError("is too large for this list", str(path), valid=valid)
         return _BriefResults.model_validate_json(data).model_dump()
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", str(path)) from error
