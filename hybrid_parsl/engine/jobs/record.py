@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 TASK_RECORD = "job.json"
 """The record of a task's job, in the task's folder."""
 _PID = re.compile(r"[1-9][0-9]{0,9}")
-_ID = re.compile(r"[\w\[][\w.:/@+\[\]-]{0,252}")
-"""Ids of schedulers and clusters: an argument of their programs, and never an option."""
+_ID = re.compile(r"[\w\[][\w.:/+\[\]-]{0,252}")
+"""Ids of schedulers and clusters: never an option of their programs, nor a server to be asked."""
 BLOCK_RECORD = ".block.json"
 """How the names of the records of a provider's blocks end."""
 

@@ -39,7 +39,7 @@ def test_what_is_no_record_is_none(tmp_path, text):
 
 
 @pytest.mark.parametrize("key", ["job_id", "planned_id"])
-@pytest.mark.parametrize("text", ["--user=me", "-a", "1 2", "1\n", "1;ls", "x" * 300])
+@pytest.mark.parametrize("text", ["--user=me", "-a", "1 2", "1\n", "1;ls", "1@server", "x" * 300])
 def test_an_id_that_no_backend_gives_is_none(tmp_path, key, text):
     path = tmp_path / "job.json"
     replace(JobRecord.of("pbs", "x"), **{key: text}).write(path)
