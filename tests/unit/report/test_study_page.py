@@ -226,7 +226,8 @@ def reused_document() -> dict[str, Any]:
     """Return a study in which an earlier run has computed two results of point 0."""
     made = document()
     made["tasks"]["0.search"] |= {"reused_from": "r-0", "duration_s": 0.06}
-    made["tasks"]["0.search"]["result"]["execution"] = {"duration_s": 20.5}
+    execution = {"duration_s": 20.5, "n_ranks": 1, "hosts": ["a"]}
+    made["tasks"]["0.search"]["result"]["execution"] = execution
     made["tasks"]["0.analysis"] |= {"reused_from": "r-0", "duration_s": 0.07}
     return made
 
