@@ -3,21 +3,24 @@
 A problem or backend of the form ``module:name`` may be a file beside the experiment, in the project
 folder, in the current folder or on ``PYTHONPATH``. The experiment carries the text of such files
 and of what they import from there to wherever its stages run. What is installed is not carried.
+Of files elsewhere, such as a folder that a stage adds to ``sys.path``, only a fingerprint is.
 """
 
 from __future__ import annotations
 
 import ast
 import atexit
+import functools
 import hashlib
 import importlib
 import importlib.util
 import os
 import shutil
 import sys
+import sysconfig
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from hybrid_parsl.errors import ConfigurationError
@@ -30,7 +33,9 @@ MOST_BYTES = 2**20
 """Size of all files together: what a Secret of Kubernetes holds."""
 
 _APPS = "apps"
-_NEVER = {"hybrid_parsl", _APPS, "site_configs", "__main__", *sys.stdlib_module_names}
+_NEVER = {"hybrid_parsl", "site_configs", "__main__", *sys.stdlib_module_names}
+_INSTALLED = {"site-packages", "dist-packages"}
+_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 _provided: dict[str, bytes] = {}
 """The text of each file that this process may have imported, by name."""
 _copied: dict[str, str] = {}
@@ -64,9 +69,13 @@ class OwnCode:
     ----------
     files
         The files, sorted.
+    elsewhere
+        Modules that they import from places that are neither the user's nor of installed packages,
+        sorted, each with the fingerprint of its files; these are not carried.
     """
 
     files: tuple[SourceFile, ...] = ()
+    elsewhere: tuple[tuple[str, str], ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OwnCode)
@@ -76,12 +85,14 @@ class OwnCode:
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits, or nothing without a file."""
-        if not self.files:
+        """16 hexadecimal digits, or nothing without a file here or elsewhere."""
+        if not (self.files or self.elsewhere):
             return ""
         digest = hashlib.sha256()
         for file in self.files:
             digest.update(f"{file.name}\0".encode() + hashlib.sha256(file.text).digest())
+        for name, fingerprint in self.elsewhere:
+            digest.update(f"{name}\0{fingerprint}".encode())
         return digest.hexdigest()[:16]
 
     @property
@@ -90,7 +101,8 @@ class OwnCode:
         return sorted({file.folder for file in self.files})
 
     def reached_from(self, module: str) -> OwnCode:
-        """Return the files of a module and of what it imports."""
+        """Return the files of a module and of what it imports; all if that is elsewhere."""
+        elsewhere = dict(self.elsewhere)
         by_name: dict[str, list[SourceFile]] = {}
         for file in self.files:
             by_name.setdefault(_top(file.name), []).append(file)
@@ -98,9 +110,11 @@ class OwnCode:
         left = [module.partition(".")[0]]
         while left:
             name = left.pop()
+            if name in elsewhere:  # what that imports is not known any more
+                return self
             if name not in reached and name in by_name:
                 reached[name] = by_name[name]
-                left += (each for file in reached[name] for each in _imports(file.text))
+                left += (_top(each) for file in reached[name] for each in _imports(file))
         return OwnCode(tuple(file for file in self.files if _top(file.name) in reached))
 
     def provide(self) -> None:
@@ -124,6 +138,7 @@ class OwnCode:
 def find_own_code(modules: Iterable[str], folders: Sequence[Path]) -> OwnCode:
     """Return the user's own files among modules, with those that they import.
 
+    Of a project's package ``apps`` these are the files that are imported, of other packages all.
     Imports count wherever they stand in a file; those by a computed name are not seen.
 
     Parameters
@@ -141,71 +156,70 @@ def find_own_code(modules: Iterable[str], folders: Sequence[Path]) -> OwnCode:
     for folder in folders:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
+    found = _collect(modules, folders)
+    _check_size(found.files)
+    return found
+
+
+@functools.cache
+def class_fingerprint(found: type) -> str:
+    """Return the fingerprint of the user's own code that a class and its bases need.
+
+    16 hexadecimal digits; nothing for a class that is installed. It is that of the first time
+    since the project's workflows were loaded: a study asks for each of its points.
+    """
+    apps = sys.modules.get(_APPS)
+    places = () if apps is None else vars(apps).get("__path__", ())
+    modules = {each.__module__ for each in found.__mro__}
+    return _collect(modules, [Path(each).parent for each in places]).fingerprint
+
+
+def _collect(modules: Iterable[str], folders: Sequence[Path]) -> OwnCode:
+    """Return the files of modules that are not installed, with those that they import."""
     importlib.invalidate_caches()
     places = {*map(Path.resolve, folders), *_users_places()}
     found: dict[str, list[SourceFile]] = {}
-    left = [module.partition(".")[0] for module in modules]
+    left = [unit for module in modules for unit in _units(module)]
     while left:
         name = left.pop()
-        if name not in found and name not in _NEVER:
-            found[name] = list(_files_of(name, places))
-            left += (each for file in found[name] for each in _imports(file.text))
-    return _bundle([file for several in found.values() for file in several])
-
-
-def find_project_code(module: str, project: Path) -> OwnCode:
-    """Return the files of a project's package ``apps`` that one of its modules needs.
-
-    These are the module's own file, those of ``apps`` that it imports, and the user's modules
-    that any of them imports.
-
-    Parameters
-    ----------
-    module
-        For instance ``apps.compare``.
-    project
-        The folder that holds ``apps``.
-
-    Raises
-    ------
-    ConfigurationError
-        If the files are larger than 1 MiB together.
-    """
-    found: dict[str, SourceFile] = {}
-    others: set[str] = set()
-    left = [module]
-    while left:
-        name = left.pop()
-        file = _project_file(name, project)
-        if file is None or file.name in found:
+        top = _top(name)
+        if name in found or top in _NEVER:
             continue
-        found[file.name] = file
-        imported = set(_dotted_imports(file.text, name))
-        left += [each for each in imported if each.partition(".")[0] == _APPS]
-        others |= {each for each in imported if each.partition(".")[0] != _APPS}
-    return _bundle([*found.values(), *find_own_code(others, (project,)).files])
+        files = _files_of_app(name, folders) if top == _APPS else _files_of(name, places)
+        found[name] = sorted(files, key=_place)
+        left += (each for file in found[name] for each in _imports(file))
+    carried, elsewhere = [], []
+    for name, several in found.items():
+        carried += [file for file in several if Path(file.folder) in places]
+        others = OwnCode(tuple(file for file in several if Path(file.folder) not in places))
+        elsewhere += [(name, others.fingerprint)] if others.files else []
+    return OwnCode(tuple(sorted(carried, key=_place)), tuple(sorted(elsewhere)))
 
 
-def _project_file(module: str, project: Path) -> SourceFile | None:
-    """Return the file of a module of ``apps``, None if there is no such file."""
-    stem = module.replace(".", "/")
-    for name in (f"{stem}.py", f"{stem}/__init__.py"):
-        path = project / name
-        if path.is_file():
-            return SourceFile(str(project.resolve()), name, path.read_bytes())
-    return None
+def _place(file: SourceFile) -> tuple[str, str]:
+    """Return by what files are sorted."""
+    return file.folder, file.name
 
 
-def _dotted_imports(text: bytes, module: str) -> Iterator[str]:
-    """Yield the dotted names that the file of `module` imports or may import from a package."""
-    for node in _import_statements(text):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        else:
-            parent = module.rsplit(".", node.level)[0] if node.level else ""
-            base = ".".join(filter(None, (parent, node.module)))
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+def _units(module: str) -> list[str]:
+    """Return what is read whole for a module: the modules on the way to it in ``apps``."""
+    parts = module.split(".")
+    n_units = len(parts) if parts[0] == _APPS else 1
+    return [".".join(parts[: n + 1]) for n in range(n_units)]
+
+
+def python_files(package: Path) -> Iterator[Path]:
+    """Yield the Python files of a package, those behind links to folders too."""
+    for name, inner, files in os.walk(package, followlinks=True):
+        folder = Path(name)
+        inner[:] = [each for each in inner if not _leads_back(folder / each)]
+        paths = (folder / each for each in files if each.endswith(".py"))
+        yield from filter(Path.is_file, paths)
+
+
+def _leads_back(path: Path) -> bool:
+    """Return whether a path is a link to a folder that holds it, so that it has no end."""
+    return path.is_symlink() and path.resolve() in map(Path.resolve, path.parents)
 
 
 def python_path() -> set[Path]:
@@ -220,8 +234,18 @@ def _users_places() -> set[Path]:
     return python_path() | ({Path.cwd()} if is_searched else set())
 
 
+def _files_of_app(module: str, folders: Iterable[Path]) -> Iterator[SourceFile]:
+    """Yield the file of a module of ``apps``, as Python would look for it."""
+    stem = module.replace(".", "/")
+    names = (f"{stem}/__init__.py", f"{stem}.py")
+    for folder, name in ((folder, name) for folder in folders for name in names):
+        if (folder / name).is_file():
+            yield SourceFile(str(folder.resolve()), name, (folder / name).read_bytes())
+            return
+
+
 def _files_of(name: str, places: set[Path]) -> Iterator[SourceFile]:
-    """Yield the files of a module or package that lies in one of the places."""
+    """Yield the files of a module or package, unless it is installed in none of the places."""
     spec = _spec(name)
     if spec is None:
         return
@@ -229,12 +253,18 @@ def _files_of(name: str, places: set[Path]) -> Iterator[SourceFile]:
     if not paths and spec.origin is not None:
         paths = [Path(spec.origin)]
     for path in paths:
-        if path.parent.resolve() not in places:
+        folder = path.parent.resolve()
+        if folder not in places and _is_installed(path):
             continue
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        for file in python_files(path) if path.is_dir() else [path]:
             if file.suffix == ".py":
                 relative = file.relative_to(path.parent).as_posix()
-                yield SourceFile(str(path.parent.resolve()), relative, file.read_bytes())
+                yield SourceFile(str(folder), relative, file.read_bytes())
+
+
+def _is_installed(path: Path) -> bool:
+    """Return whether a module is of the standard library or of an installed package."""
+    return not _INSTALLED.isdisjoint(path.parts) or path.is_relative_to(_STANDARD_LIBRARY)
 
 
 def _spec(name: str) -> ModuleSpec | None:
@@ -246,38 +276,33 @@ def _spec(name: str) -> ModuleSpec | None:
 
 
 def _top(name: str) -> str:
-    """Return the top-level module that a file belongs to."""
-    return name.partition("/")[0].removesuffix(".py")
+    """Return the top-level module that a module or a file belongs to."""
+    return name.partition("/")[0].removesuffix(".py").partition(".")[0]
 
 
-def _imports(text: bytes) -> Iterator[str]:
-    """Yield the top-level names that a file imports; none if it is not valid Python."""
-    for node in _import_statements(text):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif node.module and not node.level:
-            yield node.module.partition(".")[0]
+def _imports(file: SourceFile) -> Iterator[str]:
+    """Yield what a file imports, or may import from a package, as `_units` does."""
+    package = PurePosixPath(file.name).parent.parts
+    for module in _imported(file.text, package):
+        yield from _units(module)
 
 
-def _import_statements(text: bytes) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Yield the import statements of a file, wherever they stand; none if it is not Python."""
+@functools.lru_cache(maxsize=1024)
+def _imported(text: bytes, package: tuple[str, ...]) -> frozenset[str]:
+    """Return the dotted names that a file of a package imports; none if it is not Python."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return
-    yield from (each for each in ast.walk(tree) if isinstance(each, ast.Import | ast.ImportFrom))
-
-
-def _bundle(files: Sequence[SourceFile]) -> OwnCode:
-    """Return files as what an experiment or a task carries.
-
-    Raises
-    ------
-    ConfigurationError
-        If they are larger than 1 MiB together.
-    """
-    _check_size(files)
-    return OwnCode(tuple(sorted(files, key=lambda file: (file.folder, file.name))))
+        return frozenset()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parent = package[: len(package) + 1 - node.level] if node.level else ()
+            base = ".".join(filter(None, (*parent, node.module)))
+            found.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
+    return frozenset(found)
 
 
 def _check_size(files: Sequence[SourceFile]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import nearest
-from hybrid_parsl.own_code import find_own_code, find_project_code
+from hybrid_parsl.own_code import class_fingerprint, find_own_code
 from hybrid_parsl.ownership import check_source
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class Project:
         package.__path__ = [str(path.parent)]
         sys.modules["apps"] = package
         importlib.invalidate_caches()
+        class_fingerprint.cache_clear()
         if not path.is_file():
             message = "the project has no workflows"
             raise ConfigurationError(message, str(path))
@@ -117,10 +118,7 @@ class Project:
         ConfigurationError
             If they are too large.
         """
-        module = function.__module__
-        if module.partition(".")[0] == "apps":
-            return find_project_code(module, self.folder)
-        return find_own_code([module], [self.folder])
+        return find_own_code([function.__module__], [self.folder])
 
 
 def find_project(explicit: Path | None = None) -> Project:

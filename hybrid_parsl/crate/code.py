@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.own_code import find_project_code
+from hybrid_parsl.own_code import find_own_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ def write_code(
         If they cannot be written.
     """
     files = {file.name: file.text for each in experiments for file in each.own_code.files}
-    found = find_project_code("apps.workflows", project.folder)
+    found = find_own_code(["apps.workflows"], [project.folder])
     files |= {file.name: file.text for file in found.files}
     shutil.rmtree(directory.path / CODE, ignore_errors=True)
     for name, text in sorted(files.items()):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from qiskit import QuantumCircuit
@@ -15,8 +17,9 @@ from qiskit.primitives import StatevectorSampler
 from hybrid_parsl import own_code
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment import Experiment
-from hybrid_parsl.own_code import OwnCode, find_own_code
+from hybrid_parsl.own_code import OwnCode, class_fingerprint, find_own_code
 from hybrid_parsl.problems.registry import embed_code
+from hybrid_parsl.project import Project
 
 PROVIDE = """
 import pickle, sys
@@ -71,6 +74,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "own_pack" / "other.py").write_text("VALUE = 40\n")
     (tmp_path / "unrelated.py").write_text("raise RuntimeError\n")
     return tmp_path
+
+
+def write(folder: Path, **files: str) -> None:
+    """Write files into a project; their names have two underscores for each slash."""
+    for name, text in files.items():
+        path = folder / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 def names(code: OwnCode) -> list[str]:
@@ -182,3 +193,113 @@ def test_a_backend_travels_with_its_options(
         StatevectorSampler(seed=7).run([measured], shots=100).result()[0].data.meas.get_counts()
     )
     assert ast.literal_eval(done.stdout.decode()) == counts
+
+
+# ---- the package apps of a project
+
+
+def test_what_a_package_of_apps_imports_from_itself_comes_with_it(folder: Path) -> None:
+    write(folder, apps__stage="from apps.pack.inner import part\n", apps__pack__kernel="K = 1\n")
+    write(folder, apps__pack__inner__part="from ... import near\nfrom ..other import V\n")
+    write(folder, apps__pack__other="V = 1\n", apps__near="", apps__unused="")
+    (folder / "apps/pack/__init__.py").write_text("from .kernel import K\n")
+    found = ["near", "pack/__init__", "pack/inner/part", "pack/kernel", "pack/other", "stage"]
+    code = find_own_code(["apps.stage"], [folder])
+    assert names(code) == [f"apps/{name}.py" for name in found]
+
+
+def test_what_other_modules_of_a_project_import_from_apps_comes_with_them(folder: Path) -> None:
+    write(folder, apps__stage="def stage():\n    import own_helper\n", apps__unused="")
+    write(folder, own_helper="from apps.constants import C\n", apps__constants="C = 1\n")
+    helper = ["apps/constants.py", "own_helper.py"]
+    assert names(find_own_code(["own_helper"], [folder])) == helper
+    code = find_own_code(["apps.stage"], [folder])
+    assert names(code) == ["apps/constants.py", "apps/stage.py", "own_helper.py"]
+    assert code.reached_from("own_helper").files == code.files
+
+
+def test_a_package_comes_before_a_module_of_its_name_as_in_python(folder: Path) -> None:
+    write(folder, apps__both="V = 0\n", apps__both__part="")
+    (folder / "apps/both/__init__.py").write_text("V = 1\n")
+    assert names(find_own_code(["apps.both"], [folder])) == ["apps/both/__init__.py"]
+
+
+# ---- what lies elsewhere
+
+
+def test_folders_behind_links_belong_to_a_package(folder: Path) -> None:
+    write(folder, linked__module="V = 1\n")
+    (folder / "own_pack/sub").symlink_to("../linked")
+    (folder / "own_pack/again").symlink_to(".")
+    (folder / "own_pack/above").symlink_to("..")
+    found = ("__init__", "other", "part", "sub/module")
+    code = find_own_code(["own_pack"], [folder])
+    assert names(code) == [f"own_pack/{name}.py" for name in found]
+
+
+def test_files_that_are_neither_the_users_nor_installed_are_known_and_not_carried(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    library = tmp_path_factory.mktemp("library")
+    sys.path.append(str(library))
+    write(folder, own_stage="import own_library, own_second\n", own_alone="V = 1\n")
+    write(library, own_library="import own_base\n", own_base="V = 1\n")
+    before = find_own_code(["own_stage", "own_alone"], [folder])
+    assert names(before) == ["own_alone.py", "own_second.py", "own_stage.py"]
+    assert [name for name, _ in before.elsewhere] == ["own_base", "own_library"]
+    assert before.reached_from("own_stage") is before
+    assert before.reached_from("own_alone").elsewhere == ()
+    assert find_own_code(["own_base"], [folder]).fingerprint != ""
+    write(library, own_base="V = 2\n")
+    after = find_own_code(["own_stage", "own_alone"], [folder])
+    assert after.fingerprint != before.fingerprint
+    assert pickle.loads(pickle.dumps(after)).fingerprint == after.fingerprint
+
+
+def test_files_elsewhere_may_be_of_any_size(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path_factory.mktemp("library")
+    sys.path.append(str(library))
+    write(folder, own_stage="import own_library\n")
+    write(library, own_library="V = 1\n" * 100)
+    monkeypatch.setattr(own_code, "MOST_BYTES", 100)
+    assert names(find_own_code(["own_stage"], [folder])) == ["own_stage.py"]
+
+
+# ---- classes
+
+
+@pytest.fixture
+def models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a module of a project with a class whose base needs further modules."""
+    monkeypatch.syspath_prepend(folder)
+    write(folder, own_model="from own_base import Base\nclass Model(Base): ...\n", own_physics="")
+    write(folder, own_base="class Base:\n    def energy(self):\n        import own_physics\n")
+    class_fingerprint.cache_clear()
+    return importlib.import_module("own_model")
+
+
+@pytest.mark.parametrize("edited", ["own_model", "own_base", "own_physics"])
+def test_a_class_is_what_it_and_its_bases_import(folder: Path, models: Any, edited: str) -> None:
+    before = class_fingerprint(models.Model)
+    write(folder, own_second="V = 3\n")
+    class_fingerprint.cache_clear()
+    assert class_fingerprint(models.Model) == before
+    write(folder, **{edited: "V = 4\n"})
+    class_fingerprint.cache_clear()
+    assert class_fingerprint(models.Model) != before
+
+
+def test_a_class_of_apps_is_found_in_the_project_that_is_loaded(folder: Path) -> None:
+    write(folder, apps__workflows="from apps.model import Model\n", apps__shared="V = 1\n")
+    write(folder, apps__model="from apps.shared import V\nclass Model: ...\n")
+    before = class_fingerprint(Project(folder).workflows().Model)
+    write(folder, apps__shared="V = 2\n")
+    after = class_fingerprint(Project(folder).workflows().Model)
+    assert "" != before != after
+
+
+def test_the_code_of_installed_classes_is_not_the_users() -> None:
+    for each in (Experiment, QuantumCircuit, Path, int):
+        assert class_fingerprint(each) == ""

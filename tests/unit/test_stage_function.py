@@ -11,7 +11,7 @@ import pytest
 from parsl import python_app
 from parsl.app.errors import RemoteExceptionWrapper, wrap_error
 
-from hybrid_parsl.own_code import OwnCode, find_project_code
+from hybrid_parsl.own_code import OwnCode, find_own_code
 from hybrid_parsl.stage_function import StageFunction, undecorated
 
 if TYPE_CHECKING:
@@ -80,20 +80,20 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_files_of_a_project_that_a_module_needs(project: Path) -> None:
-    code = find_project_code("apps.mine", project)
+    code = find_own_code(["apps.mine"], [project])
     assert [file.name for file in code.files] == ["apps/mine.py", "apps/shared.py", "helper.py"]
     before = code.fingerprint
     (project / "apps" / "other.py").write_text("unused = 2\n")
-    assert find_project_code("apps.mine", project).fingerprint == before
+    assert find_own_code(["apps.mine"], [project]).fingerprint == before
     (project / "helper.py").write_text("def add(x, y): return x - y\n")
-    assert find_project_code("apps.mine", project).fingerprint != before
+    assert find_own_code(["apps.mine"], [project]).fingerprint != before
 
 
 @pytest.mark.parametrize("is_seen", [True, False])
 def test_it_is_called_where_nobody_has_imported_the_project(
     project: Path, tmp_path: Path, *, is_seen: bool
 ) -> None:
-    code = find_project_code("apps.mine", project)
+    code = find_own_code(["apps.mine"], [project])
     sent = StageFunction.__new__(StageFunction)
     sent.reference, sent.__name__, sent.code = "apps.mine:plus", "plus", code
     frame = tmp_path / "frame"
