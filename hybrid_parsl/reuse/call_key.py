@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.experiment import Experiment
 from hybrid_parsl.optimize.registry import OPTIMIZERS
+from hybrid_parsl.own_code import python_files
 from hybrid_parsl.problems.registry import PROBLEMS, problem_class
 from hybrid_parsl.quantum.registry import backend_target, open_backend
 from hybrid_parsl.reuse.canonical import (
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.stage_function import StageFunction
 
-_FORMAT = 2
+_FORMAT = 3
 """Changes whenever the same key would stand for something else."""
 _PACKAGE = __name__.partition(".")[0]
 _RESULTS = f"{_PACKAGE}.results"
@@ -82,10 +83,10 @@ def call_key(
             "versions": dict(versions),
             "software": software,
         }
-        if form.has_other_code or function.code.files:
+        if form.has_other_code or function.code.fingerprint:
             parts["installed"] = _installed()
         return fingerprint(parts)
-    except (NotReusableError, TypeError, RecursionError):
+    except Exception:  # noqa: BLE001 - an argument may raise anything; the call is carried out
         return None
 
 
@@ -224,7 +225,7 @@ def _package_fingerprint(package: str) -> str:
     """
     module = sys.modules.get(package)
     folders = list(map(Path, getattr(module, "__path__", ())))
-    files = [(file, folder) for folder in folders for file in sorted(folder.rglob("*.py"))]
+    files = [(file, folder) for folder in folders for file in sorted(python_files(folder))]
     if not folders and (name := getattr(module, "__file__", None)):
         files = [(Path(name), Path(name).parent)]
     if not files:

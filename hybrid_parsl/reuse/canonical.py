@@ -6,18 +6,21 @@ A pickle is not: it depends on which objects are shared, and holds no source of 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from dataclasses import fields, is_dataclass
-from enum import Enum
+from enum import Enum, Flag
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from hybrid_parsl.own_code import OwnCode
+from hybrid_parsl.own_code import OwnCode, class_fingerprint
 from hybrid_parsl.plugins import source_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    import numpy as np
 
 _SEEDS = {"seed", "rng", "random_state"}
 """Names under which None means that random numbers differ each time."""
@@ -30,8 +33,9 @@ class NotReusableError(ValueError):
 class CanonicalForm:
     """Turns values into what JSON holds, such that different values differ.
 
-    The order of dicts counts: sums may depend on it. Values that stand for something else (a
-    path, an open file, a generator of random numbers, a function) have no form.
+    The order of dicts and the memory order of arrays count: sums may depend on them. Values that
+    stand for something else (a path, an open file, a generator of random numbers, a function) have
+    no form, nor do those that hold more than their form would (a subclass of bytes).
     """
 
     def of(self, value: Any) -> Any:
@@ -65,25 +69,27 @@ class CanonicalForm:
         """
         if isinstance(value, OwnCode):
             return {"code": value.fingerprint}
-        if isinstance(value, bytes | complex):
+        if type(value) in (bytes, complex):
             return {type(value).__name__: repr(value)}
         if isinstance(value, Enum):
-            return {**self._class(type(value)), "name": value.name}
+            named = value.value if isinstance(value, Flag) else value.name  # not all flags have one
+            return {**self._class(type(value)), "name": named}
         if type(value).__module__ == "numpy":
             return self._of_numpy(value)
         if isinstance(value, BaseModel):
             return self.of_model(value)
         if is_dataclass(value) and not isinstance(value, type):
-            names = [field.name for field in fields(value)]
-            items = [(name, getattr(value, name)) for name in names]
-            return {**self._class(type(value)), "fields": self._items(items)}
+            held = {field.name: getattr(value, field.name) for field in fields(value)}
+            held |= _attributes(value)
+            return {**self._class(type(value)), "fields": self._items(held.items())}
         message = f"a {type(value).__qualname__} has no canonical form"
         raise NotReusableError(message)
 
     def of_model(self, value: BaseModel) -> Any:
         """Return the form of a model, with its private attributes."""
-        items = [*value, *(value.__pydantic_private__ or {}).items()]
-        return {**self._class(type(value)), "fields": self._items(items)}
+        held = _attributes(value)
+        held.pop("__pydantic_fields_set__")  # a field that was given may have its default
+        return {**self._class(type(value)), "fields": self._items(held.items())}
 
     def _items(self, items: Iterable[tuple[Any, Any]]) -> list[Any]:
         """Return the form of pairs of a name and a value."""
@@ -94,18 +100,50 @@ class CanonicalForm:
     def _class(self, kind: type) -> dict[str, str]:
         """Return what identifies a class."""
         reference = f"{kind.__module__}:{kind.__qualname__}"
-        return {"class": reference, "source": source_fingerprint(kind)}
+        source = class_fingerprint(kind) or source_fingerprint(kind)
+        return {"class": reference, "source": source}
 
     def _of_numpy(self, value: Any) -> Any:
         """Return the form of an array or a number of NumPy's."""
         import numpy as np
 
-        if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
+        is_array = type(value) in (np.ndarray, np.matrix)  # others may hold more, as a memmap does
+        if not (is_array or isinstance(value, np.generic)) or _holds_objects(value.dtype):
             message = f"a {type(value).__qualname__} of NumPy's has no canonical form"
             raise NotReusableError(message)
-        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        digest = hashlib.sha256(value.tobytes()).hexdigest()
+        order = "F" if value.flags.fnc else "C"  # as a pickle keeps it
         kind = type(value).__name__
-        return {kind: [str(value.dtype.descr), list(value.shape), digest]}
+        return {kind: [repr(value.dtype), list(value.shape), order, digest]}
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """Return all attributes of an object, those in slots too.
+
+    Raises
+    ------
+    NotReusableError
+        If a class that is not written in Python, such as dict, holds more of it.
+    """
+    for base in type(value).__mro__:
+        if inspect.isbuiltin(vars(base).get("__new__")) and _is_larger(base):
+            message = f"a {type(value).__qualname__} holds what a {base.__qualname__} holds"
+            raise NotReusableError(message)
+    state = object.__getstate__(value)
+    parts = state if isinstance(state, tuple) else (state,)
+    return {name: each for part in parts if part for name, each in part.items()}
+
+
+def _is_larger(kind: type) -> bool:
+    """Return whether instances of a class have room for more than attributes."""
+    return kind.__basicsize__ > object.__basicsize__ or kind.__itemsize__ > 0
+
+
+def _holds_objects(dtype: np.dtype[Any]) -> bool:
+    """Return whether a type of NumPy's refers to objects of Python, in its metadata too."""
+    inner = [each[0] for each in (dtype.fields or {}).values()]
+    inner += [dtype.base] if dtype.base is not dtype else []
+    return bool(dtype.hasobject or dtype.metadata or any(map(_holds_objects, inner)))
 
 
 def check_seeds(values: Mapping[str, Any]) -> None:

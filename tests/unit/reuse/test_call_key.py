@@ -170,19 +170,21 @@ def test_an_edited_module_of_an_installed_package_is_another_one(
 ) -> None:
     package = tmp_path / "third_party_stages"
     package.mkdir()
+    (tmp_path / "linked").mkdir()
+    (package / "linked").symlink_to(tmp_path / "linked")
     (package / "__init__.py").write_text("")
     (package / "stage.py").write_text("def stage():\n    return 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     stage = importlib.import_module("third_party_stages.stage").stage
     keys = []
-    for text in ("", "CHANGED = 1"):
-        (package / "helper.py").write_text(text)
+    for file, text in (("helper", ""), ("helper", "V = 1"), ("linked/helper", "")):
+        (package / f"{file}.py").write_text(text)
         module._package_fingerprint.cache_clear()
         keys.append(key(stage))
     for name in ("third_party_stages", "third_party_stages.stage"):
         del sys.modules[name]
     assert None not in keys
-    assert keys[0] != keys[1]
+    assert len(set(keys)) == 3
 
 
 def test_versions_of_all_packages_count_for_code_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,6 +210,10 @@ def test_calls_that_are_always_carried_out(
     arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> None:
     assert key(mine, *arguments, **keywords) is None
+
+
+def test_an_argument_whose_form_fails_prevents_nothing_but_reuse() -> None:
+    assert key(mine, None, 10**5000) is None  # has no decimal form
 
 
 def test_a_function_without_source_is_always_called() -> None:
