@@ -8,12 +8,12 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hybrid_parsl.own_code import OwnCode
 
 _PARSL_APPS = "parsl.app.python"
-_PARSL_WRAPPER = "parsl/app/errors.py"
+_PARSL_WRAPPERS = ("parsl/app/errors.py", "parsl/app/python.py")
 _driver = False
 SEARCH = "hybrid_parsl.stages.search:search"
 """The reference of the search: its tasks count their finished starts, and any ranks can do one."""
@@ -99,16 +99,37 @@ def _load(reference: str, name: str, code: OwnCode) -> StageFunction:
 def _resolve(reference: str) -> Callable[..., Any]:
     """Import what a reference names, without the decorators around it."""
     module, _, qualname = reference.partition(":")
-    found: Any = functools.reduce(getattr, qualname.split("."), importlib.import_module(module))
-    return undecorated(found)
+    return _found(vars(importlib.import_module(module)), qualname)
+
+
+def _found(namespace: Mapping[str, Any], qualname: str) -> Callable[..., Any]:
+    """Return what a name in a module leads to, without the decorators around it."""
+    first, *others = qualname.split(".")
+    return undecorated(functools.reduce(getattr, others, namespace[first]))
+
+
+@functools.cache
+def is_found_by_name(function: Callable[..., Any]) -> bool:
+    """Return whether the module and name of a function lead to it, and not to another one.
+
+    That is looked up in the module that has defined it, which may have been loaded anew since.
+    """
+    module, qualname = function.__module__, function.__qualname__
+    try:
+        defined = inspect.unwrap(function)
+        if inspect.isfunction(defined) and defined.__globals__.get("__name__") == module:
+            return _found(defined.__globals__, qualname) is function
+        return _resolve(f"{module}:{qualname}") is function
+    except (ImportError, ValueError, KeyError, AttributeError):
+        return False
 
 
 def undecorated(found: Any) -> Callable[..., Any]:
-    """Return the function behind an app of Parsl's and its wrapper; other decorators stay.
+    """Return the function behind an app of Parsl's and its wrappers; other decorators stay.
 
-    The wrapper turns exceptions into return values. It has the name of the function but is another
-    object, so that pickle cannot send it by name, and unpickling it would import Parsl on every
-    rank. Our executors report exceptions themselves and do not need it.
+    One wrapper turns exceptions into return values, another one limits the time. Each has the name
+    of the function but is another object, so that pickle cannot send it by name, and unpickling it
+    would import Parsl on every rank. Our executors report exceptions themselves and need neither.
     """
     function = vars(found)["func"] if type(found).__module__ == _PARSL_APPS else found
     while _is_wrapper_of_parsl(function):
@@ -117,6 +138,6 @@ def undecorated(found: Any) -> Callable[..., Any]:
 
 
 def _is_wrapper_of_parsl(function: Any) -> bool:
-    """Return whether `function` is what ``parsl.app.errors.wrap_error`` returned."""
+    """Return whether `function` is what Parsl's ``wrap_error`` or ``timeout`` returned."""
     code = getattr(function, "__code__", None)
-    return code is not None and code.co_filename.endswith(_PARSL_WRAPPER)
+    return code is not None and code.co_filename.endswith(_PARSL_WRAPPERS)

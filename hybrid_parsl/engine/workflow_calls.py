@@ -22,7 +22,12 @@ from hybrid_parsl import labels
 from hybrid_parsl.engine.session import first_cause
 from hybrid_parsl.engine.tasks.folders import RESOURCES
 from hybrid_parsl.errors import ConfigurationError, NotStartedError
-from hybrid_parsl.stage_function import StageFunction, stay_in_driver, undecorated
+from hybrid_parsl.stage_function import (
+    StageFunction,
+    is_found_by_name,
+    stay_in_driver,
+    undecorated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -297,6 +302,8 @@ class CallRecorder:
             future = self._join(within, app_args, cache, ignore_for_cache, keywords)
             self._add(call, future)
             return future
+        if not is_found_by_name(function):
+            raise _misleading(function, reference)
         label = _label(executors, function_name)
         given = keywords.pop(RESOURCES, None)
         if keywords.get(_WALLTIME) is not None and not _takes(function, _WALLTIME):
@@ -484,3 +491,10 @@ def _reference(function: Callable[..., Any]) -> str:
             reference,
         )
     return reference
+
+
+def _misleading(function: Callable[..., Any], reference: str) -> ConfigurationError:
+    """Return what is wrong with a function that no other process can import by its name."""
+    message = "the app calls another function than its module and name lead to, as its task would"
+    valid = "a def at the top level of its module, with a name of its own, that calls the other one"
+    return ConfigurationError(message, f"call of {function.__name__}", None, reference, valid)

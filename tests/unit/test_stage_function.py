@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import math
 import os.path
 import pickle
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from parsl import python_app
 from parsl.app.errors import RemoteExceptionWrapper, wrap_error
+from parsl.app.python import timeout
 
 from hybrid_parsl.own_code import OwnCode, find_own_code
-from hybrid_parsl.stage_function import StageFunction, undecorated
+from hybrid_parsl.stage_function import StageFunction, is_found_by_name, undecorated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +36,7 @@ def test_the_function_behind_parsls_wrapper() -> None:
         pickle.dumps(wrapped)  # and cannot travel by name
     assert undecorated(wrapped) is os.path.join
     assert undecorated(wrap_error(wrapped)) is os.path.join
+    assert undecorated(timeout(wrapped, 3)) is os.path.join
 
 
 def test_every_other_function_is_left_as_it_is() -> None:
@@ -56,6 +60,89 @@ def test_it_travels_by_name_whatever_decorates_it() -> None:
     assert received.__name__ == "p=3"
     assert received.reference == sent.reference
     assert undecorated(decorated) is twice
+
+
+NAMES = """
+import functools
+from parsl import python_app
+
+def times(k):
+    def decorate(function):
+        @functools.wraps(function)
+        def product(x):
+            return k * function(x)
+        return product
+    return decorate
+
+def base(x):
+    return x
+
+double = times(2)(base)
+
+def scale(x):
+    return x
+
+first = scale
+
+def scale(x):
+    return x
+
+last = scale
+
+@python_app
+@times(2)
+def app(x):
+    return x
+
+@times(2)
+def decorated(x):
+    return x
+
+class Functions:
+    @staticmethod
+    def static(x):
+        return x
+
+static = Functions.static
+
+def renamed(x):
+    return x
+
+other, renamed = renamed, None
+"""
+
+
+@pytest.fixture
+def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a module whose functions have been decorated, replaced and given other names."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "stages_by_name.py").write_text(NAMES)
+    monkeypatch.setitem(sys.modules, "stages_by_name", None)  # removed after the test
+    del sys.modules["stages_by_name"]
+    return importlib.import_module("stages_by_name")
+
+
+@pytest.mark.parametrize("name", ["base", "last", "app", "decorated", "static", "times"])
+def test_a_function_that_its_module_and_name_lead_to(named: Any, name: str) -> None:
+    assert is_found_by_name(undecorated(vars(named)[name]))
+
+
+@pytest.mark.parametrize("name", ["double", "first", "other"])
+def test_a_function_whose_name_leads_elsewhere(named: Any, name: str) -> None:
+    assert not is_found_by_name(vars(named)[name])
+
+
+def test_a_function_of_a_module_that_has_been_loaded_anew_is_still_found(named: Any) -> None:
+    del sys.modules["stages_by_name"]
+    importlib.import_module("stages_by_name")
+    assert is_found_by_name(named.base)
+    assert not is_found_by_name(named.double)
+
+
+def test_functions_of_packages_are_found_by_name() -> None:
+    for function in (os.getpid, os.path.join, len, math.hypot, functools.wraps, python_app):
+        assert is_found_by_name(function)
+    assert not is_found_by_name([].append)  # of no module
 
 
 def test_equal_functions_have_equal_source_and_any_name() -> None:

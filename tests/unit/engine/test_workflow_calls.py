@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from concurrent.futures import Future, as_completed, wait
@@ -22,6 +23,16 @@ def add(x: Any, y: Any = 0) -> Any:
 
 def named(task: str) -> str:
     return task
+
+
+def timed(x: Any, walltime: float | None = None) -> Any:
+    del walltime
+    return x
+
+
+@functools.wraps(add)
+def twice(x: Any, y: Any = 0) -> Any:
+    return 2 * add(x, y)
 
 
 adding = python_app(add, executors=["mpi"])
@@ -173,6 +184,14 @@ def test_a_function_inside_another_cannot_be_sent() -> None:
 
 
 @pytest.mark.usefixtures("recorder")
+def test_a_function_whose_name_leads_to_another_one_cannot_be_sent() -> None:
+    with pytest.raises(ConfigurationError, match="another function") as caught:
+        python_app(twice)(1)
+    assert caught.value.found == f"{__name__}:add"
+    join_app(twice)(1)  # is called here
+
+
+@pytest.mark.usefixtures("recorder")
 def test_a_command_is_no_function() -> None:
     with pytest.raises(ConfigurationError) as caught:
         bash_app(named)("x")
@@ -184,6 +203,11 @@ def test_the_walltime_of_a_call_is_a_resource() -> None:
     with pytest.raises(ConfigurationError) as caught:
         adding(1, walltime=3)
     assert caught.value.key == "walltime"
+
+
+def test_a_parameter_that_is_called_walltime_is_the_function_s_own(recorder: CallRecorder) -> None:
+    python_app(timed)(1, walltime=3)
+    assert recorder.calls()[0].keywords == {"walltime": 3}
 
 
 def failed(error):
