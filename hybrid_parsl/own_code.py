@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 2**20
 """Size of all files together: what a Secret of Kubernetes holds."""
 
+_IMPORTING = {"import_module", "__import__"}
 _APPS = "apps"
 _NEVER = {"hybrid_parsl", "site_configs", "__main__", *sys.stdlib_module_names}
 _INSTALLED = {"site-packages", "dist-packages"}
@@ -299,10 +300,29 @@ def _imported(text: bytes, package: tuple[str, ...]) -> frozenset[str]:
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            parent = package[: len(package) + 1 - node.level] if node.level else ()
-            base = ".".join(filter(None, (*parent, node.module)))
+            base = _absolute(node.module, node.level, package)
             found.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
+        elif (name := _name_in_call(node)) is not None:
+            module = name.lstrip(".")
+            found.add(_absolute(module, len(name) - len(module), package))
     return frozenset(found)
+
+
+def _absolute(module: str | None, level: int, package: tuple[str, ...]) -> str:
+    """Return the dotted name of what a file of a package imports, from `level` packages up."""
+    parent = package[: len(package) + 1 - level] if level else ()
+    return ".".join(filter(None, (*parent, module)))
+
+
+def _name_in_call(node: ast.AST) -> str | None:
+    """Return the text with which a call imports a module, as ``import_module("apps.a")`` does."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id=name) | ast.Attribute(attr=name),
+            args=[ast.Constant(value=str(text)), *_],
+        ) if name in _IMPORTING:
+            return text
+    return None
 
 
 def _check_size(files: Sequence[SourceFile]) -> None:

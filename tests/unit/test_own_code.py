@@ -208,6 +208,24 @@ def test_what_a_package_of_apps_imports_from_itself_comes_with_it(folder: Path) 
     assert names(code) == [f"apps/{name}.py" for name in found]
 
 
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        ('importlib.import_module("apps.near")', ["near"]),
+        ('import_module(".other", __package__)', ["pack/other"]),
+        ('__import__("apps.pack.other")', ["pack/other"]),
+        ('import_module(name); import_module(); import_module(3); find("apps.near")', []),
+    ],
+)
+def test_a_module_that_is_imported_by_a_call_comes_too(
+    folder: Path, call: str, found: list[str]
+) -> None:
+    write(folder, apps__pack__stage=f"def stage():\n    {call}\n")
+    write(folder, apps__near="", apps__pack__other="")
+    code = find_own_code(["apps.pack.stage"], [folder])
+    assert names(code) == sorted(f"apps/{name}.py" for name in [*found, "pack/stage"])
+
+
 def test_what_other_modules_of_a_project_import_from_apps_comes_with_them(folder: Path) -> None:
     write(folder, apps__stage="def stage():\n    import own_helper\n", apps__unused="")
     write(folder, own_helper="from apps.constants import C\n", apps__constants="C = 1\n")
