@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import tomllib
+from datetime import date, time
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -108,7 +109,26 @@ def with_values(
     table = copy.deepcopy(table)
     for assignment in assignments:
         _assign(table, assignment)
-    check_values(table, "--set")
+    try:
+        check_values(table, None)
+    except ConfigurationError as error:
+        raise error.at(origin(error.key, assignments, None) or "--set") from error
+    return table
+
+
+def placed(
+    table: dict[str, Any], values: Mapping[str, Any], source: str | None = None
+) -> dict[str, Any]:
+    """Return a copy of a table with other values at some dotted keys.
+
+    Raises
+    ------
+    ConfigurationError
+        If a part of a key but the last one is no table.
+    """
+    table = copy.deepcopy(table)
+    for key, value in values.items():
+        _put(table, key.split("."), copy.deepcopy(value), source)
     return table
 
 
@@ -163,7 +183,8 @@ def check_values(table: dict[str, Any], source: str | None) -> None:
     Raises
     ------
     ConfigurationError
-        If a number has more than 64 bits or is not finite, or tables are nested too deeply.
+        If a number has more than 64 bits or is not finite, a value is a date or a time, or tables
+        are nested too deeply.
     """
     waiting: list[tuple[tuple[str, ...], Any]] = [((), table)]
     while waiting:
@@ -179,6 +200,9 @@ def check_values(table: dict[str, Any], source: str | None) -> None:
             raise ConfigurationError("is too large", source, key, shown(value), valid)
         elif type(value) is float and not math.isfinite(value):
             raise ConfigurationError("is not finite", source, key, shown(value), "a finite number")
+        elif isinstance(value, date | time):
+            valid = "a number, a text, true, false, a list or a table"
+            raise ConfigurationError("is a date or a time", source, key, str(value), valid)
 
 
 def _too_deep(source: str | None, key: str | None = None) -> ConfigurationError:
@@ -190,27 +214,35 @@ def _too_deep(source: str | None, key: str | None = None) -> ConfigurationError:
 
 def _assign(table: dict[str, Any], assignment: str) -> None:
     """Carry out ``key=value`` on `table`."""
+    key, equals, text = assignment.partition("=")
+    parts = key.strip().split(".")
+    option = "--sweep" if parts[0] == SWEEP else "--set"
+    found = shown(assignment.removeprefix(f"{SWEEP}."))
     try:
         assignment.encode()
     except UnicodeEncodeError as error:
-        message = "is no text in UTF-8"
-        raise ConfigurationError(message, "--set", found=shown(assignment)) from error
-    key, equals, text = assignment.partition("=")
-    parts = key.strip().split(".")
+        raise ConfigurationError("is no text in UTF-8", option, found=found) from error
     if not equals or not all(parts):
-        message = "an override is KEY=VALUE"
-        raise ConfigurationError(
-            message, "--set", found=shown(assignment), valid="for example search.starts=64"
-        )
+        message, valid = "an override is KEY=VALUE", "for example search.starts=64"
+        raise ConfigurationError(message, option, None, found, valid)
+    _put(table, parts, _toml_value(text.strip()), option)
+
+
+def _put(table: dict[str, Any], parts: Sequence[str], value: Any, source: str | None) -> None:
+    """Set the value at a path of nested tables, which are made where they are missing.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is a value instead of a table.
+    """
     for depth, part in enumerate(parts[:-1], start=1):
         inner: object = table.setdefault(part, {})
         if not isinstance(inner, dict):
-            message = "is a value, not a table"
-            raise ConfigurationError(
-                message, "--set", ".".join(parts[:depth]), found=shown(assignment)
-            )
+            key = ".".join(parts[:depth])
+            raise ConfigurationError("is a value, not a table", source, key, shown(inner))
         table = inner
-    table[parts[-1]] = _toml_value(text.strip())
+    table[parts[-1]] = value
 
 
 def _toml_value(text: str) -> Any:

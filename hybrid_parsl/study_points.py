@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.experiment_file import check_values, validated, with_values
+from hybrid_parsl.experiment_file import check_values, placed, validated
 from hybrid_parsl.records.models import PointsRecord
 from hybrid_parsl.sweep import KEY as SWEEP
-from hybrid_parsl.sweep import Sweep, assignments, in_words
+from hybrid_parsl.sweep import Sweep, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -188,7 +188,7 @@ def make_points(
     for name, each in zip(point_names(len(values)), values, strict=True):
         place = f"{source}, point {name} ({in_words(each)})"
         of_point = {key: table[key] for key in swept & table.keys()}
-        changed = with_values(of_point, assignments(each), source)
+        changed = placed(of_point, each, place)
         found = validated({**table, **changed, **same}, source=place)
         same = same or {key: part for key, part in found if key not in swept}
         content = json.dumps([each[key] for key in decisive])

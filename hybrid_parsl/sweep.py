@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
+import re
 import tomllib
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
@@ -14,13 +18,16 @@ from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import nearest, printable, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 KEY = "sweep"
 MOST_POINTS = 100_000
 Values = dict[str, Any]
 """The value of each swept key, by its dotted name."""
-_FIXED = {"name", "workflow.name", KEY}
+_FIXED = {"workflow.name"}
+_NO_TABLES = {"name", KEY}
+_PLAIN = re.compile(r"[\w-]+(\.[\w-]+)*")
+_PLAIN_WORDS = "letters, digits, _ and -, with dots between the parts, such as ansatz.layers"
 _VALID = "a list of values, or one of { range = [start, stop, step] }, " + ", ".join(
     f"{{ {word} = [first, last, number] }}" for word in ("linspace", "geomspace")
 )
@@ -80,14 +87,15 @@ class Sweep(BaseModel):
         if n_points > MOST_POINTS:
             valid = f"at most {MOST_POINTS}"
             raise ConfigurationError("makes too many points", None, KEY, str(n_points), valid)
+        known = {key: set(map(toml_text, values)) for key, values in axes.items()}
         for number, table in enumerate(self.exclude):
-            _check_exclusion(table, axes, f"{KEY}.exclude.{number}")
+            _check_exclusion(table, axes, known, f"{KEY}.exclude.{number}")
         if not self.points():
             message = "excludes every point"
             raise ConfigurationError(message, None, f"{KEY}.exclude", shown(self.exclude))
         return self
 
-    @property
+    @functools.cached_property
     def axes(self) -> dict[str, list[Any]]:
         """The values of each key.
 
@@ -105,14 +113,19 @@ class Sweep(BaseModel):
 
     def points(self) -> list[Values]:
         """Return the values of each point, in their order."""
-        axes = self.axes
-        rows = (
-            zip(*axes.values(), strict=True)
-            if self.combine == "zip"
-            else itertools.product(*axes.values())
-        )
-        points = (dict(zip(axes, row, strict=True)) for row in rows)
-        return [point for point in points if not any(_agrees(point, each) for each in self.exclude)]
+        agreeing = [_agreeing(key, values, self.exclude) for key, values in self.axes.items()]
+        rows = zip(self._combined(self.axes.values()), self._combined(agreeing), strict=True)
+        return [
+            dict(zip(self.axes, values, strict=True))
+            for values, tables in rows
+            if not functools.reduce(operator.and_, tables)
+        ]
+
+    def _combined(self, columns: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+        """Return an item of each column for each point, in the order of the points."""
+        if self.combine == "zip":
+            return zip(*columns, strict=True)
+        return itertools.product(*columns)
 
 
 def sweep_assignment(text: str) -> str:
@@ -124,19 +137,29 @@ def sweep_assignment(text: str) -> str:
     Raises
     ------
     ConfigurationError
-        If it has no key or no values.
+        If it has no key or no values, or they are nested too deeply.
     """
     key, equals, given = (part.strip() for part in text.partition("="))
     if not (key and equals and given):
         message, valid = "a sweep is KEY=VALUES", "for example ansatz.layers=1,2,3"
         raise ConfigurationError(message, "--sweep", None, shown(text), valid)
+    _check_key(key, None, "--sweep")
     if given.startswith("{") or key in Sweep.model_fields:
         return f"{KEY}.{key}={given}"
     try:
-        values = tomllib.loads(f"v = [{given}]")["v"]
+        return f"{KEY}.{key}={toml_text(_listed(given))}"
+    except RecursionError as error:
+        message, valid = "is nested too deeply", "values, or lists of values"
+        raise ConfigurationError(message, "--sweep", key, shown(given), valid) from error
+
+
+def _listed(given: str) -> list[Any]:
+    """Return values that are separated by commas."""
+    try:
+        values: list[Any] = tomllib.loads(f"v = [{given}]")["v"]
     except ValueError:
-        values = [_bare(word.strip()) for word in given.split(",")]
-    return f"{KEY}.{key}={toml_text(values)}"
+        return [_bare(word.strip()) for word in given.split(",")]
+    return values
 
 
 def _bare(word: str) -> Any:
@@ -145,11 +168,6 @@ def _bare(word: str) -> Any:
         return tomllib.loads(f"v = {word}")["v"]
     except ValueError:
         return word
-
-
-def assignments(values: Values) -> list[str]:
-    """Return the values of a point as ``key=value``, in TOML."""
-    return [f"{key}={toml_text(value)}" for key, value in values.items()]
 
 
 def in_words(values: Values) -> str:
@@ -183,10 +201,22 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
     """Yield the dotted keys of nested tables, up to tables that describe values."""
     for key, value in table.items():
         name = f"{prefix}{key}"
-        if isinstance(value, dict) and not value.keys() & _SPANS.keys():
+        if isinstance(value, dict) and value and not value.keys() & _SPANS.keys():
             yield from _flat(value, f"{name}.")
         else:
             yield name, value
+
+
+def _check_key(key: str, place: str | None, source: str | None = None) -> None:
+    """Refuse a key that an experiment could not have.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has blanks, empty parts, or characters that only quoted keys of TOML may have.
+    """
+    if not _PLAIN.fullmatch(key):
+        raise ConfigurationError("is no plain key", source, place, shown(key), _PLAIN_WORDS)
 
 
 def _values(key: str, spec: Any) -> list[Any]:
@@ -198,19 +228,21 @@ def _values(key: str, spec: Any) -> list[Any]:
         If the key cannot be swept, or the values are not valid.
     """
     place = f"{KEY}.{printable(key)}"
-    if "." not in key or key in _FIXED:
+    _check_key(key, place)
+    if "." not in key or key in _FIXED or key.partition(".")[0] in _NO_TABLES:
         message = "cannot be swept"
         valid = "a key in a table of the experiment, such as ansatz.layers"
         raise ConfigurationError(message, None, place, printable(key), valid)
     values = _span(spec, place) if isinstance(spec, dict) else spec
-    if isinstance(values, list) and not values:
-        raise ConfigurationError("has no values", None, place, shown(spec), _VALID)
     if not isinstance(values, list):
         raise ConfigurationError("has no list of values", None, place, shown(spec), _VALID)
-    kinds = [toml_text(value) for value in values]
-    if len(set(kinds)) < len(kinds):
-        twice = next(each for number, each in enumerate(kinds) if each in kinds[:number])
-        raise ConfigurationError("has a value twice", None, place, twice)
+    if not values:
+        raise ConfigurationError("has no values", None, place, shown(spec), _VALID)
+    known: set[str] = set()
+    for text in map(toml_text, values):
+        if text in known:
+            raise ConfigurationError("has a value twice", None, place, printable(text))
+        known.add(text)
     return values
 
 
@@ -222,7 +254,8 @@ def _span(spec: Mapping[str, Any], place: str) -> list[Any]:
     ConfigurationError
         If it has another form.
     """
-    (word, arguments), *others = spec.items()
+    word, arguments = next(iter(spec.items()), ("", []))
+    others = len(spec) > 1
     if word == "range" and isinstance(arguments, list) and not others:
         odd = [each for each in arguments if type(each) is not int]
         if odd:
@@ -245,7 +278,8 @@ def _range(start: int, stop: int, step: int = 1) -> list[int]:
     if step == 0:
         message = "the step should not be 0"
         raise ValueError(message)
-    if len(numbers := range(start, stop, step)) > MOST_POINTS:
+    numbers = range(start, stop, step)
+    if numbers[MOST_POINTS:]:  # its length may be too large for len
         message = f"has more than {MOST_POINTS} values"
         raise ValueError(message)
     return list(numbers)
@@ -265,15 +299,23 @@ def _spaced(place: Callable[[float], float], first: float, last: float, number: 
 
 def _linspace(first: float, last: float, number: float) -> list[Any]:
     """Return numbers with equal differences."""
-    return _spaced(lambda share: first + share * (last - first), first, last, number)
+    difference = last - first
+    if not math.isfinite(difference):
+        message = "first and last are too far apart: their difference is no finite number"
+        raise ValueError(message)
+    return _spaced(lambda share: first + share * difference, first, last, number)
 
 
 def _geomspace(first: float, last: float, number: float) -> list[Any]:
     """Return numbers with equal ratios."""
-    if first * last <= 0:
+    if 0 in (first, last) or (first > 0) != (last > 0):
         message = "first and last should have one sign, and not be 0"
         raise ValueError(message)
-    return _spaced(lambda share: first * (last / first) ** share, first, last, number)
+    ratio = last / first
+    if ratio == 0 or not math.isfinite(ratio):
+        message = "first and last are too far apart: their ratio is 0 or no finite number"
+        raise ValueError(message)
+    return _spaced(lambda share: first * ratio**share, first, last, number)
 
 
 _SPANS: dict[str, Callable[..., list[Any]]] = {
@@ -284,27 +326,54 @@ _SPANS: dict[str, Callable[..., list[Any]]] = {
 
 
 def _check_exclusion(
-    table: Mapping[str, Any], axes: Mapping[str, Sequence[Any]], place: str
+    table: Mapping[str, Any],
+    axes: Mapping[str, Sequence[Any]],
+    known: Mapping[str, set[str]],
+    place: str,
 ) -> None:
     """Refuse an exclusion that could not leave out any point.
+
+    Parameters
+    ----------
+    table
+        The exclusion.
+    axes
+        The values of each key.
+    known
+        The same as TOML writes them.
+    place
+        The dotted key of the exclusion.
 
     Raises
     ------
     ConfigurationError
-        If a key or a value in it is not swept.
+        If a key or a value in it is not swept, or a key has no values.
     """
     for key, given in table.items():
         if key not in axes:
             near, valid = nearest(key, list(axes)), ", ".join(axes)
             raise ConfigurationError("is not swept", None, place, printable(key), valid, near)
-        for value in given if isinstance(given, list) else [given]:
-            if value not in axes[key]:
-                found, valid = in_words({key: value}), ", ".join(map(toml_text, axes[key][:20]))
-                raise ConfigurationError("is not one of the values", None, place, found, valid)
+        odd = [each for each in _alternatives(given) if toml_text(each) not in known[key]]
+        if odd or given == []:
+            message = "is not one of the values" if odd else "has no values"
+            found = in_words({key: odd[0] if odd else given})
+            valid = ", ".join(map(toml_text, axes[key][:20]))
+            raise ConfigurationError(message, None, place, found, valid)
 
 
-def _agrees(point: Values, table: Mapping[str, Any]) -> bool:
-    """Return whether a point has the values of a table of exclusions."""
-    return all(
-        point[key] in (each if isinstance(each, list) else [each]) for key, each in table.items()
-    )
+def _agreeing(key: str, values: Sequence[Any], tables: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return which tables of exclusions each value of a key agrees with: bit n is for table n."""
+    bits: defaultdict[str, int] = defaultdict(int)
+    free = 0
+    for number, table in enumerate(tables):
+        if key not in table:
+            free |= 1 << number
+        else:
+            for value in _alternatives(table[key]):
+                bits[toml_text(value)] |= 1 << number
+    return [free | bits[toml_text(value)] for value in values] if tables else [0] * len(values)
+
+
+def _alternatives(given: Any) -> list[Any]:
+    """Return the values that an exclusion names for a key."""
+    return given if isinstance(given, list) else [given]

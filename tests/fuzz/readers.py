@@ -25,10 +25,10 @@ from hybrid_parsl.engine.site_settings import read_settings
 from hybrid_parsl.errors import ConfigurationError, HybridParslError, ResultError
 from hybrid_parsl.experiment_file import (
     parse_experiment,
+    placed,
     read_experiment,
     read_table,
     sweep_of,
-    with_values,
 )
 from hybrid_parsl.messages import escape_controls
 from hybrid_parsl.optimize.journal import Journal
@@ -53,7 +53,6 @@ from hybrid_parsl.schedule.cron_expression import parse_cron
 from hybrid_parsl.schedule.definition import Schedule, read_definition
 from hybrid_parsl.schedule.environment import read_environment_file
 from hybrid_parsl.study_points import read_points
-from hybrid_parsl.sweep import assignments
 from hybrid_parsl.tasks import failures
 from hybrid_parsl.tasks.folder import TaskFolder
 from hybrid_parsl.tasks.serialization import encode_frame, read_frame
@@ -157,7 +156,7 @@ def sweep(folder: Path, data: bytes) -> None:
     points = found.points()
     assert len({json.dumps(each, default=str) for each in points}) == len(points)
     for point in points[:3]:
-        experiment = parse_experiment(with_values(table, assignments(point)))
+        experiment = parse_experiment(placed(table, point))
         for key, value in point.items():
             asked: Any = experiment
             for part in key.split("."):

@@ -97,6 +97,7 @@ def test_files_of_other_editors(file: Path, content: str | bytes) -> None:
         ),
         ("[analysis]\ntop = nan", "analysis.top", "is not finite", "nan", "a finite number", None),
         ("deep = inf", "problem.deep", "is not finite", "inf", "a finite number", None),
+        ("day = 1979-05-27", "problem.day", "a date or a time", "1979-05-27", "a number", None),
         (f"big = {2**63}", "problem.big", "is too large", str(2**63), "64 bits", None),
     ],
 )

@@ -74,6 +74,30 @@ def test_the_sweep_of_files_holds_their_content() -> None:
     assert embedded_sweep(plain, make_points(TABLE, plain, "f", embedded, USED)) is plain
 
 
+def test_values_are_set_as_they_are() -> None:
+    texts = ["1 # no comment", "true", " a ", "\n", "x=1"]
+    points = made(problem__text=texts, problem__options=[{"a b": [1]}, {}])
+    assert [each.experiment.problem.settings["text"] for each in points[::2]] == texts
+    assert [each.experiment.problem.settings["options"] for each in points[:2]] == [
+        {"a b": [1]},
+        {},
+    ]
+
+
+def test_the_values_of_a_point_do_not_change_by_another_key() -> None:
+    points = made(search__options=[{"a": 1}], search__options__b=[2, 3])
+    assert [each.values["search.options"] for each in points] == [{"a": 1}] * 2
+    assert points[1].experiment.search.options == {"a": 1, "b": 3}
+
+
+def test_a_key_below_a_value_is_refused_where_the_point_is() -> None:
+    table = {**TABLE, "ansatz": 3}
+    sweep = Sweep.model_validate({"ansatz.layers": [1]})
+    with pytest.raises(ConfigurationError, match="is a value, not a table") as caught:
+        make_points(table, sweep, "file.toml", lambda experiment, _: experiment, USED)
+    assert caught.value.source == "file.toml, point 0 (ansatz.layers = 1)"
+
+
 def test_a_point_that_is_not_valid_is_named() -> None:
     with pytest.raises(ConfigurationError) as caught:
         made(ansatz__layers=[1, -1])

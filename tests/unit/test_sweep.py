@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import json
+import time
 import tomllib
 from typing import Any
 
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.experiment_file import sweep_of
-from hybrid_parsl.sweep import Sweep, assignments, in_words, sweep_assignment, toml_text
+from hybrid_parsl.sweep import Sweep, in_words, sweep_assignment, toml_text
 
 
 def points(text: str, *overrides: str) -> list[dict[str, Any]]:
@@ -27,7 +30,6 @@ def test_every_combination_of_which_the_last_key_varies_fastest() -> None:
         (2, "spsa"),
     ]
     assert in_words(found[1]) == 'ansatz.layers = 1, search.method = "spsa"'
-    assert assignments(found[1]) == ["ansatz.layers=1", 'search.method="spsa"']
 
 
 def test_keys_may_be_written_without_quotes_and_overridden() -> None:
@@ -52,6 +54,11 @@ def test_values_side_by_side() -> None:
         ("{ linspace = [2.5, 3, 1] }", [2.5]),
         ("{ geomspace = [1, 10_000, 5] }", [1, 10, 100, 1000, 10_000]),
         ("{ geomspace = [-1.0, -4.0, 3] }", [-1, -2, -4]),
+        ("{ geomspace = [1e-200, 1e-180, 3] }", [1e-200, 1e-190, 1e-180]),
+        (
+            "{ range = [-9223372036854775808, 9223372036854775807, 9223372036854775807] }",
+            [-(2**63), -1, 2**63 - 2],
+        ),
     ],
 )
 def test_spans(spec: str, values: list[float]) -> None:
@@ -97,6 +104,22 @@ def test_points_are_excluded_by_all_keys_of_a_table() -> None:
         ("a.b = { linspace = [0, 1, 0] }", "sweep.a.b", "1 to 100000"),
         ("a.b = { linspace = [0, 1, 2.5] }", "sweep.a.b", "1 to 100000"),
         ("a.b = { geomspace = [0, 1, 3] }", "sweep.a.b", "one sign"),
+        ("a.b = { geomspace = [-1, 1, 3] }", "sweep.a.b", "one sign"),
+        ("a.b = { geomspace = [1e-300, 1e300, 5] }", "sweep.a.b", "their ratio"),
+        ("a.b = { geomspace = [1e300, 1e-300, 5] }", "sweep.a.b", "their ratio"),
+        ("a.b = { linspace = [-1e308, 1e308, 5] }", "sweep.a.b", "their difference"),
+        (
+            "a.b = { range = [-9223372036854775808, 9223372036854775807] }",
+            "sweep.a.b",
+            "more than 100000 values",
+        ),
+        ("a.b = {}", "sweep.a.b", "no list of values"),
+        ("a.b = {}\na.c = [1]", "sweep.a.b", "no list of values"),
+        ("a.b = [1]\nexclude = [{ a.b = [] }]", "sweep.exclude.0", "has no values"),
+        ("a.b = [1, 2]\nexclude = [{ a.b = true }]", "sweep.exclude.0", "not one of the values"),
+        ("a.b = [1, 2]\nexclude = [{ a.b = 1.0 }]", "sweep.exclude.0", "not one of the values"),
+        ("name.x = [1]", "sweep.name.x", "cannot be swept"),
+        ("sweep.a.b = [1]", "sweep.sweep.a.b", "cannot be swept"),
         ("a.b = [1]\ncombine = 'both'", "sweep.combine", "'product' or 'zip'"),
         ("a.b = [1]\nc.d = [1, 2]\ncombine = 'zip'", "sweep", "does not fit together"),
         ("a.b = [1]\nexclude = [{ a.c = 1 }]", "sweep.exclude.0", "is not swept"),
@@ -111,6 +134,63 @@ def test_what_makes_no_points(table: str, key: str, words: str) -> None:
         points(f"[sweep]\n{table}")
     assert caught.value.key == key
     assert caught.value.source == "file.toml"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a.b ",
+        " a.b",
+        "a. b",
+        "a.b\n",
+        "a.b\t",
+        "a.b=3 #",
+        "a.b'",
+        "a.b#",
+        ".",
+        "a.",
+        ".b",
+        "a..b",
+        "",
+    ],
+)
+def test_a_key_that_is_not_plain(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no plain key") as caught:
+        points(f'[sweep]\n"c.d" = [1]\n{json.dumps(key)} = [1, 2]')
+    assert caught.value.source == "file.toml"
+    assert caught.value.found == repr(key)
+
+
+def test_a_fixed_key_cannot_be_swept_by_a_blank_in_it() -> None:
+    with pytest.raises(ConfigurationError, match="is no plain key"):
+        points('[sweep]\n"workflow.name " = ["pipeline", "x"]')
+
+
+def test_a_key_may_be_the_name_of_any_argument() -> None:
+    assert points('[sweep]\n"workflow.größe_1" = [1]') == [{"workflow.größe_1": 1}]
+    assert points("[sweep]\nresources.my-task.retries = [1]") == [{"resources.my-task.retries": 1}]
+
+
+def test_values_of_another_type_are_not_excluded() -> None:
+    assert points("[sweep]\na.b = [1, 1.0, true]\nexclude = [{ a.b = 1 }]") == [
+        {"a.b": 1.0},
+        {"a.b": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"a.b": [*range(20_000), 0]},
+        {"a.b": list(range(20_000)), "exclude": [{"a.b": list(range(1, 20_000))}]},
+        {"a.b": list(range(5000)), "exclude": [{"a.b": each} for each in range(1, 5000)]},
+    ],
+)
+def test_the_time_of_the_check_is_linear(table: dict[str, Any]) -> None:
+    begun = time.process_time()
+    with contextlib.suppress(ConfigurationError):
+        assert Sweep.model_validate(table).points() == [{"a.b": 0}]
+    assert time.process_time() - begun < 2
 
 
 def test_a_sweep_is_no_table() -> None:
@@ -132,6 +212,28 @@ def test_a_sweep_is_no_table() -> None:
 )
 def test_values_of_the_command_line(text: str, assignment: str) -> None:
     assert sweep_assignment(text) == assignment
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.b=nan", "is not finite"),
+        ("exclude=[{a.b=nan}]", "is not finite"),
+        ("a.b=1979-05-27", "is a date or a time"),
+        ("a.b=07:32:00", "is a date or a time"),
+        ("a.b=\udcff", "is no text in UTF-8"),
+        ("a.b=" + "[" * 40 + "]" * 40, "is nested too deeply"),
+        ("a.b=" + "[" * 5000, "is nested too deeply"),
+        ("a.b=" + "[" * 700 + "]" * 700, "is nested too deeply"),
+        (".=1", "is no plain key"),
+        ("a b.c=1", "is no plain key"),
+        ("a.b.=1", "is no plain key"),
+    ],
+)
+def test_faults_of_the_command_line_are_those_of_sweep(text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        sweep_of({}, [sweep_assignment(text)], "file.toml")
+    assert caught.value.source == "--sweep"
 
 
 @pytest.mark.parametrize("text", ["", "a.b", "a.b=", "=1"])
