@@ -106,7 +106,7 @@ class OwnCode:
         elsewhere = dict(self.elsewhere)
         by_name: dict[str, list[SourceFile]] = {}
         for file in self.files:
-            by_name.setdefault(_top(file.name), []).append(file)
+            by_name.setdefault(top_module(file.name), []).append(file)
         reached: dict[str, list[SourceFile]] = {}
         left = [module.partition(".")[0]]
         while left:
@@ -115,8 +115,8 @@ class OwnCode:
                 return self
             if name not in reached and name in by_name:
                 reached[name] = by_name[name]
-                left += (_top(each) for file in reached[name] for each in _imports(file))
-        return OwnCode(tuple(file for file in self.files if _top(file.name) in reached))
+                left += (top_module(each) for file in reached[name] for each in _imports(file))
+        return OwnCode(tuple(file for file in self.files if top_module(file.name) in reached))
 
     def provide(self) -> None:
         """Let this process import the files: those of the driver where they are seen, or copies.
@@ -126,7 +126,7 @@ class OwnCode:
         if not self.files:
             return
         if any(_provided.get(file.name, file.text) != file.text for file in self.files):
-            _forget(set(map(_top, _provided)))
+            _forget(set(map(top_module, _provided)))
         _provided.update((file.name, file.text) for file in self.files)
         for folder in self.folders:
             files = [file for file in self.files if file.folder == folder]
@@ -183,7 +183,7 @@ def _collect(modules: Iterable[str], folders: Sequence[Path]) -> OwnCode:
     left = [unit for module in modules for unit in _units(module)]
     while left:
         name = left.pop()
-        top = _top(name)
+        top = top_module(name)
         if name in found or top in _NEVER:
             continue
         files = _files_of_app(name, folders) if top == _APPS else _files_of(name, places)
@@ -276,7 +276,7 @@ def _spec(name: str) -> ModuleSpec | None:
         return None
 
 
-def _top(name: str) -> str:
+def top_module(name: str) -> str:
     """Return the top-level module that a module or a file belongs to."""
     return name.partition("/")[0].removesuffix(".py").partition(".")[0]
 

@@ -179,6 +179,36 @@ def _read(text: str | Mapping[str, Any], project: Project) -> tuple[Path, dict[s
     return path, read_table(path)
 
 
+def requested_experiments(
+    table: dict[str, Any], overrides: Sequence[str], source: str
+) -> list[Experiment]:
+    """Return the experiment of each point as it is requested; nothing is imported or read for it.
+
+    Parameters
+    ----------
+    table
+        The experiment as TOML has it.
+    overrides
+        As for `plan_run`.
+    source
+        Where the experiment comes from, for errors.
+
+    Raises
+    ------
+    ConfigurationError
+        If a key or value is not valid.
+    """
+    from hybrid_parsl.experiment_file import parse_experiment, sweep_of, with_values
+    from hybrid_parsl.study_points import make_points
+
+    sweep = sweep_of(table, overrides, source)
+    if sweep is None:
+        return [parse_experiment(table, overrides, source)]
+    asked = with_values(table, overrides, source)
+    points = make_points(asked, sweep, source, lambda experiment, _: experiment, ())
+    return [each.experiment for each in points]
+
+
 def load_experiment(
     text: str | Mapping[str, Any],
     overrides: Sequence[str],

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.crate.agreement import Agreement
     from hybrid_parsl.crate.archive import Crate
+    from hybrid_parsl.experiment import Experiment
     from hybrid_parsl.project import Project
+    from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.runner import Run
 
 DIFFERENT_RESULTS = 7
@@ -57,14 +59,18 @@ def rerun(
     """Repeat the run of a crate, and say whether the results agree."""
     from hybrid_parsl.crate.agreement import DIFFERENT, compare_results
     from hybrid_parsl.crate.archive import read_crate
+    from hybrid_parsl.records.run_directory import RunDirectory
+    from hybrid_parsl.run_plan import requested_experiments
 
-    project = context.obj.project()
+    project = _own_project(context.obj.project())
     found = read_crate(_place(crate, runs_dir))
+    experiments = requested_experiments(_table(found), overrides or [], str(found.source))
     if not yes:
-        _ask(found, project)
+        _ask(found, experiments, project)
     sites = project.sites()
     place = str(sites[site]) if site in sites else site
-    run = _prepare(found, place, overrides or [], site_settings or [], runs_dir)
+    directory = RunDirectory.create(runs_dir, experiments[0].name)
+    run = _prepare(found, place, overrides or [], site_settings or [], directory)
     recorded = found.results
     try:
         document = execute(run, quiet=quiet, as_json=as_json)
@@ -104,23 +110,33 @@ def _place(text: str, runs_dir: Path) -> Path:
     return directory.path
 
 
-def _ask(crate: Crate, project: Project) -> None:
-    """Ask before code is executed that neither the project nor this package has.
+def _own_project(project: Project) -> Project:
+    """Return a project, or that of this package for the current folder in an unpacked crate."""
+    from hybrid_parsl.crate.contents import is_in_crate
+    from hybrid_parsl.project import Project, template_folder
+
+    here = Path.cwd()
+    return Project(template_folder()) if project.folder == here and is_in_crate(here) else project
+
+
+def _ask(crate: Crate, experiments: Sequence[Experiment], project: Project) -> None:
+    """Ask before anything is executed that neither the project nor this package has.
 
     Raises
     ------
     ConfigurationError
         If there is such code, and no terminal to ask on.
     """
-    from hybrid_parsl.crate.code import unknown_code
+    from hybrid_parsl.crate.code import named_programs, unknown_code
+    from hybrid_parsl.crate.contents import is_in_crate
     from hybrid_parsl.project import template_folder
 
-    unknown = unknown_code(crate.code, (project.folder, template_folder(), Path.cwd()))
-    if _names_interpreter(_table(crate)):
-        unknown.append("the interpreter quantum.python")
+    here = Path.cwd()
+    folders = (project.folder, template_folder(), *(() if is_in_crate(here) else (here,)))
+    unknown = unknown_code(crate.code, folders) + named_programs(experiments, crate.code)
     if not unknown:
         return
-    message = "has Python code that is not in your project, and rerun executes it"
+    message = "has or names code that is not in your project, and rerun executes it"
     if not sys.stdin.isatty():
         valid = "--yes, after you have read the code"
         raise ConfigurationError(message, str(crate.source), None, ", ".join(unknown), valid)
@@ -144,19 +160,14 @@ def _table(crate: Crate) -> dict[str, Any]:
         raise ConfigurationError(f"is not TOML: {error}", str(crate.source), EXPERIMENT) from error
 
 
-def _names_interpreter(table: dict[str, Any]) -> bool:
-    """Return whether an experiment, or its sweep, names an interpreter to execute."""
-    return any(
-        key.rpartition(".")[2] == "python"
-        or (isinstance(value, dict) and _names_interpreter(value))
-        for key, value in table.items()
-    )
-
-
 def _prepare(
-    crate: Crate, site: str, overrides: Sequence[str], settings: Sequence[str], runs_dir: Path
+    crate: Crate,
+    site: str,
+    overrides: Sequence[str],
+    settings: Sequence[str],
+    directory: RunDirectory,
 ) -> Run:
-    """Return the run that repeats that of a crate; its folder holds experiment and code.
+    """Return the run in `directory` that repeats that of a crate; it holds experiment and code.
 
     Raises
     ------
@@ -164,20 +175,17 @@ def _prepare(
         If the experiment or the site cannot be used.
     """
     from hybrid_parsl.crate.contents import EXPERIMENT
-    from hybrid_parsl.experiment_file import parse_experiment
     from hybrid_parsl.project import Project
-    from hybrid_parsl.records.run_directory import RunDirectory
     from hybrid_parsl.run_plan import plan_run
     from hybrid_parsl.runner import Run
 
-    name = parse_experiment(_table(crate), source=str(crate.source)).name
-    directory = RunDirectory.create(runs_dir, name)
     folder = directory.path / SOURCE
     try:
         code = crate.unpack(folder)
         sys.path.insert(0, str(code))  # before other files of the same names
         project = Project(code)
-        plan = plan_run(str(folder / EXPERIMENT), site, project, overrides, settings, runs_dir)
+        runs = directory.path.parent
+        plan = plan_run(str(folder / EXPERIMENT), site, project, overrides, settings, runs)
         for point in (plan.experiment, *(each.experiment for each in plan.points)):
             _check_code(point.own_code.folders, code)
     except BaseException:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from hybrid_parsl.own_code import find_own_code
+from hybrid_parsl.messages import printable
+from hybrid_parsl.own_code import find_own_code, top_module
+from hybrid_parsl.problems.registry import named_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +41,31 @@ def write_code(
     shutil.rmtree(directory.path / CODE, ignore_errors=True)
     for name, text in sorted(files.items()):
         directory.write(f"{CODE}/{name}", text)
+
+
+def named_programs(experiments: Iterable[Experiment], code: Iterable[str]) -> list[str]:
+    """Return what experiments name to be executed that is neither in `code` nor a known name.
+
+    That is an interpreter, and modules of problem, optimiser and backend in the form
+    ``package.module:name``. Modules of this package are known.
+
+    Parameters
+    ----------
+    experiments
+        The experiment of each point.
+    code
+        The names of files that are examined otherwise.
+    """
+    known = {__name__.partition(".")[0], *(top_module(name) for name in code)}
+    found: dict[str, None] = {}
+    for each in experiments:
+        if each.quantum.python is not None:
+            found[f"the interpreter quantum.python = {printable(each.quantum.python)}"] = None
+        for key, (name, target) in named_targets(each).items():
+            module, colon, _ = target.partition(":")
+            if colon and name == target and module.partition(".")[0] not in known:
+                found[f"the module of {key} = {printable(name)}"] = None
+    return list(found)
 
 
 def unknown_code(code: Mapping[str, bytes], folders: Iterable[Path]) -> list[str]:

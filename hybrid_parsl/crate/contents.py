@@ -107,6 +107,13 @@ def contents_of(folder: Path) -> Contents:
     return found
 
 
+def is_in_crate(folder: Path) -> bool:
+    """Return whether a folder is, or lies in, an unpacked crate."""
+    return any(
+        (each / METADATA).is_file() and (each / CODE).is_dir() for each in (folder, *folder.parents)
+    )
+
+
 def _files_below(folder: Path, place: str) -> Iterator[str]:
     """Yield the names of the files in a folder of a run, sorted; links are none."""
     if (folder / place).is_symlink():

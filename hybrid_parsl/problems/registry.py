@@ -14,7 +14,7 @@ from hybrid_parsl.optimize.registry import OPTIMIZERS, optimizer_class
 from hybrid_parsl.own_code import OwnCode, find_own_code
 from hybrid_parsl.plugins import PluginGroup, source_fingerprint
 from hybrid_parsl.problems.problem import Problem
-from hybrid_parsl.quantum.registry import backend_target
+from hybrid_parsl.quantum.registry import BACKENDS, backend_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,6 +137,20 @@ def problem_fingerprint(kind: str) -> str:
     return source_fingerprint(problem_class(kind))
 
 
+def named_targets(experiment: Experiment) -> dict[str, tuple[str, str]]:
+    """Return what an experiment names to be imported, and what is behind it, by the keys.
+
+    That is ``package.module:name`` for a known name, and the name itself for any other.
+    """
+    kind, method = experiment.problem.kind, experiment.search.method
+    backend = experiment.quantum.backend
+    return {
+        PROBLEMS.key: (kind, PROBLEMS.target(kind)),
+        OPTIMIZERS.key: (method, OPTIMIZERS.target(method)),
+        BACKENDS.key: (backend, backend_target(backend)[0]),
+    }
+
+
 def embed_code(experiment: Experiment, folders: Sequence[Path]) -> Experiment:
     """Return `experiment` holding the user's own Python files that it names.
 
@@ -152,12 +166,8 @@ def embed_code(experiment: Experiment, folders: Sequence[Path]) -> Experiment:
     ConfigurationError
         If they are too large.
     """
-    named = (
-        PROBLEMS.target(experiment.problem.kind),
-        OPTIMIZERS.target(experiment.search.method),
-        backend_target(experiment.quantum.backend)[0],
-    )
-    modules = [target.partition(":")[0] for target in named if ":" in target]
+    targets = [target for _, target in named_targets(experiment).values()]
+    modules = [target.partition(":")[0] for target in targets if ":" in target]
     return experiment.with_own_code(find_own_code(modules, folders) if modules else OwnCode())
 
 

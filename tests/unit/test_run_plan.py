@@ -12,7 +12,7 @@ from services import is_required, require
 
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.project import Project, find_project
-from hybrid_parsl.run_plan import load_experiment, plan_run
+from hybrid_parsl.run_plan import load_experiment, plan_run, requested_experiments
 
 ROOT = Path(__file__).parents[2]
 BELL = 'name = "x"\n[problem]\nkind = "bell"\n[search]\nmethod = "draw"\n'
@@ -25,6 +25,20 @@ def test_a_plan_knows_experiment_and_site_and_makes_nothing(tmp_path: Path) -> N
     assert plan.site.assignments == ("nodes=3",)
     assert {executor.label for executor in plan.config.executors} == {"mpi", "quantum", "analysis"}
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_requested_is_known_before_anything_is_imported() -> None:
+    table = {
+        "name": "x",
+        "problem": {"kind": "nowhere:Problem"},
+        "sweep": {"quantum.backend": ["nowhere:one", "nowhere:two"]},
+    }
+    found = requested_experiments(table, ["search.method=nowhere:Method"], "file.toml")
+    assert [each.quantum.backend for each in found] == ["nowhere:one", "nowhere:two"]
+    assert {each.search.method for each in found} == {"nowhere:Method"}
+    del table["sweep"]
+    (single,) = requested_experiments(table, ["quantum.python=/a"], "file.toml")
+    assert single.quantum.python == "/a"
 
 
 def test_an_experiment_is_looked_up_overridden_and_checked(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_code_of_others_is_executed_only_on_demand(runs: Path, tmp_path: Path) -
     write_crate(RunDirectory(folder), load_run(folder).document)
     done = hybrid_parsl(*asked)
     assert done.returncode == 2
-    assert "has Python code that is not in your project" in done.stderr
+    assert "code that is not in your project" in done.stderr
     assert "found: apps/workflows.py" in done.stderr
     done = hybrid_parsl(*asked, "--yes")
     assert done.returncode == 2
