@@ -7,6 +7,7 @@ https://www.researchobject.org/workflow-run-crate/profiles/provenance_run_crate/
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -57,6 +58,8 @@ _BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE
 _PYTHON = "https://www.python.org/"
 _RUN, _ENGINE = "#run", "#engine"
 _MOST_TASKS, _MOST_CIRCUITS, _LONGEST = 100, 100, 500
+_TASK_NAME = re.compile(r"\w[\w.=+-]{0,199}")
+"""The name of a function or the one of a call, with the number of its point and of the call."""
 _MEDIA_TYPES = {
     "csv": "text/csv",
     "html": "text/html",
@@ -133,10 +136,14 @@ def metadata(
 
 
 def _circuits(document: Mapping[str, Any]) -> dict[str, str]:
-    """Return the circuits of tasks in OpenQASM 3 by the names of their files; 100 at most."""
+    """Return the circuits of tasks in OpenQASM 3 by the names of their files; 100 at most.
+
+    Tasks whose names no call can have are left out.
+    """
     found = {}
     for name, task in (document.get("tasks") or {}).items():
-        if circuit := _table(_table(task.get("result")).get("circuit")):
+        circuit = _table(_table(task.get("result")).get("circuit"))
+        if circuit and _TASK_NAME.fullmatch(name):
             found[f"{CIRCUITS}/{name}.qasm"] = str(circuit.get("qasm3") or "")
         if len(found) == _MOST_CIRCUITS:
             break

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.atomic_file import write_atomically
@@ -194,9 +194,9 @@ class RunDirectory:
         Raises
         ------
         StorageError
-            If the file cannot be written.
+            If the file cannot be written, or would not be in the folder of the run.
         """
-        path = self.path / name
+        path = self._place(name)
         try:
             path.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         except OSError as error:
@@ -204,6 +204,22 @@ class RunDirectory:
         if isinstance(content, str):
             content = content.encode("utf-8", "backslashreplace")
         write_atomically(path, content)
+        return path
+
+    def _place(self, name: str) -> Path:
+        """Return the path of the file `name`.
+
+        Raises
+        ------
+        StorageError
+            If it would not be in the folder of the run, by its name or by a link.
+        """
+        path, relative = self.path / name, PurePosixPath(name)
+        if "\0" in name or ".." in relative.parts or relative.is_absolute():
+            raise StorageError(str(path), "is no path below the folder of the run")
+        for parent in relative.parents:
+            if parent.parts and (self.path / parent).is_symlink():
+                raise StorageError(str(path), f"{parent} is a link, not a folder of the run")
         return path
 
     def write_json(self, name: str, value: Any) -> Path:

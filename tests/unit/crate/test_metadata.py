@@ -66,6 +66,17 @@ def test_a_task_has_its_job_times_backend_and_circuit(tmp_path: Path) -> None:
     assert (directory.path / "circuits/quantum.qasm").read_text() == QASM
 
 
+@pytest.mark.parametrize("name", ["../../victim/x", "/victim", "a\0b", "", ".hidden", "a/b"])
+def test_a_name_that_no_task_has_makes_no_file(tmp_path: Path, name: str) -> None:
+    results = document()
+    results["tasks"][name] = task({"circuit": {"qasm3": QASM}})
+    results["tasks"]["3.größe=2-1"] = task({"circuit": {"qasm3": QASM}})
+    directory = make_run(tmp_path / "r", results)
+    circuits = directory.path / "circuits"
+    assert {each.name for each in circuits.iterdir()} == {"quantum.qasm", "3.größe=2-1.qasm"}
+    assert list(tmp_path.iterdir()) == [directory.path]
+
+
 def test_pickles_empty_files_and_settings_of_the_site_are_no_part(tmp_path: Path) -> None:
     parts = ids(entities(make_run(tmp_path / "r"))["./"]["hasPart"])
     assert not {"tasks/search/result.frame", "tasks/search/stdout.log", "site.json"} & set(parts)

@@ -86,6 +86,32 @@ def test_a_relative_parent_is_made_absolute(
     assert RunDirectory.create(Path("runs"), "x").path.parent == tmp_path / "runs"
 
 
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/tmp/x", "a\0b", "a\0/b", ".."])
+def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    directory = RunDirectory.create(tmp_path, "x")
+    with pytest.raises(StorageError, match="no path below the folder"):
+        directory.write(name, "x")
+    assert list(tmp_path.iterdir()) == [directory.path]
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path / "runs", "x")
+    (tmp_path / "elsewhere").mkdir()
+    (directory.path / "circuits").symlink_to(tmp_path / "elsewhere")
+    for name in ("circuits/x", "circuits/deep/x"):
+        with pytest.raises(StorageError, match="circuits is a link"):
+            directory.write(name, "x")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path / "runs", "x")
+    (tmp_path / "other").write_text("other")
+    (directory.path / "x").symlink_to(tmp_path / "other")
+    directory.write("x", "ours")
+    assert (tmp_path / "other").read_text() == "other"
+
+
 def test_a_parent_that_cannot_hold_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for parent in (tmp_path / "file", tmp_path / "file" / "runs", Path("/proc/runs")):
