@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.records.run_difference import RunDifference, compare_runs, tasks_of
+from hybrid_parsl.result_view import type_name
+from hybrid_parsl.results import Analysis, Bitstrings, Diagonalization, Sample, SearchResult
+from hybrid_parsl.stages.rounds import Round, Rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hybrid_parsl.records.run_difference import EnergyDifference
 
@@ -22,10 +25,20 @@ SIGNIFICANCE = 0.01
 ROUNDING = 1e-9
 """Relative difference of energies without an error bar that another order of sums may make."""
 
-_OF_A_CALL = frozenset(
-    {"execution", "job_id", "usage_s", "estimated_usage_s", "seconds", "duration_s", "backend"}
+_EXECUTED = ("execution",)
+_MEASURED = (
+    *(*_EXECUTED, "backend", "job_id", "usage_s", "estimated_usage_s", "transpiled.duration_s"),
 )
-"""Keys of results that say how they were computed, at any depth."""
+_OF_A_CALL: dict[str | None, tuple[str, ...]] = {
+    type_name(SearchResult): _EXECUTED,
+    type_name(Sample): (*_MEASURED, "raw.seconds", "mitigation.seconds"),
+    type_name(Bitstrings): _MEASURED,
+    type_name(Diagonalization): _EXECUTED,
+    type_name(Analysis): (*_EXECUTED, "raw.seconds"),
+    type_name(Round): ("seconds",),
+    type_name(Rounds): ("rounds.seconds",),
+}
+"""The dotted keys of results of this package that say how they were computed, by their type."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +63,10 @@ class Agreement:
 def compare_results(recorded: Mapping[str, Any], repeated: Mapping[str, Any]) -> Agreement:
     """Return whether the results of two runs agree.
 
-    They agree to the last digit if the results of all tasks are equal, but for times, hosts and
-    jobs. They agree within statistical error if all energies do, at a significance of 1 % for all
-    of them together (Bonferroni); energies without an error bar may differ by 1e-9 relatively.
+    They agree to the last digit if the results of all tasks are equal, but for the times, hosts and
+    jobs in those of this package's own types. They agree within statistical error if all energies
+    do, at a significance of 1 % for all of them together (Bonferroni); energies without an error
+    bar may differ by 1e-9 relatively.
 
     Parameters
     ----------
@@ -81,17 +95,23 @@ def compare_results(recorded: Mapping[str, Any], repeated: Mapping[str, Any]) ->
 def _results(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the results of the completed tasks, without what says how they were computed."""
     return {
-        name: _comparable(task.get("result"))
+        name: _comparable(task.get("result"), _OF_A_CALL.get(task.get("type"), ()))
         for name, task in tasks_of(document).items()
         if task.get("status") == "completed"
     }
 
 
-def _comparable(value: Any) -> Any:
-    """Return a value without keys that say how it was computed."""
-    if isinstance(value, dict):
-        return {key: _comparable(each) for key, each in value.items() if key not in _OF_A_CALL}
-    return [_comparable(each) for each in value] if isinstance(value, list) else value
+def _comparable(value: Any, left_out: Sequence[str]) -> Any:
+    """Return a value without some dotted keys, which lead through lists, too."""
+    if isinstance(value, list):
+        return [_comparable(each, left_out) for each in value] if left_out else value
+    if not isinstance(value, dict):
+        return value
+    inner = {
+        key: [each.removeprefix(f"{key}.") for each in left_out if each.startswith(f"{key}.")]
+        for key in value.keys() - set(left_out)
+    }
+    return {key: _comparable(value[key], below) for key, below in inner.items()}
 
 
 def _agree(energy: EnergyDifference, n_energies: int) -> bool:

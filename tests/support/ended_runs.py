@@ -25,10 +25,17 @@ WORKFLOW = (
 )
 
 
+_TYPES = {
+    "hybrid_parsl.stages.search:search": "hybrid_parsl.results:SearchResult",
+    "hybrid_parsl.stages.quantum:sample": "hybrid_parsl.results:Sample",
+}
+
+
 def task(result: dict[str, Any], *after: str, **more: Any) -> dict[str, Any]:
     """Return a task that has completed."""
     function = more.pop("function", "hybrid_parsl.stages.search:search")
     known = {"function": function, "label": "mpi", "after": list(after), "status": "completed"}
+    known |= {"type": _TYPES.get(function, "builtins:dict")}
     return {**known, **TIMES, "duration_s": 1.0, "host": "node1", "result": result, **more}
 
 

@@ -32,6 +32,30 @@ def test_times_hosts_and_jobs_are_no_results(
     assert compare_results(recorded, repeated).verdict == EXACT
 
 
+@pytest.mark.parametrize("key", ["seconds", "backend", "job_id", "duration_s", "execution"])
+def test_the_same_keys_of_other_types_are_results(
+    recorded: dict[str, Any], repeated: dict[str, Any], key: str
+) -> None:
+    for results, value in ((recorded, 1), (repeated, 2)):
+        results["tasks"]["own"] = task({key: value}, function="apps.workflows:own")
+    assert compare_results(recorded, repeated).reasons == ["own has another result"]
+    for results, value in ((recorded, 1), (repeated, 2)):
+        results["tasks"]["own"] = task({"best": [{key: value}]})
+    assert compare_results(recorded, repeated).reasons == ["own has another result"]
+
+
+def test_times_of_the_measurement_are_no_results(
+    recorded: dict[str, Any], repeated: dict[str, Any]
+) -> None:
+    for results, value in ((recorded, 1.0), (repeated, 2.0)):
+        result(results, "quantum").update(raw={"seconds": value}, mitigation={"seconds": value})
+        rounds = task({"rounds": [{"seconds": value}], "ended": "x"})
+        results["tasks"]["rounds"] = {**rounds, "type": "hybrid_parsl.stages.rounds:Rounds"}
+    assert compare_results(recorded, repeated).verdict == EXACT
+    result(repeated, "quantum")["raw"]["expectation"] = 3.0
+    assert compare_results(recorded, repeated).verdict == STATISTICAL
+
+
 def test_other_counts_agree_as_far_as_their_energies_do(
     recorded: dict[str, Any], repeated: dict[str, Any]
 ) -> None:
