@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -24,12 +25,14 @@ from hybrid_parsl.records.run_directory import RESULTS, RunDirectory
 from hybrid_parsl.strict_json import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 _MOST_FILES = 10_000
 _MOST_BYTES = 512 * 2**20
-_LONGEST_NAME = 1000
+_MOST_METADATA_BYTES = 16 * 2**20
+_LONGEST_NAME, _LONGEST_PART = 1000, 255  # bytes
+_SITES = f"{CODE}/site_configs"
 _NEEDED = (EXPERIMENT, RESULTS, WORKFLOWS)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _MODE = stat.S_IFREG | 0o644
@@ -78,7 +81,7 @@ class Crate:
         target.write(EXPERIMENT, self.files[EXPERIMENT])
         for name, content in self.code.items():
             target.write(f"{CODE}/{name}", content)
-        (folder / CODE / "site_configs").mkdir(exist_ok=True)
+        (folder / _SITES).mkdir()
         return folder / CODE
 
 
@@ -130,6 +133,8 @@ def read_crate(path: Path) -> Crate:
             return _read(path, lambda name: archive.read(entries[name]))
     except _DAMAGES as error:
         raise _refused(path, f"is not a valid zip: {error}") from error
+    except MemoryError as error:
+        raise _refused(path, "needs more memory than is free") from error
     except OSError as error:
         raise _refused(path, f"cannot be read: {error.strerror or error}") from error
 
@@ -228,6 +233,9 @@ def _checksums(path: Path, metadata: bytes) -> dict[str, Any]:
     ConfigurationError
         If the metadata is not that of a crate, or names a file outside of it.
     """
+    if len(metadata) > _MOST_METADATA_BYTES:
+        size, valid = f"{len(metadata)} bytes", f"at most {_MOST_METADATA_BYTES} bytes"
+        raise _refused(path, "is too large", METADATA, size, valid)
     try:
         graph = {each["@id"]: each for each in parse_json(metadata)["@graph"]}
         parts = graph["./"]["hasPart"]
@@ -240,6 +248,12 @@ def _checksums(path: Path, metadata: bytes) -> dict[str, Any]:
     found = {unquote(name): checksum for name, checksum in listed.items()}
     for name in found:
         _check_name(path, name)
+        folder = next((each for each in PurePosixPath(name).parents if str(each) in found), None)
+        if folder is not None:
+            raise _refused(path, "is a file and a folder", METADATA, str(folder))
+    sites = [name for name in found if f"{name}/".startswith(f"{_SITES}/")]
+    if sites:
+        raise _refused(path, "is no part of a crate: sites are those of the project", sites[0])
     return found
 
 
@@ -253,9 +267,15 @@ def _check_name(path: Path, name: str) -> None:
     """
     parts = name.split("/")
     is_bad = any(part in ("", ".", "..") for part in parts) or "\\" in name
-    if is_bad or not name.isprintable() or _URL.match(name) or len(name) > _LONGEST_NAME:
-        valid = "a path below the folder of the crate"
+    if is_bad or not name.isprintable() or _URL.match(name) or _is_long(name, parts):
+        valid = "a path below the folder of the crate that a file system can hold"
         raise _refused(path, "is no valid name of a file", json.dumps(name)[:80], valid=valid)
+
+
+def _is_long(name: str, parts: Sequence[str]) -> bool:
+    """Return whether a name, or a part of it, is longer than file systems can hold."""
+    longest = max(len(part.encode()) for part in parts)
+    return longest > _LONGEST_PART or len(name.encode()) > _LONGEST_NAME
 
 
 def _refused(

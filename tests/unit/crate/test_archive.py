@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import stat
@@ -81,7 +82,10 @@ def test_files_that_are_not_listed_are_not_read(packed: bytes, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "name",
-    ["../evil", "/etc/evil", "a/../../evil", "a\\..\\evil", "C:/evil", "a//b", "./a", "a\nb"],
+    [
+        *("../evil", "/etc/evil", "a/../../evil", "a\\..\\evil", "C:/evil", "a//b", "./a", "a\nb"),
+        *("code/" + 300 * "a", "code/" + 200 * "ä", "code" + 400 * "/ab"),
+    ],
 )
 def test_names_outside_of_the_crate_are_refused(packed: bytes, tmp_path: Path, name: str) -> None:
     path = changed(packed, tmp_path / "r.zip", **{name: b"evil"})
@@ -96,6 +100,54 @@ def test_names_outside_of_the_crate_are_refused(packed: bytes, tmp_path: Path, n
         with_metadata(packed, path, list_it)
         with pytest.raises(ConfigurationError, match="no valid name"):
             read_crate(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["code/q", "code/q/b.py"], "is a file and a folder"),
+        (["code/q/a/b.py", "code/q"], "is a file and a folder"),
+        (["results.json/a"], "is a file and a folder"),
+        (["code/site_configs"], "sites are those of the project"),
+        (["code/site_configs/local.py"], "sites are those of the project"),
+    ],
+)
+def test_files_that_cannot_be_unpacked_are_refused(
+    packed: bytes, tmp_path: Path, names: list[str], words: str
+) -> None:
+    def list_them(found, graph) -> None:
+        found["./"]["hasPart"] += [{"@id": name} for name in names]
+        graph += [{"@id": name, "sha256": hashlib.sha256(b"").hexdigest()} for name in names]
+
+    path = with_metadata(packed, tmp_path / "r.zip", list_them)
+    with zipfile.ZipFile(path, "a") as new:
+        for name in names:
+            new.writestr(name, b"")
+    with pytest.raises(ConfigurationError, match=words):
+        read_crate(path)
+
+
+def test_large_metadata_is_refused_before_it_is_parsed(
+    packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = b"[" + b"{}," * (6 * 2**20) + b"{}]"
+    path = changed(packed, tmp_path / "r.zip", **{METADATA: metadata})
+    monkeypatch.setattr(archive, "parse_json", None)
+    with pytest.raises(ConfigurationError, match="is too large") as caught:
+        read_crate(path)
+    assert caught.value.key == METADATA
+
+
+def test_a_crate_that_needs_more_memory_than_there_is(
+    packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(_data: bytes) -> None:
+        raise MemoryError
+
+    path = changed(packed, tmp_path / "r.zip")
+    monkeypatch.setattr(archive, "parse_json", parse)
+    with pytest.raises(ConfigurationError, match="more memory than is free"):
+        read_crate(path)
 
 
 def test_links_in_a_zip_are_refused(packed: bytes, tmp_path: Path) -> None:
