@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,13 @@ from hybrid_parsl.crate.code import CODE
 from hybrid_parsl.ownership import read_own
 from hybrid_parsl.records.run_directory import REPORT, RESULTS
 from hybrid_parsl.run_report import STUDY_CSV, STUDY_PAGE, STUDY_PARQUET
-from hybrid_parsl.secret_names import masked
+from hybrid_parsl.secret_names import find_secrets
 from hybrid_parsl.study_points import FILE as POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from hybrid_parsl.secret_names import FoundSecret
 
 METADATA = "ro-crate-metadata.json"
 EXPERIMENT, VERSIONS, EVENTS = "experiment.toml", "versions.json", "events.jsonl"
@@ -58,11 +61,21 @@ class Contents:
     files
         By name.
     left_out
-        A sentence for each kind of file of the run's tasks that is not part of it.
+        A sentence for each file, or kind of file, of the run that is not part of it.
     """
 
     files: dict[str, CrateFile] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+
+    def add(self, name: str, content: bytes) -> bool:
+        """Add a file, or leave it out; return whether it was added."""
+        if not content:
+            return False
+        if not is_needed(name) and next(secrets_of(name, content), None):
+            self.left_out.append(f"{name} is left out: it holds what sounds like a secret.")
+            return False
+        self.files[name] = _described(name, content)
+        return True
 
     def below(self, folder: str) -> list[str]:
         """Return the names of the files in a folder, sorted."""
@@ -73,8 +86,9 @@ def contents_of(folder: Path) -> Contents:
     """Return the files in the folder of a run that belong to its crate.
 
     These are its documents, figures, circuits and code, and of its tasks the scripts, job records
-    and logs, but for empty files. At most 300 files of tasks count, none larger than 16 MiB, and
-    none with what sounds like a secret. Symbolic links are not followed.
+    and logs, but for empty files. At most 300 files of tasks count, none larger than 16 MiB. A file
+    with what sounds like a secret is left out, unless a crate cannot be without it: see
+    `is_needed`. Symbolic links are not followed.
 
     Raises
     ------
@@ -86,8 +100,10 @@ def contents_of(folder: Path) -> Contents:
     for place in (CIRCUITS, CODE, FIGURES):
         names += _files_below(folder, place)
     for name in names:
-        if content := _content(folder, name):
-            found.files[name] = _described(name, content)
+        found.add(name, _content(folder, name))
+    if STUDY_PARQUET in found.files and STUDY_CSV not in found.files:
+        del found.files[STUDY_PARQUET]
+        found.left_out.append(f"{STUDY_PARQUET} is left out: it is the same table.")
     n_more = 0
     for name in _files_below(folder, TASKS):
         if not _is_of_a_task(name) or not (folder / name).stat().st_size:
@@ -97,14 +113,22 @@ def contents_of(folder: Path) -> Contents:
             break
         if (folder / name).stat().st_size > _MOST_BYTES:
             found.left_out.append(f"{name} is left out: it is larger than 16 MiB.")
-        elif content := _content(folder, name):
-            text = content.decode("utf-8", "replace")
-            if masked(text) != text:
-                found.left_out.append(f"{name} is left out: it holds what sounds like a secret.")
-            else:
-                found.files[name] = _described(name, content)
-                n_more += 1
+        else:
+            n_more += found.add(name, _content(folder, name))
     return found
+
+
+def is_needed(name: str) -> bool:
+    """Return whether a crate cannot be without a file of the run."""
+    return name in (EXPERIMENT, RESULTS) or name.startswith(f"{CODE}/")
+
+
+def secrets_of(name: str, content: bytes) -> Iterator[FoundSecret]:
+    """Yield what sounds like a secret in a file of a run."""
+    text = content.decode("utf-8", "replace")
+    if name.endswith((".html", ".svg")):
+        text = html.unescape(text)
+    return find_secrets(text, is_code=name.endswith(".py"))
 
 
 def is_in_crate(folder: Path) -> bool:

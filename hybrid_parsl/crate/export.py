@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.crate.archive import write_zip
+from hybrid_parsl.crate.contents import contents_of, is_needed, secrets_of
 from hybrid_parsl.crate.metadata import NO_LICENSE, write_crate
 from hybrid_parsl.errors import ConfigurationError
+from hybrid_parsl.messages import printable
+from hybrid_parsl.ownership import read_own
 from hybrid_parsl.records.run_difference import flat
 from hybrid_parsl.records.run_lock import driver_of, state_of
 from hybrid_parsl.secret_names import masked
@@ -45,18 +48,23 @@ def export_run(
     Raises
     ------
     ConfigurationError
-        If the run has not ended, is on an endpoint, holds a secret in its experiment, or the file
-        exists.
+        If the run has not ended, is on an endpoint, holds a secret in its experiment, results or
+        code, or the file exists.
     StorageError
         If the zip cannot be written.
     """
     document = ended_document(directory)
     experiment = document.get("experiment") or {}
+    message, run = "holds what sounds like a secret", f"run {directory.path.name}"
     for key, value in flat(experiment).items():
         if masked(value, key) != value:
             valid = "an experiment without secrets: keep them in the environment"
-            message = "holds what sounds like a secret"
-            raise ConfigurationError(message, f"run {directory.path.name}", key, None, valid)
+            raise ConfigurationError(message, run, key, None, valid)
+    for name in filter(is_needed, contents_of(directory.path).files):
+        for each in secrets_of(name, read_own(directory.path / name)):
+            valid = "a file without secrets: a crate cannot be without it"
+            place = f"{name}, line {each.line}"
+            raise ConfigurationError(message, run, place, printable(each.name), valid)
     if path.exists() and not force:
         valid = "another file, or --force"
         raise ConfigurationError("exists already", "--output", None, str(path), valid)

@@ -510,7 +510,7 @@ def _status(status: Any, error: Any) -> dict[str, Any]:
     """Return status and error of an action."""
     if status == "completed":
         return {"actionStatus": "http://schema.org/CompletedActionStatus"}
-    words = str(error or status)
+    words = masked(str(error or status))
     return {"actionStatus": "http://schema.org/FailedActionStatus", "error": words}
 
 

@@ -38,6 +38,35 @@ def test_a_file_with_a_secret_is_left_out_and_named(folder: Path) -> None:
     assert found.left_out == ["tasks/.psij/1.job is left out: it holds what sounds like a secret."]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tasks/search/stdout.log", "Authorization: Bearer S-bearer\n"),
+        ("tasks/search/stdout.log", '{"api_token": "S-json"}\n'),
+        ("tasks/search/stdout.log", "IBM_TOKEN: S-colon\n"),
+        ("events.jsonl", '{"event": "failed", "message": "with TOKEN=S-error"}\n'),
+        ("report.html", "<p>TOKEN = &#x27;S-error&#x27;</p>"),
+        ("report.html", "<p>https://user:S-url@host/</p>"),
+        ("circuits/quantum.qasm", "// IBM_TOKEN: S-circuit\n"),
+    ],
+)
+def test_any_file_that_a_crate_can_be_without_is_left_out(
+    folder: Path, name: str, text: str
+) -> None:
+    (folder / name).write_text(text)
+    found = contents_of(folder)
+    assert name not in found.files
+    assert found.left_out == [f"{name} is left out: it holds what sounds like a secret."]
+
+
+def test_the_table_of_a_study_is_left_out_in_both_forms(folder: Path) -> None:
+    (folder / "study.csv").write_text("point,problem.text\n0,TOKEN=S-csv\n")
+    (folder / "study.parquet").write_bytes(b"PAR1")
+    found = contents_of(folder)
+    assert not {"study.csv", "study.parquet"} & found.files.keys()
+    assert len(found.left_out) == 2
+
+
 def test_what_tasks_leave_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "_MOST_BYTES", 100)
     (folder / "tasks/search/stderr.log").write_text("x" * 101)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,37 @@ def test_a_secret_in_the_experiment_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="sounds like a secret") as caught:
         export_run(directory, tmp_path / "r.zip")
     assert caught.value.key == "quantum.options"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "found"),
+    [
+        ("code/mysecret.py", 'a = 1\nIBM_TOKEN = "S-code"\n', 2, "IBM_TOKEN"),
+        ("code/apps/search.py", 'search(headers={"api_key": "S-code"})\n', 1, "api_key"),
+        ("results.json", None, 1, "TOKEN"),
+    ],
+)
+def test_a_secret_in_what_a_crate_needs_is_refused(
+    tmp_path: Path, name: str, text: str | None, line: int, found: str
+) -> None:
+    directory = make_run(tmp_path / "r")
+    results = document(error={"type": "RuntimeError", "message": "with TOKEN=S-error"})
+    directory.write(name, text or json.dumps(results))
+    with pytest.raises(ConfigurationError, match="sounds like a secret") as caught:
+        export_run(directory, tmp_path / "r.zip")
+    assert caught.value.key == f"{name}, line {line}"
+    assert caught.value.found == found
+    assert "S-" not in str(caught.value)
+    assert not (tmp_path / "r.zip").exists()
+
+
+def test_code_that_reads_its_secrets_is_exported(tmp_path: Path) -> None:
+    directory = make_run(tmp_path / "r")
+    directory.write(
+        "code/client.py",
+        'TOKEN = os.environ["IBM_TOKEN"]\npassword: str = getpass()\ntokens, max_tokens = 3, "4"\n',
+    )
+    assert "code/client.py" in read_crate(export_run(directory, tmp_path / "r.zip")).files
 
 
 def test_a_run_that_has_not_ended_is_refused(tmp_path: Path) -> None:

@@ -92,6 +92,16 @@ def test_a_failed_run_says_why(tmp_path: Path) -> None:
     assert found["#task-search"]["actionStatus"].endswith("CompletedActionStatus")
 
 
+def test_secrets_in_errors_are_masked(tmp_path: Path) -> None:
+    error = {"type": "RuntimeError", "message": "TOKEN=S-1 at https://user:S-2@host"}
+    results = document(error=error)
+    results["run"]["status"] = "failed"
+    results["tasks"]["quantum"] |= {"status": "failed", "error": error["message"], "result": None}
+    found = entities(make_run(tmp_path / "r", results))
+    assert "S-" not in json.dumps(found)
+    assert "TOKEN=(hidden)" in found["#run"]["error"]
+
+
 def test_a_run_without_a_task_has_no_steps(tmp_path: Path) -> None:
     found = entities(make_run(tmp_path / "r", document(tasks={})))
     profiles = ids(found["./"]["conformsTo"])
