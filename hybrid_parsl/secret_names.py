@@ -51,7 +51,7 @@ _ADDRESS = re.compile(
 """The address of a login by a password, or by a token instead of the name of the user."""
 _PLACEHOLDER = re.compile(
     r"[.…*x]*|[<${%(].*|(str|bytes|int|float|bool|object|Any|None|none|null|true|false|True|False)"
-    r"|password|\d+(\.\d+)+\w*"
+    r"|password|(self|cls|os)\..*|\d+(\.\d+)+\w*"
 )
 """What stands for a value, a type, or a version."""
 _VARIABLE = re.compile(r"[A-Za-z_][\w.]*")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 import tomllib
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_parsl.errors import ConfigurationError
-from hybrid_parsl.experiment_file import sweep_of
+from hybrid_parsl.experiment_file import placed, sweep_of
 from hybrid_parsl.sweep import Sweep, in_words, sweep_assignment, toml_text
 
 
@@ -269,3 +270,104 @@ def test_the_number_of_points_is_the_product_and_none_is_twice(axes: dict[str, l
         expected *= len(values)
     assert len(found) == expected
     assert len({tuple(each.items()) for each in found}) == expected
+
+
+PLAIN_KEYS = st.from_regex(r"[\w-]{1,5}(\.[\w-]{1,5}){1,2}", fullmatch=True)
+TOML = st.recursive(
+    VALUES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@given(st.lists(TOML, min_size=1, max_size=4, unique_by=toml_text))
+def test_each_point_has_its_value_as_it_is(values: list[Any]) -> None:
+    table = {"a": {"b": 0, "c": 1}}
+    found = Sweep.model_validate({"a.b": values}).points()
+    made = [placed(table, each)["a"] for each in found]
+    assert list(map(toml_text, made)) == [toml_text({"b": each, "c": 1}) for each in values]
+    assert table == {"a": {"b": 0, "c": 1}}
+
+
+@given(st.text(max_size=12) | PLAIN_KEYS)
+def test_a_key_is_refused_or_leads_to_where_it_says(key: str) -> None:
+    try:
+        (point,) = Sweep.model_validate({key: [7]}).points()
+    except ConfigurationError:
+        return
+    table: Any = placed({}, point)
+    for part in key.split("."):
+        (name,) = table
+        assert name == part
+        assert name == name.strip() != ""
+        table = table[part]
+    assert table == 7
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a.b", "a.c", "d.e"]),
+        st.lists(
+            st.sampled_from([0, 1, 1.0, True, "1", [1], [1.0]]), min_size=1, unique_by=toml_text
+        ),
+        min_size=1,
+    ),
+    st.data(),
+)
+def test_excluded_are_the_points_that_agree_with_all_keys_of_a_table(
+    axes: dict[str, list[Any]], data: st.DataObject
+) -> None:
+    def some(values: list[Any]) -> st.SearchStrategy[list[Any]]:
+        return st.lists(st.sampled_from(values), min_size=1, max_size=3)
+
+    tables = st.fixed_dictionaries({}, optional={key: some(each) for key, each in axes.items()})
+    exclude = data.draw(st.lists(tables.filter(bool), max_size=4))
+    every = Sweep.model_validate(axes).points()
+    texts = [{key: set(map(toml_text, each)) for key, each in table.items()} for table in exclude]
+    left = [
+        point
+        for point in every
+        if not any(all(toml_text(point[k]) in each for k, each in t.items()) for t in texts)
+    ]
+    if left:
+        found = Sweep.model_validate({**axes, "exclude": exclude}).points()
+        assert list(map(toml_text, found)) == list(map(toml_text, left))
+    else:
+        with pytest.raises(ConfigurationError, match="excludes every point"):
+            Sweep.model_validate({**axes, "exclude": exclude})
+
+
+@given(
+    st.sampled_from(["linspace", "geomspace"]),
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**63 - 1),
+    st.integers(1, 9),
+)
+def test_a_span_has_its_ends_and_finite_numbers_between(
+    word: str, first: float, last: float, number: int
+) -> None:
+    try:
+        found = Sweep.model_validate({"a.b": {word: [first, last, number]}}).axes["a.b"]
+    except ConfigurationError as error:
+        is_narrow = math.isclose(first, last, rel_tol=1e-13)
+        if error.message == "has a value twice" and not is_narrow:
+            raise
+        return
+    assert len(found) == number
+    assert found[0] == first
+    assert found[-1] == (last if number > 1 else first)
+    low, high = sorted((first, last))
+    slack = 1e-14 * max(abs(low), abs(high))
+    assert all(math.isfinite(each) and low - slack <= each <= high + slack for each in found)
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=20), st.sampled_from(["", "a.b="]))
+def test_any_text_of_the_command_line_is_values_or_a_fault_of_sweep(text: str, key: str) -> None:
+    try:
+        found = sweep_of({}, [sweep_assignment(f"{key}{text}")], "file.toml")
+    except ConfigurationError as error:
+        if error.source != "--sweep":
+            raise
+    else:
+        assert found is not None
+        assert found.points()
