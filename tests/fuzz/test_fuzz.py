@@ -18,6 +18,7 @@ def test_a_valid_file_is_read(kind, tmp_path):
         assert kind in ("remote", "answer")  # of a run that failed
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("kind", READERS)
 def test_a_damaged_file_is_refused_or_read_as_it_is(kind):
     for number in range(N_INPUTS):

@@ -237,6 +237,7 @@ def test_driver_and_pods_have_one_image_and_the_driver_a_place_for_runs(objects)
     assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_drivers_command_is_one(objects, tmp_path):
     (container,) = driver(objects)["containers"]
     program, *arguments = container["args"]

@@ -21,6 +21,7 @@ def tracked(*patterns):
     return [ROOT / name for name in found.stdout.splitlines() if (ROOT / name).exists()]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_no_assert_outside_the_tests():
     shipped_tests = ROOT / "hybrid_parsl" / "testing"
     for path in tracked("hybrid_parsl/**.py", "apps/*.py", "site_configs/*.py"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
@@ -34,12 +35,14 @@ def test_without_the_package_there_is_no_such_executor():
     assert "kubernetes" not in run(NAMES).stdout.split()
 
 
+@pytest.mark.usefixtures("thorough")
 def test_it_is_found_in_the_wheel(wheel):
     done = run(NAMES, wheel)
     assert "kubernetes" in done.stdout.split(), done.stderr
     assert "hybrid_parsl" not in done.stderr
 
 
+@pytest.mark.usefixtures("thorough")
 def test_it_is_found_in_an_editable_install(tmp_path):
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     flags = ["--no-deps", "--no-build-isolation", "--target", str(tmp_path)]
@@ -61,6 +64,7 @@ def test_psij_imports_nothing_of_ours_but_the_executor(wheel):
     ]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_without_the_client_psij_works_and_the_executor_says_what_to_install(wheel, tmp_path):
     (tmp_path / "kubernetes.py").write_text("raise ImportError('no such client')")
     done = run(NAMES, tmp_path, wheel)

@@ -80,6 +80,7 @@ def test_only_an_unavailable_backend_is_worth_another_try() -> None:
     assert {kind for kind in CLASSES if kind.retryable} == set(tree(BackendUnavailableError))
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("optional", [True, False])
 @pytest.mark.parametrize("kind", WITH_PARAMETERS)

@@ -420,6 +420,7 @@ def outcome_of(damaged: bytes | dict[str, Any], file: Path) -> str:
     return "valid"
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("form", ["text", "table"])
 def test_damaged_experiments_are_valid_or_refused(form: str, file: Path) -> None:
     generator = random.Random(form)

@@ -172,6 +172,7 @@ def test_an_experiment_carries_them_and_is_still_the_same(folder: Path) -> None:
     assert asked.own_code.files == ()
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_backend_travels_with_its_options(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -176,6 +176,7 @@ def test_the_files_of_a_project_that_a_module_needs(project: Path) -> None:
     assert find_own_code(["apps.mine"], [project]).fingerprint != before
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("is_seen", [True, False])
 def test_it_is_called_where_nobody_has_imported_the_project(
     project: Path, tmp_path: Path, *, is_seen: bool

@@ -32,6 +32,7 @@ def last_run(run):
     return folder, json.loads((folder / "results.json").read_text())
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.everywhere
 def test_a_rank_that_raises(site, tmp_path):
     run = Command(site, tmp_path / "runs")
@@ -143,6 +144,7 @@ search(Experiment.model_validate_json(sys.argv[1]))
 """
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_search_that_was_killed_goes_on_from_its_finished_starts(tmp_path, monkeypatch):
     # the same folder of the task: only what is missing is carried out again
     table = {

@@ -58,6 +58,7 @@ def call(command: list[str]) -> str:
     return done.stdout
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.everywhere
 @pytest.mark.parametrize("workflow", list(EXPECTED))
 def test_tasks_of_a_workflow_of_one_s_own(

@@ -73,6 +73,7 @@ def test_maxcut_leaves_a_complete_folder(document, site):
     assert "qiskit" in json.loads((folder / "versions.json").read_text())
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.everywhere
 def test_the_resolved_experiment_gives_the_same_in_one_plain_process(document):
     experiment = read_experiment(Path(document["run"]["folder"]) / "experiment.toml")
@@ -99,6 +100,7 @@ def test_bell_has_the_angles_of_the_original_design():
     assert found.energy == pytest.approx(math.cos(expected[0]), abs=1e-12)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_stages_one_after_the_other_without_gradients():
     overrides = ["search.method=cobyla", "search.starts=8", "search.iterations=60"]
     lighter = ["ansatz.layers=1", "analysis.landscape=8"]

@@ -36,6 +36,7 @@ def test_entries_are_listed_by_their_last_use(command: Any, store: ResultStore) 
     assert kept(store) == "3210"
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("options", "left"),
     [

@@ -52,6 +52,7 @@ def runs(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("options", "removed"),
     [

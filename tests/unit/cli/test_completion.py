@@ -48,6 +48,7 @@ def completed(*words: str) -> list[str]:
     return subprocess.check_output(command, text=True, env=environment).split()
 
 
+@pytest.mark.usefixtures("thorough")
 def test_runs(folder: Path) -> None:
     for name in ("2-bell", "1-bell", "3-max"):
         (folder / "other" / name).mkdir(parents=True)
@@ -70,6 +71,7 @@ def test_no_runs_yet() -> None:
     assert completed("hybrid-parsl", "show", "l") == ["latest"]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_options_that_complete() -> None:
     assert completed("hybrid-parsl", "run", "--site", "sl") == ["slurm", "slurm_gpu"]
     assert completed("hybrid-parsl", "run", "m") == ["maxcut", "mine.toml"]

@@ -78,6 +78,7 @@ def with_value(document: dict[str, Any], key: str, value: object) -> dict[str, A
     return changed
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("words", ["show", "status", "report", "resume", "cancel", "logs -f"])
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"run": {"status": NaN}}', "[]", "null", "{}"])
 def test_what_is_no_results(command: Any, run: Path, words: str, text: str) -> None:
@@ -86,6 +87,7 @@ def test_what_is_no_results(command: Any, run: Path, words: str, text: str) -> N
     assert f"error: {run / 'results.json'}: " in command.err
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(("key", "value"), WRONG)
 @pytest.mark.parametrize("words", ["show", "status", "report", "resume"])
 def test_a_wrong_type_is_named(command: Any, run: Path, words: str, key: str, value: Any) -> None:
@@ -132,6 +134,7 @@ def test_resume_reads_every_file_through_its_model(
     assert fault in command.err
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("words", ["status", "attach", "fetch", "resume"])
 @pytest.mark.parametrize(
     "value", [[], {}, {"endpoint": 1}, {"endpoint": "a", "function": "b", "request": {"key": 7}}]

@@ -62,6 +62,7 @@ def test_a_time_span_that_is_none(command: Any) -> None:
     assert "write 90s, 30m" in command.err
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_bare_check_has_the_variables_of_a_scheduled_run(tmp_path: Path) -> None:
     site = tmp_path / "place.py"
     text = (ROOT / "site_configs" / "local.py").read_text()

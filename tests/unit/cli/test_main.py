@@ -40,6 +40,7 @@ def test_every_command_is_known() -> None:
     }
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("name", sorted(typer.main.get_command(app).commands))
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_every_command_explains_itself_and_its_options(
@@ -67,6 +68,7 @@ def test_the_version(command: Any) -> None:
     assert command("--version") == f"hybrid-parsl {__version__}\n"
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("arguments", [["run"], ["remote"], ["remote", "run"]])
 def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     code = (
@@ -106,6 +108,7 @@ KINDS = [
 ]
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_ends_the_process_with_its_code_and_text(
     command: Any, monkeypatch: pytest.MonkeyPatch, kind: type[HybridParslError]
@@ -168,6 +171,7 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     code = "from hybrid_parsl.cli.main import main; main(['problems', '--json'])"
     process = subprocess.Popen(

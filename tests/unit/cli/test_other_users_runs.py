@@ -73,6 +73,7 @@ def planted(tmp_path: Path) -> Path:
     return run
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("words", READERS, ids=" ".join)
 def test_no_command_works_on_a_run_of_another_user(command, planted, words):
     command(*words, planted.name, code=2)
@@ -81,7 +82,7 @@ def test_no_command_works_on_a_run_of_another_user(command, planted, words):
     assert not (command.folder / "executed").exists()
 
 
-@pytest.mark.usefixtures("planted")
+@pytest.mark.usefixtures("thorough", "planted")
 @pytest.mark.parametrize("words", READERS, ids=" ".join)
 def test_latest_is_not_a_run_of_another_user(command, words):
     command(*words, code=2)

@@ -44,6 +44,7 @@ def finished(ended_run: Path) -> Path:
     return ended_run.parents[1]
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("command", ["show", "show --json"])
 def test_an_output_that_is_full_is_told(finished: Path, command: str) -> None:
     done = shell(f"hybrid-parsl {command} >/dev/full", finished)
@@ -51,6 +52,7 @@ def test_an_output_that_is_full_is_told(finished: Path, command: str) -> None:
     assert done.stderr == "error: cannot write the standard output: No space left on device\n"
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-"])
 def test_a_stream_that_is_closed_is_not_missed(finished: Path, closed: str) -> None:
     done = shell(f"hybrid-parsl show {closed}", finished)
@@ -58,6 +60,7 @@ def test_a_stream_that_is_closed_is_not_missed(finished: Path, closed: str) -> N
     assert ("0.9877" in done.stdout) is not closed.startswith(">")
 
 
+@pytest.mark.usefixtures("thorough")
 def test_errors_that_nobody_can_hear_still_have_their_exit_code(finished: Path) -> None:
     for stream in ("2>&-", "2>/dev/full"):
         assert shell(f"hybrid-parsl show nothing {stream}", finished).returncode == 2

@@ -23,6 +23,7 @@ def run(tmp_path: Path) -> RemoteRun:
     return RemoteRun(directory, ID, ID, RunRequest(directory.path.name, "")).write()
 
 
+@pytest.mark.usefixtures("thorough")
 def test_without_the_package_of_globus(tmp_path: Path) -> None:
     code = (
         "import sys\n"

@@ -21,6 +21,7 @@ FORTY = ["--set", "problem.nodes=40"]
 BELL = 'name = "x"\n[problem]\nkind = "bell"\n[search]\nmethod = "draw"\n'
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

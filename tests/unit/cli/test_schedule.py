@@ -42,6 +42,7 @@ def crontab(home, monkeypatch):
     return table
 
 
+@pytest.mark.usefixtures("thorough")
 def test_what_is_added_is_listed_and_removed(command, crontab):
     crontab.write_text("0 1 * * * mine\n")
     said = command("schedule", "add", "0 2 * * *", "bell", "--name", "nightly")
@@ -59,6 +60,7 @@ def test_what_is_added_is_listed_and_removed(command, crontab):
     assert json.loads(command("schedule", "list", "--json")) == []
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_schedule_is_replaced_only_if_asked_to(command, crontab):
     command("schedule", "add", "0 2 * * *", "bell")
     command("schedule", "add", "0 3 * * *", "bell", code=2)
@@ -69,6 +71,7 @@ def test_a_schedule_is_replaced_only_if_asked_to(command, crontab):
     assert not crontab.exists()
 
 
+@pytest.mark.usefixtures("thorough")
 def test_what_was_only_printed_can_be_added_and_the_same_twice(command, crontab):
     line = command("schedule", "add", "0 2 * * *", "bell", "--print")
     for words in ("added bell", "bell is unchanged", "bell is unchanged"):
@@ -82,6 +85,7 @@ def test_what_was_only_printed_can_be_added_and_the_same_twice(command, crontab)
     assert "--replace" in command.err
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_line_with_a_redirection_of_the_user_is_unchanged(command, crontab):
     command("schedule", "add", "0 2 * * *", "bell")
     crontab.write_text(f"{crontab.read_text().strip()} > log\n")
@@ -89,7 +93,7 @@ def test_a_line_with_a_redirection_of_the_user_is_unchanged(command, crontab):
     assert crontab.read_text().endswith(" > log\n")
 
 
-@pytest.mark.usefixtures("crontab")
+@pytest.mark.usefixtures("thorough", "crontab")
 def test_the_list_fits_100_columns_and_names_the_scheduler(command):
     command("schedule", "add", "30 2 * * 1-5", "maxcut", "--name", "crontab-job")
     command("schedule", "add", "30 2 * * 1-5", "maxcut", "--name", "printed-job", "--print")
@@ -105,7 +109,7 @@ def test_the_list_fits_100_columns_and_names_the_scheduler(command):
     assert rows[0]["experiment"].endswith("/maxcut.toml")
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("thorough", "home")
 def test_how_to_remove_an_entry_that_was_printed(command):
     command("schedule", "add", "@daily", "bell", "--format", "systemd")
     said = command("schedule", "remove", "bell")
@@ -125,6 +129,7 @@ def test_a_run_under_way_survives_the_removal_of_its_schedule(command):
     assert "a run is under way and goes on: begun 20" in said
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_printed_entry_leaves_the_crontab_alone_and_works(command, crontab):
     assert "no schedules" in command("schedule", "list")
     said = command("schedule", "add", "@daily", "bell", "--print")
@@ -133,6 +138,7 @@ def test_a_printed_entry_leaves_the_crontab_alone_and_works(command, crontab):
     assert "not in the crontab" in command("schedule", "remove", "bell")
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("kind", "words"),
     [("scrontab", "#SCRON --time="), ("systemd", "OnCalendar=*-*-* 02:00:00"), ("crontab", "0 2")],
@@ -149,6 +155,7 @@ def test_a_cron_job_leaves_nothing_here(command, home):
     assert not (home / "config").exists()
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -180,6 +187,7 @@ def test_without_cron_there_are_other_schedulers(command, home, monkeypatch):
     assert json.loads(command("schedule", "list", "--json")) == []
 
 
+@pytest.mark.usefixtures("thorough")
 def test_no_secret_gets_into_an_entry(command, home):
     (home / "secrets").write_text("TOKEN=hidden\n")
     (home / "secrets").chmod(0o600)
@@ -197,6 +205,7 @@ def test_a_history_with_its_page(command, home):
     assert json.loads(command("schedule", "history", "bell", "--json"))["runs"] == []
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_run_by_its_name_is_one_by_hand(command, home):
     (home / "mine.toml").write_text(
         'name = "mine"\n[problem]\nkind = "bell"\n[search]\nmethod = "draw"\n'
@@ -227,7 +236,7 @@ def test_nothing_but_a_schedule_is_removed(command, crontab, tmp_path):
     assert not crontab.exists()
 
 
-@pytest.mark.usefixtures("crontab")
+@pytest.mark.usefixtures("thorough", "crontab")
 def test_a_crontab_that_refuses_leaves_the_earlier_schedule(command, home):
     command("schedule", "add", "0 2 * * *", "bell", "--name", "nightly")
     (file,) = (home / "config").rglob("nightly.toml")
@@ -238,6 +247,7 @@ def test_a_crontab_that_refuses_leaves_the_earlier_schedule(command, home):
     assert file.read_text() == before
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_schedule_of_another_scheduler_that_is_in_the_crontab_too(command, crontab):
     command("schedule", "add", "0 2 * * *", "bell", "--name", "nightly")
     more = ["--name", "nightly", "--replace", "--format", "systemd"]

@@ -63,6 +63,7 @@ def test_results_that_cannot_be_read(command: Any, run: Path, content: str | Non
     assert command.err.startswith(f"error: {results}: cannot be read: ")
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("verb", ["show", "report", "status", "resume"])
 @pytest.mark.parametrize("text", ["[]", "{", '{"run": 3}', '{"run": {"status": "failed"}}'])
 def test_what_is_no_result_of_a_run_is_told(command: Any, run: Path, verb: str, text: str) -> None:

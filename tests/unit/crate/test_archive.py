@@ -231,6 +231,7 @@ def test_a_damaged_zip_is_an_error_or_the_same_crate(packed: bytes, data: st.Dat
                 assert intact.read(name) == content
 
 
+@pytest.mark.usefixtures("thorough")
 @given(st.text(max_size=30))
 def test_no_name_leads_out_of_a_folder(name: str) -> None:
     folder = Path("/crate")

@@ -77,6 +77,7 @@ def test_a_later_driver_can_cancel_the_job_that_still_runs(tmp_path, left_job):
     assert not [each for each in tree if each.is_running() and each.status() != "zombie"]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_later_driver_takes_a_result_from_the_disk_and_repeats_what_failed(tmp_path):
     counter = tmp_path / "calls"
     results = []

@@ -47,6 +47,7 @@ def run(executor, function, *arguments, resources=TWO, **keywords):
     return executor.submit(function, resources, *arguments, **keywords).result(PATIENCE_S)
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("n_ranks", [1, 2])
 def test_every_rank_calls_the_function_and_rank_0_returns(executor, n_ranks):
     resources = {"num_ranks": n_ranks}
@@ -93,6 +94,7 @@ def test_a_launcher_that_is_killed_is_no_rank_that_is(executor, tmp_path):
         future.result(PATIENCE_S)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_arguments_and_keywords_arrive(executor):
     assert run(executor, functions.add, 40, second=2) == 42
 
@@ -114,6 +116,7 @@ def test_a_lambda_travels_by_value(executor):
     assert run(executor, lambda n: n + offset, 4) == 7
 
 
+@pytest.mark.usefixtures("thorough")
 def test_exception_on_one_rank_ends_the_job_and_names_the_rank(executor):
     with pytest.raises(RankFailedError) as caught:
         run(executor, functions.raise_on, 1)
@@ -127,6 +130,7 @@ def test_exception_on_one_rank_ends_the_job_and_names_the_rank(executor):
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_an_error_of_our_own_tree_stands_for_itself(executor):
     with pytest.raises(StorageError, match="/some/file"):
         run(executor, functions.raise_ours)
@@ -144,6 +148,7 @@ def test_sys_exit_on_a_rank_is_a_failure(executor):
         run(executor, functions.leave, 0)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_killed_rank_is_named(executor):
     with pytest.raises(RankFailedError) as caught:
         run(executor, functions.kill_on, 1)
@@ -153,11 +158,13 @@ def test_killed_rank_is_named(executor):
     assert "killed by signal 9" in str(caught.value)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_rank_that_ends_without_a_word_is_a_failure(executor):
     with pytest.raises(RankFailedError, match="exit code 7"):
         run(executor, functions.exit_process)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_unpicklable_result_is_a_result_error(executor):
     with pytest.raises(ResultError, match="generator"):
         run(executor, functions.return_unpicklable)
@@ -233,6 +240,7 @@ def _wait_for_ranks(pid):
     raise TimeoutError
 
 
+@pytest.mark.usefixtures("thorough")
 def test_other_sources_on_the_ranks_are_an_identity_mismatch(executor, monkeypatch):
     monkeypatch.setattr(identity, "current", lambda: "0.0.0+other")
     with pytest.raises(IdentityMismatchError) as caught:
@@ -282,6 +290,7 @@ def test_a_task_folder_that_cannot_be_written_is_told(tmp_path):
         executor.shutdown()
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_task_of_the_same_name_gets_a_folder_of_its_own(tmp_path):
     executor = PsiJExecutor("mpi", tmp_path)
     executor.start()
@@ -293,6 +302,7 @@ def test_a_task_of_the_same_name_gets_a_folder_of_its_own(tmp_path):
     assert {path.name for path in tmp_path.iterdir() if path.name[0] != "."} == {"add", "add-2"}
 
 
+@pytest.mark.usefixtures("thorough")
 def test_request_names_no_module_of_parsl(tmp_path):
     from parsl.app.errors import wrap_error
 
@@ -328,6 +338,7 @@ def test_a_driver_that_is_part_of_a_batch_job_keeps_its_ranks_here(executor, mon
     assert run(executor, functions.who) == [(0, 2), (1, 2)]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_driver_that_is_a_rank_hands_no_connection_on(tmp_path, monkeypatch):
     for name, value in {"PMI_FD": "9", "PMI_RANK": "1", "PMI_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)

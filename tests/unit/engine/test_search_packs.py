@@ -67,6 +67,7 @@ def executor(tmp_path):
         yield executor
 
 
+@pytest.mark.usefixtures("thorough")
 def test_one_job_for_all_searches_with_the_results_of_a_job_each(executor, tmp_path):
     experiments = [experiment(seed) for seed in range(7)]
     results = [each.result(PATIENCE_S) for each in submit(executor, experiments)]
@@ -86,6 +87,7 @@ def test_packs_hold_at_most_as_many_as_they_may(executor, tmp_path):
     assert len(job_folders(tmp_path)) == 2
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_search_that_raises_fails_alone(executor, tmp_path):
     (tmp_path / "go").write_text("fail")
     experiments = [experiment(0), failing("Waiting", go=str(tmp_path / "go")), experiment(1)]
@@ -145,6 +147,7 @@ def test_a_later_driver_follows_a_search_with_a_job_of_its_own(executor, tmp_pat
     assert (now.job_id, now.tries) == (job.job_id, ())
 
 
+@pytest.mark.usefixtures("thorough")
 def test_results_are_there_before_the_pack_ends(executor, tmp_path):
     go = tmp_path / "go"
     slow = failing("Waiting", go=str(go))

@@ -56,6 +56,7 @@ executor.shutdown()
 """
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_program_that_starts_a_process_is_not_begun_again_in_it(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(UNGUARDED)
@@ -64,6 +65,7 @@ def test_the_program_that_starts_a_process_is_not_begun_again_in_it(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_file_of_the_current_folder_does_not_shadow_the_standard_library(tmp_path):
     program, home = tmp_path / "program.py", tmp_path / "home"
     program.write_text(UNGUARDED.replace(CALL, "os.getenv, {}, 'PYTHONSAFEPATH').result(600)"))
@@ -75,6 +77,7 @@ def test_a_file_of_the_current_folder_does_not_shadow_the_standard_library(tmp_p
     assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
 
 
+@pytest.mark.usefixtures("thorough")
 def test_output_of_a_task_is_in_its_folder(executor, tmp_path):
     run(executor, functions.print_lines, 2)
     run(executor, functions.print_lines, 1)
@@ -82,6 +85,7 @@ def test_output_of_a_task_is_in_its_folder(executor, tmp_path):
     assert (tmp_path / "print_lines-2" / "stdout.log").read_text().count("line") == 1
 
 
+@pytest.mark.usefixtures("thorough")
 def test_an_exception_arrives_as_it_is_with_its_traceback(executor):
     with pytest.raises(ValueError, match="told to fail on 0") as caught:
         run(executor, functions.raise_on, 0)
@@ -93,6 +97,7 @@ def test_a_process_that_is_killed_is_told(executor):
         run(executor, functions.kill_on, 0)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_an_unpicklable_result_is_a_result_error(executor):
     with pytest.raises(ResultError, match="pickle"):
         run(executor, functions.return_unpicklable)

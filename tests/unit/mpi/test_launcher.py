@@ -51,6 +51,7 @@ def run(n_ranks: int, program: str, **variables: str) -> tuple[int, str, str]:
     return process.returncode, out, errors
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("n_ranks", [1, 2, 4])
 def test_ranks_find_each_other(n_ranks: int) -> None:
     program = f"{BEGIN}\nif (found := world.gather(world.rank)): print(found, world.size)"
@@ -73,6 +74,7 @@ def test_standard_input_is_that_of_rank_0() -> None:
     assert run(2, program)[1] == "['to rank 0', '']\n"
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("action", "code", "words"),
     [
@@ -88,6 +90,7 @@ def test_a_rank_that_ends_is_named_and_ends_the_others(action: str, code: int, w
     assert f"launcher: rank 1 on {socket.gethostname()} {words}\n" in done[2]
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(("given", "code"), [(3, 3), (256, 1), (268500751, 15)])
 def test_mpi_abort_ends_the_others(given: int, code: int) -> None:
     program = f"{BEGIN}\nif world.rank == 1: world.Abort({given})\ntime.sleep(300)"
@@ -107,6 +110,7 @@ def test_a_program_that_does_not_exist() -> None:
     assert "No such file or directory: '/no/such/program'" in done.stderr
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_ranks_end_with_their_launcher(number: signal.Signals) -> None:
     process = start(2, f"{STAY}\ntime.sleep(300)")

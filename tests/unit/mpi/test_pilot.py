@@ -54,6 +54,7 @@ def members(folder: TaskFolder) -> set[int]:
     return {member["pid"] for member in json.loads(folder.ranks.read_text())}
 
 
+@pytest.mark.usefixtures("thorough")
 def test_ranks_stay_for_the_next_task_of_their_number(run: Any) -> None:
     found = [run(functions.who) for _ in range(2)]
     assert [code for code, _ in found] == [0, 0]
@@ -77,6 +78,7 @@ def test_each_task_has_its_own_output(run: Any) -> None:
         )
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("function", "words"), [(functions.raise_on, "told to fail on 1"), (functions.kill_on, "")]
 )
@@ -111,6 +113,7 @@ def test_an_exception_on_rank_0_is_not_reported_as_success(
     assert run(functions.add, 1)[0] == 0  # on new ranks: those that have failed take no task
 
 
+@pytest.mark.usefixtures("thorough")
 def test_ranks_that_are_over_their_walltime_are_ended(run: Any) -> None:
     run(functions.who)  # the time of a task does not include the start of its ranks
     code, folder = run(functions.sleep, 300, walltime_s=3)
@@ -119,6 +122,7 @@ def test_ranks_that_are_over_their_walltime_are_ended(run: Any) -> None:
     assert run(functions.add, 1)[0] == 0
 
 
+@pytest.mark.usefixtures("thorough")
 def test_idle_ranks_leave_the_processors_to_others(run: Any) -> None:
     _, folder = run(functions.who)
     ranks = [psutil.Process(pid) for pid in members(folder)]
@@ -150,6 +154,7 @@ def test_ranks_end_when_their_worker_is_killed(tasks: Path) -> None:
     assert psutil.wait_procs(ranks, timeout=PATIENCE_S)[1] == []
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_block_of_a_task_is_noted(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

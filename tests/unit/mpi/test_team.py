@@ -20,6 +20,7 @@ def executor(tmp_path_factory):
     executor.shutdown()
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("n_ranks", [1, 2])
 def test_each_number_is_taken_once(executor, n_ranks):
     shares = executor.submit(functions.count_together, {"num_ranks": n_ranks}, 500).result(600)
@@ -28,6 +29,7 @@ def test_each_number_is_taken_once(executor, n_ranks):
     assert all(share == sorted(share) for share in shares)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_share_is_rank_0s_and_once_per_node_is_once(executor, tmp_path):
     mark = str(tmp_path / "mark")
     shared, seen = executor.submit(functions.share_and_once, {"num_ranks": 3}, mark).result(600)

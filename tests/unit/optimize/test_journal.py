@@ -146,6 +146,7 @@ except StorageError as error:
 """
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_line_that_does_not_fit_any_more_is_never_lost_silently(tmp_path: Path) -> None:
     command = [sys.executable, "-c", LIMITED, str(tmp_path), "12"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

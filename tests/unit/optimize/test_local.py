@@ -32,6 +32,7 @@ def test_a_seeded_point_is_in_the_box_and_depends_on_seed_and_index_alone() -> N
     assert np.all(np.abs(spread.mean(axis=0) - 0.5) < 0.1)
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("index", [0, 1, 7])
 def test_a_quadratic_is_minimised(optimizer: type[Optimizer], index: int) -> None:

@@ -64,6 +64,7 @@ def test_starts_beyond_the_grid_evaluate_its_last_point() -> None:
     assert found[4].tolist() == found[5].tolist() == found[3].tolist()
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("optimizer", [SobolPoints, Draw])
 def test_points_lie_in_the_box_and_depend_on_seed_and_index(optimizer: type[Optimizer]) -> None:
     box = np.array([[-2.0, -1.0], [3.0, 7.0], [0.0, 1.0]])
@@ -84,6 +85,7 @@ def test_sobol_points_fill_the_box_more_evenly_than_drawn_ones() -> None:
     assert len(drawn) < 60
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_starts_of_sobol_are_the_sequence_from_its_first_point_on() -> None:
     from scipy.stats.qmc import Sobol  # which takes a second to import
 

@@ -32,6 +32,7 @@ EXAMPLES: dict[str, Any] = {
 NEED_A_GRADIENT = {"Newton-CG", "dogleg", "trust-ncg", "trust-exact", "trust-krylov"}
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("method", OPTIONS)
 def test_every_method_minimises_a_quadratic_and_repeats_itself(method: str) -> None:
     optimizer = load_optimizer(Search(method=method, seed=3))
@@ -42,6 +43,7 @@ def test_every_method_minimises_a_quadratic_and_repeats_itself(method: str) -> N
     assert start.trace[-1] <= start.trace[0]
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("method", sorted(set(OPTIONS) - NEED_A_GRADIENT))
 def test_a_gradient_is_not_needed(method: str) -> None:
     optimizer = load_optimizer(Search(method=method, seed=3))
@@ -61,6 +63,7 @@ def test_exact_gradients_are_used_where_a_method_can() -> None:
     assert 2 * with_gradient.n_evaluations < without.n_evaluations
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("method", "option"), [(method, name) for method in OPTIONS for name in OPTIONS[method].split()]
 )

@@ -60,6 +60,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
     return runs
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_finds_the_minimum_of_a_cosine(method: str) -> None:
     starts = 400 if method in ONE_POINT else 3
@@ -71,6 +72,7 @@ def test_every_method_finds_the_minimum_of_a_cosine(method: str) -> None:
     assert min(outcome.energies) == outcome.best.energy == outcome.energies[outcome.best.index]
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("method", METHODS)
 def test_the_outcome_is_the_same_however_starts_are_shared(method: str) -> None:
     starts = 300 if method in ONE_POINT else 11
@@ -80,6 +82,7 @@ def test_the_outcome_is_the_same_however_starts_are_shared(method: str) -> None:
         assert together(size, asked) == expected
 
 
+@pytest.mark.usefixtures("thorough")
 @given(starts=st.integers(1, 300), size=st.integers(1, 6), seed=st.integers(0, 9))
 def test_every_start_is_carried_out_once(starts: int, size: int, seed: int) -> None:
     asked = Search(method="draw", starts=starts, seed=seed)

@@ -57,6 +57,7 @@ def refusal(folder: Path, content: str | bytes, **keys: Any) -> ConfigurationErr
     return caught.value
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("name", ["ansatz.qpy", "ansatz.qasm"])
 def test_parameters_are_sorted_by_name(tmp_path: Path, name: str) -> None:
     asked = read(tmp_path, write(tmp_path / name, ansatz()))
@@ -73,6 +74,7 @@ def test_parameters_are_sorted_by_name(tmp_path: Path, name: str) -> None:
         problem.circuit([0.1])
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_search_has_exact_gradients(tmp_path: Path) -> None:
     asked = read(tmp_path, write(tmp_path / "a.qpy", ansatz()), angles=[0.0, 3.0])
     check_experiment(asked)
@@ -82,6 +84,7 @@ def test_the_search_has_exact_gradients(tmp_path: Path) -> None:
     assert lowest - 1e-9 <= found.energy < -0.99
 
 
+@pytest.mark.usefixtures("thorough")
 def test_final_measurements_are_left_out(tmp_path: Path) -> None:
     circuit = ansatz()
     circuit.measure_all()
@@ -89,6 +92,7 @@ def test_final_measurements_are_left_out(tmp_path: Path) -> None:
     assert not problem.circuit([0.1, 0.2]).clbits
 
 
+@pytest.mark.usefixtures("thorough")
 def test_elements_of_a_vector_are_sorted_by_number(tmp_path: Path) -> None:
     angles = ParameterVector("t", 11)
     circuit = QuantumCircuit(2)
@@ -102,6 +106,7 @@ def test_elements_of_a_vector_are_sorted_by_number(tmp_path: Path) -> None:
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float a;\nqubit[2] q;\n'
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -134,6 +139,7 @@ def test_a_bad_file_is_refused(tmp_path: Path, content: str | bytes, told: str) 
     assert error.key == "problem.circuit"
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("version", [b"\x0c", b"\x0d"])
 def test_a_bad_circuit_inside_an_experiment_is_refused(tmp_path: Path, version: bytes) -> None:
     held = {"format": "qpy", "text": base64.b64encode(b"QISKIT" + version + b"\0" * 40).decode()}
@@ -151,6 +157,7 @@ def test_a_file_that_asks_for_much_memory_is_refused(tmp_path: Path) -> None:
     assert "cannot be read as openqasm3" in error.message
 
 
+@pytest.mark.usefixtures("thorough")
 def test_an_observable_of_another_size_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.qpy", ansatz())
     asked = read(tmp_path, "a.qpy", observable=[["ZZZ", 1.0]])
@@ -159,6 +166,7 @@ def test_an_observable_of_another_size_is_refused(tmp_path: Path) -> None:
     assert caught.value.key == "problem.observable"
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("angles", [[1.0, 0.0], [0.0], "all", [0.0, float("inf")]])
 def test_a_range_of_angles_that_is_none(tmp_path: Path, angles: Any) -> None:
     write(tmp_path / "a.qpy", ansatz())

@@ -146,6 +146,7 @@ DAMAGE = st.tuples(
 )
 
 
+@pytest.mark.usefixtures("thorough")
 @settings(max_examples=200, deadline=None)
 @given(st.lists(DAMAGE, min_size=1, max_size=4))
 def test_a_damaged_file_is_read_or_refused(damage: list[tuple[int, int, str]]) -> None:
@@ -218,7 +219,7 @@ def test_pyscf_computes_the_integrals() -> None:
     assert GROUND < HARTREE_FOCK
 
 
-@pytest.mark.usefixtures("pyscf")
+@pytest.mark.usefixtures("thorough", "pyscf")
 @pytest.mark.parametrize("active", [None, (4, 3), (2, 2), (2, 5)])
 def test_frozen_electrons_are_in_the_constant(active: tuple[int, int] | None) -> None:
     found = compute_electrons(LITHIUM_HYDRIDE, "sto-3g", 0, 0, active)
@@ -235,7 +236,7 @@ def test_unpaired_electrons() -> None:
     assert (found.n_alpha, found.n_beta) == (1, 0)
 
 
-@pytest.mark.usefixtures("pyscf")
+@pytest.mark.usefixtures("thorough", "pyscf")
 @pytest.mark.parametrize(
     ("changes", "key"),
     [

@@ -23,6 +23,7 @@ def model(kind: str, **keys: Any) -> Any:
     return build_problem(ProblemTable.model_validate({"kind": kind, **keys}))
 
 
+@pytest.mark.usefixtures("thorough")
 @settings(max_examples=25, deadline=None)
 @given(
     sites=st.integers(2, 7),
@@ -112,6 +113,7 @@ def test_a_layer_has_an_angle_for_each_group(kind: str, keys: Any, n_groups: int
             assert len(sites) == len(set(sites))
 
 
+@pytest.mark.usefixtures("thorough")
 def test_one_layer_gives_the_ground_state_of_a_ring_of_four() -> None:
     problem = model("heisenberg", sites=4, periodic=True)
     energies = [

@@ -23,6 +23,7 @@ def tfim(**keys: Any) -> Any:
     return build_problem(ProblemTable.model_validate({"kind": "tfim", **keys}))
 
 
+@pytest.mark.usefixtures("thorough")
 @settings(max_examples=25, deadline=None)
 @given(sites=st.integers(2, 7), coupling=STRENGTHS, field=STRENGTHS, periodic=st.booleans())
 def test_operator_and_spectrum_are_those_of_a_dense_matrix(
@@ -38,6 +39,7 @@ def test_operator_and_spectrum_are_those_of_a_dense_matrix(
     np.testing.assert_allclose(problem.spectrum(), levels[[0, -1]], atol=1e-9)
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("coupling", [1.0, -1.0])
 @pytest.mark.parametrize("field", [0.0, 0.5, -1.0, 2.0])
@@ -88,6 +90,7 @@ def test_the_circuit_starts_in_the_ground_state_of_the_field(field: float) -> No
     assert state.expectation_value(problem.observable()) == pytest.approx(-3)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_one_layer_gives_the_ground_state_of_two_spins() -> None:
     problem = tfim(sites=2, coupling=1.0, field=0.5)
     angles = np.linspace(0, np.pi / 2, 31)

@@ -29,6 +29,7 @@ def experiment(problem: dict[str, Any], kind: str | None = None) -> Any:
     return parse_experiment({"name": "x", "problem": problem, "ansatz": ansatz})
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table["kind"])
 def test_open_parameters_give_the_same_circuit(table: dict[str, Any], kind: str) -> None:

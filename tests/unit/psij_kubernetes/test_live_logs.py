@@ -37,7 +37,7 @@ def test_live_lines_arrive_while_a_job_runs(make_executor, tmp_path):
     assert (told / "a.txt").read_text() == "1\n2\n"
 
 
-@pytest.mark.usefixtures("pods")
+@pytest.mark.usefixtures("thorough", "pods")
 def test_hanging_log_fetches_do_not_delay_other_jobs(api, make_executor, tmp_path):
     go = tmp_path / "go"
     executor = make_executor(live_log_s=0.1, n_threads=5)

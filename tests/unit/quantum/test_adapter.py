@@ -57,6 +57,7 @@ def device(_: Quantum) -> BackendV2:
 device.__annotations__["return"] = BackendV2
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     "factory",
     [

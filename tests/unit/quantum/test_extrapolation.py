@@ -31,6 +31,7 @@ def test_three_points_and_a_quadratic_are_richardsons_extrapolation() -> None:
     assert intercept_weights([1, 3, 5], 2) == pytest.approx([15 / 8, -10 / 8, 3 / 8])
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("kind", ["linear", "quadratic", "exponential"])
 def test_the_variance_is_the_spread_of_the_result(kind: str) -> None:
     rng, values = np.random.default_rng(5), np.array([-3.2, -2.7, -2.3])

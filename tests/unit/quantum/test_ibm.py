@@ -69,6 +69,7 @@ def test_a_name_and_a_fingerprint_need_no_service() -> None:
     assert opened().fingerprint == opened().fingerprint
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("mode", ["job", "batch"])
 def test_counts_are_those_of_the_circuit(
     quantum_service: QuantumService, task: Path, mode: str
@@ -87,7 +88,7 @@ def test_counts_are_those_of_the_circuit(
     assert API_KEY not in (task / "qpu-0.jsonl").read_text()
 
 
-@pytest.mark.usefixtures("quantum_service")
+@pytest.mark.usefixtures("thorough", "quantum_service")
 def test_an_observable_is_one_job_for_all_bases() -> None:
     backend = opened(shots=1000)
     observable = SparsePauliOp.from_list([("XX", 1.0), ("ZZ", 1.0), ("II", 0.5)])
@@ -98,7 +99,7 @@ def test_an_observable_is_one_job_for_all_bases() -> None:
 
 
 @pytest.mark.parametrize("sequence", ["XX", "XpXm", "XY4"])
-@pytest.mark.usefixtures("quantum_service")
+@pytest.mark.usefixtures("thorough", "quantum_service")
 def test_errors_may_be_suppressed(sequence: str) -> None:
     options = {"dynamical_decoupling": sequence, "twirling": True}
     backend = opened(shots=500, options=options)
@@ -129,7 +130,7 @@ def test_more_qpu_time_than_allowed_is_not_submitted() -> None:
         measure(bell_pair(), opened(shots=4000, max_qpu_seconds=2))
 
 
-@pytest.mark.usefixtures("quantum_service")
+@pytest.mark.usefixtures("thorough", "quantum_service")
 def test_the_least_busy_device_has_enough_qubits() -> None:
     six = QuantumCircuit(6)
     backend = opened("ibm:least_busy")
@@ -137,7 +138,7 @@ def test_the_least_busy_device_has_enough_qubits() -> None:
     assert backend.qpu.name == "loop_fez"
 
 
-@pytest.mark.usefixtures("quantum_service")
+@pytest.mark.usefixtures("thorough", "quantum_service")
 @pytest.mark.parametrize(
     ("table", "key", "valid"),
     [
@@ -191,6 +192,7 @@ def test_a_damaged_file_of_accounts(quantum_service: QuantumService) -> None:
     quantum_service.save_account()
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("status", "words"),
     [(401, "does not accept the token"), (403, "has no access to the instance")],
@@ -210,6 +212,7 @@ def test_a_service_that_does_not_answer(quantum_service: QuantumService) -> None
         opened().check(bell_pair)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_job_that_fails(quantum_service: QuantumService, task: Path) -> None:
     quantum_service.wait_in_queue(3600)
     backend = opened()

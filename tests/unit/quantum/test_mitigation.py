@@ -104,6 +104,7 @@ def over_seeds(n: int, device: type[Device], method: Any, **table: Any) -> tuple
     return np.array([(each.value, each.standard_error) for each in found]).T
 
 
+@pytest.mark.usefixtures("thorough")
 def test_readout_mitigation_is_unbiased_and_its_error_bar_holds() -> None:
     """Of correlated readout errors too, with a calibration that adds to the error bar."""
     options = {"twirls": 4}
@@ -114,6 +115,7 @@ def test_readout_mitigation_is_unbiased_and_its_error_bar_holds() -> None:
     assert np.mean(np.abs(values - EXACT) < 2 * errors) > 0.86
 
 
+@pytest.mark.usefixtures("thorough")
 def test_extrapolation_removes_the_noise_of_the_gates() -> None:
     options = {"twirls": 2, "extrapolation": "exponential"}  # mixing is exponential
     values, errors = over_seeds(30, NoisyGates, "zne", shots=1600, mitigation_options=options)
@@ -143,6 +145,7 @@ def test_without_noise_nothing_changes(method: Any) -> None:
     assert found.least_readout == 1
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("method", ["readout", "zne"])
 def test_on_the_simulator(method: Any) -> None:
     settings = Quantum(mitigation=method, shots=1000, seed=2)

@@ -33,12 +33,14 @@ class TestFakeDevice(QuantumBackendContract):
     tolerance = 0.1
 
 
+@pytest.mark.usefixtures("thorough")
 class TestOlderFakeDevice(QuantumBackendContract):
     backend = "fake:FakeManilaV2"
     options: ClassVar[dict[str, Any]] = {"method": "statevector", "optimization_level": 1}
     tolerance = 0.15
 
 
+@pytest.mark.usefixtures("thorough")
 class TestNoisyAer(QuantumBackendContract):
     backend = "aer:fez"
     options: ClassVar[dict[str, Any]] = {"method": "density_matrix", "precision": "single"}
@@ -51,6 +53,7 @@ def test_the_name_says_device_and_versions() -> None:
     assert "density_matrix; qiskit-ibm-runtime 0." in name
 
 
+@pytest.mark.usefixtures("thorough")
 def test_another_process_gives_the_same_counts() -> None:
     program = (
         "import json; from hybrid_parsl.experiment import Quantum\n"
@@ -66,6 +69,7 @@ def test_another_process_gives_the_same_counts() -> None:
     assert json.loads(there.stdout) == measure(maxcut(), opened("fake:fez", seed=0, shots=500))
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("method", ["density_matrix", "statevector"])
 def test_the_counts_are_those_of_the_whole_device(method: str) -> None:
     backend = opened(options={"method": method}, shots=4000)
@@ -91,6 +95,7 @@ def test_equal_circuits_of_one_call_are_drawn_independently() -> None:
     assert first.data.meas.get_counts() != second.data.meas.get_counts()
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_estimator_samples_with_the_seed_and_the_precision() -> None:
     def estimate(seed: int, precision: float | None) -> Any:
         backend = opened(seed=seed, shots=400)
@@ -160,6 +165,7 @@ def test_a_density_matrix_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> 
         measure(maxcut(), backend)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_large_circuit_is_simulated_by_state_vectors() -> None:
     backend: Any = opened("fake:fez")
     methods = [backend.simulator(list(range(n))).options.method for n in (10, 11)]

@@ -74,6 +74,7 @@ def ghz() -> QuantumCircuit:
     return circuit
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("factory", ["sampler", "device"])
 def test_counts_and_expectation_values(python: Path, factory: str) -> None:
     made = backend(python, factory)
@@ -86,6 +87,7 @@ def test_counts_and_expectation_values(python: Path, factory: str) -> None:
     assert str(python) in made.name
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_same_seed_gives_the_same_counts(python: Path) -> None:
     first, again = (measure(ghz(), backend(python, "sampler", seed=5)) for _ in range(2))
     assert first == again
@@ -110,6 +112,7 @@ def test_an_interpreter_that_is_not_there() -> None:
         measure(ghz(), backend("/nowhere/python", "sampler"))
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_process_ends_with_the_backend(python: Path) -> None:
     made = backend(python, "sampler")
     measure(ghz(), made)

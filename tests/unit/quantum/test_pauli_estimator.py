@@ -40,6 +40,7 @@ def estimator(seed: int = 3, precision: float = 0.05, **options: Any) -> PauliEs
     return PauliEstimator(lambda each: StatevectorSampler(seed=each), seed, precision, **options)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_standard_error_is_the_spread_over_seeds() -> None:
     """Of 300 seeds, 68.3 % are expected within one standard error and 95.4 % within two."""
     circuit, exact = turned(), Statevector(turned()).expectation_value(OBSERVABLE).real

@@ -40,6 +40,7 @@ def opened(**table: Any) -> QrmiBackend:
     return found
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_granted_qpu_counts(granted: QuantumService) -> None:
     backend = opened(shots=400, max_qpu_seconds=7)
     assert backend.is_reachable
@@ -55,6 +56,7 @@ def test_a_granted_qpu_counts(granted: QuantumService) -> None:
     assert API_KEY not in without_secrets(f"key {API_KEY}")
 
 
+@pytest.mark.usefixtures("thorough")
 def test_jobs_run_in_the_session_that_was_granted(
     granted: QuantumService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

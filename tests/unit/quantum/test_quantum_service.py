@@ -35,7 +35,7 @@ def submit(service: Any, tag: str = "a") -> Any:
     return sampler.run([manager.run(circuit)], shots=500)
 
 
-@pytest.mark.usefixtures("quantum_service")
+@pytest.mark.usefixtures("thorough", "quantum_service")
 def test_a_job_runs_with_the_noise_of_the_device() -> None:
     service = client()
     assert {each.name for each in service.backends()} == {
@@ -51,6 +51,7 @@ def test_a_job_runs_with_the_noise_of_the_device() -> None:
     assert [each.job_id() for each in service.jobs(job_tags=["a"])] == [job.job_id()]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_job_survives_a_restart_of_the_server(quantum_service: QuantumService) -> None:
     quantum_service.wait_in_queue(60)
     job = submit(client())
@@ -60,6 +61,7 @@ def test_a_job_survives_a_restart_of_the_server(quantum_service: QuantumService)
     assert client().job(job.job_id()).result()[0].data.meas.num_shots == 500
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_waiting_job_can_be_cancelled(quantum_service: QuantumService) -> None:
     quantum_service.wait_in_queue(60)
     job = submit(client())
@@ -75,6 +77,7 @@ def test_a_lost_reply_makes_the_client_submit_again(quantum_service: QuantumServ
     assert len(quantum_service.jobs("twice")) == 2
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("status", [401, 429])
 def test_a_fault_before_acceptance_leaves_no_job(
     quantum_service: QuantumService, status: int

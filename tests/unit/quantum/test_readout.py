@@ -53,6 +53,7 @@ def test_the_factors_are_mean_signs() -> None:
     assert found == pytest.approx([1 - 2 * 0.12, 1 - 2 * 0.08])
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_covariance_is_the_spread_of_the_sums() -> None:
     rng, coefficients = np.random.default_rng(8), np.array([[1.0, -0.5], [2.0, 0.25]])
     calibrations = [ReadoutCalibration(drawn(rng, 500)) for _ in range(1000)]

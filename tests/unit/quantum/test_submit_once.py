@@ -46,7 +46,7 @@ def alive(service: QuantumService) -> list[str]:
     return [job["id"] for job in service.jobs() if job["status"] not in ("Cancelled", "Failed")]
 
 
-@pytest.mark.usefixtures("task")
+@pytest.mark.usefixtures("thorough", "task")
 @pytest.mark.parametrize(
     ("status", "when", "times"),
     [
@@ -68,6 +68,7 @@ def test_one_job_counts(
     assert set(job.record.extra_jobs) == {each["id"] for each in quantum_service.jobs()[1:]}
 
 
+@pytest.mark.usefixtures("thorough")
 def test_another_driver_takes_the_same_job(quantum_service: QuantumService, task: Path) -> None:
     quantum_service.wait_in_queue(3600)
     first = submitted()
@@ -77,6 +78,7 @@ def test_another_driver_takes_the_same_job(quantum_service: QuantumService, task
     assert submitted(shots=101).job_id() != first.job_id()
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_refused_job_is_not_tried_again(quantum_service: QuantumService, task: Path) -> None:
     quantum_service.fail(SUBMISSION, 401, times=9)
     with pytest.raises(QuantumJobError, match="401"):
@@ -89,6 +91,7 @@ def test_a_refused_job_is_not_tried_again(quantum_service: QuantumService, task:
     assert len(quantum_service.jobs()) == 1
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_job_is_followed_and_cancelled_from_outside(
     quantum_service: QuantumService, task: Path
 ) -> None:
@@ -105,6 +108,7 @@ def test_a_job_is_followed_and_cancelled_from_outside(
     assert submitted().job_id() != job.job_id()
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_job_without_a_known_id_is_cancelled(quantum_service: QuantumService, task: Path) -> None:
     quantum_service.wait_in_queue(3600)
     submitted()
@@ -113,6 +117,7 @@ def test_a_job_without_a_known_id_is_cancelled(quantum_service: QuantumService, 
     assert qpu_control.cancel_qpu_jobs(task.parents[1]) == [quantum_service.jobs()[0]["id"]]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_cancellation_without_a_service_is_recorded(
     quantum_service: QuantumService, task: Path
 ) -> None:

@@ -128,6 +128,7 @@ def test_a_failing_run_tells_its_traceback(tmp_path):
     assert str(tmp_path / "a-run" / "stderr.log") in str(error)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_what_the_endpoint_refuses_keeps_its_exit_code(tmp_path):
     error = call(request(tmp_path, site="nowhere")).error("a-task")
     assert error.exit_code == 2
@@ -234,6 +235,7 @@ def test_two_calls_at_once_make_one_run(tmp_path):
     assert not list(folder.glob("*/experiment.toml"))
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("asked", "key", "found"),
     [

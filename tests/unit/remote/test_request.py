@@ -119,6 +119,7 @@ def test_an_endpoint_brings_no_file_but_the_results(name):
         Manifest.from_text(json.dumps({"files": {name: packed}, "outputs": [output]}))
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"0" * (64 * 2**20 + 1)])
 def test_a_file_that_is_no_text_or_has_no_end_is_refused(content):
     packed = base64.b64encode(zlib.compress(content)).decode()

@@ -28,6 +28,7 @@ def test_the_energy_is_drawn_in_place_of_the_distribution(estimated: Any) -> Non
     assert list(draw_figures(*estimated)) == ["search", "expectation", "circuit"]
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     "update",
     [
@@ -46,6 +47,7 @@ def test_the_figure_of_any_energy(estimated: Any, update: dict[str, Any]) -> Non
     assert svg == draw_expectation(estimated.analysis.model_copy(update=update))
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_page_has_no_bitstrings(estimated: Any) -> None:
     document = estimated.document()
     page = render_page(document, draw_figures(*estimated))
@@ -79,6 +81,7 @@ def test_the_summary_has_no_bitstring(estimated: Any) -> None:
     assert names == ["best energy", "sampled", "ratio to optimum", "time", "folder"]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_unit_of_the_energy(estimated: Any) -> None:
     plain = draw_figures(*estimated)
     figures = draw_figures(*estimated, unit="Hartree")

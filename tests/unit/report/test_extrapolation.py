@@ -38,6 +38,7 @@ def mitigated(run: Any) -> Any:
     return run._replace(sample=sample, analysis=analysis)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_there_are_figures_of_both_values_and_of_the_fit(mitigated: Any, run: Any) -> None:
     figures = draw_figures(*mitigated)
     assert {"distribution", "expectation", "extrapolation"} <= set(figures)

@@ -40,12 +40,14 @@ def assert_is_plain_svg(svg: str) -> None:
     assert referred == set(defined)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_every_figure_is_plain_svg(figures: dict[str, str]) -> None:
     assert list(figures) == ["search", "landscape", "distribution", "circuit"]
     for svg in figures.values():
         assert_is_plain_svg(svg)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_figures_are_always_the_same_and_in_threads_too(
     run: Any, energies: Any, figures: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -64,6 +66,7 @@ def test_no_figure_is_left_behind_in_pyplot(run: Any) -> None:
     assert plt.get_fignums() == []
 
 
+@pytest.mark.usefixtures("thorough")
 def test_results_without_optimum_and_landscape(run: Any, caplog: pytest.LogCaptureFixture) -> None:
     unknown = dict.fromkeys(
         ("optimum", "worst", "ratio", "best_ratio", "probability_of_optimum", "landscape")
@@ -76,6 +79,7 @@ def test_results_without_optimum_and_landscape(run: Any, caplog: pytest.LogCaptu
     assert not caplog.records
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_figure_that_cannot_be_drawn_says_why(run: Any, caplog: pytest.LogCaptureFixture) -> None:
     def broken(_: Sequence[str]) -> NDArray[float64]:
         message = "no <energy> & nothing\x00else"
@@ -89,6 +93,7 @@ def test_a_figure_that_cannot_be_drawn_says_why(run: Any, caplog: pytest.LogCapt
     assert_is_plain_svg(figures["search"])
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("values", "trace"),
     [
@@ -126,6 +131,7 @@ def test_staircase_keeps_only_its_corners() -> None:
     assert best.tolist() == [3.0, 1.0, 0.5, 0.5]
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (2, 2), (3, 200)])
 def test_landscape_of_any_shape(shape: tuple[int, int]) -> None:
     rows, columns = shape
@@ -161,6 +167,7 @@ def test_bins_fit_whole_energies_and_any_others() -> None:
     assert np.all(np.diff(irregular) > 0)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_large_circuit_is_drawn_in_part() -> None:
     large = QuantumCircuit(MOST_QUBITS + 5, 2)
     for layer in range(60):

@@ -69,6 +69,7 @@ def test_a_refused_overlap_is_neither_good_nor_bad(page):
     assert re.search(r'class="badge neutral">refused<', page)
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(("outcome", "n_energies"), [("completed", 1), ("failed", 0)])
 def test_each_run_is_one_mark_a_panel(outcome, n_energies):
     energy = -1.0 if n_energies else None
@@ -114,6 +115,7 @@ def test_a_schedule_that_never_ran_has_a_page():
     assert "never run" in page
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_same_runs_give_the_same_figure():
     assert is_picture(draw_trend(RUNS))
     assert draw_trend(RUNS) == draw_trend(RUNS)
@@ -129,6 +131,7 @@ def test_no_label_and_no_mark_is_cut_off(energy):
         assert axes.get_ylim()[0] < values < axes.get_ylim()[1]
 
 
+@pytest.mark.usefixtures("thorough")
 @settings(max_examples=5)
 @given(
     st.lists(

@@ -93,6 +93,7 @@ def test_a_whole_run(run: Any, figures: dict[str, str]) -> None:
     assert "alert" not in text
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_page_is_always_the_same(run: Any, figures: dict[str, str]) -> None:
     assert render_page(run.document(), figures) == render_page(run.document(), figures)
 
@@ -218,6 +219,7 @@ def test_what_a_plotting_library_draws_is_kept() -> None:
     assert "&lt;x&gt; url(//text)" in inlined
 
 
+@pytest.mark.usefixtures("thorough")
 def test_ids_of_two_figures_do_not_clash(run: Any, figures: dict[str, str]) -> None:
     svg = figures["search"]
     read(render_page(run.document(), {"search": svg, "other": svg, "other two": svg}))

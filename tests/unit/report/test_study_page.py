@@ -146,6 +146,7 @@ def test_the_csv_file_holds_every_digit() -> None:
     assert rows[1]["error"] == "search: it broke"
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_parquet_file_has_columns_of_numbers() -> None:
     require_module("hybrid_parsl.report.study_table", "pyarrow", "hybrid-parsl[study]")
     import pyarrow.parquet as pq
@@ -192,6 +193,7 @@ def test_seeds_alone_are_the_x_axis() -> None:
     assert roles(StudyTable(["problem.seed"], ["a.energy"], rows)).x == "problem.seed"
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     "axes",
     [

@@ -78,6 +78,7 @@ def test_equal_calls_have_one_key_however_they_are_written() -> None:
     assert first == key(search, MAXCUT, None) == key(search, experiment=MAXCUT, task="b")
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("update", "again"),
     [

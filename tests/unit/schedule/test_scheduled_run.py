@@ -161,6 +161,7 @@ def test_a_stage_that_fails_is_told_in_one_line_by_command_and_by_exit_code(sche
     assert "out of order" in attempt.message
 
 
+@pytest.mark.usefixtures("thorough")
 def test_secrets_are_given_to_the_run_and_stay_out_of_everything_else(schedule, tmp_path):
     secrets = tmp_path / "secrets"
     secrets.write_text(f"MY_TOKEN={SECRET}\n")
@@ -181,6 +182,7 @@ def test_secrets_are_given_to_the_run_and_stay_out_of_everything_else(schedule, 
     assert [path for path in files if SECRET in path.read_text()] == []
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_failure_that_nobody_could_be_told_of_says_so(schedule, tmp_path):
     cron = schedule(experiment=str(tmp_path / "missing.toml"), on_failure="exit 3")
     code, err = cron()
@@ -243,6 +245,7 @@ def test_a_run_that_is_ended_from_outside(schedule, tmp_path, victim, number, co
         assert json.loads((run / "results.json").read_text())["run"]["status"] == outcome
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_failure_is_in_the_history_before_anybody_is_told_of_it(schedule, tmp_path):
     told = tmp_path / "told"
     cron = schedule(

@@ -123,6 +123,7 @@ def ring(n: int, *, field: float = 0.0, weight: float = -0.5) -> np.ndarray:
     return ising_diagonal(n, np.full(n, field), pairs, np.full(2 * n, weight), float(n))
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("field", [0.0, 1.0, 0.3])
 @pytest.mark.parametrize("layers", [1, 2, 5])
 def test_large_states_are_right(field: float, layers: int) -> None:
@@ -187,6 +188,7 @@ def test_same_input_same_bits() -> None:
     assert json.loads(there) == here
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("field", [0.0, 1.0])
 def test_threads_change_nothing(field: float) -> None:
     cost = ring(18, field=field)

@@ -104,6 +104,7 @@ def block(folder: Path) -> None:
     (folder / "hybrid_parsl" / "simulate" / "__pycache__").write_text("", encoding="ascii")
 
 
+@pytest.mark.usefixtures("thorough")
 def test_kept_beside_the_source(copy: Path) -> None:
     number, was_compiled, where = run(copy)
     assert (number, was_compiled) == (-1, True)

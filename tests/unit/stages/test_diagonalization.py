@@ -74,6 +74,7 @@ def found(*arguments: Any, **options: Any) -> Diagonalization:
     return result
 
 
+@pytest.mark.usefixtures("thorough")
 def test_hydrogen(hydrogen: Experiment) -> None:
     result = found(hydrogen, bitstrings({"0101": 90, "1010": 10}))
     assert result.energy == pytest.approx(GROUND, abs=1e-9)
@@ -91,6 +92,7 @@ def test_the_hartree_fock_determinant_alone(hydrogen: Experiment) -> None:
     assert result.energy == pytest.approx(HARTREE_FOCK, abs=1e-9)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_all_determinants_give_the_exact_energy(chain: Experiment) -> None:
     lowest, _ = build_problem(chain.problem).spectrum()
     result = found(chain, uniform(8, 4000))
@@ -100,6 +102,7 @@ def test_all_determinants_give_the_exact_energy(chain: Experiment) -> None:
     assert result.valid_fraction == pytest.approx(36 / 256, abs=0.02)
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_an_energy_is_an_upper_bound(chain: Experiment, seed: int) -> None:
     result = found(chain, uniform(8, 300), 2, 5, 3, 3, seed)
@@ -109,6 +112,7 @@ def test_an_energy_is_an_upper_bound(chain: Experiment, seed: int) -> None:
     assert result.energy == min(min(each) for each in result.energies)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_bitstrings_that_are_all_wrong_are_corrected(chain: Experiment) -> None:
     counts = uniform(8, 4000).counts
     wrong = {
@@ -119,6 +123,7 @@ def test_bitstrings_that_are_all_wrong_are_corrected(chain: Experiment) -> None:
     assert result.energy < result.reference - 1e-3
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_same_seed_gives_the_same_digits(chain: Experiment) -> None:
     sample = uniform(8, 300)
     first, again = (found(chain, sample, 3, 6, 4, 4, 7) for _ in range(2))
@@ -165,6 +170,7 @@ def test_a_missing_package_names_its_extra(
         check_diagonalization(hydrogen)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_how_it_is_shown(hydrogen: Experiment) -> None:
     result = found(hydrogen, bitstrings({"0101": 90, "1010": 9, "1111": 1}))
     lines = dict(result.summary_lines())

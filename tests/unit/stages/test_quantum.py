@@ -350,6 +350,7 @@ def test_a_constant_needs_no_measurement() -> None:
     assert found == (0.5, 0.0, 0, 0, {})
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("method", ["readout", "zne"])
 @pytest.mark.parametrize("problem", [MAXCUT | {"nodes": 4}, {"kind": "tfim", "sites": 2}])
 def test_mitigation_keeps_the_raw_value_and_the_counts(

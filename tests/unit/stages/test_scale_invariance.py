@@ -69,6 +69,7 @@ def ratio(experiment: Experiment, energy: float) -> float:
     return (highest - energy) / (highest - lowest)
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("method", _EVERY_METHOD)
 @settings(max_examples=4)
 @given(exponent=st.integers(-330, 330))
@@ -83,6 +84,7 @@ def test_powers_of_two_change_no_digit(method: str, exponent: int) -> None:
     assert scaled.n_evaluations == plain.n_evaluations
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("method", ["multistart", "cobyla", "spsa"])
 @settings(max_examples=4)
 @given(magnitude=st.floats(-99, 99))
@@ -103,6 +105,7 @@ def test_an_offset_changes_nothing_of_the_search(offset: float, precision: str) 
     assert moved.energies == [energy + offset for energy in plain.energies]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_quality_of_a_sample_has_all_digits_beside_an_offset() -> None:
     offset = -1e11
     plain = plainly_analysed("double")
@@ -113,6 +116,7 @@ def test_the_quality_of_a_sample_has_all_digits_beside_an_offset() -> None:
     assert moved.energy == plain.energy + offset
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(
     ("scale", "precision"), [(2e-100, "single"), (1e-9, "double"), (5e99, "single")]
 )

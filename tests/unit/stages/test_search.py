@@ -40,6 +40,7 @@ def test_the_answer_is_the_same_to_the_last_digit_on_any_number_of_ranks(tmp_pat
         assert len(list((folder / str(n_ranks)).glob("starts-*.jsonl"))) > 1
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("method", ["multistart", "grid", "sobol", "spsa", "cobyla", "draw"])
 def test_every_method_gives_the_best_of_its_starts_and_repeats_itself(method):
     asked = experiment(starts=9, method=method, iterations=20)
@@ -74,6 +75,7 @@ def test_another_search_in_the_same_folder_does_not_take_them_over(tmp_path, mon
     assert physics(other) == physics(search(experiment(starts=4, seed=5)))
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_circuit_without_a_gradient_refuses_multistart():
     kind = "failing_problems:NeedsNumbers"
     asked = parse_experiment({"name": "bell", "problem": {"kind": kind}})

@@ -79,6 +79,7 @@ def test_the_examples_are_short(package):
     assert lines_of_the_class((package / "random_walk.py").read_text()) <= 15
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_stages_take_both_by_entry_point():
     assert problem_kinds()["own-chain"] == "chain:Chain"
     experiment = parse_experiment(TABLE)

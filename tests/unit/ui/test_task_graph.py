@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ui_runs import results, study
 
 from hybrid_parsl.ui.task_graph import WIDTH, task_graph
@@ -51,6 +52,7 @@ def test_many_tasks_are_grouped_by_function():
     assert len(graph.edges) == 1
 
 
+@pytest.mark.usefixtures("thorough")
 def test_circles_and_unknown_names_of_damaged_files_do_no_harm():
     graph = graph_of(a=["b"], b=["a", "nothing"], c=["c"])
     assert len(graph.nodes) == 3

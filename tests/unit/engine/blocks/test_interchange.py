@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 import zmq
 
 from hybrid_parsl.engine.blocks.interchange import command
@@ -39,6 +40,7 @@ def run(tmp_path: Path, parent: int) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.usefixtures("thorough")
 def test_it_is_parsls_program_in_a_session_of_its_own(tmp_path: Path) -> None:
     assert command()[-1] == str(os.getpid())
     assert run(tmp_path, os.getpid()).stdout.split() == ["True", "9"]
@@ -65,6 +67,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.usefixtures("thorough")
 def test_workers_that_connect_again_are_heard_by_a_busy_interchange() -> None:
     # Parsl's workers look for an address first, and then register, under the same name
     server = subprocess.Popen(

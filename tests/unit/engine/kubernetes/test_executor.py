@@ -78,6 +78,7 @@ def run(executor, function, *arguments, resources=TWO, **keywords):
     return executor.submit(function, resources, *arguments, **keywords).result(PATIENCE_S)
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(("n_ranks", "plural"), [(1, "jobs"), (2, "mpijobs")])
 def test_a_result_comes_back_through_the_log(api, executor, tmp_path, n_ranks, plural):
     expected = [(rank, n_ranks) for rank in range(n_ranks)]
@@ -94,6 +95,7 @@ def test_a_failure_comes_back_as_it_was(executor):
     assert "ValueError: told to fail on 1" in caught.value.traceback
 
 
+@pytest.mark.usefixtures("thorough")
 def test_output_is_in_the_folder_of_the_task(executor, tmp_path):
     run(executor, functions.print_lines, 3)
     text = (tmp_path / "tasks" / "print_lines" / "stdout.log").read_text()
@@ -131,6 +133,7 @@ def test_words_in_the_log_are_no_walltime(api, executor):
     assert not isinstance(caught.value, WalltimeExceededError)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_refusal_is_told_and_what_may_pass_is_tried_again(api, executor):
     api.fail("POST", "/mpijobs", 422, message="Invalid value")
     with pytest.raises(JobRejectedError, match="Invalid value"):
@@ -167,6 +170,7 @@ def leave(executor):
     executor._backend = None
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize("knows", ["the id", "nothing"])
 def test_the_next_driver_finds_the_job(api, make_executor, tmp_path, knows):
     first = make_executor()
@@ -185,6 +189,7 @@ def test_the_next_driver_finds_the_job(api, make_executor, tmp_path, knows):
     assert JobRecord.read(record).ended == "COMPLETED"
 
 
+@pytest.mark.usefixtures("thorough")
 def test_the_next_driver_finds_a_job_that_has_ended(api, make_executor, tmp_path):
     api.fail("DELETE", "/jobs", 403)
     first = make_executor()
@@ -287,6 +292,7 @@ def seen(api, plural):
     return [json.loads(line)["object"] for _, _, _, line in api.store.history[plural]]
 
 
+@pytest.mark.usefixtures("thorough")
 def test_preview_is_the_manifest_that_is_sent(api, executor):
     text = executor.preview("add", TWO).documents["add.yaml"].partition("\n---")[0]
     run(executor, functions.add, 1)
@@ -334,6 +340,7 @@ def test_a_verdict_needs_every_right_that_a_run_needs(api, executor):
             executor.validate("add", TWO)
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_verdict_without_the_operator_is_that_of_a_run(api, executor):
     api.has_mpi = False
     with pytest.raises(JobRejectedError, match="install the Kubeflow MPI Operator") as caught:

@@ -149,6 +149,7 @@ def test_every_format_is_written_here() -> None:
     assert {name for name, _ in QUBO_WRITERS} == set(QUBOS) - {"npy"}
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(("name", "write"), GRAPH_WRITERS)
 @PROPERTY
 @given(graph=written(loops=False), ending=st.sampled_from(["\n", "\r\n"]))
@@ -161,6 +162,7 @@ def test_a_graph_is_read_as_it_was_written(
     assert read(tmp_path, ending.join(write(n, weights)), "graph", **keys) == (n, weights)
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(("name", "write"), QUBO_WRITERS)
 @PROPERTY
 @given(qubo=written(loops=True))
@@ -207,6 +209,7 @@ def test_a_matrix_of_scipy_is_read(tmp_path: Path, graph: Written, symmetry: str
     assert nonzero(found) == pytest.approx(there)
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(("content", "name", "write"), COUNTED)
 @PROPERTY
 @given(data=st.data())
@@ -241,6 +244,7 @@ def test_no_damage_is_read_in_silence(
             assert "line " in str(caught.value.source)
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.parametrize(("name", "write"), GRAPH_WRITERS + QUBO_WRITERS)
 @PROPERTY
 @given(data=st.data())
