@@ -91,6 +91,7 @@ def check_no_token(run: Command, done: subprocess.CompletedProcess[str]) -> None
     assert API_KEY not in done.stdout + done.stderr
 
 
+@pytest.mark.usefixtures("thorough")
 def test_a_run_pays_one_job_and_keeps_no_token(
     run: Command, quantum_service: QuantumService
 ) -> None:
@@ -140,6 +141,7 @@ def test_mitigation_is_a_second_job(run: Command, quantum_service: QuantumServic
     assert quantum["raw"]["expectation"] != quantum["expectation"]
 
 
+@pytest.mark.usefixtures("thorough")
 @pytest.mark.usefixtures("quantum_service")
 def test_a_dry_run_says_what_the_qpu_time_is(run: Command) -> None:
     done = run(*ASKED, "--dry-run")
