@@ -103,7 +103,8 @@ def verify(
     left = _remove(store, damaged) if remove else damaged
     for entry in damaged:
         say(f"{'damaged' if entry in left else 'removed'}: {entry.path}")
-    say(f"{_total(entries)}, {len(damaged)} damaged")
+    advice = "; --remove removes what is damaged" if damaged and not remove else ""
+    say(f"{_total(entries)}, {len(damaged)} damaged{advice}")
     if left:
         raise typer.Exit(_NOT_DONE)
 

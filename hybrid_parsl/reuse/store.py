@@ -130,11 +130,11 @@ class ResultStore:
         try:
             found = read_frame(path)
         except ResultError as error:
-            logger.warning("%s; it is computed again", str(error).replace("\n", " "))
+            logger.warning("%s; it is not used", str(error).replace("\n", " "))
             return None
         if isinstance(found, StoredResult) and found.key == key:
             return found
-        logger.warning("%s is the entry of another call; it is computed again", path)
+        logger.warning("%s is the entry of another call; it is not used", path)
         return None
 
     def use(self, key: str) -> StoredResult | None:

@@ -60,7 +60,7 @@ def test_damaged_entries_are_found_and_removed(command: Any, store: ResultStore)
     entry = store.entries()[1]
     entry.path.write_bytes(entry.path.read_bytes()[:-5])
     assert "damaged" in command("cache", "ls")
-    assert "1 damaged" in command("cache", "verify", code=4)
+    assert "1 damaged; --remove" in command("cache", "verify", code=4)
     assert set(kept(store)) == set("3210")
     command("cache", "verify", "--remove")
     assert kept(store) == "310"
