@@ -6,7 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hybrid_parsl.records.run_difference import RunDifference, compare_runs, tasks_of
+from hybrid_parsl.records.run_difference import (
+    SIGNIFICANCE,
+    RunDifference,
+    compare_runs,
+    tasks_of,
+)
 from hybrid_parsl.result_view import type_name
 from hybrid_parsl.results import Analysis, Bitstrings, Diagonalization, Sample, SearchResult
 from hybrid_parsl.stages.rounds import Round, Rounds
@@ -20,8 +25,6 @@ EXACT = "agree to the last digit"
 STATISTICAL = "agree within statistical error"
 DIFFERENT = "differ"
 
-SIGNIFICANCE = 0.01
-"""How probable it is at most that runs that agree are said to differ, all energies together."""
 ROUNDING = 1e-9
 """Relative difference of energies without an error bar that another order of sums may make."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.report import style
-from hybrid_parsl.report.study_roles import MOST_SERIES, is_numeric, is_seed, roles, values_of
+from hybrid_parsl.report.study_roles import MOST_SERIES, is_numeric, is_seed, values_of
 from hybrid_parsl.report.text import finite, several, shortened
 from hybrid_parsl.sweep import toml_text, value_text
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from hybrid_parsl.report.study_roles import Roles
     from hybrid_parsl.report.study_table import StudyTable
-
-__all__ = ["caption", "draw_measure", "roles"]
 
 _PANEL_IN = 3.1
 _SHIFT = 0.008

@@ -57,7 +57,8 @@ class Document:
             If the study has no such measure.
         """
         from hybrid_parsl.report.figures import attempt
-        from hybrid_parsl.report.study_figure import draw_measure, roles
+        from hybrid_parsl.report.study_figure import draw_measure
+        from hybrid_parsl.report.study_roles import roles
 
         table = self.study
         if table is None or measure not in table.measures:

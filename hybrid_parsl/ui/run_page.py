@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hybrid_parsl.errors import HybridParslError
 from hybrid_parsl.report import sections, study_page
-from hybrid_parsl.report.captions import TITLES, caption
+from hybrid_parsl.report.captions import caption, order, title
 from hybrid_parsl.report.inline_svg import width_px
 from hybrid_parsl.report.text import number
 from hybrid_parsl.run_report import STUDY_CSV, STUDY_PARQUET
@@ -218,16 +218,14 @@ def _study_view(table: StudyTable, asked: str | None) -> StudyView:
 def figures_of(run: Path, content: Mapping[str, Any]) -> list[Figure]:
     """Return the figures in the folder of a run, in the order of its report."""
     names = [name[:-4] for name in _names(run, "figures") if name.endswith(".svg")]
-    known = [name for name in TITLES if name in names]
-    ordered = [*known, *(name for name in names if name not in TITLES)]
     figures = []
-    for name in ordered[:_MOST_FIGURES]:
+    for name in sorted(names, key=order)[:_MOST_FIGURES]:
         try:
             head = read_start(inside(run, "figures", f"{name}.svg"), _HEAD_BYTES)
         except (OSError, HybridParslError):
             continue
         width = width_px(head.decode("utf-8", "replace"))
-        figures.append(Figure(name, TITLES.get(name, name), caption(name, content), width))
+        figures.append(Figure(name, title(name), caption(name, content), width))
     return figures
 
 
