@@ -135,6 +135,7 @@ class TaskMonitor:
             stage["name"]: stage for stage in document["stages"]
         }
         self._events: list[dict[str, Any]] = []
+        self._without_job_id: list[str] = []
         self._unwritten = False
         self._next_write = 0.0
         self._failed: list[tuple[Call, HybridParslError]] = []
@@ -150,6 +151,10 @@ class TaskMonitor:
         try:
             self._follow(thread)
         finally:
+            names, self._without_job_id = self._without_job_id, []
+            for name in names:
+                if (job := self._job_of(name)) is not None:
+                    self._keep_job(name, job)
             self._write()
         self._raise_failure(thread)
         self._forget_others()
@@ -329,7 +334,8 @@ class TaskMonitor:
                 table |= {**ended, **reused}
             stage["started"] = min(stage["started"], ended["finished"])
             task |= {"started": stage["started"], "type": type_name(type(result))}
-            task |= {"job": job.job_id} if job is not None and job.job_id else {}
+            if job is not None:
+                self._keep_job(name, job)
             task |= {"figures": figures} if figures else {}
             task["result"] = found
             if self._top_level and DEFAULT_TABLES.get(task["type"]) == name:
@@ -341,6 +347,14 @@ class TaskMonitor:
             self._observer.stage_reused(name, origin)
         else:
             self._observer.stage_finished(name, stage.get("duration_s", ended["duration_s"]))
+
+    def _keep_job(self, name: str, job: JobRecord) -> None:
+        """Write down the id of a task's job, at the end of the run if it is not known before."""
+        if job.job_id:
+            self._document["tasks"][name]["job"] = job.job_id
+            self._unwritten = True
+        else:  # a result may be there before the backend's answer to the submission
+            self._without_job_id.append(name)
 
     def _job_of(self, name: str) -> JobRecord | None:
         """Return the record of the job that carried out a task, None if there was no job."""

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from parsl import python_app
 from pydantic import BaseModel, create_model
+from waiting import wait_until
 
+from hybrid_parsl.engine.jobs.record import JobRecord
 from hybrid_parsl.engine.workflow_calls import Call, CallRecorder
 from hybrid_parsl.errors import ConfigurationError, NotStartedError, StageFailedError
 from hybrid_parsl.own_code import OwnCode
@@ -195,6 +198,21 @@ def test_what_depends_on_the_calls_is_in_every_document_that_is_written(run: Run
     run.follow(lambda: app(2.0, app(1.0)))
     assert seen
     assert all(seen)
+
+
+def test_the_id_of_a_job_may_be_known_after_its_result(run: Run) -> None:
+    folder = run.directory.path / "tasks" / "point"
+    folder.mkdir(parents=True)
+    record = JobRecord("slurm", "name", "here", 1.0).write(folder / "job.json")
+
+    def names_job_later() -> None:
+        app(1.0)
+        wait_until(lambda: "point finished" in run.notes.seen)
+        assert "job" not in run.document["tasks"]["point"]
+        replace(record, job_id="17").write(folder / "job.json")
+
+    run.follow(names_job_later)
+    assert run.directory.read_results()["tasks"]["point"]["job"] == "17"
 
 
 def test_a_result_of_an_earlier_driver_took_as_long_as_it_did_then(run: Run) -> None:

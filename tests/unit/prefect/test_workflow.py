@@ -10,7 +10,7 @@ workflow = require_module("hybrid_parsl.prefect.workflow", "prefect", PACKAGE)
 
 def test_outcomes_are_replaced_by_the_futures_of_prefect_wherever_they_are():
     outcome, other = Future(), Future()
-    known = {id(outcome): "found"}
+    known = {outcome: "found"}
     assert workflow._replaced({"x": [outcome, 1], "y": (outcome,)}, known) == {
         "x": ["found", 1],
         "y": ("found",),

@@ -224,7 +224,8 @@ def test_what_cannot_be_compared(client, runs):
     assert client.get("/compare?a=1&b=nothing").status == 404
 
 
-def test_schedules_and_their_history(client, runs, monkeypatch):
+def test_schedules_and_their_history(client, runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert "You have no schedules" in client.get("/schedules").text
     make_run(runs, "1")
     row = dict.fromkeys(("times", "next", "format", "crontab", "site", "last", "experiment"), "x")
