@@ -19,7 +19,7 @@ test: $(VENV)/.dev
 
 # Globus Compute pins older versions of click, dill and rich, so it has an environment of its own.
 test-globus: $(GLOBUS)/.dev
-	HYBRID_PARSL_REQUIRE=globus $(GLOBUS)/bin/python -m pytest tests/unit/remote tests/integration/globus
+	HYBRID_PARSL_REQUIRE=$(HYBRID_PARSL_REQUIRE),globus $(GLOBUS)/bin/python -m pytest tests/unit/remote tests/integration/globus
 
 test-crates: $(VENV)/.dev $(VENV)/.crates
 	HYBRID_PARSL_REQUIRE=$(HYBRID_PARSL_REQUIRE),rocrate-validator $(BIN)/python -m pytest tests/integration/crates
