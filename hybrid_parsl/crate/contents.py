@@ -96,10 +96,7 @@ def contents_of(folder: Path) -> Contents:
         If a file belongs to another user or can be written by others.
     """
     found = Contents()
-    names = [name for name in _SINGLE if (folder / name).is_file()]
-    for place in (CIRCUITS, CODE, FIGURES):
-        names += _files_below(folder, place)
-    for name in names:
+    for name in document_names(folder):
         found.add(name, _content(folder, name))
     if STUDY_PARQUET in found.files and STUDY_CSV not in found.files:
         del found.files[STUDY_PARQUET]
@@ -116,6 +113,14 @@ def contents_of(folder: Path) -> Contents:
         else:
             n_more += found.add(name, _content(folder, name))
     return found
+
+
+def document_names(folder: Path) -> list[str]:
+    """Return the names of a run's documents, circuits, code and figures."""
+    names = [name for name in _SINGLE if (folder / name).is_file()]
+    for place in (CIRCUITS, CODE, FIGURES):
+        names += _files_below(folder, place)
+    return names
 
 
 def is_needed(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hybrid_parsl.crate.archive import write_zip
-from hybrid_parsl.crate.contents import contents_of, is_needed, secrets_of
+from hybrid_parsl.crate.contents import document_names, is_needed, secrets_of
 from hybrid_parsl.crate.metadata import NO_LICENSE, write_crate
 from hybrid_parsl.errors import ConfigurationError
 from hybrid_parsl.messages import printable
@@ -60,7 +60,7 @@ def export_run(
         if masked(value, key) != value:
             valid = "an experiment without secrets: keep them in the environment"
             raise ConfigurationError(message, run, key, None, valid)
-    for name in filter(is_needed, contents_of(directory.path).files):
+    for name in filter(is_needed, document_names(directory.path)):
         for each in secrets_of(name, read_own(directory.path / name)):
             valid = "a file without secrets: a crate cannot be without it"
             place = f"{name}, line {each.line}"
