@@ -180,11 +180,7 @@ class TaskFolders:
             If it cannot be written.
         """
         call = FinishedCall.of(_request_of(func, args, kwargs)[1], result)
-        try:
-            self._path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(str(self._path), error.strerror or str(error)) from error
-        append_call(self._path, call)
+        append_call(_made(self._path), call)
 
     def release(self, task: Task) -> None:
         """Let the next equal call go on in the folder of `task`, which gave no result."""
@@ -199,12 +195,7 @@ class TaskFolders:
         StorageError
             If it cannot be made.
         """
-        path = self._path / name
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(str(path), error.strerror or str(error)) from error
-        return path
+        return _made(self._path / name)
 
     @cached_property
     def _log(self) -> CallLog:
@@ -212,7 +203,7 @@ class TaskFolders:
         return CallLog(self._path)
 
     def _logged(self, name: str, request: Request) -> tuple[Any] | None:
-        """Return the result of an equal call from the log in a tuple, None if there is none."""
+        """Return the logged result of an equal call, in a tuple; None if no such call is logged."""
         call = self._log.find(name)
         if call is None or not isinstance(request.function, StageFunction):
             return None
@@ -259,6 +250,21 @@ class TaskFolders:
         """Return the path for calls of the function `name` that follows the last one."""
         number = self._numbers[name] = self._numbers.get(name, 0) + 1
         return self._path / (name if number == 1 else f"{name}-{number}")
+
+
+def _made(path: Path) -> Path:
+    """Return a folder, made if need be.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(str(path), error.strerror or str(error)) from error
+    return path
 
 
 def _request_of(
