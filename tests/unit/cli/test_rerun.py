@@ -30,13 +30,19 @@ def test_code_of_others_needs_a_yes(command: Any, crate: Path) -> None:
     assert not Path("runs").exists()
 
 
+def unpacked_code(crate: Path, tmp_path: Path) -> Path:
+    """Unpack a crate; return its code, with a folder for sites."""
+    with zipfile.ZipFile(crate) as packed:
+        packed.extractall(tmp_path / "unpacked")
+    code = tmp_path / "unpacked/code"
+    (code / "site_configs").mkdir()
+    return code
+
+
 def test_code_of_the_own_project_needs_none(
     command: Any, crate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with zipfile.ZipFile(crate) as packed:
-        packed.extractall(tmp_path / "unpacked")
-    project = tmp_path / "unpacked/code"
-    (project / "site_configs").mkdir()
+    project = unpacked_code(crate, tmp_path)
     monkeypatch.setenv(PROJECT_VARIABLE, str(project))
     command("rerun", str(crate), "--site", "nowhere", code=2)
     assert "no such site" in command.err
@@ -101,11 +107,7 @@ def test_a_key_that_is_not_plain_names_no_interpreter(
 def test_the_current_folder_is_not_known_in_an_unpacked_crate(
     command: Any, crate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with zipfile.ZipFile(crate) as packed:
-        packed.extractall(tmp_path / "unpacked")
-    sites = tmp_path / "unpacked/code/site_configs"
-    sites.mkdir()
-    (sites / "evil.py").write_text("raise SystemExit(99)\n")
+    (unpacked_code(crate, tmp_path) / "site_configs/evil.py").write_text("raise SystemExit(99)\n")
     for folder in ("code", "code/apps"):
         monkeypatch.chdir(tmp_path / "unpacked" / folder)
         command("rerun", str(crate), code=2)
