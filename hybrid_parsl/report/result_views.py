@@ -247,7 +247,7 @@ def with_tables_of(document: Mapping[str, Any], task: str = "analysis") -> Mappi
     document
         The content of ``results.json``.
     task
-        The name of the analysis; the document is returned as it is if that is none.
+        The name of the analysis; for any other task the document is returned unchanged.
     """
     tasks = document.get("tasks") or {}
     main = tasks.get(task) or {}

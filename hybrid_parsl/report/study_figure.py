@@ -155,7 +155,7 @@ def _share_limits(panels: Sequence[Axes]) -> None:
 
 
 def _error_of(measure: str) -> str:
-    """Return the measure that is the standard error of another one; empty if there is none."""
+    """Return the measure that is the standard error of another one; empty if it has none."""
     task, _, name = measure.rpartition(".")
     return f"{task}.standard_error" if name in _WITH_ERROR else ""
 

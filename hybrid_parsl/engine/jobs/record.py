@@ -104,8 +104,8 @@ class JobRecord:
     def read(cls, path: Path) -> JobRecord | None:
         """Return the record in the file at `path`.
 
-        None if there is none, if it holds an id that no backend gives, or if the job has not ended
-        and is that of the folder of which this one is a copy.
+        None if the file does not exist or holds an id that no backend gives, or if the job has not
+        ended and is that of the folder of which this one is a copy.
         """
         try:
             record = _reader().validate_python(parse_json(path.read_bytes()))
